@@ -1,0 +1,164 @@
+"""Every way in which the box can say no, one class a cause.
+
+`code` is what a program matches; it is also the key of the words for people (title, detail, next step) in
+`device/texts/*.json`, so that each language can word it. `status` is the HTTP status when a request caused it.
+Numbers and names that the words mention travel in `facts`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LoupeError(Exception):
+    """Base of all named errors. Never raised itself."""
+
+    code: ClassVar[str]
+    status: ClassVar[int] = 500
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        super().__init__(f"{self.code}: " + ", ".join(f"{name}={value}" for name, value in facts.items()))
+
+
+# --- the picture that was sent ---------------------------------------------------------------------------------------
+
+
+class ImageError(LoupeError):
+    """Base: the bytes can't become a picture that the box reads."""
+
+    status = 422
+
+
+class NoImage(ImageError):
+    code = "no_image"
+    status = 400
+
+
+class UploadTooLarge(ImageError):
+    """facts: limit_mb"""
+
+    code = "upload_too_large"
+    status = 413
+
+
+class UnsupportedFormat(ImageError):
+    """facts: formats (those that are read)"""
+
+    code = "unsupported_format"
+    status = 415
+
+
+class TooManyPixels(ImageError):
+    """facts: width, height, limit_megapixels"""
+
+    code = "too_many_pixels"
+
+
+class ImageTooSmall(ImageError):
+    """facts: width, height, minimum_px"""
+
+    code = "image_too_small"
+
+
+class ImageTooNarrow(ImageError):
+    """facts: width, height, limit_ratio"""
+
+    code = "image_too_narrow"
+
+
+class ImageTruncated(ImageError):
+    code = "image_truncated"
+
+
+class ImageDamaged(ImageError):
+    code = "image_damaged"
+
+
+class AnimatedImage(ImageError):
+    """facts: frames"""
+
+    code = "animated_image"
+
+
+# --- the bundle ------------------------------------------------------------------------------------------------------
+
+
+class BundleError(LoupeError):
+    """Base: the model can't be trusted or used; nothing is read with it. All carry `bundle`, the file's name."""
+
+    status = 503
+
+
+class BundleMissing(BundleError):
+    code = "bundle_missing"
+
+
+class NotABundle(BundleError):
+    code = "not_a_bundle"
+
+
+class UnknownSigner(BundleError):
+    """facts: key_id"""
+
+    code = "unknown_signer"
+
+
+class SignatureInvalid(BundleError):
+    """A byte differs from what was signed."""
+
+    code = "signature_invalid"
+
+
+class MemberMismatch(BundleError):
+    """facts: member; a member's hash or size isn't the manifest's, or a member is missing or extra."""
+
+    code = "member_mismatch"
+
+
+class SchemaMismatch(BundleError):
+    """facts: detail (what the manifest or an array has that the schema doesn't allow)"""
+
+    code = "schema_mismatch"
+
+
+class GoldenMismatch(BundleError):
+    """facts: golden, output; this machine doesn't reproduce a recorded output."""
+
+    code = "golden_mismatch"
+
+
+class KeyUnreadable(BundleError):
+    """facts: key"""
+
+    code = "key_unreadable"
+
+
+# --- the box itself --------------------------------------------------------------------------------------------------
+
+
+class RuntimeMissing(LoupeError):
+    """Neither LiteRT nor tflite-runtime is installed."""
+
+    code = "runtime_missing"
+    status = 503
+
+
+class ModelUnusable(LoupeError):
+    """facts: detail; the runtime refuses the network or it lacks a named output."""
+
+    code = "model_unusable"
+    status = 503
+
+
+class SettingInvalid(LoupeError):
+    """facts: setting, value, allowed"""
+
+    code = "setting_invalid"
+
+
+class Busy(LoupeError):
+    """All readers are at work and the queue is full. facts: retry_after_s"""
+
+    code = "busy"
+    status = 503

@@ -1,0 +1,92 @@
+"""Random changes to training fields: what may differ between two clinics' pictures of the same tissue.
+
+Everything works on a whole batch inside the TensorFlow graph, on float pixels 0…255, so augmenting costs a few per cent of
+a training step. Geometry is one projective transform (flips, rotation, scale, shift); half of the fields keep their
+pixel grid, because a resampled picture is softer than those that the box reads.
+
+Stain jitter moves each field in the haematoxylin–eosin–DAB space of Ruifrok & Johnston (2001), as Tellez et al. (2018) do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+RGB_FROM_HED = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]], np.float32)
+HED_FROM_RGB = np.linalg.inv(RGB_FROM_HED).astype(np.float32)
+BLUR_KERNEL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]).astype(np.float32) / 256
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far each change may go; 0 switches it off. Angles in degrees, the rest as fractions."""
+
+    rotation_deg: float = 180.0
+    scale: float = 0.15
+    stain: float = 0.10
+    brightness: float = 0.10
+    contrast: float = 0.10
+    blur: float = 0.5
+
+
+def _uniform(n: Any, low: float, high: float, *, shape: tuple[int, ...] = ()) -> tf.Tensor:
+    return tf.random.uniform(tf.concat([[n], tf.constant(shape, tf.int32)], 0), low, high)
+
+
+def _geometry(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    n, height, width = tf.shape(pixels)[0], pixels.shape[1], pixels.shape[2]
+    resample = tf.cast(_uniform(n, 0, 1) < 0.5, tf.float32)
+    half_turn = pi * tf.round(_uniform(n, 0, 1))
+    angle = half_turn + resample * _uniform(n, -how.rotation_deg, how.rotation_deg) * pi / 180
+    zoom = tf.exp(resample * _uniform(n, -how.scale, how.scale))
+    flip = tf.sign(_uniform(n, -1, 1))
+    cos, sin = tf.cos(angle) * zoom, tf.sin(angle) * zoom
+    a, b, c, d = cos * flip, -sin, sin * flip, cos
+    mid_x, mid_y = (width - 1) / 2, (height - 1) / 2
+    zero = tf.zeros_like(a)
+    matrix = [a, b, mid_x - a * mid_x - b * mid_y, c, d, mid_y - c * mid_x - d * mid_y, zero, zero]
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=pixels,
+        transforms=tf.stack(matrix, 1),
+        output_shape=(height, width),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )
+
+
+def _stain(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    n = tf.shape(pixels)[0]
+    density = -tf.math.log((tf.clip_by_value(pixels, 0.0, 255.0) + 1.0) / 256.0)
+    hed = tf.linalg.matmul(density, HED_FROM_RGB[None, None])
+    gain = 1 + _uniform(n, -how.stain, how.stain, shape=(1, 1, 3))
+    shift = _uniform(n, -how.stain, how.stain, shape=(1, 1, 3)) * 0.2
+    return tf.exp(-tf.linalg.matmul(hed * gain + shift, RGB_FROM_HED[None, None])) * 256.0 - 1.0
+
+
+def _light(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    n = tf.shape(pixels)[0]
+    contrast = 1 + _uniform(n, -how.contrast, how.contrast, shape=(1, 1, 1))
+    brightness = 255 * _uniform(n, -how.brightness, how.brightness, shape=(1, 1, 1))
+    mean = tf.reduce_mean(pixels, (1, 2), keepdims=True)
+    return (pixels - mean) * contrast + mean + brightness
+
+
+def _blur(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    n = tf.shape(pixels)[0]
+    kernel = tf.tile(tf.constant(BLUR_KERNEL)[:, :, None, None], (1, 1, 3, 1))
+    soft = tf.nn.depthwise_conv2d(pixels, kernel, (1, 1, 1, 1), "SAME")
+    amount = tf.nn.relu(_uniform(n, -1, 1, shape=(1, 1, 1))) * how.blur
+    return pixels + amount * (soft - pixels)
+
+
+def augment(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    """Pixels [n, h, w, 3] 0…255 in any dtype → changed ones, float32, still 0…255."""
+    pixels = _geometry(tf.cast(pixels, tf.float32), how)
+    for change in (_stain, _light, _blur):
+        pixels = change(pixels, how)
+    return tf.clip_by_value(pixels, 0.0, 255.0)

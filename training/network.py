@@ -1,0 +1,117 @@
+"""The one network definition: EfficientNet-Lite0, fully convolutional, ending in a class-map head.
+
+A picture of any size that is a multiple of 32 goes in as float pixels scaled to (x − 127) / 128; out come
+
+- `early`: [h/8, w/8, 40], the linear output of the third stage, what the gate calls "how the picture is made";
+- `features`: [h/32, w/32, 1280], the units, 0…6 (ReLU6);
+- `class_map`: [h/32, w/32, K] (training only): a 1×1 convolution of the features, whose mean over places is the logit.
+
+The architecture is Tan & Le's EfficientNet with the changes of "EfficientNet-Lite" (ReLU6, no squeeze-and-excite, fixed
+stem and head widths), which make it quantize well.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from training.imagenet import lite0_state
+
+STRIDE = 32
+FEATURES = 1280
+PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
+BATCH_NORM_EPSILON = 1e-3
+BATCH_NORM_MOMENTUM = 0.99
+EARLY_STAGE = 2
+
+
+class Stage(NamedTuple):
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    width: int
+
+
+STEM_WIDTH = 32
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+
+
+def _norm(x: Any, name: str, *, relu: bool) -> Any:
+    x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=name)(x)
+    return layers.ReLU(6.0, name=f"{name}_relu6")(x) if relu else x
+
+
+def _conv(x: Any, width: int, kernel: int, stride: int, name: str) -> Any:
+    return layers.Conv2D(width, kernel, stride, padding="same", use_bias=False, name=name)(x)
+
+
+def _block(x: Any, index: int, stage: Stage, stride: int) -> Any:
+    name, width = f"block{index}", x.shape[-1]
+    y = x
+    if stage.expansion > 1:
+        y = _norm(_conv(y, width * stage.expansion, 1, 1, f"{name}_expand"), f"{name}_bn0", relu=True)
+    y = layers.DepthwiseConv2D(stage.kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise")(y)
+    y = _norm(y, f"{name}_bn1", relu=True)
+    y = _norm(_conv(y, stage.width, 1, 1, f"{name}_project"), f"{name}_bn2", relu=False)
+    return layers.Add(name=f"{name}_add")([x, y]) if stride == 1 and width == stage.width else y
+
+
+def build(classes: int, *, height: int | None = None, width: int | None = None, dropout: float = 0.0) -> keras.Model:
+    """A network with outputs `early`, `features` and `class_map` (see the module). Weights are random until `load_imagenet`."""
+    image = keras.Input((height, width, 3), name="image")
+    x = _norm(_conv(image, STEM_WIDTH, 3, 2, "stem"), "stem_bn", relu=True)
+    early, index = None, 0
+    for number, stage in enumerate(STAGES):
+        for repeat in range(stage.repeats):
+            x = _block(x, index, stage, stage.stride if repeat == 0 else 1)
+            index += 1
+        if number == EARLY_STAGE:
+            early = x
+    features = _norm(_conv(x, FEATURES, 1, 1, "head"), "head_bn", relu=True)
+    dropped = layers.SpatialDropout2D(dropout, name="head_dropout")(features) if dropout else features
+    class_map = layers.Conv2D(classes, 1, name="class_map")(dropped)
+    return keras.Model(image, {"early": early, "features": features, "class_map": class_map}, name="lite0")
+
+
+def load_imagenet(network: keras.Model) -> None:
+    """Put the ImageNet weights into every layer but the class-map head."""
+    state = lite0_state()
+
+    def convolution(layer: str, key: str, axes: tuple[int, ...]) -> None:
+        network.get_layer(layer).set_weights([np.transpose(state[f"{key}.weight"], axes)])
+
+    def norm(layer: str, key: str) -> None:
+        names = ("weight", "bias", "running_mean", "running_var")
+        network.get_layer(layer).set_weights([state[f"{key}.{name}"] for name in names])
+
+    def dense_then_norm(prefix: str, key: str, conv: str, bn: str, bn_key: str) -> None:
+        convolution(f"{prefix}{conv}", key, (2, 3, 1, 0))
+        norm(f"{prefix}{bn}", bn_key)
+
+    dense_then_norm("", "_conv_stem", "stem", "stem_bn", "_bn0")
+    dense_then_norm("", "_conv_head", "head", "head_bn", "_bn1")
+    for index in range(sum(stage.repeats for stage in STAGES)):
+        key, prefix = f"_blocks.{index}", f"block{index}_"
+        if f"{key}._expand_conv.weight" in state:
+            dense_then_norm(prefix, f"{key}._expand_conv", "expand", "bn0", f"{key}._bn0")
+        convolution(f"{prefix}depthwise", f"{key}._depthwise_conv", (2, 3, 0, 1))
+        norm(f"{prefix}bn1", f"{key}._bn1")
+        dense_then_norm(prefix, f"{key}._project_conv", "project", "bn2", f"{key}._bn2")
+
+
+def scale_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """uint8 pixels, any shape → what the network takes."""
+    return (pixels.astype(np.float32) - PIXEL_MEAN) / PIXEL_SCALE

@@ -1,0 +1,129 @@
+# Set-up, tests and tools. `make` alone lists the targets.
+#
+# A newcomer needs Debian's python3, make and git; what else is missing is installed: Debian packages with apt-get (as
+# root or through sudo), Python packages into .venv from locks/, where every file is pinned by its hash.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+BIN := .venv/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+BROWSER_PACKAGES := chromium chromium-driver
+# The second runtime, tflite-runtime, has wheels for no newer Python. A pyenv shim may be there and still not run.
+PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format train bench box-test lock clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set-up ----------------------------------------------------------------------------------------------------------
+
+# $(call debian,a command that succeeds where they are installed,packages)
+define debian
+@$(1) >/dev/null 2>&1 || { \
+	echo "Installing from Debian: $(2)"; \
+	$(SUDO) apt-get update -qq && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(2) >/dev/null; \
+} || { echo "Missing: $(2). Ask an administrator for: apt-get install $(2)" >&2; exit 1; }
+endef
+
+# $(call install,a virtual environment,lock files): its packages, then this repository itself in editable form
+define install
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+	$(addprefix --requirement locks/,build.txt $(2))
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+@touch $@
+endef
+
+setup: .venv/dev .venv-fallback/ready  ## install everything that tests and training need
+	$(call debian,command -v chromium && command -v chromedriver,$(BROWSER_PACKAGES))
+
+.venv/bin/python:
+	$(call debian,$(PYTHON) -c 'import ensurepip',python3-venv)
+	$(PYTHON) -m venv .venv
+
+.venv/box: .venv/bin/python locks/build.txt locks/box.txt pyproject.toml
+	@echo "Installing what the box runs ..."
+	$(call install,.venv,box.txt)
+
+# The development lock holds the box's packages at the same versions, so this set-up serves both.
+.venv/dev: .venv/bin/python locks/build.txt locks/dev.txt pyproject.toml
+	@echo "Installing what tests and training need (TensorFlow among it: about 700 MB) ..."
+	$(call install,.venv,dev.txt)
+	@touch .venv/box
+
+.venv-fallback/ready: locks/build.txt locks/fallback.txt pyproject.toml
+ifeq ($(PYTHON_3_11),)
+	@mkdir -p $(@D)
+	@echo "No Python 3.11 here: tests of the fallback runtime, tflite-runtime, are skipped."
+	@touch $@
+else
+	@echo "Installing the fallback runtime ..."
+	$(PYTHON_3_11) -m venv --clear .venv-fallback
+	$(call install,.venv-fallback,fallback.txt)
+endif
+
+# --- daily use -------------------------------------------------------------------------------------------------------
+
+run: .venv/box  ## start the box here: http://127.0.0.1:8000 (other: make run PORT=8080)
+	@echo "Loupe starts on http://$(HOST):$(PORT) (Ctrl-C stops it). Research use only."
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(BIN)/python -c "$$OPEN_WHEN_READY" >/dev/null 2>&1 & fi; \
+	exec $(BIN)/loupe serve --bundle models/bach.loupe --keys models/keys --samples models/samples \
+		--host $(HOST) --port $(PORT)
+
+define OPEN_WHEN_READY
+import time, urllib.request, webbrowser
+for _ in range(60):
+    time.sleep(0.5)
+    try:
+        urllib.request.urlopen("http://$(HOST):$(PORT)/readyz", timeout=1)
+    except OSError:
+        continue
+    webbrowser.open("http://$(HOST):$(PORT)/")
+    break
+endef
+export OPEN_WHEN_READY
+
+test: setup  ## run all tests (some: make test TESTS=tests/device)
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: .venv/dev  ## check style, types, playbooks and YAML
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict provisioning
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline provisioning
+
+format: .venv/dev  ## let ruff fix and format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+train: .venv/dev  ## train the default model on ../shared/data/bach and pack its bundle
+	$(BIN)/loupe-train fit bach
+	$(BIN)/loupe-train pack bach
+
+bench: .venv/box  ## measure network, pipeline and HTTP times, and memory
+	$(BIN)/loupe bench
+
+box-test: .venv/dev  ## provision a fresh Debian 13 root twice, boot it, read a golden image (root, about 10 min)
+	provisioning/box_test.sh
+
+# --- upkeep ----------------------------------------------------------------------------------------------------------
+
+# One version of each package on every Python and architecture. The registry is the one that your uv is set up with.
+LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --fork-strategy fewest \
+	--custom-compile-command "make lock" --python-version 3.11 $(UPGRADE)
+
+lock: .venv/bin/python  ## write locks/ anew from pyproject.toml (newest versions: make lock UPGRADE=--upgrade)
+	$(BIN)/python -m pip install --quiet uv
+	$(LOCK) --universal pyproject.toml --extra dev --output-file locks/dev.txt
+	$(LOCK) --universal pyproject.toml --extra box --constraint locks/dev.txt --output-file locks/box.txt
+	echo setuptools | $(LOCK) --universal - --constraint locks/dev.txt --output-file locks/build.txt
+	$(LOCK) pyproject.toml --extra fallback --output-file locks/fallback.txt
+
+clean:  ## remove what was installed and built here
+	rm -rf .venv .venv-fallback build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,190 @@
+"""A bundle: everything a model needs on the box, in one signed file (`docs/bundle.md` has the format).
+
+    [ network: a TFLite flatbuffer ][ zip: manifest.json, arrays, golden pictures, card ][ key id | Ed25519 signature ]
+
+The network stands first, so that the runtime memory-maps the bundle itself; the signature is the zip's comment, so
+that `unzip` lists the rest. The signature covers every byte before it. `Bundle.open` checks, in this order: the
+signature by a trusted key, the manifest against its schema, each member's size and hash, each array's shape. Nothing
+in the file is interpreted before its signature holds. Golden outputs are `device/golden.py`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import mmap
+import os
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import fastjsonschema
+import numpy as np
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from numpy.typing import NDArray
+
+from device.errors import (
+    BundleMissing,
+    KeyUnreadable,
+    MemberMismatch,
+    NotABundle,
+    SchemaMismatch,
+    SignatureInvalid,
+    UnknownSigner,
+)
+
+SCHEMA_FILE = Path(__file__).with_name("manifest.schema.json")
+NETWORK = "network.tflite"
+MANIFEST = "manifest.json"
+CARD = "card.md"
+KEY_ID_BYTES, SIGNATURE_BYTES = 8, 64
+TRAILER_BYTES = KEY_ID_BYTES + SIGNATURE_BYTES
+STATEMENT = b"loupe bundle 1\n"
+
+
+def key_id(key: Ed25519PublicKey) -> bytes:
+    """The first 8 bytes of the SHA-256 of the raw public key: enough to name it, not to trust it."""
+    return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).digest()[:KEY_ID_BYTES]
+
+
+def statement(body: bytes | memoryview) -> bytes:
+    """What is signed: a line that says what this is, then the SHA-256 of all bytes before the trailer."""
+    return STATEMENT + hashlib.sha256(body).digest()
+
+
+def trusted_keys(directory: Path) -> dict[bytes, tuple[str, Ed25519PublicKey]]:
+    """Key id → (name, key) of each `*.pub` (PEM) in a directory. Raises `KeyUnreadable`."""
+    keys = {}
+    for path in sorted(directory.glob("*.pub")):
+        try:
+            key = load_pem_public_key(path.read_bytes())
+        except (ValueError, UnsupportedAlgorithm, OSError) as error:
+            raise KeyUnreadable(key=path.name) from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise KeyUnreadable(key=path.name)
+        keys[key_id(key)] = (path.stem, key)
+    return keys
+
+
+@cache
+def _schema() -> Any:
+    return fastjsonschema.compile(json.loads(SCHEMA_FILE.read_text()))
+
+
+def check_manifest(manifest: Any, name: str) -> None:
+    """Raises `SchemaMismatch` naming the first thing that the schema doesn't allow."""
+    try:
+        _schema()(manifest)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise SchemaMismatch(bundle=name, detail=error.message) from error
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened, verified bundle. The file stays open: `network_path` names what was verified even if the file is replaced."""
+
+    name: str
+    sha256: str
+    signer: str
+    manifest: dict[str, Any]
+    members: dict[str, bytes]
+    network_path: Path
+
+    @classmethod
+    def open(cls, path: Path, keys: Path) -> Bundle:
+        """Verify all but the golden outputs. Raises a `BundleError` that names the cause."""
+        name = path.name
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            size = os.fstat(descriptor).st_size
+        except OSError as error:
+            raise BundleMissing(bundle=name) from error
+        opened = False
+        try:
+            if size <= TRAILER_BYTES:
+                raise NotABundle(bundle=name)
+            with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
+                signer = _check_signature(view, keys, name)
+                sha256 = hashlib.sha256(view).hexdigest()
+                manifest, members = _check_members(view, name)
+            held = Path(f"/proc/self/fd/{descriptor}")
+            bundle = cls(name, sha256, signer, manifest, members, held if held.exists() else path)
+            bundle._check_arrays()
+            opened = True
+            return bundle
+        finally:
+            if not opened:
+                os.close(descriptor)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(label["id"] for label in self.manifest["labels"])
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return self.members[CARD].decode()
+
+    def array(self, member: str) -> NDArray[Any]:
+        """A member that is a `.npy` array. Raises `SchemaMismatch` when it isn't one."""
+        try:
+            array: NDArray[Any] = np.load(io.BytesIO(self.members[member]), allow_pickle=False)
+        except (ValueError, EOFError, KeyError) as error:
+            raise SchemaMismatch(bundle=self.name, detail=f"{member} is not an array: {error}") from error
+        return array
+
+    def _check_arrays(self) -> None:
+        outputs, classes = self.manifest["network"]["outputs"], len(self.labels)
+        head = self.manifest["head"]
+        shapes: dict[str, tuple[int, ...]] = {
+            head["weights"]: (outputs["features"]["channels"], classes),
+            head["bias"]: (classes,),
+        }
+        for question in ("made", "shows"):
+            rule = self.manifest["gate"][question]
+            width = outputs[rule["output"]]["channels"] * len(rule["statistics"])
+            shapes[rule["centre"]] = (width,)
+            shapes[rule["whitening"]] = (width, width)
+        for member, shape in shapes.items():
+            array = self.array(member)
+            if array.shape != shape or not np.isfinite(array).all():
+                raise SchemaMismatch(bundle=self.name, detail=f"{member} is {array.shape}, not finite numbers {shape}")
+
+
+def _check_signature(view: memoryview, keys: Path, name: str) -> str:
+    body, trailer = view[:-TRAILER_BYTES], view[-TRAILER_BYTES:]
+    claimed, signature = bytes(trailer[:KEY_ID_BYTES]), bytes(trailer[KEY_ID_BYTES:])
+    known = trusted_keys(keys)
+    if claimed not in known:
+        raise UnknownSigner(bundle=name, key_id=claimed.hex())
+    signer, key = known[claimed]
+    try:
+        key.verify(signature, statement(body))
+    except InvalidSignature as error:
+        raise SignatureInvalid(bundle=name) from error
+    return signer
+
+
+def _check_members(view: memoryview, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(view)) as archive:
+            start = min(info.header_offset for info in archive.infolist())
+            members = {info.filename: archive.read(info) for info in archive.infolist()}
+        manifest = json.loads(members.pop(MANIFEST))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise NotABundle(bundle=name) from error
+    check_manifest(manifest, name)
+    listed = manifest["members"]
+    found = {**members, NETWORK: view[:start]}
+    for member in sorted(listed.keys() | found.keys()):
+        said = listed.get(member)
+        if said is None or member not in found:
+            raise MemberMismatch(bundle=name, member=member)
+        if len(found[member]) != said["size"] or hashlib.sha256(found[member]).hexdigest() != said["sha256"]:
+            raise MemberMismatch(bundle=name, member=member)
+    return manifest, members

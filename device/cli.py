@@ -1,0 +1,170 @@
+"""The box's command line, `loupe`: read pictures, serve the page, verify a bundle, measure this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from device import __version__
+from device.errors import ImageError, LoupeError
+from device.settings import RANGES, Settings, load_settings
+from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
+
+EXIT_REFUSED, EXIT_PROBLEM = 3, 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = Settings()
+    parser = argparse.ArgumentParser(
+        prog="loupe",
+        description="Reads breast-cancer images on a box without internet. Research use only.",
+        epilog="Settings come from their defaults, then --config (or /etc/loupe/loupe.toml), then flags.",
+    )
+    parser.add_argument("--version", action="version", version=f"loupe {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings")
+    common.add_argument("--bundle", type=Path, metavar="FILE", help=f"the model (default {defaults.bundle})")
+    common.add_argument("--keys", type=Path, metavar="DIR", help=f"trusted public keys (default {defaults.keys})")
+    common.add_argument("--samples", type=Path, metavar="DIR", help=f"sample pictures (default {defaults.samples})")
+    common.add_argument("--language", choices=LANGUAGES, default=None, help="of messages (default: of $LANG)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    read = commands.add_parser(
+        "read",
+        parents=[common],
+        help="read pictures",
+        description="Reads each IMAGE: gate verdict, class probabilities, optionally the class map drawn on it.",
+        epilog="Exit status: 0 all read; 3 some were refused by the gate; 1 some couldn't be opened, or the model can't be used.",
+    )
+    read.add_argument("images", nargs="+", metavar="IMAGE", help="picture files (JPEG, PNG, TIFF, WebP, BMP); - is standard input")
+    read.add_argument("--json", action="store_true", help="print one JSON reading a line, as the HTTP service gives it")
+    read.add_argument("--overlay", type=Path, metavar="OUT.png", help="draw the predicted class's map (one IMAGE only)")
+
+    serve = commands.add_parser(
+        "serve", parents=[common], help="serve the page and the API", description="Verifies the bundle, then serves the page and the API."
+    )
+    serve.add_argument("--host", help=f"address to listen on (default {defaults.host}; 0.0.0.0 for the whole network)")
+    for name, told in (
+        ("port", "port to listen on"),
+        ("threads", "pictures read at the same time"),
+        ("queue", "pictures that may wait"),
+        ("max_upload_mb", "largest file, MB"),
+        ("max_megapixels", "largest picture, millions of pixels"),
+    ):
+        low, high = RANGES[name]
+        serve.add_argument(
+            f"--{name.replace('_', '-')}", type=int, metavar="N", help=f"{told} ({low}…{high}, default {getattr(defaults, name)})"
+        )
+
+    commands.add_parser(
+        "verify",
+        parents=[common],
+        help="check the bundle on this machine",
+        description="Checks signature, hashes and schema, then that this machine reproduces each golden picture's recorded outputs.",
+    )
+    bench = commands.add_parser(
+        "bench", parents=[common], help="measure this machine", description="Times the bare network, the pipeline and HTTP in one run; prints memory."
+    )
+    bench.add_argument("-n", type=int, default=50, metavar="N", help="repeats (default 50)")
+    return parser
+
+
+def _language(asked: str | None) -> str:
+    if asked:
+        return asked
+    system = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return system[:2] if system[:2] in LANGUAGES else DEFAULT_LANGUAGE
+
+
+def _complain(error: LoupeError, language: str, about: str = "") -> None:
+    told = error_words(error, language)
+    prefix = f"{about}: " if about else ""
+    sys.stderr.write(f"{prefix}{told['title']}. {told['detail']}\n→ {told['next_step']} [{error.code}]\n")
+
+
+def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> int:
+    from device.overlay import draw_overlay
+    from device.reading import Reader
+    from device.service import open_verified
+
+    if arguments.overlay and len(arguments.images) != 1:
+        sys.stderr.write("--overlay takes one IMAGE\n")
+        return 2
+    bundle = open_verified(settings)
+    reader = Reader(bundle, settings.limits, threads=os.cpu_count() or 1)
+    status = 0
+    for name in arguments.images:
+        try:
+            data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+            reading = reader.read(data)
+        except OSError as error:
+            sys.stderr.write(f"{name}: {error.strerror}\n")
+            status = EXIT_PROBLEM
+            continue
+        except ImageError as error:
+            _complain(error, language, name)
+            status = EXIT_PROBLEM
+            continue
+        document = reader.as_json(reading, language)
+        if arguments.json:
+            print(json.dumps({"file": name, **document}, ensure_ascii=False))
+        else:
+            print(_in_words(name, document))
+        if not reading.verdict.accepted:
+            status = status or EXIT_REFUSED
+        elif arguments.overlay:
+            draw_overlay(reading, bundle, reading.best).save(arguments.overlay)
+    if not arguments.json:
+        print(f"\n{words(language)['notice']}")
+    return status
+
+
+def _in_words(name: str, document: dict[str, object]) -> str:
+    verdict, prediction = document["verdict"], document["prediction"]
+    assert isinstance(verdict, dict)
+    if not isinstance(prediction, dict):
+        reason = verdict["reason"]
+        return f"{name}: {reason['title']}. {reason['detail']}\n  → {reason['next_step']} [{reason['code']}]"
+    rows = (
+        f"  {row['name']:24}{row['probability']:7.1%}  {'█' * round(row['probability'] * 30):30} {row['likelihood']}"
+        for row in prediction["probabilities"]
+    )
+    return "\n".join((f"{name}: {prediction['name']}{' (?)' if verdict['caution'] else ''}", *rows))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `loupe`; the exit status."""
+    arguments = _parser().parse_args(argv)
+    language = _language(arguments.language)
+    names = ("bundle", "keys", "samples", "host", "port", "threads", "queue", "max_upload_mb", "max_megapixels")
+    try:
+        settings = load_settings(arguments.config, {name: getattr(arguments, name, None) for name in names})
+        if arguments.command == "read":
+            return _read(arguments, settings, language)
+        if arguments.command == "serve":
+            from device.server import serve
+
+            sys.stderr.write(f"Loupe {__version__}: verifying {settings.bundle}\n")
+            serve(settings)
+        elif arguments.command == "verify":
+            from device.service import open_verified
+
+            bundle = open_verified(settings)
+            print(f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
+                  f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})")
+        elif arguments.command == "bench":
+            from device.bench import run_bench
+
+            print(run_bench(settings, max(1, arguments.n)))
+    except LoupeError as error:
+        _complain(error, language)
+        return EXIT_PROBLEM
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

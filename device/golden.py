@@ -1,0 +1,56 @@
+"""Golden pictures: before it serves, the box reads each picture in the bundle and must get what was recorded.
+
+On an exact runtime every integer output, the pixels that reached the network and the logits are equal bit for bit; a
+machine where they aren't (a runtime without its fast kernels, a bad memory, another decoder) would give readings that
+nobody measured. tflite-runtime's kernels round differently by a step or two, so there the verdict must agree and the
+probabilities may differ by `INEXACT_TOLERANCE` at most; readings then say that they aren't exact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.errors import GoldenMismatch, LoupeError
+from device.maps import softmax
+from device.reading import Reader
+
+INEXACT_TOLERANCE = 0.1
+
+
+def digest(array: NDArray[Any]) -> str:
+    """SHA-256 of an array's bytes, row-major."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def observe(reader: Reader, picture: bytes) -> dict[str, Any]:
+    """What this machine gets for a picture, in the form that the manifest records."""
+    reading = reader.read(picture)
+    outputs = reader.network.run(reading.image.pixels)
+    return {
+        "pixels": digest(reading.image.pixels),
+        "outputs": {name: digest(outputs[name]) for name in sorted(outputs)},
+        "logits": [float(logit) for logit in reading.maps.logits],
+        "reason": reading.verdict.reason,
+    }
+
+
+def verify_golden(reader: Reader) -> int:
+    """Read every golden picture; the number that agreed. Raises `GoldenMismatch` naming picture and output."""
+    bundle, exact = reader.bundle, reader.network.runtime.exact
+    for golden in bundle.manifest["golden"]:
+        name, expected = golden["name"], golden["expected"]
+        try:
+            found = observe(reader, bundle.members[golden["picture"]])
+        except (LoupeError, KeyError) as error:
+            raise GoldenMismatch(bundle=bundle.name, golden=name, output=str(error)) from error
+        for part in ("pixels", "outputs", "logits", "reason") if exact else ("pixels", "reason"):
+            if found[part] != expected[part]:
+                raise GoldenMismatch(bundle=bundle.name, golden=name, output=part)
+        gap = np.abs(softmax(found["logits"]) - softmax(expected["logits"])).max()
+        if gap > INEXACT_TOLERANCE:
+            raise GoldenMismatch(bundle=bundle.name, golden=name, output=f"probabilities (off by {gap:.2f})")
+    return len(bundle.manifest["golden"])

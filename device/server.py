@@ -1,0 +1,56 @@
+"""Serving with gunicorn: one worker process, a thread for each request, the bundle verified before anyone can connect.
+
+The app is made (and the bundle verified) in the parent, so a box with a damaged model never listens; the readers are
+made in the worker, after the fork. Under systemd gunicorn itself tells READY=1 when it listens.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from device.service import EXTENSION, create_app
+from device.settings import Settings
+
+# Threads beyond the readers, so that health checks, the page and waiting uploads don't wait for a forward pass.
+SPARE_THREADS = 8
+STREAM_TIMEOUT_S = 60
+MEMORY_DIRECTORY = Path("/dev/shm")  # noqa: S108 — the worker's heartbeat file, kept off the SD card
+
+
+class Server(BaseApplication):
+    """gunicorn around one app."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._app = create_app(settings)
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = self._settings
+        options: dict[str, Any] = {
+            "bind": f"{settings.host}:{settings.port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": settings.threads + settings.queue + SPARE_THREADS,
+            "preload_app": True,
+            "timeout": STREAM_TIMEOUT_S,
+            "graceful_timeout": 10,
+            "post_fork": lambda *_: self._app.extensions[EXTENSION].start(),
+            "proc_name": "loupe",
+            "worker_tmp_dir": str(MEMORY_DIRECTORY) if MEMORY_DIRECTORY.is_dir() else None,
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._app
+
+
+def serve(settings: Settings) -> None:
+    """Verify, listen, serve until told to stop. Raises a `LoupeError` before listening."""
+    Server(settings).run()

@@ -1,0 +1,231 @@
+"""The box's web service: the page and a small JSON API (`docs/api.md`). The way of a picture itself is `device/reading.py`.
+
+Nothing that is sent reaches the disk: uploads are parsed in memory (Werkzeug would spool large ones to a temporary
+file), file names are ignored and requests aren't logged.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from io import BytesIO
+from typing import IO, Any
+
+from flask import Flask, Request, Response, current_app, jsonify, render_template, request, send_from_directory
+from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
+
+from device import __version__
+from device.bundle import Bundle
+from device.errors import Busy, LoupeError, NoImage, UploadTooLarge
+from device.golden import verify_golden
+from device.image import FORMATS
+from device.pool import ReaderPool
+from device.reading import Reader, identity
+from device.settings import Settings
+from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+BYTES_PER_MB = 1_000_000
+FORM_OVERHEAD_BYTES = 10_000
+EXTENSION = "loupe"
+
+
+class InMemoryRequest(Request):
+    """A request whose uploads never leave memory."""
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        return BytesIO()
+
+
+class Box:
+    """What the requests of one app share: settings, the verified bundle, and this process's readers once started."""
+
+    def __init__(self, settings: Settings, bundle: Bundle) -> None:
+        self.settings, self.bundle = settings, bundle
+        self.pool: ReaderPool | None = None
+
+    def start(self) -> ReaderPool:
+        """Make the readers; to be called in the process that serves, after any fork."""
+        if self.pool is None:
+            self.pool = ReaderPool(self.bundle, self.settings.limits, self.settings.threads, self.settings.queue)
+        return self.pool
+
+
+def open_verified(settings: Settings) -> Bundle:
+    """The bundle of the settings, its golden outputs reproduced on this machine. Raises a `LoupeError`."""
+    bundle = Bundle.open(settings.bundle, settings.keys)
+    verify_golden(Reader(bundle, settings.limits))
+    return bundle
+
+
+def create_app(settings: Settings, bundle: Bundle | None = None) -> Flask:
+    """The app for a verified bundle (opened and verified here where None is given). Raises a `LoupeError`."""
+    app = Flask(__name__)
+    app.request_class = InMemoryRequest
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    limit = settings.max_upload_mb * BYTES_PER_MB
+    app.config.update(MAX_CONTENT_LENGTH=limit + FORM_OVERHEAD_BYTES, MAX_FORM_MEMORY_SIZE=FORM_OVERHEAD_BYTES)
+    app.extensions[EXTENSION] = Box(settings, bundle or open_verified(settings))
+    app.register_error_handler(LoupeError, _problem_of)
+    app.register_error_handler(HTTPException, _http_problem)
+    app.after_request(_with_headers)
+    for rule, view, methods in (
+        ("/", page, ["GET"]),
+        ("/model-card", model_card, ["GET"]),
+        ("/samples/<path:file>", sample_picture, ["GET"]),
+        ("/healthz", healthz, ["GET"]),
+        ("/readyz", readyz, ["GET"]),
+        ("/api/v1/readings", post_reading, ["POST"]),
+        ("/api/v1/model", get_model, ["GET"]),
+        ("/api/v1/samples", get_samples, ["GET"]),
+    ):
+        app.add_url_rule(rule, view_func=view, methods=methods)
+    return app
+
+
+def _box() -> Box:
+    box: Box = current_app.extensions[EXTENSION]
+    return box
+
+
+def language() -> str:
+    """The language of this request: `?lang=`, else the browser's choice, else English."""
+    asked = request.args.get("lang")
+    if asked in LANGUAGES:
+        return asked
+    return request.accept_languages.best_match(LANGUAGES) or DEFAULT_LANGUAGE
+
+
+# --- problems --------------------------------------------------------------------------------------------------------
+
+
+def _problem(status: int, code: str, told: dict[str, str], facts: dict[str, Any]) -> Response:
+    body = {"type": f"urn:loupe:error:{code}", "status": status, "code": code, **told, "facts": facts}
+    return Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/problem+json")
+
+
+def _problem_of(error: LoupeError) -> Response:
+    facts = {name: fact if isinstance(fact, int | float | str) else str(fact) for name, fact in error.facts.items()}
+    response = _problem(error.status, error.code, error_words(error, language()), facts)
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = str(error.facts["retry_after_s"])
+    return response
+
+
+def _http_problem(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        return _problem_of(UploadTooLarge(limit_mb=_box().settings.max_upload_mb))
+    status = error.code or 500
+    told = {"title": error.name, "detail": error.description or error.name}
+    return _problem(status, f"http_{status}", told, {})
+
+
+def _with_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+def page() -> str:
+    chosen = language()
+    other = next(name for name in LANGUAGES if name != chosen)
+    return render_template(
+        "page.html", language=chosen, other_language=other, words=words(chosen), version=__version__
+    )
+
+
+def model_card() -> Response:
+    return Response(_box().bundle.card, mimetype="text/plain")
+
+
+@cache
+def _samples(settings: Settings) -> list[dict[str, Any]]:
+    index = settings.samples / "samples.json"
+    listed: list[dict[str, Any]] = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
+    return listed
+
+
+def sample_picture(file: str) -> Response:
+    settings = _box().settings
+    if file not in {sample["file"] for sample in _samples(settings)}:
+        raise NotFound
+    return send_from_directory(settings.samples.resolve(), file)
+
+
+# --- API -------------------------------------------------------------------------------------------------------------
+
+
+def healthz() -> Response:
+    return jsonify(status="ok")
+
+
+def readyz() -> Response:
+    box = _box()
+    box.start()
+    return jsonify(ready=True, model=identity(box.bundle, language()))
+
+
+def _sent_picture() -> bytes:
+    if request.mimetype == "multipart/form-data":
+        upload = request.files.get("image")
+        return upload.stream.read() if upload else b""
+    return request.get_data(cache=False)
+
+
+def post_reading() -> Response:
+    data = _sent_picture()
+    if not data:
+        raise NoImage()
+    limit_mb = _box().settings.max_upload_mb
+    if len(data) > limit_mb * BYTES_PER_MB:
+        raise UploadTooLarge(limit_mb=limit_mb)
+    with _box().start().reader() as reader:
+        return jsonify(reader.as_json(reader.read(data), language()))
+
+
+def get_model() -> Response:
+    box, chosen = _box(), language()
+    manifest = box.bundle.manifest
+    return jsonify(
+        **identity(box.bundle, chosen),
+        notice=words(chosen)["notice"],
+        labels=[{"label": label["id"], "name": label["name"][chosen]} for label in manifest["labels"]],
+        metrics=manifest["metrics"],
+        provenance=manifest["provenance"],
+        limits={
+            "max_upload_mb": box.settings.max_upload_mb,
+            "max_megapixels": box.settings.max_megapixels,
+            "formats": list(FORMATS),
+        },
+        software=__version__,
+    )
+
+
+def get_samples() -> Response:
+    chosen = language()
+    return jsonify(
+        samples=[
+            {
+                **sample,
+                "title": sample["title"][chosen],
+                "description": sample["description"][chosen],
+                "url": f"/samples/{sample['file']}",
+            }
+            for sample in _samples(_box().settings)
+        ]
+    )

@@ -1,0 +1,34 @@
+"""The box's words for people, in each language: one JSON file a language, the same keys in all."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from device.errors import LoupeError
+
+LANGUAGES = ("en", "fr")
+DEFAULT_LANGUAGE = "en"
+
+# The greatest probability that still goes by each name; the last has none above it.
+LIKELIHOODS = ((0.05, "very_unlikely"), (0.25, "unlikely"), (0.6, "possible"), (0.9, "likely"), (1.0, "very_likely"))
+
+
+@cache
+def words(language: str) -> dict[str, Any]:
+    """All words of a language of `LANGUAGES`."""
+    told: dict[str, Any] = json.loads(Path(__file__).with_name(f"{language}.json").read_text(encoding="utf-8"))
+    return told
+
+
+def error_words(error: LoupeError, language: str) -> dict[str, str]:
+    """The `title`, `detail` and `next_step` of an error, its facts filled in."""
+    return {part: text.format_map(error.facts) for part, text in words(language)["errors"][error.code].items()}
+
+
+def likelihood(probability: float, language: str) -> str:
+    """A probability in words."""
+    code = next(code for limit, code in LIKELIHOODS if probability <= limit or limit == 1.0)
+    return str(words(language)["likelihood"][code])

@@ -1,0 +1,85 @@
+// Talks to the box. Whatever goes wrong comes out as a Problem that says why and what to do next.
+
+import { errorWords, language, word } from "./words.js";
+
+const PATIENCE_MS = 120_000;
+
+export class Problem extends Error {
+  constructor({ title, detail, next_step, code, status }) {
+    super(title);
+    Object.assign(this, { title, detail, nextStep: next_step, code, status });
+  }
+}
+
+function ownProblem(name, facts = {}) {
+  return new Problem({
+    title: word(`problem_${name}_title`),
+    detail: word(`problem_${name}_detail`, facts),
+    next_step: word(`problem_${name}_next_step`),
+    code: name,
+    status: facts.status,
+  });
+}
+
+// The service words its own problems; a proxy or a half-started service may answer without them.
+function problemFrom(status, body) {
+  if (body?.title && body?.next_step) return new Problem({ ...body, status });
+  if (status === 413 || status === 503) return ownProblem(status, { status });
+  return ownProblem("unexpected", { status });
+}
+
+// Sends one picture. `onProgress(share)` gets the share of the upload that is done, 1 once the box reads.
+// The file's name stays here: it may hold a patient's name and the box has no use for it.
+export function requestReading(file, { onProgress, signal, limitMb }) {
+  if (limitMb && file.size > limitMb * 1e6) {
+    const words = errorWords("upload_too_large", { limit_mb: limitMb });
+    return Promise.reject(new Problem({ ...words, code: "upload_too_large", status: 413 }));
+  }
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch can't report the progress of an upload
+    request.open("POST", `/api/v1/readings?lang=${language()}`);
+    request.responseType = "text";
+    request.timeout = PATIENCE_MS;
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.upload.onload = () => onProgress(1);
+    request.onload = () => {
+      let body = null;
+      try {
+        body = JSON.parse(request.response);
+      } catch {
+        // not JSON: problemFrom words it by its status
+      }
+      if (request.status === 200 && body?.schema === "loupe-reading/1") resolve(body);
+      else reject(problemFrom(request.status, body));
+    };
+    request.onerror = () => reject(ownProblem("network"));
+    request.ontimeout = () => reject(ownProblem("timeout"));
+    request.onabort = () => reject(new DOMException("", "AbortError"));
+    signal.addEventListener("abort", () => request.abort());
+    const form = new FormData();
+    form.append("image", file, "picture");
+    request.send(form);
+  });
+}
+
+async function get(path) {
+  let answer;
+  try {
+    answer = await fetch(`${path}?lang=${language()}`);
+  } catch {
+    throw ownProblem("network");
+  }
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok || !body) throw problemFrom(answer.status, body);
+  return body;
+}
+
+export const getModel = () => get("/api/v1/model");
+export const getSamples = async () => (await get("/api/v1/samples")).samples;
+
+export async function getSamplePicture(sample) {
+  const answer = await fetch(sample.url).catch(() => null);
+  if (!answer?.ok) throw ownProblem(answer ? "unexpected" : "network", { status: answer?.status });
+  const blob = await answer.blob();
+  return new File([blob], sample.title, { type: blob.type });
+}

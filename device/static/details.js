@@ -1,0 +1,44 @@
+// Where a reading comes from: the picture, the model, the runtime and the time each step took.
+
+import { byId, element } from "./dom.js";
+import { language, milliseconds, number, word, wordOr } from "./words.js";
+
+const STEPS = ["decode", "network", "maps", "gate"];
+
+export function showDetails(reading, { fileName, date }) {
+  const { image, model, runtime, timings_ms: timings } = reading;
+  const notes = image.notes.map((code) => wordOr(`note_${code}`, code));
+  const size = (width, height) => ({ width: number(width), height: number(height), format: image.format });
+  const facts = [
+    ["details_date", new Intl.DateTimeFormat(language(), { dateStyle: "long", timeStyle: "short" }).format(date)],
+    ["details_file", fileName],
+    ["details_picture", `${word("details_size", size(image.width, image.height))}; ${
+      word("details_read_size", size(image.read_width, image.read_height))}`],
+    ["details_notes", notes.length ? notes.join("; ") : word("details_none")],
+    ["details_model", `${model.title} (${model.id}), ${word("model_version", model)}`],
+    ["details_signer", model.signer],
+    ["details_sha256", element("code", {}, model.sha256)],
+    ["details_runtime", `${runtime.name} ${runtime.version}, ${word(runtime.exact ? "runtime_exact" : "runtime_inexact")}`],
+    ["details_software", word("footer_software", { version: reading.software })],
+  ];
+  byId("details-list").replaceChildren(...facts.flatMap(([key, value]) => [
+    element("dt", {}, word(key)), element("dd", {}, value),
+  ]));
+  showTimings(timings);
+}
+
+function showTimings(timings) {
+  const steps = STEPS.map((step) => [step, timings[step] ?? 0]);
+  const rest = timings.total - steps.reduce((sum, [, value]) => sum + value, 0);
+  steps.push(["rest", Math.max(0, rest)]);
+  const track = element("div", { className: "timing-track", ariaHidden: "true" }, ...steps.map(([step, value]) => {
+    const part = element("span", { className: `timing ${step}` });
+    part.style.width = `${(100 * value) / timings.total}%`;
+    return part;
+  }));
+  const words = element("ul", {}, ...steps.map(([step, value]) => element("li", {},
+    element("span", { className: `timing ${step}`, ariaHidden: "true" }),
+    ` ${word(`timing_${step}`)} ${milliseconds(value)}`)));
+  const total = element("p", {}, `${word("details_time")}: ${milliseconds(timings.total)} ${word("timing_total")}`);
+  byId("timings").replaceChildren(total, track, words);
+}

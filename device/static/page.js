@@ -1,0 +1,168 @@
+// The page from a chosen picture to a reading on the screen. The states are those of body[data-state]:
+// idle -> busy -> done, or -> failed (the picture stays, so that one can try again).
+
+import { getModel, Problem, requestReading } from "./api.js";
+import { showDetails } from "./details.js";
+import { byId, setText, show } from "./dom.js";
+import { savePicture, saveReading } from "./exports.js";
+import { showPrediction, showUnits } from "./findings.js";
+import { showMap } from "./mapview.js";
+import { listenForPictures, showSamples } from "./sources.js";
+import { showVerdict } from "./verdict.js";
+import { loadWords, number, percent, word } from "./words.js";
+
+let chosen = null; // { file, synthetic, url, picture: Promise of an <img> or null }
+let request = null; // AbortController of the reading under way
+let uploadLimitMb = null; // what the box takes, once it has said so
+let listeners = null; // AbortController of the listeners on the document
+
+function setState(state) {
+  document.body.dataset.state = state;
+  show("intro", state === "idle");
+  show("chosen", state === "busy" || state === "failed");
+  show("progress", state === "busy");
+  show("retry", state === "failed");
+  show("result", state === "done");
+}
+
+function choose(file, synthetic) {
+  request?.abort();
+  if (chosen) URL.revokeObjectURL(chosen.url);
+  const url = URL.createObjectURL(file);
+  const picture = new Image();
+  picture.src = url;
+  chosen = { file, synthetic, url, picture: picture.decode().then(() => picture, () => null) };
+  return read();
+}
+
+async function read() {
+  const { file, picture, synthetic } = chosen;
+  const mine = new AbortController();
+  request = mine;
+  setState("busy");
+  show("problem", false);
+  show("cancelled", false);
+  setText("chosen-name", synthetic ? file.name : `${file.name} · ${word("file_size", { size: number(file.size / 1e6, 1) })}`);
+  setStage(0);
+  scrollTo({ top: 0 });
+  picture.then((shown) => {
+    if (request !== mine) return;
+    show("preview", Boolean(shown));
+    show("preview-none", !shown);
+    if (shown) byId("preview").src = shown.src;
+  });
+  try {
+    const reading = await requestReading(file, { onProgress: setStage, signal: mine.signal, limitMb: uploadLimitMb });
+    const shown = await picture;
+    if (request === mine) showReading(reading, shown);
+  } catch (problem) {
+    if (request !== mine) return; // another picture has been chosen meanwhile
+    if (problem.name === "AbortError") showCancelled();
+    else if (problem instanceof Problem) showProblem(problem);
+    else throw problem;
+  }
+}
+
+function setStage(share) {
+  const sending = share < 1;
+  const text = sending ? word("stage_upload", { percent: percent(Math.max(share, 0.01)) }) : word("stage_read");
+  setText("stage", text);
+  if (sending) byId("progress-bar").value = share;
+  else byId("progress-bar").removeAttribute("value"); // how long the reading takes isn't known: a moving bar
+  setText("status", sending ? "" : text);
+}
+
+function showCancelled() {
+  setState("failed");
+  show("cancelled");
+  byId("again").lastElementChild.textContent = word("read");
+  byId("again").focus();
+}
+
+function showProblem(problem) {
+  setState("failed");
+  show("problem");
+  byId("problem-title").lastElementChild.textContent = problem.title;
+  setText("problem-detail", problem.detail ?? "");
+  setText("problem-next-step", problem.nextStep);
+  setText("problem-code", word("error_code", { code: problem.code }));
+  byId("again").lastElementChild.textContent = word("again");
+}
+
+function showReading(reading, picture) {
+  const date = new Date();
+  const { synthetic, file } = chosen;
+  const accepted = reading.verdict.accepted;
+  let view = null;
+  setState("done");
+  showVerdict(reading);
+  show("synthetic", synthetic);
+  for (const id of ["prediction", "map", "units", "save-picture"]) show(id, accepted);
+  show("refused-picture", !accepted && Boolean(picture));
+  if (accepted) {
+    showPrediction(reading.prediction);
+    view = showMap(reading, picture);
+    show("units", Boolean(reading.units?.length));
+    if (reading.units?.length) showUnits(reading.units, reading.prediction.name);
+  } else if (picture) {
+    byId("refused-image").src = picture.src;
+  }
+  showDetails(reading, { fileName: file.name, date });
+  setText("print-date", byId("details-list").querySelector("dd").textContent);
+  byId("save-reading").onclick = () => saveReading(reading, date);
+  byId("save-picture").onclick = () => savePicture({ reading, picture, view, date, synthetic });
+  scrollTo({ top: 0 });
+  byId("verdict").focus({ preventScroll: true });
+}
+
+async function showIdentity() {
+  try {
+    const model = await getModel();
+    uploadLimitMb = model.limits?.max_upload_mb ?? null;
+    setText("identity", `${model.title ?? model.id} · ${word("model_version", model)}`);
+  } catch (problem) {
+    setText("identity", problem.title);
+  }
+}
+
+// Takes over the page in the other language without leaving it, so that the chosen picture isn't lost.
+async function changeLanguage(event) {
+  if (!chosen) return;
+  event.preventDefault();
+  const address = event.currentTarget.href;
+  const answer = await fetch(address).catch(() => null);
+  if (!answer?.ok) return;
+  const other = new DOMParser().parseFromString(await answer.text(), "text/html");
+  request?.abort();
+  request = null;
+  document.documentElement.lang = other.documentElement.lang;
+  document.title = other.title;
+  document.body.replaceWith(document.adoptNode(other.body));
+  history.replaceState(null, "", address);
+  start();
+  read();
+}
+
+function start() {
+  listeners?.abort();
+  listeners = new AbortController();
+  loadWords();
+  setState("idle");
+  listenForPictures((file) => choose(file, false), listeners.signal);
+  showSamples((file) => choose(file, true), showIfIdle);
+  showIdentity();
+  byId("other-language").onclick = changeLanguage;
+  byId("cancel").onclick = () => request?.abort();
+  byId("again").onclick = read;
+  byId("print").onclick = () => print();
+}
+
+// A sample that can't be fetched: there is no picture to keep, so the problem stands alone.
+function showIfIdle(problem) {
+  setText("chosen-name", "");
+  show("preview", false);
+  showProblem(problem);
+  show("retry", Boolean(chosen));
+}
+
+start();

@@ -1,0 +1,53 @@
+// The words and number formats of the page's language. The service puts the words into the page as one JSON block.
+
+let words = { page: {}, errors: {} };
+let locale = "en";
+
+export function loadWords() {
+  words = JSON.parse(document.getElementById("words").textContent);
+  locale = document.documentElement.lang;
+}
+
+export function language() {
+  return locale;
+}
+
+export function fill(text, facts) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => facts[name] ?? whole);
+}
+
+export function word(key, facts = {}) {
+  return fill(words.page[key] ?? key, facts);
+}
+
+// Words for a code that the service may know and this page may not: then the code itself is shown.
+export function wordOr(key, otherwise) {
+  return words.page[key] ?? otherwise;
+}
+
+export function errorWords(code, facts) {
+  const { title, detail, next_step } = words.errors[code];
+  return { title: fill(title, facts), detail: fill(detail, facts), next_step: fill(next_step, facts) };
+}
+
+export function number(value, digits = 0) {
+  return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
+}
+
+export function signed(value, digits = 1) {
+  const format = new Intl.NumberFormat(locale, {
+    signDisplay: "exceptZero", minimumFractionDigits: digits, maximumFractionDigits: digits,
+  });
+  return format.format(value).replace("-", "\u2212");
+}
+
+// Never "0 %" or "100 %": the model is never that sure.
+export function percent(value) {
+  if (value < 0.01) return word("below_one_percent");
+  if (value > 0.99) return word("above_99_percent");
+  return new Intl.NumberFormat(locale, { style: "percent" }).format(value);
+}
+
+export function milliseconds(value) {
+  return word("milliseconds", { value: number(value, value < 10 ? 1 : 0) });
+}

@@ -1,0 +1,95 @@
+"""The words for people: complete, alike in each language, and all of them used."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from device import errors
+from device.errors import LoupeError
+
+DEVICE = Path(errors.__file__).parent
+LANGUAGES = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (DEVICE / "texts").glob("*.json")}
+PARTS = {"title", "detail", "next_step"}
+
+
+def flat(words: dict, path: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in words.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(re.findall(r"\{(\w+)\}", text))
+
+
+def named_errors(base: type[LoupeError] = LoupeError) -> Iterator[type[LoupeError]]:
+    for error in base.__subclasses__():
+        if "code" in vars(error):
+            yield error
+        yield from named_errors(error)
+
+
+def test_english_and_french_are_there():
+    assert set(LANGUAGES) == {"en", "fr"}
+
+
+def test_languages_have_the_same_keys_and_placeholders():
+    english, french = dict(flat(LANGUAGES["en"])), dict(flat(LANGUAGES["fr"]))
+    assert english.keys() == french.keys()
+    differing = [key for key in english if placeholders(english[key]) != placeholders(french[key])]
+    assert differing == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_empty(language):
+    assert [key for key, text in flat(LANGUAGES[language]) if not text.strip()] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_error_has_its_words_and_no_other_has(language):
+    words = LANGUAGES[language]["errors"]
+    assert set(words) == {error.code for error in named_errors()}
+    assert all(set(parts) == PARTS for parts in words.values())
+
+
+@pytest.mark.parametrize("error", list(named_errors()), ids=lambda error: error.code)
+def test_words_of_an_error_use_only_the_facts_that_it_documents(error):
+    documented = " ".join(base.__doc__ or "" for base in error.__mro__ if issubclass(base, LoupeError))
+    used = {name for text in LANGUAGES["en"]["errors"][error.code].values() for name in placeholders(text)}
+    assert {name for name in used if not re.search(rf"\b{name}\b", documented)} == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_reason_of_the_gate_has_its_words(language):
+    # A reason's code is the only kind of string in the gate that is written lower_case in a pair or as a dict's value.
+    gate = (DEVICE / "gate.py").read_text(encoding="utf-8")
+    codes = set(re.findall(r'\("(\w+)", ', gate)) | set(re.findall(r': "(\w+)"[,}]', gate))
+    words = LANGUAGES[language]["reasons"]
+    assert set(words) == codes
+    assert all(set(parts) == PARTS for parts in words.values())
+
+
+def test_each_note_of_a_decoded_picture_has_its_words():
+    codes = set(re.findall(r'notes\.append\("(\w+)"\)', (DEVICE / "image.py").read_text(encoding="utf-8")))
+    assert codes
+    assert {f"note_{code}" for code in codes} == {key for key in LANGUAGES["en"]["page"] if key.startswith("note_")}
+
+
+def test_the_page_uses_each_of_its_words_and_has_all_that_it_uses():
+    template = (DEVICE / "templates" / "page.html").read_text(encoding="utf-8")
+    scripts = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "static").glob("*.js"))
+    used = set(re.findall(r"\bt\.(\w+)", template)) | set(re.findall(r'\bword\(\s*"(\w+)"', scripts))
+    known = set(LANGUAGES["en"]["page"])
+    assert used <= known
+    # Keys that are put together: word(`timing_${step}`), t['language_' ~ code]; or chosen: word(a ? "x" : "y").
+    prefixes = {*re.findall(r"\b(?:word|wordOr)\(`(\w+_)\$\{", scripts), *re.findall(r"t\['(\w+_)' ~", template)}
+    quoted = set(re.findall(r'"(\w+)"', scripts))
+    unused = {key for key in known - used - quoted if not key.startswith(tuple(prefixes))}
+    assert unused == set()

@@ -15,7 +15,7 @@ import io
 import struct
 from dataclasses import dataclass
 from math import ceil, floor, log, sqrt
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import PIL.Image
@@ -249,5 +249,7 @@ def _ends_early(name: str, data: bytes, failure: Exception) -> bool:
             return len(data) < 8 + int.from_bytes(data[4:8], "little")
         case "BMP":
             return len(data) < int.from_bytes(data[2:6], "little")
-    directory = int.from_bytes(data[4:8], "little" if data.startswith(b"I") else "big")
-    return directory + 2 > len(data) or "truncated" in str(failure)
+    order: Literal["little", "big"] = "little" if data.startswith(b"I") else "big"
+    directory = int.from_bytes(data[4:8], order)
+    entries = int.from_bytes(data[directory : directory + 2], order)
+    return directory + 2 + 12 * entries > len(data) or "truncated" in str(failure)

@@ -2,7 +2,8 @@
 
 A picture of any size that is a multiple of 32 goes in as float pixels scaled to (x − 127) / 128; out come
 
-- `early`: [h/8, w/8, 40], the linear output of the third stage, what the gate calls "how the picture is made";
+- `early`: [h/8, w/8, 40], the linear output of the third stage, from which the gate tells how a picture is made;
+- `middle`: [h/16, w/16, 112], that of the fifth, from which it tells whether the model knows what is shown;
 - `features`: [h/32, w/32, 1280], the units, 0…6 (ReLU6);
 - `class_map`: [h/32, w/32, K] (training only): a 1×1 convolution of the features, whose mean over places is the logit.
 
@@ -21,12 +22,11 @@ from numpy.typing import NDArray
 
 from training.imagenet import lite0_state
 
-STRIDE = 32
 FEATURES = 1280
 PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
 BATCH_NORM_EPSILON = 1e-3
-BATCH_NORM_MOMENTUM = 0.99
-EARLY_STAGE = 2
+BATCH_NORM_MOMENTUM = 0.9
+EARLY_STAGE, MIDDLE_STAGE = 2, 4
 
 
 class Stage(NamedTuple):
@@ -70,20 +70,25 @@ def _block(x: Any, index: int, stage: Stage, stride: int) -> Any:
 
 
 def build(classes: int, *, height: int | None = None, width: int | None = None, dropout: float = 0.0) -> keras.Model:
-    """A network with outputs `early`, `features` and `class_map` (see the module). Weights are random until `load_imagenet`."""
+    """A network with the outputs that the module lists. Weights are random until `load_imagenet`."""
     image = keras.Input((height, width, 3), name="image")
     x = _norm(_conv(image, STEM_WIDTH, 3, 2, "stem"), "stem_bn", relu=True)
-    early, index = None, 0
-    for number, stage in enumerate(STAGES):
+    ends, index = [], 0
+    for stage in STAGES:
         for repeat in range(stage.repeats):
             x = _block(x, index, stage, stage.stride if repeat == 0 else 1)
             index += 1
-        if number == EARLY_STAGE:
-            early = x
+        ends.append(x)
     features = _norm(_conv(x, FEATURES, 1, 1, "head"), "head_bn", relu=True)
     dropped = layers.SpatialDropout2D(dropout, name="head_dropout")(features) if dropout else features
     class_map = layers.Conv2D(classes, 1, name="class_map")(dropped)
-    return keras.Model(image, {"early": early, "features": features, "class_map": class_map}, name="lite0")
+    outputs = {
+        "early": ends[EARLY_STAGE],
+        "middle": ends[MIDDLE_STAGE],
+        "features": features,
+        "class_map": class_map,
+    }
+    return keras.Model(image, outputs, name="lite0")
 
 
 def load_imagenet(network: keras.Model) -> None:

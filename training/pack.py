@@ -1,0 +1,202 @@
+"""Packing a run into a signed bundle: convert, calibrate, fit the gate, measure, record golden outputs, sign.
+
+Everything that is fitted here is fitted on outputs of the integer network; the test part is only read, at the end, by
+the box's own code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
+
+from device.bundle import CARD, MANIFEST, NETWORK, TRAILER_BYTES, Bundle, check_manifest, key_id, statement
+from device.golden import observe, verify_golden
+from device.maps import softmax
+from device.reading import Reader
+from device.runtime import Network
+from training.calibrate import expected_calibration_error, fit_temperature
+from training.card import write_card
+from training.data import CALIBRATION, LIMITS, TEST, TRAINING, labels_of, load_pixels
+from training.evaluate import classification_metrics, png, read_samples
+from training.fit import LIBRARIES, Run, commit, float_logits
+from training.fit_gate import QUESTIONS, fit_distance, picture_limits, pooled_rows
+from training.quantize import OUTPUTS, STRIDES, convert, integer_head
+from training.samples import golden_pictures
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+REPRESENTATIVE = 100
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _hashed(content: bytes) -> dict[str, Any]:
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def write_bundle(
+    path: Path, manifest: Mapping[str, Any], network: bytes, members: Mapping[str, bytes], key: Ed25519PrivateKey
+) -> None:
+    """Write and sign a bundle file (`docs/bundle.md`); the same content and key give the same bytes."""
+    listed = {NETWORK: _hashed(network), **{name: _hashed(content) for name, content in sorted(members.items())}}
+    complete = {**manifest, "members": listed}
+    check_manifest(complete, path.name)
+    buffer = io.BytesIO()
+    buffer.write(network)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        text = json.dumps(complete, ensure_ascii=False, indent=1).encode()
+        for name, content in {MANIFEST: text, **dict(sorted(members.items()))}.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+        archive.comment = bytes(TRAILER_BYTES)  # the place of the signature, filled below
+    body = buffer.getvalue()[:-TRAILER_BYTES]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(body + key_id(key.public_key()) + key.sign(statement(body)))
+    temporary.replace(path)
+
+
+class _Draft:
+    """A bundle in the making: manifest and members so far, readable by the box's code from the run's folder."""
+
+    def __init__(self, manifest: dict[str, Any], members: dict[str, bytes], network: Path) -> None:
+        self.manifest, self.members, self.network = manifest, members, network
+
+    def reader(self) -> Reader:
+        return Reader(Bundle("draft", "", "", self.manifest, self.members, self.network), LIMITS)
+
+
+def _fit_gate(draft: _Draft, run: Run, fitted: Any, held: Any, network: Network) -> None:
+    rows, calibration_rows = pooled_rows(network, fitted), pooled_rows(network, held)
+    rules: dict[str, Any] = {"picture": picture_limits([*fitted, *held])}
+    for question, (output, statistics) in QUESTIONS.items():
+        found = fit_distance(rows[question])
+        names = {part: f"gate/{question}_{part}.npy" for part in ("centre", "whitening")}
+        draft.members[names["centre"]] = _npy(found.centre)
+        draft.members[names["whitening"]] = _npy(found.whitening)
+        scores = np.sort(found.scores(calibration_rows[question]))
+        rules[question] = {
+            "output": output,
+            "statistics": list(statistics),
+            **names,
+            "calibration_scores": [float(score) for score in scores],
+            "alpha": run.recipe.gate.alpha,
+        }
+    draft.manifest["gate"] = rules
+
+
+def _calibrate(draft: _Draft, run: Run) -> None:
+    samples = run.split.parts[CALIBRATION]
+    draft.manifest["calibration"] = {"temperature": 1.0, "n": len(samples), "ece": 0.0}
+    readings = read_samples(draft.reader(), run.data, samples)
+    logits = np.stack([reading.maps.logits for reading in readings])
+    temperature = fit_temperature(logits, labels_of(samples))
+    ece = expected_calibration_error(softmax(logits, temperature), labels_of(samples))
+    draft.manifest["calibration"] |= {"temperature": temperature, "ece": round(ece, 4)}
+    evidence = np.abs(np.stack([reading.maps.values for reading in readings]))
+    # The scale's end is seldom passed; what lies below the middle of all evidence is called little.
+    draft.manifest["explanation"] = {
+        "limit": round(float(np.quantile(evidence, 0.99)), 2),
+        "blank_below": round(float(np.quantile(evidence, 0.5)), 2),
+    }
+
+
+def _provenance(run: Run) -> dict[str, Any]:
+    recipe = run.recipe
+    rule = recipe.split
+    return {
+        "data": {"name": recipe.data.name, "source": recipe.data.source, "terms": recipe.data.terms},
+        "split": {
+            "rule": f"blocks of {rule.block} consecutive image numbers; test blocks from {list(rule.test)}, calibration "
+            f"blocks from {list(rule.calibration)}, the rest trained on",
+            "sha256": run.split.sha256,
+            **{part: len(samples) for part, samples in run.split.parts.items()},
+        },
+        "command": f"loupe-train fit {recipe.id} --epochs {run.facts['epochs']} && loupe-train pack {recipe.id}",
+        "commit": run.facts["commit"],
+        "libraries": run.facts["libraries"] | {name: version(name) for name in LIBRARIES},
+        "created": date.today().isoformat(),
+    }
+
+
+def pack(run: Run, out: Path, key: Ed25519PrivateKey) -> Bundle:
+    """Make the bundle of a run and verify it as the box would. Returns it opened."""
+    recipe = run.recipe
+    fitted = load_pixels(run.data, run.split.parts[TRAINING], recipe.data.area_px)
+    held = load_pixels(run.data, run.split.parts[CALIBRATION], recipe.data.area_px)
+    print("convert to integers")
+    flatbuffer = convert(run.model, fitted[:: max(1, len(fitted) // REPRESENTATIVE)])
+    network_file = run.folder / NETWORK
+    network_file.write_bytes(flatbuffer)
+    network = Network(network_file)
+    head = integer_head(run.model, network.outputs["features"].scale)
+    manifest: dict[str, Any] = {
+        "schema_version": 1,
+        "id": recipe.id,
+        "version": recipe.version,
+        "task": "field classification",
+        "title": dict(recipe.title),
+        "labels": [{"id": label.id, "name": dict(label.name)} for label in recipe.labels],
+        "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px, "multiple": 32},
+        "network": {
+            "outputs": {
+                name: {
+                    "scale": network.outputs[name].scale,
+                    "zero_point": network.outputs[name].zero_point,
+                    "channels": int(run.model.output[name].shape[-1]),
+                    "stride": STRIDES[name],
+                }
+                for name in OUTPUTS
+            }
+        },
+        "head": {"weights": "head/weights.npy", "bias": "head/bias.npy", "scale_log2": head.scale_log2},
+        "units": {},
+        "provenance": _provenance(run),
+        "metrics": {},
+        "golden": [],
+        "members": {},
+    }
+    members = {"head/weights.npy": _npy(head.weights), "head/bias.npy": _npy(head.bias)}
+    draft = _Draft(manifest, members, network_file)
+    print("fit the gate and the temperature on the integer network")
+    _fit_gate(draft, run, fitted, held, network)
+    _calibrate(draft, run)
+    print("read the test part as the box does")
+    tested = run.split.parts[TEST]
+    reader = draft.reader()
+    readings = read_samples(reader, run.data, tested)
+    floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px))
+    manifest["metrics"]["test"] = classification_metrics(readings, tested, floats)
+    for name, pixels in golden_pictures().items():
+        members[f"golden/{name}.png"] = png(pixels)
+        expected = observe(reader, members[f"golden/{name}.png"])
+        manifest["golden"].append({"name": name, "picture": f"golden/{name}.png", "expected": expected})
+    members[CARD] = write_card(manifest).encode()
+    write_bundle(out, manifest, flatbuffer, members, key)
+    return out_verified(out, key)
+
+
+def out_verified(path: Path, key: Ed25519PrivateKey) -> Bundle:
+    """Open a bundle as the box would, trusting only `key`, and reproduce its golden outputs."""
+    import tempfile
+
+    from training.signing import publish_key
+
+    with tempfile.TemporaryDirectory() as folder:
+        publish_key(key, Path(folder) / "this.pub")
+        bundle = Bundle.open(path, Path(folder))
+    verify_golden(Reader(bundle, LIMITS))
+    return bundle

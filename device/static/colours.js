@@ -8,28 +8,31 @@ const AGAINST = { weak: [86, 180, 233], strong: [0, 62, 130] };
 const FOR = { weak: [245, 158, 66], strong: [176, 42, 0] };
 const OPACITY = { weak: 0.45, strong: 0.95 };
 
-// Red, green, blue and alpha, each 0 to 255, of a value in logit units.
-export function colourOf(value, { limit, blank_below: blankBelow }) {
-  const size = Math.abs(value);
-  if (size < blankBelow) return [0, 0, 0, 0];
-  const strength = Math.min(1, (size - blankBelow) / (limit - blankBelow));
+// 0 where a value just isn't left blank, 1 at the limit and beyond.
+function strengthOf(value, { limit, blank_below: blankBelow }) {
+  return Math.min(1, (Math.abs(value) - blankBelow) / (limit - blankBelow));
+}
+
+function shade(side, strength) {
   const mix = (weak, strong) => weak + (strong - weak) * strength;
-  const side = value > 0 ? FOR : AGAINST;
-  return [0, 1, 2].map((channel) => mix(side.weak[channel], side.strong[channel]))
-    .concat(255 * mix(OPACITY.weak, OPACITY.strong));
+  return [...side.weak.map((weak, channel) => mix(weak, side.strong[channel])), 255 * mix(OPACITY.weak, OPACITY.strong)];
 }
 
-// 513 steps from -limit to +limit as one byte array of RGBA, for drawing many pixels.
-export function colourTable(scale) {
-  const table = new Uint8ClampedArray(513 * 4);
-  for (let step = 0; step < 513; step += 1) {
-    table.set(colourOf(((step - 256) / 256) * scale.limit, scale), step * 4);
-  }
-  return table;
+// Red, green, blue and alpha, each 0 to 255, of a value in logit units.
+export function colourOf(value, scale) {
+  if (Math.abs(value) < scale.blank_below) return [0, 0, 0, 0];
+  return shade(value > 0 ? FOR : AGAINST, strengthOf(value, scale));
 }
 
-export function tableStep(value, scale) {
-  // Truncated towards zero, so that a value short of blank_below is never drawn.
-  const step = Math.trunc((value / scale.limit) * 256);
-  return 256 + Math.max(-256, Math.min(256, step));
+// For drawing many pixels: all colours, a pixel's four bytes as one number. Entry 0 is blank, then 256 strengths a side.
+const STRENGTHS = 256;
+const bytes = new Uint8ClampedArray([
+  0, 0, 0, 0,
+  ...[AGAINST, FOR].flatMap((side) => Array.from({ length: STRENGTHS }, (_, i) => shade(side, i / (STRENGTHS - 1))).flat()),
+]);
+export const COLOURS = new Uint32Array(bytes.buffer);
+
+export function colourIndex(value, scale) {
+  if (Math.abs(value) < scale.blank_below) return 0;
+  return 1 + (value > 0 ? STRENGTHS : 0) + Math.round(strengthOf(value, scale) * (STRENGTHS - 1));
 }

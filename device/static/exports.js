@@ -37,10 +37,11 @@ export function composePicture({ reading, picture, view, synthetic }) {
   // Small pictures are enlarged so that the strip's words fit.
   const grow = Math.max(shrink, Math.min(4, 720 / source[0]));
   const [width, height] = source.map((side) => Math.round(side * grow));
-  const lines = [byId("notice").textContent.trim()];
+  const { model } = reading;
+  const lines = [`${model.title} (${model.id}), ${word("model_version", model)}`, byId("notice").textContent.trim()];
   if (synthetic) lines.unshift(byId("synthetic").textContent.trim());
   const text = Math.max(13, Math.round(width / 64));
-  const canvas = element("canvas", { width, height: height });
+  const canvas = element("canvas", { width, height });
   const context = canvas.getContext("2d");
   const font = (weight) => `${weight} ${text}px ${getComputedStyle(document.body).fontFamily}`;
   context.font = font(400);
@@ -67,10 +68,12 @@ export function composePicture({ reading, picture, view, synthetic }) {
   context.textBaseline = "alphabetic";
   context.font = font(600);
   let line = height + text * 1.8;
-  context.fillText(`${word("map_class")}: ${view.name}`, text, line);
+  context.fillText(word("saved_title", view), text, line);
   line += text * 0.6;
   const bar = { x: Math.round(text * 4), y: Math.round(line), width: Math.round(width * 0.4), height: text };
   drawScale(context, map, bar);
+  context.strokeStyle = "#718696";
+  context.strokeRect(bar.x - 0.5, bar.y - 0.5, bar.width + 1, bar.height + 1);
   context.font = font(400);
   context.textAlign = "right";
   context.fillText(signed(-map.limit, 0), bar.x - text * 0.4, line + text * 0.9);

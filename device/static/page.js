@@ -42,7 +42,7 @@ async function read() {
   setState("busy");
   show("problem", false);
   show("cancelled", false);
-  setText("chosen-name", synthetic ? file.name : `${file.name} · ${word("file_size", { size: number(file.size / 1e6, 1) })}`);
+  setText("chosen-name", synthetic ? file.name : `${file.name} · ${word("file_size", { size: number(Math.max(0.1, file.size / 1e6), 1) })}`);
   setStage(0);
   scrollTo({ top: 0 });
   picture.then((shown) => {
@@ -76,6 +76,7 @@ function showCancelled() {
   setState("failed");
   show("cancelled");
   byId("again").lastElementChild.textContent = word("read");
+  suggest("again");
   byId("again").focus();
 }
 
@@ -87,6 +88,12 @@ function showProblem(problem) {
   setText("problem-next-step", problem.nextStep);
   setText("problem-code", word("error_code", { code: problem.code }));
   byId("again").lastElementChild.textContent = word("again");
+  // What the box says of the file itself won't change by sending it again.
+  suggest(problem.status >= 400 && problem.status < 500 ? "other" : "again");
+}
+
+function suggest(id) {
+  for (const each of ["again", "other"]) byId(each).classList.toggle("primary", each === id);
 }
 
 function showReading(reading, picture) {
@@ -156,6 +163,9 @@ function start() {
   byId("again").onclick = read;
   byId("print").onclick = () => print();
 }
+
+// Paper can't be unfolded.
+addEventListener("beforeprint", () => { byId("details").open = true; });
 
 // A sample that can't be fetched: there is no picture to keep, so the problem stands alone.
 function showIfIdle(problem) {

@@ -1,0 +1,94 @@
+"""Chromium, and samples of the running service that it accepts and refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
+from chromium import MISSING, as_phone, open_chromium
+from selenium.webdriver.chrome.webdriver import WebDriver
+
+# Chromium itself logs an answer above 399 (that the page words it is tested) and that a test reads the canvas back.
+EXPECTED = re.compile(r"/api/v1/readings\?lang=\w+ - Failed to load resource: |willReadFrequently|will-read-frequently")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[WebDriver]:
+    if MISSING:
+        pytest.skip(MISSING)
+    with open_chromium() as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(chromium: WebDriver, live_service: str) -> Iterator[WebDriver]:
+    """The page, freshly opened in English. Afterwards: no other origin was asked and the console is clean."""
+    chromium.get_log("browser")
+    chromium.get_log("performance")
+    chromium.get(f"{live_service}/?lang=en")
+    yield chromium
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    foreign = {url for url in requested(chromium) if urlsplit(url).netloc != urlsplit(live_service).netloc}
+    assert foreign == set()
+    complaints = [entry for entry in chromium.get_log("browser") if not EXPECTED.search(entry["message"])]
+    assert complaints == []
+
+
+@pytest.fixture
+def phone(page: WebDriver) -> WebDriver:
+    """The page on the narrowest screen that it is made for."""
+    as_phone(page, 360)
+    return page
+
+
+def requested(driver: WebDriver) -> set[str]:
+    """Addresses that the page has asked for over the network since the log was last read."""
+    events = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
+    urls = (e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent")
+    return {url for url in urls if urlsplit(url).scheme not in ("blob", "data")}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample of the service, its bytes as a file, and the reading that the service gives of it in English."""
+
+    id: str
+    file: Path
+    reading: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def samples(live_service: str, tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+    folder = tmp_path_factory.mktemp("samples")
+    read = []
+    for listed in json.load(urlopen(f"{live_service}/api/v1/samples"))["samples"]:
+        file = folder / listed["file"]
+        file.write_bytes(urlopen(live_service + listed["url"]).read())
+        request = Request(f"{live_service}/api/v1/readings?lang=en", file.read_bytes(), {"Content-Type": "image/*"})
+        read.append(Sample(listed["id"], file, json.load(urlopen(request))))
+    return read
+
+
+@pytest.fixture(scope="session")
+def accepted(samples: list[Sample]) -> Sample:
+    """A sample that the gate accepts and whose map has something to show."""
+    return next(s for s in samples if s.reading["verdict"]["accepted"] and strong_cells(s.reading))
+
+
+@pytest.fixture(scope="session")
+def refused(samples: list[Sample]) -> Sample:
+    return next(s for s in samples if not s.reading["verdict"]["accepted"])
+
+
+def strong_cells(reading: dict[str, Any]) -> list[int]:
+    """Cells of the predicted class's map that aren't left blank."""
+    drawn = reading["class_map"]
+    values = drawn["values"][reading["prediction"]["label"]]
+    return [cell for cell, value in enumerate(values) if abs(value) >= drawn["blank_below"]]

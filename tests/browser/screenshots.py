@@ -1,0 +1,70 @@
+"""Make the screenshots of `docs/clinic.md` from a running box and its synthetic samples:
+
+    loupe serve --port 8000 &
+    python tests/browser/screenshots.py http://127.0.0.1:8000
+
+Needs Debian's chromium and chromium-driver. The page uses the device's own font; `apt install fonts-roboto-unhinted`
+makes the pictures look as on most phones.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from chromium import MISSING, as_phone, choose_sample, open_chromium
+from selenium.webdriver.chrome.webdriver import WebDriver
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+PHONE_HEIGHT_PX = 1500
+
+
+def pick_samples(base: str) -> tuple[str, str]:
+    """The accepted sample with the most probable class, and the first refused one."""
+    accepted: list[tuple[float, str]] = []
+    refused: list[str] = []
+    for sample in json.load(urlopen(f"{base}/api/v1/samples"))["samples"]:
+        data = urlopen(base + sample["url"]).read()
+        reading = json.load(urlopen(Request(f"{base}/api/v1/readings", data, {"Content-Type": "image/*"})))
+        if not reading["verdict"]["accepted"]:
+            refused.append(sample["id"])
+        elif not reading["verdict"]["caution"]:
+            best = max(each["probability"] for each in reading["prediction"]["probabilities"])
+            accepted.append((best, sample["id"]))
+    if not accepted or not refused:
+        sys.exit("The box must accept one sample without caution and refuse one.")
+    return max(accepted)[1], refused[0]
+
+
+def shoot(driver: WebDriver, name: str, height_px: int | None = None) -> None:
+    """Save the whole page, or its upper part."""
+    driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    width = driver.execute_script("return innerWidth")
+    height = height_px or driver.execute_script("return document.documentElement.scrollHeight")
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    taken = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+    (IMAGES / f"{name}.png").write_bytes(base64.b64decode(taken["data"]))
+    print(IMAGES / f"{name}.png")
+
+
+def main(base: str) -> None:
+    if MISSING:
+        sys.exit(MISSING)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    accepted, refused = pick_samples(base)
+    with open_chromium(1280, 1000) as driver:
+        for name, sample in (("page-accepted", accepted), ("page-refused", refused)):
+            driver.get(f"{base}/?lang=en")
+            choose_sample(driver, sample)
+            shoot(driver, name)
+        driver.get(f"{base}/?lang=en")
+        as_phone(driver, 390, 844)
+        choose_sample(driver, accepted)
+        shoot(driver, "page-phone", PHONE_HEIGHT_PX)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:8000")

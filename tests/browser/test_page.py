@@ -1,0 +1,204 @@
+"""The page in a real browser against the real service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromium import choose_sample, wait_for_state, wait_until
+from conftest import Sample
+from PIL import Image
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+pytestmark = pytest.mark.browser
+
+# Red, green, blue, alpha of each cell of the overlay, row by row. Taken off the middle, where a sign may be.
+CELL_COLOURS = """
+const [rows, columns] = arguments, canvas = document.getElementById("overlay"), side = canvas.width / columns;
+const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height), colours = [];
+for (let row = 0; row < rows; row += 1)
+  for (let column = 0; column < columns; column += 1) {
+    const at = 4 * (Math.floor((row + 0.8) * side) * width + Math.floor((column + 0.8) * side));
+    colours.push([...data.slice(at, at + 4)]);
+  }
+return colours;
+"""
+
+
+def text(page: WebDriver, element_id: str) -> str:
+    return page.find_element(By.ID, element_id).text
+
+
+def visible(page: WebDriver, element_id: str) -> bool:
+    return page.find_element(By.ID, element_id).is_displayed()
+
+
+def upload(page: WebDriver, file: Path) -> str:
+    """Give the picker a file and wait; the state that the page ends in."""
+    page.find_element(By.ID, "picker").send_keys(str(file))
+    return wait_for_state(page, "done", "failed")
+
+
+def cell_colours(page: WebDriver, class_map: dict[str, Any]) -> list[list[int]]:
+    return list(page.execute_script(CELL_COLOURS, class_map["rows"], class_map["columns"]))
+
+
+def click(page: WebDriver, selector: str) -> None:
+    """Click an element, moved clear of the head that stays in place."""
+    element = page.find_element(By.CSS_SELECTOR, selector)
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
+
+
+def show_class(page: WebDriver, label: str) -> None:
+    click(page, f'#segments label:has(input[value="{label}"])')
+
+
+def test_an_uploaded_picture_gets_its_verdict_and_the_words_of_its_reading(page: WebDriver, accepted: Sample):
+    assert upload(page, accepted.file) == "done"
+    assert text(page, "verdict-kicker") in ("ACCEPTED", "CAUTION")
+    assert text(page, "prediction-name") == accepted.reading["prediction"]["name"]
+    shown = text(page, "probabilities")
+    assert all(each["name"] in shown and each["likelihood"] in shown for each in probabilities(accepted))
+    above = page.find_element(By.ID, "verdict").location["y"]
+    assert all(above < page.find_element(By.ID, below).location["y"] for below in ("prediction", "map", "questions"))
+    assert not visible(page, "synthetic")
+    assert "Research use only" in text(page, "notice")
+
+
+def probabilities(sample: Sample) -> list[dict[str, Any]]:
+    return list(sample.reading["prediction"]["probabilities"])
+
+
+def test_the_overlay_has_the_colour_of_each_cell_and_blanks_where_there_is_little_evidence(
+    page: WebDriver, accepted: Sample
+):
+    upload(page, accepted.file)
+    click(page, "#cells")
+    drawn = accepted.reading["class_map"]
+    values = drawn["values"][accepted.reading["prediction"]["label"]]
+    for value, (red, _, blue, alpha) in zip(values, cell_colours(page, drawn), strict=True):
+        assert (alpha > 0) == (abs(value) >= drawn["blank_below"])
+        if alpha:
+            assert (red > blue) == (value > 0)
+    click(page, "#cells")
+    assert any(alpha for *_, alpha in cell_colours(page, drawn)), "nothing is drawn of the smooth map"
+
+
+def test_each_class_has_its_own_map_and_its_values_can_be_read_with_the_keyboard(page: WebDriver, accepted: Sample):
+    upload(page, accepted.file)
+    click(page, "#cells")
+    drawn = accepted.reading["class_map"]
+    seen = []
+    for each in probabilities(accepted):
+        show_class(page, each["label"])
+        seen.append([alpha > 0 for *_, alpha in cell_colours(page, drawn)])
+        assert seen[-1] == [abs(value) >= drawn["blank_below"] for value in drawn["values"][each["label"]]]
+        assert visible(page, "little") == (not any(seen[-1]))
+    overlay = page.find_element(By.ID, "overlay")
+    overlay.send_keys(Keys.ARROW_DOWN)
+    before = text(page, "readout")
+    overlay.send_keys(Keys.ARROW_LEFT)
+    assert text(page, "readout") != before
+    column = drawn["columns"] // 2
+    assert text(page, "readout").startswith(f"Row {drawn['rows'] // 2 + 1}, column {column}: ")
+
+
+def test_a_refused_picture_gets_a_reason_and_a_next_step_but_no_class(page: WebDriver, refused: Sample):
+    choose_sample(page, refused.id)
+    reason = refused.reading["verdict"]["reason"]
+    assert text(page, "verdict-kicker") == "REFUSED"
+    assert text(page, "verdict-title") == reason["title"]
+    assert reason["next_step"] in text(page, "verdict-next")
+    assert not any(visible(page, part) for part in ("prediction", "map", "units", "save-picture"))
+    assert visible(page, "synthetic"), "a sample must say that it is synthetic"
+
+
+def test_changing_the_language_keeps_the_picture_and_reads_it_in_the_other_language(page: WebDriver, refused: Sample):
+    upload(page, refused.file)
+    click(page, "#other-language")
+    wait_until(page, lambda page: page.find_element(By.TAG_NAME, "html").get_attribute("lang") == "fr", "still English")
+    wait_for_state(page, "done")
+    assert text(page, "verdict-kicker") == "REFUSÉE"
+    assert text(page, "verdict-title") != refused.reading["verdict"]["reason"]["title"]
+    assert "Réservé à la recherche" in text(page, "notice")
+
+
+def test_a_map_lies_over_a_picture_that_the_camera_turned(page: WebDriver, accepted: Sample, tmp_path: Path):
+    turned, rotated_by_90 = tmp_path / "turned.jpg", Image.Exif()
+    rotated_by_90[0x0112] = 6
+    Image.open(accepted.file).rotate(90, expand=True).save(turned, quality=95, exif=rotated_by_90)
+    upload(page, turned)
+    if text(page, "verdict-kicker") == "REFUSED":
+        pytest.skip("the sample is refused once it has been saved anew")
+    stack = page.find_element(By.ID, "stack").size
+    width, height = Image.open(accepted.file).size
+    assert stack["width"] / stack["height"] == pytest.approx(width / height, rel=0.02)
+    assert not visible(page, "map-trouble")
+    assert visible(page, "overlay")
+
+
+def test_no_sideways_scrolling_on_a_phone(phone: WebDriver, accepted: Sample, refused: Sample):
+    def overhang() -> int:
+        return int(phone.execute_script("return document.documentElement.scrollWidth - innerWidth"))
+
+    assert overhang() <= 0
+    for sample in (accepted, refused):
+        upload(phone, sample.file)
+        assert overhang() <= 0
+
+
+def test_what_cannot_be_read_is_told_with_a_next_step_and_the_choice_stays(page: WebDriver, tmp_path: Path):
+    garbage = tmp_path / "notes.jpg"
+    garbage.write_bytes(b"not a picture at all" * 50)
+    assert upload(page, garbage) == "failed"
+    assert text(page, "problem-title") == "This kind of file can’t be read"
+    assert text(page, "problem-next-step")
+    assert "notes.jpg" in text(page, "chosen-name")
+    assert visible(page, "again")
+
+
+def test_a_file_that_is_too_large_is_told_before_it_is_sent(page: WebDriver, tmp_path: Path):
+    wait_until(page, lambda page: "version" in text(page, "identity"), "the model's identity never came")
+    huge = tmp_path / "huge.tif"
+    with huge.open("wb") as file:
+        file.truncate(600_000_000)  # above what the setting may be; sparse, so no disk is used
+    assert upload(page, huge) == "failed"
+    assert text(page, "problem-title") == "The file is too large"
+    assert text(page, "problem-next-step")
+
+
+def test_when_the_box_cannot_be_reached_the_same_picture_can_be_sent_again(page: WebDriver, refused: Sample):
+    def connected(online: bool) -> None:
+        network = {"offline": not online, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        page.execute_cdp_cmd("Network.emulateNetworkConditions", network)
+
+    connected(False)
+    try:
+        assert upload(page, refused.file) == "failed"
+        assert text(page, "problem-title") == "The box can’t be reached"
+    finally:
+        connected(True)
+    click(page, "#again")
+    wait_for_state(page, "done")
+    assert text(page, "verdict-kicker") == "REFUSED"
+
+
+def test_the_saved_picture_says_what_it_is(page: WebDriver, accepted: Sample):
+    # The download itself is the browser's; what would be saved is drawn by the same function.
+    upload(page, accepted.file)
+    width, height = page.execute_async_script(
+        """
+        const [reading, done] = arguments, picture = document.getElementById("picture");
+        import("/static/exports.js").then(({ composePicture }) => {
+          const view = { label: reading.prediction.label, name: reading.prediction.name, overlaid: true };
+          const canvas = composePicture({ reading, picture, view, synthetic: true });
+          done([canvas.width, canvas.height]);
+        });
+        """,
+        accepted.reading,
+    )
+    assert height > width * accepted.reading["image"]["height"] / accepted.reading["image"]["width"] * 1.02

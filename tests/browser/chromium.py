@@ -1,10 +1,12 @@
-"""A headless Chromium for the page's tests and screenshots."""
+"""A headless Chromium for the page's tests and screenshots, and what they show it."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -33,6 +35,15 @@ FLAGS = (
     "--hide-scrollbars",
     "--lang=en",
 )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample of the service, its bytes as a file, and the reading that the service gives of it in English."""
+
+    id: str
+    file: Path
+    reading: dict[str, Any]
 
 
 @contextmanager

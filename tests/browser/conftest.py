@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from chromium import MISSING, as_phone, open_chromium
+from chromium import MISSING, Sample, as_phone, open_chromium
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 # Chromium itself logs an answer above 399 (that the page words it is tested) and that a test reads the canvas back.
@@ -53,15 +51,6 @@ def requested(driver: WebDriver) -> set[str]:
     events = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
     urls = (e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent")
     return {url for url in urls if urlsplit(url).scheme not in ("blob", "data")}
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A sample of the service, its bytes as a file, and the reading that the service gives of it in English."""
-
-    id: str
-    file: Path
-    reading: dict[str, Any]
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import choose_sample, wait_for_state, wait_until
-from conftest import Sample
+from chromium import Sample, choose_sample, wait_for_state, wait_until
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By

@@ -1,0 +1,55 @@
+"""What `make lock` writes and every installation relies on."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LOCKS = {path.stem: path.read_text() for path in (ROOT / "locks").glob("*.txt")}
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Package to version."""
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", LOCKS[lock], re.MULTILINE))
+
+
+def test_there_is_a_lock_for_each_use() -> None:
+    assert LOCKS.keys() == {"box", "build", "dev", "fallback"}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_each_file_of_each_package_is_pinned_by_its_hash(lock: str) -> None:
+    entries = re.split(r"\n(?=[a-z])", LOCKS[lock].split("make lock\n")[1])
+    assert entries
+    assert all(re.match(r"[a-z0-9._-]+==\S+ .*\\\n    --hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_lock_names_a_registry(lock: str) -> None:
+    assert "://" not in LOCKS[lock]
+
+
+@pytest.mark.parametrize("lock", ["box", "build"])
+def test_development_has_the_boxs_versions(lock: str) -> None:
+    assert pins(lock).items() <= pins("dev").items()
+
+
+def test_the_box_carries_neither_training_nor_tools() -> None:
+    assert not pins("box").keys() & {"tensorflow", "keras", "pytest", "selenium", "uv"}
+
+
+def test_the_fallback_runtime_has_a_numpy_that_it_works_with() -> None:
+    assert int(pins("fallback")["numpy"].split(".")[0]) < 2
+    assert "tflite-runtime" in pins("fallback")
+
+
+def test_locks_hold_what_the_package_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for extra, lock in {"box": "box", "fallback": "fallback", "training": "dev", "dev": "dev"}.items():
+        asked = {re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in project["optional-dependencies"][extra]}
+        asked |= {re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in project["dependencies"]}
+        assert asked - {"loupe"} <= pins(lock).keys(), extra

@@ -2,7 +2,7 @@
 
 import { byId, element } from "./dom.js";
 import { drawScale } from "./overlay.js";
-import { signed, word } from "./words.js";
+import { mark, word } from "./words.js";
 
 const LONGEST_SIDE = 2048;
 
@@ -76,9 +76,9 @@ export function composePicture({ reading, picture, view, synthetic }) {
   context.strokeRect(bar.x - 0.5, bar.y - 0.5, bar.width + 1, bar.height + 1);
   context.font = font(400);
   context.textAlign = "right";
-  context.fillText(signed(-map.limit, 0), bar.x - text * 0.4, line + text * 0.9);
+  context.fillText(mark(-map.limit), bar.x - text * 0.4, line + text * 0.9);
   context.textAlign = "left";
-  context.fillText(`${signed(map.limit, 0)} logit`, bar.x + bar.width + text * 0.4, line + text * 0.9);
+  context.fillText(`${mark(map.limit)} logit`, bar.x + bar.width + text * 0.4, line + text * 0.9);
   line += text * 2.6;
   for (const words of wrapped) {
     context.fillText(words, text, line);

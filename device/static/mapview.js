@@ -2,7 +2,7 @@
 
 import { byId, element, setText, show } from "./dom.js";
 import { cellValue, countCells, drawOverlay, drawScale } from "./overlay.js";
-import { number, signed, word } from "./words.js";
+import { mark, signed, word } from "./words.js";
 
 const SHAPE_TOLERANCE = 0.02; // browser and box may round a side differently; a quarter turn is far beyond
 
@@ -117,7 +117,7 @@ export function showMap(reading, picture) {
   const ticks = [-map.limit, -map.blank_below, 0, map.blank_below, map.limit];
   byId("ticks").replaceChildren(...ticks.map((value, index) => {
     const beyond = index === 0 ? "\u2264 " : index === 4 ? "\u2265 " : "";
-    const tick = element("span", {}, beyond + (value ? signed(value, Number.isInteger(value) ? 0 : 1) : number(0)));
+    const tick = element("span", {}, beyond + mark(value));
     tick.style.left = `${50 + (50 * value) / map.limit}%`;
     return tick;
   }));

@@ -34,11 +34,17 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
 }
 
+function withSign(value, digits) {
+  return new Intl.NumberFormat(locale, { signDisplay: "exceptZero", ...digits }).format(value).replace("-", "\u2212");
+}
+
 export function signed(value, digits = 1) {
-  const format = new Intl.NumberFormat(locale, {
-    signDisplay: "exceptZero", minimumFractionDigits: digits, maximumFractionDigits: digits,
-  });
-  return format.format(value).replace("-", "\u2212");
+  return withSign(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+// A mark of the scale: as many digits as it needs, two at most.
+export function mark(value) {
+  return withSign(value, { maximumFractionDigits: 2 });
 }
 
 // Never "0 %" or "100 %": the model is never that sure.

@@ -13,8 +13,12 @@ import pytest
 from chromium import MISSING, Sample, as_phone, open_chromium
 from selenium.webdriver.chrome.webdriver import WebDriver
 
-# Chromium itself logs an answer above 399 (that the page words it is tested) and that a test reads the canvas back.
-EXPECTED = re.compile(r"/api/v1/readings\?lang=\w+ - Failed to load resource: |willReadFrequently|will-read-frequently")
+# Chromium itself logs an answer above 399, a lost connection (that the page words them is tested), and that a test reads
+# the canvas back.
+EXPECTED = re.compile(
+    r"/api/v1/readings\?lang=\w+ - Failed to load resource: |ERR_INTERNET_DISCONNECTED|"
+    r"willReadFrequently|will-read-frequently"
+)
 
 
 @pytest.fixture(scope="session")

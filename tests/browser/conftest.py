@@ -13,8 +13,8 @@ import pytest
 from chromium import MISSING, Sample, as_phone, open_chromium
 from selenium.webdriver.chrome.webdriver import WebDriver
 
-# Chromium itself logs an answer above 399, a lost connection (that the page words them is tested), and that a test reads
-# the canvas back.
+# What Chromium logs by itself: an answer above 399 and a lost connection (tests see that the page words them), and that
+# a test reads the canvas back.
 EXPECTED = re.compile(
     r"/api/v1/readings\?lang=\w+ - Failed to load resource: |ERR_INTERNET_DISCONNECTED|"
     r"willReadFrequently|will-read-frequently"

@@ -43,6 +43,8 @@ setup: .venv/dev .venv-fallback/ready  ## install everything that tests and trai
 	$(call debian,command -v chromium && command -v chromedriver,$(BROWSER_PACKAGES))
 
 .venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Loupe needs Python 3.11 or later (another one: make PYTHON=python3.13)" >&2; exit 1; }
 	$(call debian,$(PYTHON) -c 'import ensurepip',python3-venv)
 	$(PYTHON) -m venv .venv
 
@@ -56,7 +58,7 @@ setup: .venv/dev .venv-fallback/ready  ## install everything that tests and trai
 	$(call install,.venv,dev.txt)
 	@touch .venv/box
 
-.venv-fallback/ready: locks/build.txt locks/fallback.txt pyproject.toml
+.venv-fallback/ready: .venv/bin/python locks/build.txt locks/fallback.txt pyproject.toml
 ifeq ($(PYTHON_3_11),)
 	@mkdir -p $(@D)
 	@echo "No Python 3.11 here: tests of the fallback runtime, tflite-runtime, are skipped."

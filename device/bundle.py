@@ -1,9 +1,9 @@
 """A bundle: everything a model needs on the box, in one signed file (`docs/bundle.md` has the format).
 
-    [ network: a TFLite flatbuffer ][ zip: manifest.json, arrays, golden pictures, card ][ key id | Ed25519 signature ]
+    [ network: a TFLite flatbuffer ][ zip: manifest.json, arrays, golden pictures, card ][ key id, Ed25519 signature ]
 
-The network stands first, so that the runtime memory-maps the bundle itself; the signature is the zip's comment, so
-that `unzip` lists the rest. The signature covers every byte before it. `Bundle.open` checks, in this order: the
+The network stands first, so that the runtime memory-maps the bundle itself; the signature is the zip's comment
+(in Base64), so that `unzip` lists the rest. The signature covers every byte before it. `Bundle.open` checks, in this order: the
 signature by a trusted key, the manifest against its schema, each member's size and hash, each array's shape. Nothing
 in the file is interpreted before its signature holds. Golden outputs are `device/golden.py`'s.
 """
@@ -13,13 +13,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import mmap
-import os
 import zipfile
+from base64 import b64decode
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import fastjsonschema
 import numpy as np
@@ -43,7 +42,7 @@ NETWORK = "network.tflite"
 MANIFEST = "manifest.json"
 CARD = "card.md"
 KEY_ID_BYTES, SIGNATURE_BYTES = 8, 64
-TRAILER_BYTES = KEY_ID_BYTES + SIGNATURE_BYTES
+TRAILER_BYTES = (KEY_ID_BYTES + SIGNATURE_BYTES) * 4 // 3  # a multiple of 3, so Base64 has no slack bits
 STATEMENT = b"loupe bundle 1\n"
 
 
@@ -52,7 +51,7 @@ def key_id(key: Ed25519PublicKey) -> bytes:
     return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).digest()[:KEY_ID_BYTES]
 
 
-def statement(body: bytes | memoryview) -> bytes:
+def statement(body: bytes) -> bytes:
     """What is signed: a line that says what this is, then the SHA-256 of all bytes before the trailer."""
     return STATEMENT + hashlib.sha256(body).digest()
 
@@ -86,7 +85,8 @@ def check_manifest(manifest: Any, name: str) -> None:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened, verified bundle. The file stays open: `network_path` names what was verified even if the file is replaced."""
+    """An opened, verified bundle. Its file stays open and `network_path` goes through it, so that what runs is what was
+    verified even if another file takes its name."""
 
     name: str
     sha256: str
@@ -94,32 +94,25 @@ class Bundle:
     manifest: dict[str, Any]
     members: dict[str, bytes]
     network_path: Path
+    file: BinaryIO | None = None
 
     @classmethod
     def open(cls, path: Path, keys: Path) -> Bundle:
         """Verify all but the golden outputs. Raises a `BundleError` that names the cause."""
         name = path.name
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            size = os.fstat(descriptor).st_size
+            file = path.open("rb")
+            data = file.read()
         except OSError as error:
             raise BundleMissing(bundle=name) from error
-        opened = False
-        try:
-            if size <= TRAILER_BYTES:
-                raise NotABundle(bundle=name)
-            with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-                signer = _check_signature(view, keys, name)
-                sha256 = hashlib.sha256(view).hexdigest()
-                manifest, members = _check_members(view, name)
-            held = Path(f"/proc/self/fd/{descriptor}")
-            bundle = cls(name, sha256, signer, manifest, members, held if held.exists() else path)
-            bundle._check_arrays()
-            opened = True
-            return bundle
-        finally:
-            if not opened:
-                os.close(descriptor)
+        if len(data) <= TRAILER_BYTES:
+            raise NotABundle(bundle=name)
+        signer = _check_signature(data, keys, name)
+        manifest, members = _check_members(data, name)
+        held = Path(f"/proc/self/fd/{file.fileno()}")
+        bundle = cls(name, hashlib.sha256(data).hexdigest(), signer, manifest, members, held, file)
+        bundle._check_arrays()
+        return bundle
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -141,24 +134,27 @@ class Bundle:
     def _check_arrays(self) -> None:
         outputs, classes = self.manifest["network"]["outputs"], len(self.labels)
         head = self.manifest["head"]
-        shapes: dict[str, tuple[int, ...]] = {
-            head["weights"]: (outputs["features"]["channels"], classes),
-            head["bias"]: (classes,),
-        }
+        shapes: list[tuple[str, tuple[int, ...]]] = [
+            (head["weights"], (outputs["features"]["channels"], classes)),
+            (head["bias"], (classes,)),
+        ]
         for question in ("made", "shows"):
             rule = self.manifest["gate"][question]
             width = outputs[rule["output"]]["channels"] * len(rule["statistics"])
-            shapes[rule["centre"]] = (width,)
-            shapes[rule["whitening"]] = (width, width)
-        for member, shape in shapes.items():
+            shapes += [(rule["centre"], (width,)), (rule["whitening"], (width, width))]
+        for member, shape in shapes:
             array = self.array(member)
             if array.shape != shape or not np.isfinite(array).all():
                 raise SchemaMismatch(bundle=self.name, detail=f"{member} is {array.shape}, not finite numbers {shape}")
 
 
-def _check_signature(view: memoryview, keys: Path, name: str) -> str:
-    body, trailer = view[:-TRAILER_BYTES], view[-TRAILER_BYTES:]
-    claimed, signature = bytes(trailer[:KEY_ID_BYTES]), bytes(trailer[KEY_ID_BYTES:])
+def _check_signature(data: bytes, keys: Path, name: str) -> str:
+    body, trailer = data[:-TRAILER_BYTES], data[-TRAILER_BYTES:]
+    try:
+        signed = b64decode(trailer, validate=True)
+    except ValueError as error:
+        raise SignatureInvalid(bundle=name) from error
+    claimed, signature = signed[:KEY_ID_BYTES], signed[KEY_ID_BYTES:]
     known = trusted_keys(keys)
     if claimed not in known:
         raise UnknownSigner(bundle=name, key_id=claimed.hex())
@@ -170,9 +166,9 @@ def _check_signature(view: memoryview, keys: Path, name: str) -> str:
     return signer
 
 
-def _check_members(view: memoryview, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _check_members(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     try:
-        with zipfile.ZipFile(io.BytesIO(view)) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             start = min(info.header_offset for info in archive.infolist())
             members = {info.filename: archive.read(info) for info in archive.infolist()}
         manifest = json.loads(members.pop(MANIFEST))
@@ -180,7 +176,7 @@ def _check_members(view: memoryview, name: str) -> tuple[dict[str, Any], dict[st
         raise NotABundle(bundle=name) from error
     check_manifest(manifest, name)
     listed = manifest["members"]
-    found = {**members, NETWORK: view[:start]}
+    found = {**members, NETWORK: data[:start]}
     for member in sorted(listed.keys() | found.keys()):
         said = listed.get(member)
         if said is None or member not in found:

@@ -39,13 +39,16 @@ class Server(BaseApplication):
             "preload_app": True,
             "timeout": STREAM_TIMEOUT_S,
             "graceful_timeout": 10,
-            "post_fork": lambda *_: self._app.extensions[EXTENSION].start(),
+            "post_fork": self._start_readers,
             "proc_name": "loupe",
             "worker_tmp_dir": str(MEMORY_DIRECTORY) if MEMORY_DIRECTORY.is_dir() else None,
             "control_socket_disable": True,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def _start_readers(self, _arbiter: Any, _worker: Any) -> None:
+        self._app.extensions[EXTENSION].start()
 
     def load(self) -> Flask:
         return self._app

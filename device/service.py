@@ -74,7 +74,7 @@ def create_app(settings: Settings, bundle: Bundle | None = None) -> Flask:
     app.request_class = InMemoryRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]
     limit = settings.max_upload_mb * BYTES_PER_MB
-    app.config.update(MAX_CONTENT_LENGTH=limit + FORM_OVERHEAD_BYTES, MAX_FORM_MEMORY_SIZE=FORM_OVERHEAD_BYTES)
+    app.config["MAX_CONTENT_LENGTH"] = limit + FORM_OVERHEAD_BYTES
     app.extensions[EXTENSION] = Box(settings, bundle or open_verified(settings))
     app.register_error_handler(LoupeError, _problem_of)
     app.register_error_handler(HTTPException, _http_problem)

@@ -6,35 +6,33 @@ the box's own code.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import zipfile
-from collections.abc import Mapping
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from device.bundle import CARD, MANIFEST, NETWORK, TRAILER_BYTES, Bundle, check_manifest, key_id, statement
+from device.bundle import CARD, NETWORK, Bundle
 from device.golden import observe, verify_golden
 from device.maps import softmax
 from device.reading import Reader
 from device.runtime import Network
 from training.calibrate import expected_calibration_error, fit_temperature
 from training.card import write_card
+from training.container import write_bundle
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, labels_of, load_pixels
 from training.evaluate import classification_metrics, png, read_samples
 from training.fit import LIBRARIES, Run, commit, float_logits
 from training.fit_gate import QUESTIONS, fit_distance, picture_limits, pooled_rows
 from training.quantize import OUTPUTS, STRIDES, convert, integer_head
 from training.samples import golden_pictures
+from training.signing import publish_key
 
-EPOCH = (1980, 1, 1, 0, 0, 0)
 REPRESENTATIVE = 100
 
 
@@ -42,31 +40,6 @@ def _npy(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-def _hashed(content: bytes) -> dict[str, Any]:
-    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def write_bundle(
-    path: Path, manifest: Mapping[str, Any], network: bytes, members: Mapping[str, bytes], key: Ed25519PrivateKey
-) -> None:
-    """Write and sign a bundle file (`docs/bundle.md`); the same content and key give the same bytes."""
-    listed = {NETWORK: _hashed(network), **{name: _hashed(content) for name, content in sorted(members.items())}}
-    complete = {**manifest, "members": listed}
-    check_manifest(complete, path.name)
-    buffer = io.BytesIO()
-    buffer.write(network)
-    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
-        text = json.dumps(complete, ensure_ascii=False, indent=1).encode()
-        for name, content in {MANIFEST: text, **dict(sorted(members.items()))}.items():
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
-        archive.comment = bytes(TRAILER_BYTES)  # the place of the signature, filled below
-    body = buffer.getvalue()[:-TRAILER_BYTES]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(body + key_id(key.public_key()) + key.sign(statement(body)))
-    temporary.replace(path)
 
 
 class _Draft:
@@ -186,17 +159,13 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey) -> Bundle:
         manifest["golden"].append({"name": name, "picture": f"golden/{name}.png", "expected": expected})
     members[CARD] = write_card(manifest).encode()
     write_bundle(out, manifest, flatbuffer, members, key)
-    return out_verified(out, key)
+    return open_signed(out, key)
 
 
-def out_verified(path: Path, key: Ed25519PrivateKey) -> Bundle:
+def open_signed(path: Path, key: Ed25519PrivateKey) -> Bundle:
     """Open a bundle as the box would, trusting only `key`, and reproduce its golden outputs."""
-    import tempfile
-
-    from training.signing import publish_key
-
-    with tempfile.TemporaryDirectory() as folder:
-        publish_key(key, Path(folder) / "this.pub")
+    with TemporaryDirectory() as folder:
+        publish_key(key, Path(folder) / "signer.pub")
         bundle = Bundle.open(path, Path(folder))
     verify_golden(Reader(bundle, LIMITS))
     return bundle

@@ -1,0 +1,79 @@
+"""What several tests share: the shipped bundle, phantoms, a running service, the real images where they are."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from device.bench import free_port
+from device.bundle import Bundle
+from device.image import Limits
+from device.reading import Reader
+
+ROOT = Path(__file__).parent.parent
+MODELS = ROOT / "models"
+BUNDLE, KEYS, SAMPLES = MODELS / "bach.loupe", MODELS / "keys", MODELS / "samples"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+READY_TIMEOUT_S = 120
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs the real images where they are missing."""
+    if not SHARED_DATA.is_dir():
+        for item in items:
+            if item.get_closest_marker("shared_data"):
+                item.add_marker(pytest.mark.skip(reason="needs the real images in ../shared/data"))
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """The default bundle, opened."""
+    return Bundle.open(BUNDLE, KEYS)
+
+
+@pytest.fixture(scope="session")
+def reader(bundle: Bundle) -> Reader:
+    """A reader of the default bundle."""
+    return Reader(bundle, Limits())
+
+
+@contextmanager
+def serving(log: Path) -> Iterator[str]:
+    """Base URL of a real `loupe serve` with the default bundle; all that it prints goes to `log`."""
+    port = free_port()
+    command = [sys.executable, "-m", "device.cli", "serve", "--port", str(port), "--bundle", str(BUNDLE)]
+    command += ["--keys", str(KEYS), "--samples", str(SAMPLES)]
+    with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as server:
+        try:
+            deadline = time.monotonic() + READY_TIMEOUT_S
+            while not _ready(port):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    server.kill()
+                    raise RuntimeError(f"the service didn't start: {log.read_text()}")
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="session")
+def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Base URL of a running service that all tests share."""
+    with serving(tmp_path_factory.mktemp("service") / "log") as url:
+        yield url
+
+
+def _ready(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False

@@ -1,0 +1,47 @@
+"""Writing a bundle file: network, zip, signature. `device/bundle.py` reads it; `docs/bundle.md` has the format."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from device.bundle import MANIFEST, NETWORK, TRAILER_BYTES, check_manifest, key_id, statement
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def _hashed(content: bytes) -> dict[str, Any]:
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def sign_body(body: bytes, key: Ed25519PrivateKey) -> bytes:
+    """A bundle's bytes up to its trailer → the whole file."""
+    return body + b64encode(key_id(key.public_key()) + key.sign(statement(body)))
+
+
+def write_bundle(
+    path: Path, manifest: Mapping[str, Any], network: bytes, members: Mapping[str, bytes], key: Ed25519PrivateKey
+) -> None:
+    """Write and sign a bundle file (`docs/bundle.md`); the same content and key give the same bytes."""
+    listed = {NETWORK: _hashed(network), **{name: _hashed(content) for name, content in sorted(members.items())}}
+    complete = {**manifest, "members": listed}
+    check_manifest(complete, path.name)
+    buffer = io.BytesIO()
+    buffer.write(network)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
+        text = json.dumps(complete, ensure_ascii=False, indent=1).encode()
+        for name, content in {MANIFEST: text, **dict(sorted(members.items()))}.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+        archive.comment = bytes(TRAILER_BYTES)  # the place of the signature, filled below
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(sign_body(buffer.getvalue()[:-TRAILER_BYTES], key))
+    temporary.replace(path)

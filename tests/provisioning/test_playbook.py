@@ -1,0 +1,73 @@
+"""The playbook is sound, and its settings are checked before anything happens on a board. `make box-test` runs it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+
+from device.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[2]
+PROVISIONING = ROOT / "provisioning"
+ROLE = PROVISIONING / "roles" / "loupe"
+TOOLS = Path(sys.executable).parent
+
+
+def run(*command: str) -> "subprocess.CompletedProcess[str]":
+    """Run one of the development environment's programs on the playbook."""
+    environment = os.environ | {"PATH": f"{TOOLS}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
+    return subprocess.run(command, cwd=PROVISIONING, env=environment, capture_output=True, text=True)
+
+
+def load(path: Path) -> dict[str, object]:
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def options() -> dict[str, object]:
+    return dict(load(ROLE / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"])  # type: ignore[index, call-overload]
+
+
+def test_playbook_parses_and_follows_ansible_lints_production_rules() -> None:
+    parsed = run("ansible-playbook", "--syntax-check", "--inventory", "inventory.example.yml", "site.yml")
+    assert parsed.returncode == 0, parsed.stderr
+    linted = run("ansible-lint", "--offline", "--profile", "production")
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("loupe_port", "eighty"), ("loupe_threads", "many"), ("loupe_start_timeout_s", "1.5 min")]
+)
+def test_a_wrong_setting_stops_the_playbook_at_its_first_task(setting: str, value: str, tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.json"
+    host = {"ansible_connection": "local", "ansible_become": False, setting: value}
+    inventory.write_text(json.dumps({"boxes": {"hosts": {"here": host}}}))
+    played = run("ansible-playbook", "--check", "--inventory", str(inventory), "site.yml")
+    assert played.returncode != 0
+    assert f"'{setting}'" in played.stdout + played.stderr
+    tasks = re.findall(r"^TASK \[(.*?)\]", played.stdout, re.MULTILINE)
+    assert [task for task in tasks if "Gathering Facts" not in task and "Validating arguments" not in task] == []
+
+
+def test_every_setting_of_the_role_has_a_type_a_default_and_a_line_for_technicians() -> None:
+    documented = (ROOT / "docs" / "technicians.md").read_text(encoding="utf-8")
+    assert options().keys() == load(ROLE / "defaults" / "main.yml").keys()
+    assert [name for name in options() if f"`{name}`" not in documented] == []
+
+
+def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -> None:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters["basename"] = os.path.basename
+    template = environment.from_string((ROLE / "templates" / "loupe.toml.j2").read_text(encoding="utf-8"))
+    variables = load(ROLE / "defaults" / "main.yml") | load(ROLE / "vars" / "main.yml")
+    written = tmp_path / "loupe.toml"
+    written.write_text(template.render(variables | {"ansible_managed": "managed"}))
+    settings = load_settings(written, {})
+    assert settings.bundle == Path("/opt/loupe/models/bach.loupe")
+    assert settings.keys == Path("/etc/loupe/keys")
+    assert (settings.threads, settings.queue) == (Settings.threads, Settings.queue)

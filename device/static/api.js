@@ -11,7 +11,7 @@ export class Problem extends Error {
   }
 }
 
-function ownProblem(name, facts = {}) {
+export function ownProblem(name, facts = {}) {
   return new Problem({
     title: word(`problem_${name}_title`),
     detail: word(`problem_${name}_detail`, facts),

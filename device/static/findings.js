@@ -1,7 +1,9 @@
 // What an accepted picture is read as: likelihoods of the classes and the units behind the most likely one.
 
-import { byId, element, setText } from "./dom.js";
+import { byId, element, setText, show } from "./dom.js";
 import { percent, signed, word } from "./words.js";
+
+const CLOSE = 0.1; // a class that is less probable by no more than this is named beside the most likely one
 
 export function showPrediction({ label, name, probabilities }) {
   const predicted = probabilities.find((each) => each.label === label);
@@ -9,6 +11,11 @@ export function showPrediction({ label, name, probabilities }) {
   setText("prediction-words", word("prediction_words", {
     likelihood: predicted.likelihood, probability: percent(predicted.probability),
   }));
+  const [close] = probabilities
+    .filter((each) => each !== predicted && predicted.probability - each.probability <= CLOSE)
+    .sort((one, other) => other.probability - one.probability);
+  show("prediction-close", Boolean(close));
+  if (close) setText("prediction-close", word("prediction_close", { name: close.name, probability: percent(close.probability) }));
   byId("probabilities").replaceChildren(...probabilities.map((each) => {
     const row = bar(each.name, `${each.likelihood} · ${percent(each.probability)}`, 0, each.probability);
     if (each.label === label) {

@@ -1,7 +1,7 @@
 // The page from a chosen picture to a reading on the screen. The states are those of body[data-state]:
 // idle -> busy -> done, or -> failed (the picture stays, so that one can try again).
 
-import { getModel, Problem, requestReading } from "./api.js";
+import { getModel, ownProblem, Problem, requestReading } from "./api.js";
 import { showDetails } from "./details.js";
 import { byId, setText, show } from "./dom.js";
 import { savePicture, saveReading } from "./exports.js";
@@ -59,7 +59,11 @@ async function read() {
     if (request !== mine) return; // another picture has been chosen meanwhile
     if (problem.name === "AbortError") showCancelled();
     else if (problem instanceof Problem) showProblem(problem);
-    else throw problem;
+    else {
+      // Half a reading must not stay on the screen.
+      showProblem(ownProblem("page"));
+      throw problem;
+    }
   }
 }
 

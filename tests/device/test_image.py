@@ -28,6 +28,9 @@ from device.errors import (
 )
 from device.image import FORMATS, TURNS, Image, Limits, decode, fit, read_size
 
+# Pillow's remarks on damaged EXIF and TIFF directories.
+pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF|Truncated File|Metadata:UserWarning")
+
 LIMITS = Limits()
 AREA = 512 * 384
 
@@ -481,7 +484,6 @@ def test_a_file_whose_middle_is_nonsense_is_damaged(kind: str) -> None:
         decode(bytes(data), LIMITS)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, on damaged EXIF and TIFF directories
 @pytest.mark.parametrize("kind", FILES)
 def test_whatever_is_wrong_with_a_file_has_a_name(kind: str) -> None:
     data, rng = FILES[kind], np.random.default_rng(1)

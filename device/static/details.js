@@ -39,6 +39,6 @@ function showTimings(timings) {
   const words = element("ul", {}, ...steps.map(([step, value]) => element("li", {},
     element("span", { className: `timing ${step}`, ariaHidden: "true" }),
     ` ${word(`timing_${step}`)} ${milliseconds(value)}`)));
-  const total = element("p", {}, `${word("details_time")}: ${milliseconds(timings.total)} ${word("timing_total")}`);
+  const total = element("p", {}, word("details_time", { total: milliseconds(timings.total) }));
   byId("timings").replaceChildren(total, track, words);
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,10 @@ def test_the_saved_picture_says_what_it_is(page: WebDriver, accepted: Sample):
         accepted.reading,
     )
     assert height > width * accepted.reading["image"]["height"] / accepted.reading["image"]["width"] * 1.02
+
+
+def test_a_reading_prints_on_one_page(page: WebDriver, accepted: Sample, refused: Sample):
+    for sample in (accepted, refused):
+        upload(page, sample.file)
+        paper = b64decode(page.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
+        assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -21,7 +21,6 @@ import numpy as np
 from PIL import Image as Pillow
 
 from device.bundle import NETWORK, Bundle
-from device.errors import LoupeError
 from device.reading import Reader
 from device.settings import Settings
 

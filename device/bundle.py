@@ -3,9 +3,9 @@
     [ network: a TFLite flatbuffer ][ zip: manifest.json, arrays, golden pictures, card ][ key id, Ed25519 signature ]
 
 The network stands first, so that the runtime memory-maps the bundle itself; the signature is the zip's comment
-(in Base64), so that `unzip` lists the rest. The signature covers every byte before it. `Bundle.open` checks, in this order: the
-signature by a trusted key, the manifest against its schema, each member's size and hash, each array's shape. Nothing
-in the file is interpreted before its signature holds. Golden outputs are `device/golden.py`'s.
+(in Base64), so that `unzip` lists the rest. The signature covers every byte before it. `Bundle.open` checks, in this
+order: the signature by a trusted key, the manifest against its schema, each member's size and hash, each array's
+shape. Nothing in the file is interpreted before its signature holds. Golden outputs are `device/golden.py`'s.
 """
 
 from __future__ import annotations

@@ -38,14 +38,19 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         help="read pictures",
         description="Reads each IMAGE: gate verdict, class probabilities, optionally the class map drawn on it.",
-        epilog="Exit status: 0 all read; 3 some were refused by the gate; 1 some couldn't be opened, or the model can't be used.",
+        epilog="Exit status: 0 all read; 3 some refused by the gate; 1 some couldn't be opened, or no model can be used.",
     )
-    read.add_argument("images", nargs="+", metavar="IMAGE", help="picture files (JPEG, PNG, TIFF, WebP, BMP); - is standard input")
+    read.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="picture files (JPEG, PNG, TIFF, WebP, BMP); - is standard input"
+    )
     read.add_argument("--json", action="store_true", help="print one JSON reading a line, as the HTTP service gives it")
     read.add_argument("--overlay", type=Path, metavar="OUT.png", help="draw the predicted class's map (one IMAGE only)")
 
     serve = commands.add_parser(
-        "serve", parents=[common], help="serve the page and the API", description="Verifies the bundle, then serves the page and the API."
+        "serve",
+        parents=[common],
+        help="serve the page and the API",
+        description="Verifies the bundle, then serves the page and the API.",
     )
     serve.add_argument("--host", help=f"address to listen on (default {defaults.host}; 0.0.0.0 for the whole network)")
     for name, told in (
@@ -57,17 +62,23 @@ def _parser() -> argparse.ArgumentParser:
     ):
         low, high = RANGES[name]
         serve.add_argument(
-            f"--{name.replace('_', '-')}", type=int, metavar="N", help=f"{told} ({low}…{high}, default {getattr(defaults, name)})"
+            f"--{name.replace('_', '-')}",
+            type=int,
+            metavar="N",
+            help=f"{told} ({low}…{high}, default {getattr(defaults, name)})",
         )
 
     commands.add_parser(
         "verify",
         parents=[common],
         help="check the bundle on this machine",
-        description="Checks signature, hashes and schema, then that this machine reproduces each golden picture's recorded outputs.",
+        description="Checks signature, hashes and schema, then that this machine reproduces each golden picture's outputs.",
     )
     bench = commands.add_parser(
-        "bench", parents=[common], help="measure this machine", description="Times the bare network, the pipeline and HTTP in one run; prints memory."
+        "bench",
+        parents=[common],
+        help="measure this machine",
+        description="Times the bare network, the pipeline and HTTP in one run; prints memory.",
     )
     bench.add_argument("-n", type=int, default=50, metavar="N", help="repeats (default 50)")
     return parser
@@ -154,8 +165,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from device.service import open_verified
 
             bundle = open_verified(settings)
-            print(f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
-                  f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})")
+            print(
+                f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
+                f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})"
+            )
         elif arguments.command == "bench":
             from device.bench import run_bench
 

@@ -86,9 +86,7 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     )
 
 
-def pooled(
-    output: NDArray[np.int8], quantization: Quantization, statistics: Sequence[str]
-) -> NDArray[np.float64]:
+def pooled(output: NDArray[np.int8], quantization: Quantization, statistics: Sequence[str]) -> NDArray[np.float64]:
     """An int8 output [rows, columns, channels] → its mean and/or standard deviation over places, real units, one row."""
     steps = output.reshape(-1, output.shape[-1]).astype(np.float32)
     mean = steps.mean(0, dtype=np.float64)

@@ -72,7 +72,9 @@ def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:
             table = tomllib.loads(chosen.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingInvalid(setting="config", value=chosen, allowed=f"a TOML file ({error})") from error
-        values = {name: _checked(name, value) for name, value in table.items()}
-        settings = replace(settings, **{n: chosen.parent / v if isinstance(v, Path) else v for n, v in values.items()})
+        values: dict[str, Any] = {name: _checked(name, value) for name, value in table.items()}
+        for name, value in values.items():
+            values[name] = chosen.parent / value if isinstance(value, Path) else value
+        settings = replace(settings, **values)
     given = {name: _checked(name, value) for name, value in flags.items() if value is not None}
     return replace(settings, **given)

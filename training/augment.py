@@ -1,8 +1,10 @@
 """Random changes to training fields: what may differ between two clinics' pictures of the same tissue.
 
 Everything works on a whole batch inside the TensorFlow graph, on float pixels 0…255, so augmenting costs a few per cent of
-a training step. Geometry is one projective transform (flips, rotation, scale, shift); half of the fields keep their
-pixel grid, because a resampled picture is softer than those that the box reads.
+a training step. Geometry is one projective transform that cuts a square out of the field at a random place, turned,
+flipped and scaled at random; half of the squares keep the field's pixel grid, because a resampled picture is softer than
+those that the box reads. The network is fully convolutional, so it learns from squares and reads whole fields; squares
+are cheaper, and the class map learns to be right everywhere instead of on average.
 
 Stain jitter moves each field in the haematoxylin–eosin–DAB space of Ruifrok & Johnston (2001), as Tellez et al. (2018) do.
 """
@@ -37,22 +39,27 @@ def _uniform(n: Any, low: float, high: float, *, shape: tuple[int, ...] = ()) ->
     return tf.random.uniform(tf.concat([[n], tf.constant(shape, tf.int32)], 0), low, high)
 
 
-def _geometry(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
+def _geometry(pixels: tf.Tensor, how: Augmentation, side: int) -> tf.Tensor:
     n, height, width = tf.shape(pixels)[0], pixels.shape[1], pixels.shape[2]
     resample = tf.cast(_uniform(n, 0, 1) < 0.5, tf.float32)
-    half_turn = pi * tf.round(_uniform(n, 0, 1))
-    angle = half_turn + resample * _uniform(n, -how.rotation_deg, how.rotation_deg) * pi / 180
+    quarter_turns = pi / 2 * tf.floor(_uniform(n, 0, 4))
+    angle = quarter_turns + resample * _uniform(n, -how.rotation_deg, how.rotation_deg) * pi / 180
     zoom = tf.exp(resample * _uniform(n, -how.scale, how.scale))
     flip = tf.sign(_uniform(n, -1, 1))
     cos, sin = tf.cos(angle) * zoom, tf.sin(angle) * zoom
     a, b, c, d = cos * flip, -sin, sin * flip, cos
-    mid_x, mid_y = (width - 1) / 2, (height - 1) / 2
+    middle = (side - 1) / 2
+
+    def place(length: int) -> tf.Tensor:  # of the square's middle, the square inside; on the grid where not resampled
+        return tf.floor(_uniform(n, 0, max(1, length - side + 1))) + middle
+
+    x, y = place(width), place(height)
     zero = tf.zeros_like(a)
-    matrix = [a, b, mid_x - a * mid_x - b * mid_y, c, d, mid_y - c * mid_x - d * mid_y, zero, zero]
+    matrix = [a, b, x - (a + b) * middle, c, d, y - (c + d) * middle, zero, zero]
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pixels,
         transforms=tf.stack(matrix, 1),
-        output_shape=(height, width),
+        output_shape=(side, side),
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="REFLECT",
@@ -84,9 +91,9 @@ def _blur(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
     return pixels + amount * (soft - pixels)
 
 
-def augment(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
-    """Pixels [n, h, w, 3] 0…255 in any dtype → changed ones, float32, still 0…255."""
-    pixels = _geometry(tf.cast(pixels, tf.float32), how)
+def augment(pixels: tf.Tensor, how: Augmentation, side: int) -> tf.Tensor:
+    """Fields [n, h, w, 3] 0…255 in any dtype → changed squares [n, side, side, 3], float32, still 0…255."""
+    squares = _geometry(tf.cast(pixels, tf.float32), how, side)
     for change in (_stain, _light, _blur):
-        pixels = change(pixels, how)
-    return tf.clip_by_value(pixels, 0.0, 255.0)
+        squares = change(squares, how)
+    return tf.clip_by_value(squares, 0.0, 255.0)

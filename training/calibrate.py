@@ -32,4 +32,6 @@ def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArr
     """ECE of the predicted class over `BINS` bins of equal width. Noisy for small n: about 0.1 at n = 80 is chance."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    return float(sum(abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in set(bins)))
+    return float(
+        sum(abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in set(bins))
+    )

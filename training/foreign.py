@@ -28,7 +28,9 @@ def _clouds(rng: np.random.Generator, height: int, width: int, length_px: float,
         cell = max(length_px / 2**octave, 1.0)
         grid = rng.standard_normal((int(height / cell) + 3, int(width / cell) + 3)).astype(np.float32)
         box = (0.5, 0.5, 0.5 + width / cell, 0.5 + height / cell)
-        total += np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC, box=box)) / 2**octave
+        total += (
+            np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC, box=box)) / 2**octave
+        )
     return total / total.std()
 
 
@@ -78,7 +80,7 @@ def chest_xray(seed: int = 0, width: int = 512, height: int = 384) -> Picture:
         for rib in range(9):
             middle = 0.13 + 0.095 * rib + 0.30 * (np.abs(x) - 0.22) ** 2 + 0.22 * np.abs(np.abs(x) - 0.10)
             density = density + 0.075 * lung * np.exp(-(((y - middle) / 0.017) ** 2))
-        vessels = np.clip(_clouds(rng, height, width, 40), 0, 3) * np.exp(-((np.abs(x) - 0.10) / 0.12) ** 2)
+        vessels = np.clip(_clouds(rng, height, width, 40), 0, 3) * np.exp(-(((np.abs(x) - 0.10) / 0.12) ** 2))
         density = density + 0.035 * lung * vessels
         clavicle = y - (0.115 - 0.10 * (np.abs(x) - 0.3))
         density = density + 0.12 * np.exp(-((clavicle / 0.016) ** 2)) * (np.sign(x) == side) * (np.abs(x) < 0.5)
@@ -156,7 +158,10 @@ def blank(seed: int = 0, width: int = 512, height: int = 384) -> Picture:
     """A lit slide with nothing on it but uneven light and a little dust."""
     rng = np.random.default_rng(seed)
     x, y = _grid(height, width)
-    light = np.full((height, width, 3), [238, 234, 241], np.float32) * (1 - 0.05 * ((x - 0.7) ** 2 + (y - 0.5) ** 2))[..., None]
+    light = (
+        np.full((height, width, 3), [238, 234, 241], np.float32)
+        * (1 - 0.05 * ((x - 0.7) ** 2 + (y - 0.5) ** 2))[..., None]
+    )
     for _ in range(5):
         r = np.hypot(x - rng.uniform(0, 1.3), y - rng.uniform(0, 1)) / rng.uniform(0.004, 0.012)
         light *= (1 - 0.18 * np.exp(-(r**2)))[..., None]

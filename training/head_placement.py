@@ -47,16 +47,18 @@ def compare(run: Run) -> str:
             outside.append((steps @ head.weights + head.bias).mean(0) * 2.0**head.scale_log2)
             took.append((time.perf_counter() - start) * 1e3)
     rows = [("inside, 8-bit map", np.stack(inside), "–"), ("outside", np.stack(outside), f"{np.median(took):.2f}")]
-    lines = [f"n = {len(held)} calibration pictures", "", "| head | mean error of a logit | same class as float | accuracy | ms |"]
+    lines = [
+        f"n = {len(held)} calibration pictures",
+        "",
+        "| head | mean error of a logit | same class as float | accuracy | ms |",
+    ]
     lines.append("|---|---|---|---|---|")
     lines += [_row(name, logits, truth, labels, ms) for name, logits, ms in rows]
     lines.append(_row("float network", truth, truth, labels, "–"))
     return "\n".join(lines)
 
 
-def _row(
-    name: str, logits: NDArray[np.float64], truth: NDArray[np.float64], labels: NDArray[np.int64], ms: str
-) -> str:
+def _row(name: str, logits: NDArray[np.float64], truth: NDArray[np.float64], labels: NDArray[np.int64], ms: str) -> str:
     error = np.abs(logits - truth).mean()
     same = (logits.argmax(1) == truth.argmax(1)).mean()
     return f"| {name} | {error:.4f} | {same:.1%} | {(logits.argmax(1) == labels).mean():.1%} | {ms} |"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
+from training.samples import golden_pictures
 
 from device.bundle import CARD, NETWORK, Bundle
 from device.golden import observe, verify_golden
@@ -27,10 +28,9 @@ from training.card import write_card
 from training.container import write_bundle
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, labels_of, load_pixels
 from training.evaluate import classification_metrics, png, read_samples
-from training.fit import LIBRARIES, Run, commit, float_logits
+from training.fit import LIBRARIES, Run, float_logits
 from training.fit_gate import QUESTIONS, fit_distance, picture_limits, pooled_rows
 from training.quantize import OUTPUTS, STRIDES, convert, integer_head
-from training.samples import golden_pictures
 from training.signing import publish_key
 
 REPRESENTATIVE = 100

@@ -39,9 +39,7 @@ class IntegerHead:
     scale_log2: int
 
 
-def convert(
-    model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: Sequence[str] = OUTPUTS
-) -> bytes:
+def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: Sequence[str] = OUTPUTS) -> bytes:
     """The integer network as a `.tflite` file, its ranges taken from representative pictures uint8 [h, w, 3].
 
     Raises `QuantizationError` if an operation on floats is left or pixels wouldn't go in as they are.

@@ -44,6 +44,7 @@ class SplitRule:
 class Fit:
     epochs: int
     batch: int
+    square_px: int
     learning_rate: float
     weight_decay: float
     label_smoothing: float
@@ -76,6 +77,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "split.block": (1, 10_000),
     "fit.epochs": (0, 10_000),
     "fit.batch": (1, 1024),
+    "fit.square_px": (32, 2048),
     "fit.learning_rate": (0, 1),
     "fit.weight_decay": (0, 1),
     "fit.label_smoothing": (0, 0.5),

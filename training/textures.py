@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from training.phantoms import EOSIN, HAEMATOXYLIN
 from training.network import PIXEL_MEAN, PIXEL_SCALE, scale_pixels
 
 MINIMUM_IMAGES = 30
@@ -37,6 +38,8 @@ DETAIL_BANDS = 3
 PYRAMID = (1, 2, 4, 8, 16, 32)
 FLOOR = 1e-3
 DARK = 4.0
+FAINT = 0.6
+SOFT = 0.05
 NEIGHBOURS = ((0, 0), (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 1), (2, -1), (1, 2), (1, -2))
 
 
@@ -44,26 +47,22 @@ NEIGHBOURS = ((0, 0), (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 1), (
 class Statistics:
     """Averages over `count` fields.
 
-    Per layer: channel means [c] and covariance [c, c] or variances [c]. `colour` [3] and `colours` [3, 3] are mean and
-    within-field covariance of optical density, `stains` [6, q] average quantile curves along directions in the plane of the
-    stains, `details` [bands, q] those of fine grey detail, `neighbours` [bands, lags] its autocovariance;
-    `logits` [k] the mean class logits. All float32.
+    Per layer: channel means [c] and covariance [c, c] or variances [c]. `light` [3] is the optical density where there is
+    no tissue and `stains` [2, 3] that of the two stains; `amounts` [2] are their mean amounts. `colours` [6, q] are average
+    quantile curves of density along directions in the plane of the stains, `details` [bands, q] those of fine grey
+    detail, `neighbours` [bands, lags] its autocovariance; `logits` [k] the mean class logits. All float32.
     """
 
     count: int
     means: dict[str, NDArray[np.float32]]
     spreads: dict[str, NDArray[np.float32]]
-    colour: NDArray[np.float32]
-    colours: NDArray[np.float32]
+    light: NDArray[np.float32]
     stains: NDArray[np.float32]
+    amounts: NDArray[np.float32]
+    colours: NDArray[np.float32]
     details: NDArray[np.float32]
     neighbours: NDArray[np.float32]
     logits: NDArray[np.float32]
-
-    @property
-    def plane(self) -> NDArray[np.float32]:
-        """The two directions of optical density [2, 3] in which a field varies most: a rotation of its two stains."""
-        return _plane(self.colours)
 
 
 @dataclass(frozen=True)
@@ -132,23 +131,30 @@ def _quantiles(values: tf.Tensor, count: int) -> tf.Tensor:
     return tf.gather(ordered, tf.minimum(tf.cast(where, tf.int32), total - 1))
 
 
-def _plane(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    axes = np.linalg.eigh(colours)[1].T[:0:-1]
-    return np.asarray(axes * np.sign(axes.sum(1, keepdims=True)), np.float32)
+def _stains(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The two stains of a field [2, 3], blue first, from its optical density [n, 3], after Macenko et al. (2009)."""
+    tissue = density[np.linalg.norm(density, axis=1) > FAINT]
+    plane = np.linalg.eigh(tissue.T @ tissue)[1].T[:0:-1]
+    plane = plane * np.sign(plane[:, :1] + 1e-9)
+    along = tissue @ plane.T
+    angle = np.percentile(np.arctan2(along[:, 1], along[:, 0]), [3, 97])
+    pair = np.stack([np.cos(angle), np.sin(angle)], 1) @ plane
+    return np.asarray(pair[np.argsort(-pair[:, 0])], np.float32)
 
 
-def _fan(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+def _fan(stains: NDArray[np.float32]) -> NDArray[np.float32]:
     """Six directions in the plane of the stains [6, 3]: curves along all of them pin down which mixtures occur."""
-    angle = np.arange(6, dtype=np.float32)[:, None] * np.float32(np.pi / 6)
+    plane = np.linalg.qr(stains.T)[0].T
+    angle = np.arange(6)[:, None] * np.pi / 6
     return np.asarray(np.cos(angle) * plane[:1] + np.sin(angle) * plane[1:], np.float32)
 
 
-def _looks(pixels: tf.Tensor, plane: NDArray[np.float32]) -> dict[str, tf.Tensor]:
+def _looks(pixels: tf.Tensor, stains: NDArray[np.float32]) -> dict[str, tf.Tensor]:
     """What of a picture can be said without a network: its curves of stain and detail."""
     density = tf.reshape(_density(pixels[0, ::2, ::2]), (-1, 3))
     bands = _details(pixels)
     return {
-        "stains": tf.transpose(_quantiles(tf.matmul(density, _fan(plane).T), QUANTILES)),
+        "colours": tf.transpose(_quantiles(tf.matmul(density, _fan(stains).T), QUANTILES)),
         "details": tf.stack([_quantiles(tf.reshape(b, (-1,))[:: max(1, 4 >> i)], QUANTILES) for i, b in enumerate(bands)]),
         "neighbours": tf.stack([_neighbours(band) for band in bands]),
     }
@@ -161,18 +167,23 @@ def statistics(network: keras.Model, pictures: Sequence[NDArray[np.uint8]], *, m
     """
     if len(pictures) < minimum:
         raise ValueError(f"{len(pictures)} pictures are too few for an average that shows none of them; give {minimum}")
-    densities = [np.asarray(_density(tf.constant(picture[::4, ::4].astype(np.float32)))).reshape(-1, 3) for picture in pictures]
-    colours = np.mean([np.cov(density.T) for density in densities], 0).astype(np.float32)
+    densities = [np.asarray(_density(tf.constant(picture[::4, ::4].astype(np.float32)))) for picture in pictures]
+    rows = [density.reshape(-1, 3) for density in densities]
+    light = np.mean([np.percentile(row, 1, axis=0) for row in rows], 0).astype(np.float32)
+    stains = np.mean([_stains(row - light) for row in rows], 0)
+    stains /= np.linalg.norm(stains, axis=1, keepdims=True)
+    amounts = np.mean([row.mean(0) - light for row in rows], 0) @ np.linalg.pinv(stains)
     probe = _probe(network)
     found = []
     for picture in pictures:
         pixels = tf.constant(picture[None].astype(np.float32))
         maps = probe(pixels)
         logits = tf.reduce_mean(maps["class_map"], (0, 1, 2))
-        found.append((_moments(maps), _looks(pixels, _plane(colours)), logits))
+        found.append((_moments(maps), _looks(pixels, stains), logits))
     (means, spreads), looks, logits = tf.nest.map_structure(lambda *values: np.mean(values, 0).astype(np.float32), *found)
-    colour = np.mean([density.mean(0) for density in densities], 0).astype(np.float32)
-    return Statistics(len(found), means, spreads, colour, colours, **looks, logits=logits)
+    return Statistics(
+        len(found), means, spreads, light, stains, amounts.clip(0.01).astype(np.float32), **looks, logits=logits
+    )
 
 
 def _distance(maps: dict[str, tf.Tensor], pixels: tf.Tensor, target: Statistics, weights: dict[str, float]) -> tf.Tensor:
@@ -189,24 +200,31 @@ def _distance(maps: dict[str, tf.Tensor], pixels: tf.Tensor, target: Statistics,
             total += weights["covariance"] * tf.reduce_mean(
                 tf.reduce_sum((spreads[name] - goal) ** 2 / np.sqrt(np.outer(variance, variance)) ** 2, 1)
             )
-    looks = _looks(pixels, target.plane)
-    for name in ("stains", "details"):
+    looks = _looks(pixels, target.stains)
+    for name in ("colours", "details"):
         goal = getattr(target, name)
         total += weights[name] * tf.reduce_mean((looks[name] - goal) ** 2 / np.var(goal, 1, keepdims=True))
     goal = target.neighbours
     return total + weights["neighbours"] * tf.reduce_mean(((looks["neighbours"] - goal) / goal[:, :1]) ** 2)
 
 
-WEIGHTS = {"mean": 1.0, "covariance": 0.1, "spread": 1.0, "stains": 1.0, "details": 1.0, "neighbours": 1.0}
+WEIGHTS = {"mean": 1.0, "covariance": 0.1, "spread": 1.0, "colours": 2.0, "details": 1.0, "neighbours": 1.0}
 
 
-def _noise(target: Statistics, height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Cloudy noise in the class's two stains [1, h, w, 2]."""
+def _noise(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Clouds of two stains [1, h, w, 2]."""
     cloud = np.zeros((1, height, width, 2), np.float32)
     for stride in PYRAMID[1:]:
         grid = rng.standard_normal((1, -(-height // stride), -(-width // stride), 2)).astype(np.float32)
         cloud += np.asarray(tf.image.resize(grid, (height, width), "bicubic"))
-    return np.asarray(cloud / cloud.std() * target.stains.std(1)[[0, 3]] * 0.7, np.float32)
+    return np.exp(0.5 * cloud / cloud.std())
+
+
+def _amounts(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Amounts of the two stains in a drawn field [1, h, w, 2]."""
+    density = np.asarray(_density(tf.constant(picture[None].astype(np.float32))))
+    density = density - np.percentile(density, 1, axis=(0, 1, 2))
+    return np.asarray((density @ np.linalg.pinv(np.stack([HAEMATOXYLIN, EOSIN]))).clip(0), np.float32)
 
 
 def synthesise(
@@ -228,37 +246,29 @@ def synthesise(
     fools networks. It is shifted at random each step, so that no grid shows.
     """
     rng = np.random.default_rng(seed)
-    plane = target.plane
-    if start is None:
-        base = tf.constant(_noise(target, height, width, rng))
-    else:
-        height, width = start.shape[:2]
-        density = _density(tf.constant(start[None].astype(np.float32)))
-        base = tf.linalg.matmul(density - tf.reduce_mean(density, (1, 2), keepdims=True), plane.T[None])
-    layers = [tf.Variable(tf.zeros((1, -(-height // s), -(-width // s), 1 if s == 1 else 2))) for s in PYRAMID]
-    tint = tf.Variable(target.colour)
-    variables = [*layers, tint]
+    amounts = _noise(height, width, rng) if start is None else _amounts(start)
+    height, width = amounts.shape[1:3]
+    amounts *= target.amounts / amounts.mean((0, 1, 2))
+    # softplus⁻¹: amounts of stain can't be negative.
+    base = tf.constant(np.log(np.expm1(amounts.clip(SOFT / 4) / SOFT)) * SOFT)
+    layers = [tf.Variable(tf.zeros((1, -(-height // s), -(-width // s), 2))) for s in PYRAMID]
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps, 0.05), beta_2=0.99)
-    optimizer.build(variables)
+    optimizer.build(layers)
     probe, weights = _probe(network), {**WEIGHTS, **(weights or {})}
 
     def picture() -> tf.Tensor:
         stains = base
         for layer in layers:
-            if layer.shape[1:3] == (height, width):
-                stains += tf.pad(layer, ((0, 0), (0, 0), (0, 0), (0, 1)))
-            else:
-                stains += tf.image.resize(layer, (height, width), "bilinear")
-        density = tf.linalg.matmul(stains, plane[None]) + tint
-        # No light can be added: a soft floor keeps density above zero.
-        return tf.exp(-tf.nn.softplus(density * 12) / 12) * (255 + DARK) - DARK
+            stains += layer if layer.shape[1:3] == (height, width) else tf.image.resize(layer, (height, width), "bilinear")
+        density = tf.linalg.matmul(tf.nn.softplus(stains / SOFT) * SOFT, target.stains[None]) + target.light
+        return tf.exp(-density) * (255 + DARK) - DARK
 
     @tf.function
     def step(shift: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             pixels = tf.roll(picture(), shift, (1, 2))
             distance = _distance(probe(pixels), pixels, target, weights)
-        optimizer.apply_gradients(zip(tape.gradient(distance, variables), variables, strict=True))
+        optimizer.apply_gradients(zip(tape.gradient(distance, layers), layers, strict=True))
         return distance
 
     distances = [float(step(tf.constant(rng.integers(0, 32, 2), tf.int32))) for _ in range(steps)]

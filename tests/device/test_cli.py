@@ -86,5 +86,8 @@ def test_verify_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_box_needs_nothing_of_training() -> None:
-    code = "import sys, device.cli, device.server; sys.exit(any(m.split('.')[0] in ('training', 'tensorflow', 'scipy', 'sklearn') for m in sys.modules))"
+    code = (
+        "import sys, device.cli, device.server, device.bench, device.overlay\n"
+        "sys.exit(any(m.split('.')[0] in ('training', 'tensorflow', 'scipy', 'sklearn') for m in sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

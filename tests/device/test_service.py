@@ -188,7 +188,11 @@ def test_a_damaged_bundle_is_never_served(tmp_path: Path) -> None:
     (tmp_path / "damaged.loupe").write_bytes(damaged)
     command = [sys.executable, "-m", "device.cli", "serve", "--language", "en", "--keys", str(KEYS)]
     done = subprocess.run(
-        [*command, "--bundle", str(tmp_path / "damaged.loupe")], capture_output=True, text=True, timeout=120, check=False
+        [*command, "--bundle", str(tmp_path / "damaged.loupe")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 1
     assert "[signature_invalid]" in done.stderr

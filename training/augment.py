@@ -11,28 +11,17 @@ Stain jitter moves each field in the haematoxylin–eosin–DAB space of Ruifrok
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import pi
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from training.recipe import Augmentation
+
 RGB_FROM_HED = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]], np.float32)
 HED_FROM_RGB = np.linalg.inv(RGB_FROM_HED).astype(np.float32)
 BLUR_KERNEL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]).astype(np.float32) / 256
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How far each change may go; 0 switches it off. Angles in degrees, the rest as fractions."""
-
-    rotation_deg: float = 180.0
-    scale: float = 0.15
-    stain: float = 0.10
-    brightness: float = 0.10
-    contrast: float = 0.10
-    blur: float = 0.5
 
 
 def _uniform(n: Any, low: float, high: float, *, shape: tuple[int, ...] = ()) -> tf.Tensor:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from training.augment import Augmentation
 from training.errors import RecipeError
 
 RECIPES = Path(__file__).with_name("recipes")
@@ -50,6 +49,18 @@ class Fit:
     label_smoothing: float
     dropout: float
     seed: int
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far each change of a training picture may go; 0 switches it off."""
+
+    rotation_deg: float
+    scale: float
+    stain: float
+    brightness: float
+    contrast: float
+    blur: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ def _build(kind: type[T], table: Any, path: str) -> T:
     known = {field.name: field for field in fields(kind)}
     if unknown := sorted(table.keys() - known.keys()):
         raise RecipeError(f"unknown setting {path}{unknown[0]}; there are {', '.join(known)}")
-    if missing := [name for name, field in known.items() if name not in table and field.default is MISSING]:
+    if missing := [name for name in known if name not in table]:
         raise RecipeError(f"{path}{missing[0]} is missing")
     return kind(**{name: _value(str(known[name].type), value, path + name) for name, value in table.items()})
 

@@ -123,7 +123,7 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey) -> Bundle:
         "task": "field classification",
         "title": dict(recipe.title),
         "labels": [{"id": label.id, "name": dict(label.name)} for label in recipe.labels],
-        "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px, "multiple": 32},
+        "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px},
         "network": {
             "outputs": {
                 name: {

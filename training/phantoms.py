@@ -366,18 +366,20 @@ def _soft(distance: Field, width_um: float = 1.0) -> Field:
     return np.asarray(np.clip(distance / width_um + 0.5, 0, 1))
 
 
-def _union(outlines: Sequence[Field]) -> Field:
-    return np.asarray(np.maximum.reduce(outlines))
+def _union(slide: Slide, outlines: Sequence[Field]) -> Field:
+    """The outline around all; far outside everywhere when there are none."""
+    return np.asarray(np.maximum.reduce([np.full_like(slide.x, -1e3), *outlines]))
 
 
 def _far_apart(
-    slide: Slide, count: int, gap: Callable[[], float], margin: float = 0.0
+    slide: Slide, count: int, radius_um: Callable[[], float], margin: float
 ) -> list[tuple[float, float, float]]:
-    """Up to `count` circles (x, y, radius) that don't touch; `gap()` draws a radius."""
+    """Up to `count` circles (x, y, radius) that don't touch, their middles at most `margin` µm outside the field (inside,
+    if negative); `radius_um()` draws a radius."""
     circles: list[tuple[float, float, float]] = []
     for _ in range(60 * count):
-        radius = gap()
-        x, y = (slide.rng.uniform(-margin, size + margin) for size in slide.size_um)
+        radius = radius_um()
+        x, y = (slide.rng.uniform(min(-margin, size / 2), max(size + margin, size / 2)) for size in slide.size_um)
         if all(np.hypot(x - a, y - b) > radius + r for a, b, r in circles):
             circles.append((float(x), float(y), radius))
             if len(circles) == count:
@@ -440,7 +442,7 @@ def _normal(slide: Slide) -> Field:
             outline = slide.blob(u, v, r, stretch, angle, 0.10)
             glands.append(outline)
             lumens.append(outline - max(15.0, r * rng.uniform(0.5, 0.85)))
-    outline, lumen, lobule = _union(glands), _union(lumens), _union(lobules)
+    outline, lumen, lobule = _union(slide, glands), _union(slide, lumens), _union(slide, lobules)
     way = _way(slide, lobule, 70)
     slide.draw_stroma(way, eosin=0.42, clefts=0.55)
     loose = _soft(slide.fine(lobule + 6 * slide.coarse_noise(30)), 14)
@@ -472,7 +474,7 @@ def _benign(slide: Slide) -> Field:
         outline = outline + (4 if slit else 1.5) * slide.coarse_noise(45)
         glands.append(outline)
         lumens.append(outline - rng.uniform(15, 19))
-    outline, lumen = _union(glands), _union(lumens)
+    outline, lumen = _union(slide, glands), _union(slide, lumens)
     way = _way(slide, outline, 60)
     slide.draw_stroma(way, eosin=0.32, clefts=0.35, haze=0.10)
     _spindles(slide, way, (outline < -3).astype(np.float32), 17.0)
@@ -495,7 +497,7 @@ def _in_situ(slide: Slide) -> Field:
         hole: Field = duct - wall + 5 * slide.coarse_noise(22) + 6 * slide.coarse_noise(50)
         holes.append(hole)
         cores.append(hole - rng.uniform(8, 15) + 5 * slide.coarse_noise(18))
-    duct, hole, core = _union(ducts), _union(holes), _union(cores)
+    duct, hole, core = _union(slide, ducts), _union(slide, holes), _union(slide, cores)
     way = _way(slide, duct, 85)
     slide.draw_stroma(way, eosin=0.40, clefts=0.55)
     _spindles(slide, way, (duct < -4).astype(np.float32) * 0.8, 22.0)
@@ -534,7 +536,7 @@ def _invasive(slide: Slide) -> Field:
         nests.append(
             slide.blob(x, y, radius, rng.uniform(1.2, 5.0) if radius < 20 else rng.uniform(1, 2.2), angle, 0.22)
         )
-    nest = _union(nests) + 3.5 * slide.coarse_noise(16) + 5 * slide.coarse_noise(35)
+    nest = _union(slide, nests) + 3.5 * slide.coarse_noise(16) + 5 * slide.coarse_noise(35)
     slide.draw_stroma(way, eosin=0.34, clefts=0.45, haze=0.11)
     _spindles(slide, way, (nest < -2).astype(np.float32) * 0.8, 15.0, dark=1.2)
     lymph = slide.coarse_noise(120) + 0.4 * slide.coarse_noise(40) > 1.3

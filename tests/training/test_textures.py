@@ -1,0 +1,57 @@
+"""Textures come closer to a class's statistics with each step, and only averages over many fields are accepted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from training import network
+from training.phantoms import draw
+from training.textures import MINIMUM_IMAGES, Statistics, class_probabilities, statistics, synthesise
+
+WIDTH, HEIGHT = 96, 64
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """The network with its ImageNet weights and an untrained head."""
+    built = network.build(2)
+    network.load_imagenet(built)
+    return built
+
+
+@pytest.fixture(scope="module")
+def target(model: Any) -> Statistics:
+    """What small in situ phantoms have in common."""
+    return statistics(model, [draw("insitu", seed, WIDTH, HEIGHT).pixels for seed in range(MINIMUM_IMAGES)])
+
+
+@pytest.mark.parametrize("origin", ["noise", "phantom"])
+def test_steps_bring_the_picture_closer_to_the_target(model: Any, target: Statistics, origin: str) -> None:
+    start = draw("normal", 1, WIDTH, HEIGHT).pixels if origin == "phantom" else None
+    texture = synthesise(model, target, start=start, height=HEIGHT, width=WIDTH, steps=12, rate=0.01)
+    assert texture.pixels.shape == (HEIGHT, WIDTH, 3)
+    assert texture.pixels.dtype == np.uint8
+    assert texture.distances[-1] < 0.7 * texture.distances[0]
+
+
+def test_averages_over_few_fields_are_refused(model: Any) -> None:
+    with pytest.raises(ValueError, match="too few"):
+        statistics(model, [draw("normal", 1, WIDTH, HEIGHT).pixels] * (MINIMUM_IMAGES - 1))
+
+
+def test_stains_are_found_blue_first_and_pink_second(target: Statistics) -> None:
+    blue, pink = target.stains
+    assert blue[0] > 0.5 > pink[0]
+    assert pink[1] > 0.8
+    assert (target.amounts > 0).all()
+
+
+def test_probabilities_sum_to_one(model: Any) -> None:
+    shares = class_probabilities(model, draw("benign", 1, WIDTH, HEIGHT).pixels)
+    assert shares.shape == (2,)
+    assert shares.sum() == pytest.approx(1)

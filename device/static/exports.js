@@ -39,7 +39,7 @@ export function composePicture({ reading, picture, view, synthetic }) {
   const [width, height] = source.map((side) => Math.round(side * grow));
   const { model } = reading;
   const lines = [`${model.title} (${model.id}), ${word("model_version", model)}`, byId("notice").textContent.trim()];
-  if (synthetic) lines.unshift(byId("synthetic").textContent.trim());
+  if (synthetic) lines.unshift(byId("synthetic-words").textContent.trim());
   const text = Math.max(13, Math.round(width / 64));
   const canvas = element("canvas", { width, height });
   const context = canvas.getContext("2d");

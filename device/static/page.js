@@ -11,7 +11,8 @@ import { listenForPictures, showSamples } from "./sources.js";
 import { showVerdict } from "./verdict.js";
 import { loadWords, number, percent, word } from "./words.js";
 
-let chosen = null; // { file, synthetic, url, picture: Promise of an <img> or null }
+let chosen = null; // { file, sampleId: null unless a sample, url, picture: Promise of an <img> or null }
+let samples = null; // Promise of the offered samples by id
 let request = null; // AbortController of the reading under way
 let uploadLimitMb = null; // what the box takes, once it has said so
 let listeners = null; // AbortController of the listeners on the document
@@ -25,24 +26,24 @@ function setState(state) {
   show("result", state === "done");
 }
 
-function choose(file, synthetic) {
+function choose(file, sampleId = null) {
   request?.abort();
   if (chosen) URL.revokeObjectURL(chosen.url);
   const url = URL.createObjectURL(file);
   const picture = new Image();
   picture.src = url;
-  chosen = { file, synthetic, url, picture: picture.decode().then(() => picture, () => null) };
+  chosen = { file, sampleId, url, picture: picture.decode().then(() => picture, () => null) };
   return read();
 }
 
 async function read() {
-  const { file, picture, synthetic } = chosen;
+  const { file, picture, sampleId } = chosen;
   const mine = new AbortController();
   request = mine;
   setState("busy");
   show("problem", false);
   show("cancelled", false);
-  setText("chosen-name", synthetic ? file.name : `${file.name} · ${word("file_size", { size: number(Math.max(0.1, file.size / 1e6), 1) })}`);
+  setText("chosen-name", sampleId ? file.name : `${file.name} · ${word("file_size", { size: number(Math.max(0.1, file.size / 1e6), 1) })}`);
   setStage(0);
   scrollTo({ top: 0 });
   picture.then((shown) => {
@@ -54,7 +55,8 @@ async function read() {
   try {
     const reading = await requestReading(file, { onProgress: setStage, signal: mine.signal, limitMb: uploadLimitMb });
     const shown = await picture;
-    if (request === mine) showReading(reading, shown);
+    const sample = sampleId && (await samples).get(sampleId);
+    if (request === mine) showReading(reading, shown, sample);
   } catch (problem) {
     if (request !== mine) return; // another picture has been chosen meanwhile
     if (problem.name === "AbortError") showCancelled();
@@ -100,14 +102,15 @@ function suggest(id) {
   for (const each of ["again", "other"]) byId(each).classList.toggle("primary", each === id);
 }
 
-function showReading(reading, picture) {
+function showReading(reading, picture, sample) {
   const date = new Date();
-  const { synthetic, file } = chosen;
+  const synthetic = Boolean(chosen.sampleId);
   const accepted = reading.verdict.accepted;
   let view = null;
   setState("done");
   showVerdict(reading);
   show("synthetic", synthetic);
+  setText("synthetic-sample", sample?.description ?? "");
   for (const id of ["prediction", "map", "units", "save-picture"]) show(id, accepted);
   show("refused-picture", !accepted && Boolean(picture));
   if (accepted) {
@@ -118,7 +121,7 @@ function showReading(reading, picture) {
   } else if (picture) {
     byId("refused-image").src = picture.src;
   }
-  showDetails(reading, { fileName: file.name, date });
+  showDetails(reading, { fileName: sample?.title ?? chosen.file.name, date });
   setText("print-date", byId("details-list").querySelector("dd").textContent);
   byId("save-reading").onclick = () => saveReading(reading, date);
   byId("save-picture").onclick = () => savePicture({ reading, picture, view, date, synthetic });
@@ -159,8 +162,8 @@ function start() {
   listeners = new AbortController();
   loadWords();
   setState("idle");
-  listenForPictures((file) => choose(file, false), listeners.signal);
-  showSamples((file) => choose(file, true), showIfIdle);
+  listenForPictures((file) => choose(file), listeners.signal);
+  samples = showSamples(choose, showIfIdle);
   showIdentity();
   byId("other-language").onclick = changeLanguage;
   byId("cancel").onclick = () => request?.abort();

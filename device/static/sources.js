@@ -40,7 +40,8 @@ export function listenForPictures(onPicture, signal) {
   });
 }
 
-// Fills the strip; `onSample(file)` gets the chosen one, `onProblem(problem)` what went wrong with fetching it.
+// Fills the strip and returns the samples by id. `onSample(file, id)` gets the chosen one, `onProblem(problem)` what went
+// wrong with fetching it.
 export async function showSamples(onSample, onProblem) {
   let samples;
   try {
@@ -48,7 +49,7 @@ export async function showSamples(onSample, onProblem) {
   } catch {
     setText("samples-lead", word("samples_failed"));
     show("samples");
-    return;
+    return new Map();
   }
   byId("strip").replaceChildren(...samples.map((sample) => {
     const button = element("button", { type: "button", className: "sample", title: sample.description },
@@ -59,7 +60,7 @@ export async function showSamples(onSample, onProblem) {
     button.dataset.sample = sample.id;
     button.onclick = async () => {
       try {
-        onSample(await getSamplePicture(sample));
+        onSample(await getSamplePicture(sample), sample.id);
       } catch (problem) {
         onProblem(problem);
       }
@@ -67,4 +68,5 @@ export async function showSamples(onSample, onProblem) {
     return element("li", {}, button);
   }));
   show("samples", samples.length > 0);
+  return new Map(samples.map((sample) => [sample.id, sample]));
 }

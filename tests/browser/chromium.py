@@ -82,9 +82,16 @@ def wait_for_state(driver: WebDriver, *states: str) -> str:
     return str(wait_until(driver, reached, f"the page never was {' or '.join(states)}"))
 
 
+def click(driver: WebDriver, selector: str) -> None:
+    """Click an element, moved clear of the head that stays in place."""
+    element = driver.find_element(By.CSS_SELECTOR, selector)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", element)
+    element.click()
+
+
 def choose_sample(driver: WebDriver, sample_id: str) -> None:
     """Click a sample of the strip and wait for its reading."""
-    where = (By.CSS_SELECTOR, f'[data-sample="{sample_id}"]')
-    found = wait_until(driver, lambda driver: driver.find_elements(*where), f"no sample {sample_id}")
-    found[0].click()
+    where = f'[data-sample="{sample_id}"]'
+    wait_until(driver, lambda driver: driver.find_elements(By.CSS_SELECTOR, where), f"no sample {sample_id}")
+    click(driver, where)
     wait_for_state(driver, "done", "failed")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Sample, choose_sample, wait_for_state, wait_until
+from chromium import Sample, choose_sample, click, wait_for_state, wait_until
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -45,13 +45,6 @@ def upload(page: WebDriver, file: Path) -> str:
 
 def cell_colours(page: WebDriver, class_map: dict[str, Any]) -> list[list[int]]:
     return list(page.execute_script(CELL_COLOURS, class_map["rows"], class_map["columns"]))
-
-
-def click(page: WebDriver, selector: str) -> None:
-    """Click an element, moved clear of the head that stays in place."""
-    element = page.find_element(By.CSS_SELECTOR, selector)
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    element.click()
 
 
 def show_class(page: WebDriver, label: str) -> None:

@@ -32,10 +32,11 @@ def target(model: Any) -> Statistics:
 
 def test_steps_bring_the_picture_closer_to_the_target(model: Any, target: Statistics) -> None:
     start = draw("normal", 1, WIDTH, HEIGHT).pixels
-    texture = synthesise(model, target, start=start, steps=10, rate=0.01)
+    texture = synthesise(model, target, start=start, steps=20, rate=0.01)
     assert texture.pixels.shape == (HEIGHT, WIDTH, 3)
     assert texture.pixels.dtype == np.uint8
-    assert texture.distances[-1] < 0.7 * texture.distances[0]
+    # Single steps jump: the picture is shifted at random before each.
+    assert np.median(texture.distances[-5:]) < 0.8 * np.median(texture.distances[:3])
 
 
 def test_averages_over_few_fields_are_refused(model: Any) -> None:

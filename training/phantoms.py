@@ -34,7 +34,7 @@ COARSE = (
 
 # Optical density per unit of stain for red, green, blue. Haematoxylin: Ruifrok & Johnston; eosin: between theirs and
 # Macenko's, because theirs alone gives a magenta that hardly any laboratory's slides have.
-HAEMATOXYLIN = np.array([0.65, 0.70, 0.26], np.float32)
+HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32)
 EOSIN = np.array([0.20, 0.90, 0.22], np.float32)
 
 

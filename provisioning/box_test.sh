@@ -3,7 +3,7 @@
 # only until the cache is filled), and nothing of this machine's network: boxes run in namespaces made for them.
 #
 # Options, as environment variables:
-#   LOUPE_BOX_CACHE=DIR   roots, emulator and logs (default: ~/.cache/loupe/box-test; about 0.7 GB)
+#   LOUPE_BOX_CACHE=DIR   roots, emulator and logs (default: ~/.cache/loupe/box-test; about 0.9 GB)
 #   LOUPE_BOX_ARM64=0     leave the emulated arm64 board out
 #   LOUPE_BOX_KEEP=1      leave the roots in place afterwards, to look into them
 #   LOUPE_MIRROR=URL      Debian mirror (default: the one that this machine's apt uses)

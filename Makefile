@@ -106,6 +106,7 @@ format: .venv/dev  ## let ruff fix and format the code
 
 train: .venv/dev  ## train the default model on ../shared/data/bach and pack its bundle
 	$(BIN)/loupe-train fit bach
+	$(BIN)/loupe-train samples bach
 	$(BIN)/loupe-train pack bach
 
 bench: .venv/box  ## measure network, pipeline and HTTP times, and memory

@@ -3,9 +3,9 @@
 Three questions, each with its own threshold and reason: can the *picture* be judged (light, focus, tissue); is it
 *made* like the ones the model knows (stain, scanner, magnification: the network's early layer); does it *show* what the
 model knows (its middle layer). The last two measure how far the layer's mean and spread over the picture lie from
-proper pictures (Mahalanobis distance with a Ledoit–Wolf covariance) and compare with the distances of calibration pictures
-that no part of the model was fitted on: p = (1 + number at least as far) / (1 + n), and p below alpha refuses, which
-refuses at most that share of pictures exchangeable with the calibration set (split-conformal).
+proper pictures (Mahalanobis distance with a Ledoit–Wolf covariance) and compare with the distances of the bundle's
+calibration pictures, none of which was fitted on when it was scored: p = (1 + number at least as far) / (1 + n), and p
+below alpha refuses: about that share of pictures exchangeable with the calibration set (conformal).
 
 Distances are of the integer network's outputs, never of quantized probabilities.
 """
@@ -26,6 +26,8 @@ PICTURE, MADE, SHOWS = "picture", "made", "shows"
 REASON_OF_QUESTION = {MADE: "wrong_stain_or_scanner", SHOWS: "unknown_content"}
 CAUTION_BELOW_P = 0.05
 TISSUE_DENSITY = 0.15
+FAR_PX = 6
+ROUNDING = 0.35  # mean difference of neighbours in a smooth picture that is rounded to whole grey levels
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class PictureStatistics:
-    """What the first question looks at; luminance 0…255, tissue as a share of pixels, sharpness without a unit."""
+    """What the first question looks at: luminance and contrast 0…255, tissue as a share of pixels, sharpness a ratio."""
 
     contrast: float
     tissue: float
@@ -69,20 +71,21 @@ class PictureStatistics:
 def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     """Statistics of uint8 pixels [h, w, 3] at the scale that the model works at.
 
-    Tissue is what absorbs light in at least one channel (optical density over 0.15 against white). Sharpness is the mean
-    size of the second difference over that of the first: it drops with blur but not with contrast.
+    Tissue is what absorbs light in at least one channel (optical density over 0.15 against white). Sharpness is how much
+    neighbours differ, less what rounding to 8 bits alone makes of them, over how much pixels six apart do: it falls
+    steadily with blur and hardly with contrast.
     """
     coarse = pixels[::2, ::2].reshape(-1, 3)
     luminance = coarse.mean(1)
     darkest = coarse.min(1)
     green = pixels[..., 1].astype(np.int16)
-    first = np.abs(green[:, 1:] - green[:, :-1])
-    second = np.abs(green[:, 2:] - 2 * green[:, 1:-1] + green[:, :-2])
+    near = np.abs(green[:, 1:] - green[:, :-1]).mean()
+    far = np.abs(green[:, FAR_PX:] - green[:, :-FAR_PX]).mean()
     return PictureStatistics(
         contrast=float(luminance.std()),
         tissue=float((darkest < 255 * 10**-TISSUE_DENSITY).mean()),
         luminance=float(luminance.mean()),
-        sharpness=float(second.mean() / (first.mean() + 1e-6)),
+        sharpness=float(max(near - ROUNDING, 0) / (far + ROUNDING)),
     )
 
 

@@ -35,8 +35,8 @@ Reads one microscope field at about {manifest["preprocessing"]["um_per_px"]} µm
 
 ## Data
 {data["name"]}. Source: {data["source"]}. Terms: {data["terms"]}.
-Split: {split["rule"]}. Pictures: {split["training"]} trained on, {split["calibration"]} for calibration and gate
-thresholds, {split["test"]} only tested on. The set has no patient ids: neighbouring numbers may be one patient, which the
+Split: {split["rule"]}. Pictures: {split["training"]} trained on, {split["calibration"]} for calibration,
+{split["test"]} only tested on. The set has no patient ids: neighbouring numbers may be one patient, which the
 blocks guard against and can't exclude. One laboratory, one scanner: expect less elsewhere.
 
 ## Measured on the test part (n = {test["n"]}), as read by the box's code
@@ -58,8 +58,9 @@ Rows are the true class, columns the predicted one.
 
 ## Gate
 Each of the questions "made like" and "shows" refuses when fewer than {_percent(gate["made"]["alpha"])} of proper pictures
-are expected to be as strange (split-conformal, {len(gate["made"]["calibration_scores"])} calibration pictures; exact only
-for pictures exchangeable with those). Temperature {manifest["calibration"]["temperature"]:.2f} from the same pictures.
+are expected to be as strange (cross-conformal over blocks, n = {len(gate["made"]["calibration_scores"])}: training and
+calibration parts together; it holds for pictures exchangeable with those). Temperature
+{manifest["calibration"]["temperature"]:.2f}, from the calibration part alone.
 
 ## Limits
 - Fields only: no whole sections, no mammograms, no other stain than H&E.

@@ -1,6 +1,6 @@
 """The workstation's command line, `loupe-train`: from pictures to a signed bundle.
 
-loupe-train fit bach && loupe-train pack bach
+loupe-train fit bach && loupe-train samples bach && loupe-train pack bach
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from training.errors import TrainingError
 from training.recipe import load_recipe
 
 SHARED_DATA = Path("../shared/data")
+SAMPLES = Path("models/samples")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="loupe-train",
         description="Makes and measures Loupe's models.",
-        epilog="From nothing to a bundle: loupe-train fit bach && loupe-train pack bach",
+        epilog="From nothing to a bundle: loupe-train fit bach && loupe-train samples bach && loupe-train pack bach",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         help="quantize, calibrate, fit the gate, measure and sign",
         description="Turns a fitted run into a signed bundle and prints its held-out figures.",
     )
+    pack.add_argument("--samples", type=Path, default=SAMPLES, help=f"their textures become golden (default {SAMPLES})")
     pack.add_argument("--key", type=Path, help="private key (default ~/.config/loupe/development.pem, made if missing)")
 
     commands.add_parser(
@@ -78,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     samples = commands.add_parser(
         "samples", parents=[recipe, run], help="make the page's synthetic sample pictures from a run's network"
     )
-    samples.add_argument("--out", type=Path, default=Path("models/samples"), help="folder (default models/samples)")
+    samples.add_argument("--out", type=Path, default=SAMPLES, help=f"folder (default {SAMPLES})")
     return parser
 
 
@@ -105,7 +107,7 @@ def _run(arguments: argparse.Namespace) -> None:
         from training.fit import fit
 
         run = fit(recipe, data, folder, epochs=arguments.epochs)
-        print(f"fitted in {run.facts['minutes']} min: {folder}. Next: loupe-train pack {arguments.recipe}")
+        print(f"fitted in {run.facts['minutes']} min: {folder}. Next: loupe-train samples {arguments.recipe}")
     elif arguments.command == "pack":
         from training.fit import load_run
         from training.pack import pack
@@ -113,7 +115,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
         key_file = arguments.key or DEFAULT_KEY
         key = signing_key(key_file)
-        bundle = pack(load_run(recipe, data, folder), bundle_file, key)
+        bundle = pack(load_run(recipe, data, folder), bundle_file, key, arguments.samples)
         publish_key(key, arguments.keys / f"{key_file.stem}.pub")
         print(bundle.card)
         print(f"packed {bundle_file}, {bundle_file.stat().st_size / 1e6:.2f} MB. Next: loupe verify")
@@ -141,9 +143,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
         print(compare(load_run(recipe, data, folder)))
     elif arguments.command == "samples":
-        from training.samples import make_samples
-
         from training.fit import load_run
+        from training.samples import make_samples
 
         make_samples(load_run(recipe, data, folder), arguments.out)
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
-from training.samples import golden_pictures
 
 from device.bundle import CARD, NETWORK, Bundle
 from device.golden import observe, verify_golden
@@ -29,8 +28,9 @@ from training.container import write_bundle
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, labels_of, load_pixels
 from training.evaluate import classification_metrics, png, read_samples
 from training.fit import LIBRARIES, Run, float_logits
-from training.fit_gate import QUESTIONS, fit_distance, picture_limits, pooled_rows
+from training.fit_gate import QUESTIONS, cross_scores, fit_distance, picture_limits, pooled_rows
 from training.quantize import OUTPUTS, STRIDES, convert, integer_head
+from training.samples import golden_pictures
 from training.signing import publish_key
 
 REPRESENTATIVE = 100
@@ -52,15 +52,17 @@ class _Draft:
         return Reader(Bundle("draft", "", "", self.manifest, self.members, self.network), LIMITS)
 
 
-def _fit_gate(draft: _Draft, run: Run, fitted: Any, held: Any, network: Network) -> None:
-    rows, calibration_rows = pooled_rows(network, fitted), pooled_rows(network, held)
-    rules: dict[str, Any] = {"picture": picture_limits([*fitted, *held])}
+def _fit_gate(draft: _Draft, run: Run, pictures: list[NDArray[np.uint8]], network: Network) -> None:
+    """Fit on `pictures`, those of the training and then the calibration part."""
+    rows = pooled_rows(network, pictures)
+    groups = np.array([sample.group for part in (TRAINING, CALIBRATION) for sample in run.split.parts[part]])
+    rules: dict[str, Any] = {"picture": picture_limits(pictures)}
     for question, (output, statistics) in QUESTIONS.items():
         found = fit_distance(rows[question])
         names = {part: f"gate/{question}_{part}.npy" for part in ("centre", "whitening")}
         draft.members[names["centre"]] = _npy(found.centre)
         draft.members[names["whitening"]] = _npy(found.whitening)
-        scores = np.sort(found.scores(calibration_rows[question]))
+        scores = np.sort(cross_scores(rows[question], groups))
         rules[question] = {
             "output": output,
             "statistics": list(statistics),
@@ -98,15 +100,25 @@ def _provenance(run: Run) -> dict[str, Any]:
             "sha256": run.split.sha256,
             **{part: len(samples) for part, samples in run.split.parts.items()},
         },
-        "command": f"loupe-train fit {recipe.id} --epochs {run.facts['epochs']} && loupe-train pack {recipe.id}",
+        "command": " && ".join(f"loupe-train {step} {recipe.id}" for step in ("fit", "samples", "pack")),
         "commit": run.facts["commit"],
         "libraries": run.facts["libraries"] | {name: version(name) for name in LIBRARIES},
         "created": date.today().isoformat(),
     }
 
 
-def pack(run: Run, out: Path, key: Ed25519PrivateKey) -> Bundle:
-    """Make the bundle of a run and verify it as the box would. Returns it opened."""
+def _golden_files(samples: Path) -> dict[str, bytes]:
+    """Drawn pictures as PNG, and the textures among the samples as the JPEG files that they are: a golden picture also
+    proves the decoder."""
+    drawn = {f"{name}.png": png(pixels) for name, pixels in golden_pictures().items()}
+    return drawn | {file.name: file.read_bytes() for file in sorted(samples.glob("texture-*.jpg"))}
+
+
+def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path) -> Bundle:
+    """Make the bundle of a run and verify it as the box would. Returns it opened.
+
+    `samples` is the folder that `loupe-train samples` wrote; its textures become golden pictures.
+    """
     recipe = run.recipe
     fitted = load_pixels(run.data, run.split.parts[TRAINING], recipe.data.area_px)
     held = load_pixels(run.data, run.split.parts[CALIBRATION], recipe.data.area_px)
@@ -145,7 +157,7 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey) -> Bundle:
     members = {"head/weights.npy": _npy(head.weights), "head/bias.npy": _npy(head.bias)}
     draft = _Draft(manifest, members, network_file)
     print("fit the gate and the temperature on the integer network")
-    _fit_gate(draft, run, fitted, held, network)
+    _fit_gate(draft, run, [*fitted, *held], network)
     _calibrate(draft, run)
     print("read the test part as the box does")
     tested = run.split.parts[TEST]
@@ -153,12 +165,13 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey) -> Bundle:
     readings = read_samples(reader, run.data, tested)
     floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px))
     manifest["metrics"]["test"] = classification_metrics(readings, tested, floats)
-    for name, pixels in golden_pictures().items():
-        members[f"golden/{name}.png"] = png(pixels)
-        expected = observe(reader, members[f"golden/{name}.png"])
-        manifest["golden"].append({"name": name, "picture": f"golden/{name}.png", "expected": expected})
+    for file, picture in _golden_files(samples).items():
+        members[f"golden/{file}"] = picture
+        expected = observe(reader, picture)
+        manifest["golden"].append({"name": Path(file).stem, "picture": f"golden/{file}", "expected": expected})
     members[CARD] = write_card(manifest).encode()
     write_bundle(out, manifest, flatbuffer, members, key)
+    out.with_suffix(".md").write_bytes(members[CARD])  # the card again, to be read where the bundle lies
     return open_signed(out, key)
 
 

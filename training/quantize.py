@@ -49,10 +49,10 @@ def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: 
 
     def representative() -> Iterator[dict[str, NDArray[np.float32]]]:
         for picture in pictures:
-            yield {"image": network.scale_pixels(picture[None])}
-        extremes = np.zeros((1, height, width, 3), np.uint8)
-        extremes[:, height // 2 :] = 255  # so that the input's range is all of 0…255 and pixels go in unchanged
-        yield {"image": network.scale_pixels(extremes)}
+            # One black and one white pixel, so that the input's range is all of 0…255 and pixels go in unchanged.
+            marked = picture.copy()
+            marked[0, 0], marked[-1, -1] = 0, 255
+            yield {"image": network.scale_pixels(marked[None])}
 
     with tempfile.TemporaryDirectory() as folder:
         archive = keras.export.ExportArchive()

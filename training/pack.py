@@ -62,12 +62,14 @@ def _fit_gate(draft: _Draft, run: Run, pictures: list[NDArray[np.uint8]], networ
         names = {part: f"gate/{question}_{part}.npy" for part in ("centre", "whitening")}
         draft.members[names["centre"]] = _npy(found.centre)
         draft.members[names["whitening"]] = _npy(found.whitening)
-        scores = np.sort(cross_scores(rows[question], groups))
+        cross = cross_scores(rows[question], groups)
+        medians = ", ".join(f"{group}: {np.median(cross[groups == group]):.2f}" for group in np.unique(groups))
+        print(f"median score of each block, {question}: {medians}")
         rules[question] = {
             "output": output,
             "statistics": list(statistics),
             **names,
-            "calibration_scores": [float(score) for score in scores],
+            "calibration_scores": [float(score) for score in np.sort(cross)],
             "alpha": run.recipe.gate.alpha,
         }
     draft.manifest["gate"] = rules

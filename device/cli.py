@@ -98,9 +98,9 @@ def _complain(error: LoupeError, language: str, about: str = "") -> None:
 
 
 def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> int:
+    from device.golden import open_verified
     from device.overlay import draw_overlay
     from device.reading import Reader
-    from device.service import open_verified
 
     if arguments.overlay and len(arguments.images) != 1:
         sys.stderr.write("--overlay takes one IMAGE\n")
@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"Loupe {__version__}: verifying {settings.bundle}\n")
             serve(settings)
         elif arguments.command == "verify":
-            from device.service import open_verified
+            from device.golden import open_verified
 
             bundle = open_verified(settings)
             print(

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from device.bundle import Bundle
 from device.errors import GoldenMismatch, LoupeError
 from device.maps import softmax
 from device.reading import Reader
+from device.settings import Settings
 
 INEXACT_TOLERANCE = 0.1
 
@@ -29,10 +31,9 @@ def digest(array: NDArray[Any]) -> str:
 def observe(reader: Reader, picture: bytes) -> dict[str, Any]:
     """What this machine gets for a picture, in the form that the manifest records."""
     reading = reader.read(picture)
-    outputs = reader.network.run(reading.image.pixels)
     return {
         "pixels": digest(reading.image.pixels),
-        "outputs": {name: digest(outputs[name]) for name in sorted(outputs)},
+        "outputs": {name: digest(reading.outputs[name]) for name in sorted(reading.outputs)},
         "logits": [float(logit) for logit in reading.maps.logits],
         "reason": reading.verdict.reason,
     }
@@ -54,3 +55,10 @@ def verify_golden(reader: Reader) -> int:
         if gap > INEXACT_TOLERANCE:
             raise GoldenMismatch(bundle=bundle.name, golden=name, output=f"probabilities (off by {gap:.2f})")
     return len(bundle.manifest["golden"])
+
+
+def open_verified(settings: Settings) -> Bundle:
+    """The bundle of the settings, its golden outputs reproduced on this machine. Raises a `LoupeError`."""
+    bundle = Bundle.open(settings.bundle, settings.keys)
+    verify_golden(Reader(bundle, settings.limits))
+    return bundle

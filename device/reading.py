@@ -29,10 +29,12 @@ UNITS_SHOWN = 8
 
 @dataclass(frozen=True)
 class Reading:
-    """What the box says of one picture. `probabilities` (bundle order) and `maps` exist for refused pictures too, for
-    evaluation, but `as_json` and every surface for people leave them out then: a refused picture gets no class."""
+    """What the box says of one picture. `outputs` are the network's integers, by name. `probabilities` (bundle order)
+    and `maps` exist for refused pictures too, for evaluation, but `as_json` and every surface for people leave them out
+    then: a refused picture gets no class."""
 
     image: Image
+    outputs: Mapping[str, NDArray[np.int8]]
     verdict: Verdict
     maps: Maps
     probabilities: NDArray[np.float64]
@@ -78,9 +80,6 @@ class Reader:
         start = perf_counter()
         image = decode(data, self.limits, self._area_px)
         decoded = perf_counter()
-        return self._read(image, start, decoded)
-
-    def _read(self, image: Image, start: float, decoded: float) -> Reading:
         outputs = self.network.run(image.pixels)
         ran = perf_counter()
         maps = self.head.maps(outputs["features"])
@@ -94,7 +93,7 @@ class Reader:
             "gate": (judged - mapped) * 1e3,
             "total": (judged - start) * 1e3,
         }
-        return Reading(image, verdict, maps, softmax(maps.logits, self._temperature), timings_ms)
+        return Reading(image, outputs, verdict, maps, softmax(maps.logits, self._temperature), timings_ms)
 
     def as_json(self, reading: Reading, language: str) -> dict[str, Any]:
         """A reading as JSON-able values with its words in a language; the contract is `docs/api.md`."""

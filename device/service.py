@@ -17,10 +17,10 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from device import __version__
 from device.bundle import Bundle
 from device.errors import Busy, LoupeError, NoImage, UploadTooLarge
-from device.golden import verify_golden
+from device.golden import open_verified
 from device.image import FORMATS
 from device.pool import ReaderPool
-from device.reading import Reader, identity
+from device.reading import identity
 from device.settings import Settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
 
@@ -59,13 +59,6 @@ class Box:
         if self.pool is None:
             self.pool = ReaderPool(self.bundle, self.settings.limits, self.settings.threads, self.settings.queue)
         return self.pool
-
-
-def open_verified(settings: Settings) -> Bundle:
-    """The bundle of the settings, its golden outputs reproduced on this machine. Raises a `LoupeError`."""
-    bundle = Bundle.open(settings.bundle, settings.keys)
-    verify_golden(Reader(bundle, settings.limits))
-    return bundle
 
 
 def create_app(settings: Settings, bundle: Bundle | None = None) -> Flask:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from rich.progress import track
 
 from device.reading import Reader, Reading
@@ -101,9 +99,3 @@ def refusals(reader: Reader, name: str, pictures: Sequence[bytes]) -> Refusals:
 def folder_pictures(folder: Path) -> list[bytes]:
     """The bytes of each picture file under a folder, by name."""
     return [path.read_bytes() for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES]
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = BytesIO()
-    Pillow.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from device.bundle import CARD, NETWORK, Bundle
 from device.golden import observe, verify_golden
@@ -26,7 +27,7 @@ from training.calibrate import expected_calibration_error, fit_temperature
 from training.card import write_card
 from training.container import write_bundle
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, labels_of, load_pixels
-from training.evaluate import classification_metrics, png, read_samples
+from training.evaluate import classification_metrics, read_samples
 from training.fit import LIBRARIES, Run, float_logits
 from training.fit_gate import QUESTIONS, cross_scores, fit_distance, picture_limits, pooled_rows
 from training.quantize import OUTPUTS, STRIDES, convert, integer_head
@@ -109,10 +110,16 @@ def _provenance(run: Run) -> dict[str, Any]:
     }
 
 
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 def _golden_files(samples: Path) -> dict[str, bytes]:
     """Drawn pictures as PNG, and the textures among the samples as the JPEG files that they are: a golden picture also
     proves the decoder."""
-    drawn = {f"{name}.png": png(pixels) for name, pixels in golden_pictures().items()}
+    drawn = {f"{name}.png": _png(pixels) for name, pixels in golden_pictures().items()}
     return drawn | {file.name: file.read_bytes() for file in sorted(samples.glob("texture-*.jpg"))}
 
 

@@ -28,26 +28,47 @@ class Data:
     terms: str
     um_per_px: float
     area_px: int
+    options: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class SplitRule:
-    """Blocks of `block` consecutive image numbers; `test` and `calibration` name blocks by their first number."""
+    """How groups (patients) are put on sides: `folds` stratified folds of whole groups, or one fold for each group that has
+    at least `min_each` pictures of every class. A single split tests on one fold and calibrates on another."""
 
-    block: int
-    test: tuple[int, ...]
-    calibration: tuple[int, ...]
+    scheme: str
+    folds: int
+    min_each: int
+    seed: int
+    test_fold: int
+    calibration_fold: int
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """Which network, where its weights come from, and how many of its first blocks stay as they are."""
+
+    name: str
+    weights: str
+    frozen_blocks: int
 
 
 @dataclass(frozen=True)
 class Fit:
+    """`square_px` are the sides of the squares that pictures are cut into (or resized to, for tiles); several are mixed,
+    step by step. With `tile_px`, a picture is a tile of a section and squares are whole numbers of neighbouring tiles."""
+
     epochs: int
     batch: int
-    square_px: int
+    square_px: tuple[int, ...]
+    tile_px: int
     learning_rate: float
     weight_decay: float
     label_smoothing: float
+    logit_norm: float
     dropout: float
+    balance: str
+    patience: int
     seed: int
 
 
@@ -69,6 +90,16 @@ class GateRule:
 
 
 @dataclass(frozen=True)
+class QuantizationBudget:
+    """What the integer network may lose against the float one before packing refuses; passes of quantization-aware
+    fine-tuning that are tried first."""
+
+    max_accuracy_loss: float
+    min_agreement: float
+    rescue_epochs: int
+
+
+@dataclass(frozen=True)
 class Recipe:
     id: str
     version: str
@@ -76,23 +107,33 @@ class Recipe:
     labels: tuple[Label, ...]
     data: Data
     split: SplitRule
+    network: NetworkChoice
     fit: Fit
     augmentation: Augmentation
     gate: GateRule
+    quantization: QuantizationBudget
 
 
 # What a number may be, by its path in the file.
 RANGES: dict[str, tuple[float, float]] = {
     "data.um_per_px": (0.05, 1000),
     "data.area_px": (4096, 4_194_304),
-    "split.block": (1, 10_000),
+    "split.folds": (2, 1000),
+    "split.min_each": (0, 1_000_000),
+    "split.seed": (0, 2**31),
+    "split.test_fold": (0, 999),
+    "split.calibration_fold": (0, 999),
+    "network.frozen_blocks": (0, 16),
     "fit.epochs": (0, 10_000),
     "fit.batch": (1, 1024),
     "fit.square_px": (32, 2048),
+    "fit.tile_px": (0, 2048),
     "fit.learning_rate": (0, 1),
     "fit.weight_decay": (0, 1),
     "fit.label_smoothing": (0, 0.5),
+    "fit.logit_norm": (0, 1),
     "fit.dropout": (0, 0.9),
+    "fit.patience": (0, 10_000),
     "fit.seed": (0, 2**31),
     "augmentation.rotation_deg": (0, 180),
     "augmentation.scale": (0, 1),
@@ -101,14 +142,42 @@ RANGES: dict[str, tuple[float, float]] = {
     "augmentation.contrast": (0, 1),
     "augmentation.blur": (0, 1),
     "gate.alpha": (0.001, 0.5),
+    "quantization.max_accuracy_loss": (0, 1),
+    "quantization.min_agreement": (0, 1),
+    "quantization.rescue_epochs": (0, 100),
 }
+
+# What a word may be, by its path in the file.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "split.scheme": ("folds", "leave-one-group-out"),
+    "fit.balance": ("none", "weights", "sampling", "focal"),
+}
+
+# What may be left out of a recipe, and what holds then.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "data.": {"options": {}},
+    "split.": {"scheme": "folds", "folds": 5, "min_each": 1, "seed": 1, "test_fold": 0, "calibration_fold": 1},
+    "network.": {"name": "lite0", "weights": "imagenet", "frozen_blocks": 5},
+    "fit.": {
+        "tile_px": 0, "learning_rate": 3e-4, "weight_decay": 1e-2, "label_smoothing": 0.1, "logit_norm": 0.0,
+        "dropout": 0.3, "balance": "none", "patience": 0, "seed": 1,
+    },
+    "augmentation.": {
+        "rotation_deg": 180, "scale": 0.3, "stain": 0.25, "brightness": 0.15, "contrast": 0.2, "blur": 0.5,
+    },
+    "gate.": {"alpha": 0.025},
+    "quantization.": {"max_accuracy_loss": 0.002, "min_agreement": 0.995, "rescue_epochs": 0},
+    "": {"split": {}, "network": {}, "augmentation": {}, "gate": {}, "quantization": {}},
+}  # fmt: skip
 
 _NESTED: dict[str, type[Any]] = {
     "data": Data,
     "split": SplitRule,
+    "network": NetworkChoice,
     "fit": Fit,
     "augmentation": Augmentation,
     "gate": GateRule,
+    "quantization": QuantizationBudget,
 }
 _KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
 
@@ -120,6 +189,7 @@ def _build(kind: type[T], table: Any, path: str) -> T:
     known = {field.name: field for field in fields(kind)}
     if unknown := sorted(table.keys() - known.keys()):
         raise RecipeError(f"unknown setting {path}{unknown[0]}; there are {', '.join(known)}")
+    table = DEFAULTS.get(path, {}) | table
     if missing := [name for name in known if name not in table]:
         raise RecipeError(f"{path}{missing[0]} is missing")
     return kind(**{name: _value(str(known[name].type), value, path + name) for name, value in table.items()})
@@ -128,14 +198,22 @@ def _build(kind: type[T], table: Any, path: str) -> T:
 def _value(kind: str, value: Any, path: str) -> Any:
     if kind in _KINDS and (isinstance(value, bool) or not isinstance(value, _KINDS[kind])):
         raise RecipeError(f"{path} = {value!r} must be {kind}")
-    if path in RANGES and not RANGES[path][0] <= value <= RANGES[path][1]:
-        raise RecipeError(f"{path} = {value} must lie in {RANGES[path][0]:g}…{RANGES[path][1]:g}")
+    if kind == "tuple[int, ...]":
+        if not isinstance(value, list) or not value or not all(type(number) is int for number in value):
+            raise RecipeError(f"{path} must be a list of whole numbers")
+        value = tuple(value)
+    if path in RANGES:
+        low, high = RANGES[path]
+        if not all(low <= number <= high for number in (value if isinstance(value, tuple) else (value,))):
+            raise RecipeError(f"{path} = {value} must lie in {low:g}…{high:g}")
+    if path in CHOICES and value not in CHOICES[path]:
+        raise RecipeError(f"{path} = {value!r} must be one of {', '.join(CHOICES[path])}")
+    if path == "data.options":
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            raise RecipeError(f"{path} must be a table of texts")
+        return value
     if kind.startswith("Mapping") and (not isinstance(value, dict) or value.keys() != {"en", "fr"}):
         raise RecipeError(f"{path} must have the texts en and fr")
-    if kind == "tuple[int, ...]":
-        if not isinstance(value, list) or not all(isinstance(number, int) for number in value):
-            raise RecipeError(f"{path} must be a list of whole numbers")
-        return tuple(value)
     if path == "labels":
         return tuple(_build(Label, label, f"labels[{number}].") for number, label in enumerate(value))
     if path in _NESTED:

@@ -1,0 +1,14 @@
+"""The commands of `loupe-train`, in the order of its help: each module has a tuple `COMMANDS`."""
+
+from __future__ import annotations
+
+from training.commands import evaluate, fit, gate, pack, quantization
+from training.commands.options import Command
+
+COMMANDS: tuple[Command, ...] = (
+    *fit.COMMANDS,
+    *pack.COMMANDS,
+    *evaluate.COMMANDS,
+    *gate.COMMANDS,
+    *quantization.COMMANDS,
+)

@@ -1,0 +1,78 @@
+"""What commands of `loupe-train` share: a command's description and the arguments that several take.
+
+Nothing heavy is imported before a command runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from device.reading import Reader
+
+SHARED_DATA = Path("../shared/data")
+FOREIGN = SHARED_DATA / "ood"
+KEYS = Path("models/keys")
+SAMPLES = Path("models/samples")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word after `loupe-train`."""
+
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+    description: str | None = None
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", help="a shipped recipe (bach) or a .toml file")
+    parser.add_argument("--data", type=Path, help=f"folder of the data set (default {SHARED_DATA}/ADAPTER)")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, help="folder of the run (default runs/RECIPE)")
+
+
+def add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--keys", type=Path, default=KEYS, help=f"folder of trusted public keys (default {KEYS})")
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bundle", type=Path, help="bundle file (default models/RECIPE.loupe)")
+    add_keys(parser)
+
+
+def add_foreign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--foreign", type=Path, default=FOREIGN, help=f"folder of folders (default {FOREIGN})")
+
+
+def recipe_and_data(arguments: argparse.Namespace) -> tuple[Recipe, Path]:
+    """The recipe that the arguments name and the folder of its data."""
+    recipe = load_recipe(arguments.recipe)
+    return recipe, arguments.data or SHARED_DATA / recipe.data.adapter
+
+
+def run_folder(arguments: argparse.Namespace, recipe: Recipe) -> Path:
+    return arguments.run or Path("runs") / recipe.id
+
+
+def bundle_file(arguments: argparse.Namespace, recipe: Recipe) -> Path:
+    return arguments.bundle or Path("models") / f"{recipe.id}.loupe"
+
+
+def open_reader(arguments: argparse.Namespace, recipe: Recipe) -> Reader:
+    """The box's reader of the bundle that the arguments name."""
+    from device.bundle import Bundle
+    from device.reading import Reader
+    from training.data import LIMITS
+
+    return Reader(Bundle.open(bundle_file(arguments, recipe), arguments.keys), LIMITS)

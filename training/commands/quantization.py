@@ -1,0 +1,43 @@
+"""`loupe-train ops` and `loupe-train head-placement`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.options import Command, add_recipe, add_run, recipe_and_data, run_folder
+
+
+def add_ops_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a .tflite or .loupe file")
+
+
+def ops(arguments: argparse.Namespace) -> None:
+    from training.quantize import list_ops
+
+    for op, count in sorted(list_ops(arguments.file.read_bytes()).items()):
+        print(f"{count:4}  {op}")
+
+
+def add_placement_arguments(parser: argparse.ArgumentParser) -> None:
+    add_recipe(parser)
+    add_run(parser)
+
+
+def placement(arguments: argparse.Namespace) -> None:
+    from training.fit import load_run
+    from training.head_placement import compare
+
+    recipe, data = recipe_and_data(arguments)
+    print(compare(load_run(recipe, data, run_folder(arguments, recipe))))
+
+
+COMMANDS = (
+    Command("ops", "list a network's operations with their types", add_ops_arguments, ops),
+    Command(
+        "head-placement",
+        "measure the head inside the integer network against outside",
+        add_placement_arguments,
+        placement,
+    ),
+)

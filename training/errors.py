@@ -29,3 +29,15 @@ class RunError(TrainingError):
 
 class QuantizationError(TrainingError):
     """The converted network isn't what the box runs."""
+
+
+class NetworkError(TrainingError):
+    """A network is unknown, or can't be built as asked."""
+
+
+class QuantizationBudgetExceeded(TrainingError):
+    """The integer network loses more against the float one than the recipe allows."""
+
+
+class TableError(TrainingError):
+    """A readings table isn't one, is of other classes, or has nothing to measure."""

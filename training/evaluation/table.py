@@ -1,0 +1,141 @@
+"""The readings table: one row a picture, as the box's own code read it. Every figure is made from such tables alone.
+
+| column | what |
+|---|---|
+| file, box | the picture, relative to the data folder; `left,top,right,bottom` where a part of it was read |
+| group, fold | what stays together in a split (patient); in which fold it was tested |
+| label, prediction | class ids: true (missing where unknown), most likely by the integer network |
+| width, height, latency_ms | px of the picture as uploaded; decoding to verdict |
+| reason, caution, p_made, p_shows | the gate: code of a refusal, accepted but rare, its two p-values |
+| error | code of the error of a picture that could not be read; its numbers are missing then |
+| logit_K, p_K, float_logit_K | for each class K: the integer network's logit and calibrated probability, the float network's logit |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich.progress import track
+
+from device.errors import ImageError
+from device.gate import MADE, SHOWS
+from device.reading import Reader, Reading
+from training.data import Sample, picture_bytes
+from training.errors import DataError, TableError
+
+UNREADABLE = "file_unreadable"
+TEXTS = ("file", "box", "group", "label", "fold", "reason", "prediction", "error")
+NUMBERS = ("width", "height", "p_made", "p_shows", "latency_ms")
+KINDS = ("logit", "p", "float_logit")
+
+
+def class_columns(kind: str, labels: Sequence[str]) -> list[str]:
+    """The columns of one kind (`logit`, `p`, `float_logit`), in the order of the classes."""
+    return [f"{kind}_{label}" for label in labels]
+
+
+def columns(labels: Sequence[str]) -> list[str]:
+    """All columns of a table, in order."""
+    return [*TEXTS, "caution", *NUMBERS, *(name for kind in KINDS for name in class_columns(kind, labels))]
+
+
+def _read(reader: Reader, folder: Path, sample: Sample) -> Reading | str:
+    try:
+        return reader.read(picture_bytes(folder, sample))
+    except ImageError as error:
+        return error.code
+    except (OSError, DataError):  # the file is gone, or a box can't be cut out of it
+        return UNREADABLE
+
+
+def _row(sample: Sample, found: Reading | str, labels: Sequence[str], fold: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "file": sample.file,
+        "box": ",".join(map(str, sample.box)) if sample.box else None,
+        "group": sample.group,
+        "label": labels[sample.label] if sample.label >= 0 else None,
+        "fold": fold,
+        "caution": False,
+    }
+    if isinstance(found, str):
+        return row | {"error": found}
+    p_values = {answer.question: answer.p_value for answer in found.verdict.answers}
+    row |= {
+        "width": found.image.width,
+        "height": found.image.height,
+        "reason": found.verdict.reason,
+        "caution": found.verdict.caution,
+        "p_made": p_values.get(MADE),
+        "p_shows": p_values.get(SHOWS),
+        "prediction": labels[int(found.maps.logits.argmax())],
+        "latency_ms": found.timings_ms["total"],
+    }
+    row |= dict(zip(class_columns("logit", labels), found.maps.logits, strict=True))
+    return row | dict(zip(class_columns("p", labels), found.probabilities, strict=True))
+
+
+def read_table(
+    reader: Reader,
+    folder: Path,
+    samples: Sequence[Sample],
+    labels: Sequence[str],
+    *,
+    fold: str = "",
+    float_logits: NDArray[np.float64] | None = None,
+) -> pd.DataFrame:
+    """Read each sample as an upload is read. A picture that can't be read becomes a row with an error, never an exception.
+
+    `labels` are class ids in recipe order; a sample's label below 0 means that its class isn't known. `float_logits`
+    [n, classes] are those of the float network for the same samples.
+    """
+    rows = [
+        _row(sample, _read(reader, folder, sample), labels, fold) for sample in track(samples, "read", transient=True)
+    ]
+    table = pd.DataFrame(rows, columns=columns(labels))
+    if float_logits is not None:
+        table[class_columns("float_logit", labels)] = np.asarray(float_logits, np.float64).reshape(-1, len(labels))
+    return _typed(table)
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """The same types whatever the rows hold, so that tables of folds can be joined."""
+    kinds: dict[str, str] = {name: "string" for name in TEXTS} | {"caution": "bool"}
+    return table.astype({name: kinds.get(name, "float64") for name in table.columns})
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet: all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    table.to_parquet(part, index=False)
+    part.replace(path)
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """Read a table that `save_table` wrote. Raises `TableError`."""
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise TableError(f"there is no readings table {path}") from error
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path} is not a readings table (Parquet): {error}") from error
+    return table
+
+
+def check_table(table: pd.DataFrame, labels: Sequence[str]) -> None:
+    """Raises `TableError` when a table has no rows, lacks a column or has a class that isn't among `labels`."""
+    if missing := [name for name in columns(labels) if name not in table.columns]:
+        raise TableError(
+            f"the readings table has no column {', '.join(missing)}: is it of another recipe? Read the pictures again"
+        )
+    if table.empty:
+        raise TableError("the readings table has no rows: check the split and the data folder")
+    known = set(labels)
+    for column in ("label", "prediction"):
+        if strange := sorted(set(table[column].dropna()) - known):
+            raise TableError(f"the readings table has the {column} {strange[0]}; the recipe has {', '.join(labels)}")

@@ -20,13 +20,12 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from training import network
+from training import networks
 from training.errors import QuantizationError
 
 SIGNATURE = "read"
 OUTPUTS = ("early", "middle", "features")
-STRIDES = {"early": 8, "middle": 16, "features": 32}
-PIXEL_QUANTIZATION = (1 / network.PIXEL_SCALE, int(network.PIXEL_MEAN))
+PIXEL_QUANTIZATION = (1 / networks.PIXEL_SCALE, int(networks.PIXEL_MEAN))
 HEAD_BITS = 20
 
 
@@ -52,7 +51,7 @@ def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: 
             # One black and one white pixel, so that the input's range is all of 0…255 and pixels go in unchanged.
             marked = picture.copy()
             marked[0, 0], marked[-1, -1] = 0, 255
-            yield {"image": network.scale_pixels(marked[None])}
+            yield {"image": networks.scale_pixels(marked[None])}
 
     with tempfile.TemporaryDirectory() as folder:
         archive = keras.export.ExportArchive()

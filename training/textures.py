@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.network import PIXEL_MEAN, PIXEL_SCALE, scale_pixels
+from training.networks import PIXEL_MEAN, PIXEL_SCALE, scale_pixels
 from training.phantoms import EOSIN, HAEMATOXYLIN
 
 MINIMUM_IMAGES = 30

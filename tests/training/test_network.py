@@ -17,17 +17,17 @@ from conftest import BUNDLE
 
 from device.errors import ModelUnusable
 from device.runtime import Network
-from training import network
+from training import networks
 from training.errors import WeightsError
-from training.imagenet import LEGACY_MAGIC, lite0_state, read_torch_legacy
+from training.networks.imagenet import LEGACY_MAGIC, lite0_state, read_torch_legacy
 from training.phantoms import KINDS, draw
 from training.quantize import OUTPUTS, convert, integer_head, list_ops
 
 
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
-    built = network.build(4)
-    network.load_imagenet(built)
+    built = networks.build("lite0", 4)
+    networks.load_weights(built, "lite0", "imagenet")
     return built
 
 
@@ -58,7 +58,7 @@ def test_imagenet_features_still_classify(model: keras.Model) -> None:
     """A reference run: the phantom of an in situ field is, to ImageNet's own classifier, what it was when first run;
     what matters is that strides and padding are right, which a wrong one would show as near-uniform scores."""
     state = lite0_state()
-    features = np.asarray(model(network.scale_pixels(draw("insitu", 5, 224, 224).pixels[None]))["features"]).mean(
+    features = np.asarray(model(networks.scale_pixels(draw("insitu", 5, 224, 224).pixels[None]))["features"]).mean(
         (1, 2)
     )
     scores = features @ state["_fc.weight"].T + state["_fc.bias"]
@@ -133,7 +133,7 @@ def test_integer_features_and_maps_follow_the_float_network(
     assert set(integer.outputs) == set(OUTPUTS)
     head = integer_head(model, integer.outputs["features"].scale)
     for picture in pictures:
-        found, real = integer.run(picture), model(network.scale_pixels(picture[None]))
+        found, real = integer.run(picture), model(networks.scale_pixels(picture[None]))
         for name, said in integer.outputs.items():
             values = (found[name].astype(float) - said.zero_point) * said.scale
             assert np.corrcoef(values.ravel(), np.asarray(real[name]).ravel())[0, 1] > 0.95

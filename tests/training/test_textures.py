@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from training import network
+from training import networks
 from training.phantoms import draw
 from training.textures import MINIMUM_IMAGES, Statistics, class_probabilities, statistics, synthesise
 
@@ -19,8 +19,8 @@ WIDTH, HEIGHT = 96, 64
 @pytest.fixture(scope="module")
 def model() -> Any:
     """The network with its ImageNet weights and an untrained head."""
-    built = network.build(2)
-    network.load_imagenet(built)
+    built = networks.build("lite0", 2)
+    networks.load_weights(built, "lite0", "imagenet")
     return built
 
 

@@ -1,11 +1,10 @@
-"""The one network definition: EfficientNet-Lite0, fully convolutional, ending in a class-map head.
+"""EfficientNet-Lite0, the network that Loupe ships: fully convolutional, made for integers.
 
-A picture of any size that is a multiple of 32 goes in as float pixels scaled to (x − 127) / 128; out come
+Its outputs beside the class map that all networks have:
 
 - `early`: [h/8, w/8, 40], the linear output of the third stage, from which the gate tells how a picture is made;
 - `middle`: [h/16, w/16, 112], that of the fifth, from which it tells whether the model knows what is shown;
-- `features`: [h/32, w/32, 1280], the units, 0…6 (ReLU6);
-- `class_map`: [h/32, w/32, K] (training only): a 1×1 convolution of the features, whose mean over places is the logit.
+- `features`: [h/32, w/32, 1280], the units, 0…6 (ReLU6).
 
 The architecture is Tan & Le's EfficientNet with the changes of "EfficientNet-Lite" (ReLU6, no squeeze-and-excite, fixed
 stem and head widths), which make it quantize well.
@@ -18,12 +17,11 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from keras import layers
-from numpy.typing import NDArray
 
-from training.imagenet import lite0_state
+from training.networks.head import finish
+from training.networks.imagenet import lite0_state
 
 FEATURES = 1280
-PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
 BATCH_NORM_EPSILON = 1e-3
 BATCH_NORM_MOMENTUM = 0.98
 EARLY_STAGE, MIDDLE_STAGE = 2, 4
@@ -69,9 +67,11 @@ def _block(x: Any, index: int, stage: Stage, stride: int) -> Any:
     return layers.Add(name=f"{name}_add")([x, y]) if stride == 1 and width == stage.width else y
 
 
-def build(classes: int, *, height: int | None = None, width: int | None = None, dropout: float = 0.0) -> keras.Model:
-    """A network with the outputs that the module lists. Weights are random until `load_imagenet`."""
-    image = keras.Input((height, width, 3), name="image")
+BLOCKS = sum(stage.repeats for stage in STAGES)
+
+
+def lite0(image: Any, classes: int, dropout: float) -> keras.Model:
+    """The network on an input tensor, with random weights until `load_imagenet`."""
     x = _norm(_conv(image, STEM_WIDTH, 3, 2, "stem"), "stem_bn", relu=True)
     ends, index = [], 0
     for stage in STAGES:
@@ -80,27 +80,28 @@ def build(classes: int, *, height: int | None = None, width: int | None = None, 
             index += 1
         ends.append(x)
     features = _norm(_conv(x, FEATURES, 1, 1, "head"), "head_bn", relu=True)
-    dropped = layers.SpatialDropout2D(dropout, name="head_dropout")(features) if dropout else features
-    class_map = layers.Conv2D(classes, 1, name="class_map")(dropped)
-    outputs = {
-        "early": ends[EARLY_STAGE],
-        "middle": ends[MIDDLE_STAGE],
-        "features": features,
-        "class_map": class_map,
-    }
-    return keras.Model(image, outputs, name="lite0")
+    return finish("lite0", image, ends[EARLY_STAGE], ends[MIDDLE_STAGE], features, classes, dropout)
 
 
-def load_imagenet(network: keras.Model) -> None:
+def freeze(model: keras.Model, blocks: int) -> None:
+    """Keep the stem and the first `blocks` blocks as they are. Their batch norm then uses, and keeps, its moving
+    statistics in training steps too, as Keras does for every batch norm that isn't trainable."""
+    kept = ("stem", *(f"block{index}_" for index in range(blocks)))
+    for layer in model.layers:
+        if layer.name.startswith(kept):
+            layer.trainable = False
+
+
+def load_imagenet(model: keras.Model) -> None:
     """Put the ImageNet weights into every layer but the class-map head."""
     state = lite0_state()
 
     def convolution(layer: str, key: str, axes: tuple[int, ...]) -> None:
-        network.get_layer(layer).set_weights([np.transpose(state[f"{key}.weight"], axes)])
+        model.get_layer(layer).set_weights([np.transpose(state[f"{key}.weight"], axes)])
 
     def norm(layer: str, key: str) -> None:
         names = ("weight", "bias", "running_mean", "running_var")
-        network.get_layer(layer).set_weights([state[f"{key}.{name}"] for name in names])
+        model.get_layer(layer).set_weights([state[f"{key}.{name}"] for name in names])
 
     def dense_then_norm(prefix: str, key: str, conv: str, bn: str, bn_key: str) -> None:
         convolution(f"{prefix}{conv}", key, (2, 3, 1, 0))
@@ -108,15 +109,10 @@ def load_imagenet(network: keras.Model) -> None:
 
     dense_then_norm("", "_conv_stem", "stem", "stem_bn", "_bn0")
     dense_then_norm("", "_conv_head", "head", "head_bn", "_bn1")
-    for index in range(sum(stage.repeats for stage in STAGES)):
+    for index in range(BLOCKS):
         key, prefix = f"_blocks.{index}", f"block{index}_"
         if f"{key}._expand_conv.weight" in state:
             dense_then_norm(prefix, f"{key}._expand_conv", "expand", "bn0", f"{key}._bn0")
         convolution(f"{prefix}depthwise", f"{key}._depthwise_conv", (2, 3, 0, 1))
         norm(f"{prefix}bn1", f"{key}._bn1")
         dense_then_norm(prefix, f"{key}._project_conv", "project", "bn2", f"{key}._bn2")
-
-
-def scale_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """uint8 pixels, any shape → what the network takes."""
-    return (pixels.astype(np.float32) - PIXEL_MEAN) / PIXEL_SCALE

@@ -1,0 +1,63 @@
+"""BreakHis (Spanhol 2016): H&E fields of 82 patients in 2 classes and 8 subtypes, at four magnifications.
+
+Two layouts are read: the public archive, `BreaKHis_v1/histology_slides/breast/{benign,malignant}/SOB/adenosis/SLIDE/100X/
+SOB_B_A-14-22549AB-100-001.png`, and `{benign,malignant}/A/14-22549AB/100X/SOB_B_A-14-22549AB-100-001.jpg`. Both carry
+class, subtype, slide and magnification in the file's name, so the name decides and folders don't matter.
+
+The patient is the slide number without its letters: 14-22549AB and 14-22549CD are two slides of one patient. Patient
+13412 has fields under two subtypes in the archive, which the grouping by patient keeps together.
+"""
+
+from __future__ import annotations
+
+import re
+
+from training.data.adapters import Adapter, Source
+from training.data.pictures import PICTURES
+from training.data.sample import Sample
+
+CLASSES = {"B": "benign", "M": "malignant"}
+SUBTYPES = ("A", "F", "PT", "TA", "DC", "LC", "MC", "PC")
+# Spanhol 2016, table 1: effective pixel size in µm.
+UM_PER_PX = {"40": 0.49, "100": 0.20, "200": 0.10, "400": 0.05}
+NAME = re.compile(
+    r"SOB_(?P<kind>[BM])_(?P<subtype>[A-Z]+)-(?P<slide>(?P<patient>\d+-\d+)[A-Z]*)-(?P<magnification>\d+)-(?P<number>\d+)"
+)
+
+
+def find(source: Source) -> list[Sample]:
+    target = source.choice("target", ("class", "subtype"))
+    magnification = source.choice("magnification", (*(f"{times}X" for times in UM_PER_PX), "all"))
+    known = tuple(CLASSES.values()) if target == "class" else SUBTYPES
+    label_of = {label: index for index, label in enumerate(source.labels)}
+    samples = []
+    for path in sorted(source.folder.rglob("SOB_*")):
+        if path.suffix.lower() not in PICTURES:
+            continue
+        file = path.relative_to(source.folder).as_posix()
+        name = NAME.fullmatch(path.stem)
+        if name is None or name["subtype"] not in SUBTYPES or name["magnification"] not in UM_PER_PX:
+            source.note(f"{file} is left out: expected a name like SOB_B_A-14-22549AB-100-001")
+            continue
+        label = CLASSES[name["kind"]] if target == "class" else name["subtype"]
+        if label not in label_of or magnification not in ("all", f"{name['magnification']}X"):
+            continue  # not asked for
+        extra: dict[str, str | float] = {
+            "subtype": name["subtype"],
+            "slide": name["slide"],
+            "magnification": float(name["magnification"]),
+        }
+        samples.append(
+            Sample(file, label_of[label], name["patient"], UM_PER_PX[name["magnification"]], extra=extra),
+        )
+    if unknown := [label for label in source.labels if label not in known]:
+        source.note(f"no picture can be of class {unknown[0]}: with target = {target} there are {', '.join(known)}")
+    return samples
+
+
+BREAKHIS = Adapter(
+    find,
+    "SOB_{B,M}_SUBTYPE-SLIDE-MAGNIFICATION-NUMBER.png in any depth of folders",
+    ("benign", "malignant"),
+    {"target": "class", "magnification": "100X"},
+)

@@ -1,0 +1,47 @@
+"""IDC patches (Cruz-Roa 2014; Kaggle's "Breast Histopathology Images"): `PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png`.
+
+Tiles of 50 × 50 px at about 4 µm/px (a scan at 40×, 0.25 µm/px, reduced sixteen times) with their place in the section,
+so that sections can be put together again (`training/data/sections.py`). Class 1 is invasive ductal carcinoma.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+from training.data.adapters import Adapter, Source
+from training.data.sample import Sample
+
+UM_PER_PX = 4.0
+TILE_PX = 50
+NAME = re.compile(r"(?P<patient>\d+)_idx\d+_x(?P<x>\d+)_y(?P<y>\d+)_class(?P<label>[01])\.png")
+PNG_HEAD = 24  # signature, then the header chunk up to width and height
+
+
+def find(source: Source) -> list[Sample]:
+    samples, clipped = [], 0
+    for path in sorted(source.folder.glob("*/[01]/*.png")):
+        patient, label = path.parts[-3:-1]
+        name = NAME.fullmatch(path.name)
+        file = "/".join(path.parts[-3:])
+        if name is None or (name["patient"], name["label"]) != (patient, label):
+            source.note(f"{file} is left out: expected {patient}_idx5_xX_yY_class{label}.png")
+        elif _size(path) not in ((TILE_PX, TILE_PX), None):
+            clipped += 1
+        else:
+            place: dict[str, str | float] = {"x": float(name["x"]), "y": float(name["y"])}
+            samples.append(Sample(file, int(label), patient, UM_PER_PX, extra=place))
+    if clipped:
+        source.note(f"{clipped} tiles are left out: clipped by the section's edge, not {TILE_PX} × {TILE_PX} px")
+    return samples
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """Width and height by the file's head; None where it isn't a PNG, which whoever decodes it will say."""
+    with path.open("rb") as file:
+        head = file.read(PNG_HEAD)
+    return struct.unpack(">II", head[16:]) if head[12:16] == b"IHDR" and len(head) == PNG_HEAD else None
+
+
+IDC = Adapter(find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"))

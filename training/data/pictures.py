@@ -1,0 +1,67 @@
+"""The pictures behind samples: the bytes that a person would upload to the box, and the pixels that its network would see.
+
+A window is cut out of its file and stored as PNG without loss. Windows of one file lie beside each other in a list of
+samples, so the file that was decoded last is kept and each is decoded once.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from rich.progress import track
+
+from device.image import Limits, decode
+from training.data.sample import Sample
+
+PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
+# A patch of IDC is 50 px wide; the box itself takes nothing under 64 px.
+LIMITS = Limits(min_px=32)
+FAST_PNG = 1
+
+
+def file_bytes(path: Path) -> bytes:
+    """The bytes of a picture file that the box can decode: the file's own, or as PNG what mini-MIAS ships as PGM."""
+    if path.suffix.lower() != ".pgm":
+        return path.read_bytes()
+    with PIL.Image.open(path) as picture:
+        return _png(np.asarray(picture))
+
+
+@lru_cache(maxsize=2)
+def _whole(path: Path) -> NDArray[np.uint8]:
+    """Pixels of a file [h, w], or [h, w, 3] where it has colours."""
+    pixels = decode(file_bytes(path), LIMITS).pixels
+    grey = pixels[..., 0]
+    return grey if all(np.array_equal(grey, pixels[..., channel]) for channel in (1, 2)) else pixels
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(buffer, "PNG", compress_level=FAST_PNG)
+    return buffer.getvalue()
+
+
+def picture_bytes(folder: Path, sample: Sample) -> bytes:
+    """What would be uploaded to the box: the file's bytes, or the sample's window as PNG.
+
+    Raises the `ImageError` of a file that can't be decoded when a window is cut from it.
+    """
+    path = folder / sample.file
+    if sample.box is None:
+        return file_bytes(path)
+    left, top, right, bottom = sample.box
+    return _png(_whole(path)[top:bottom, left:right])
+
+
+def load_pixels(folder: Path, samples: Sequence[Sample], area_px: int) -> list[NDArray[np.uint8]]:
+    """Each sample's pixels, uint8 [h, w, 3], as the box's network would see them."""
+    return [
+        decode(picture_bytes(folder, sample), LIMITS, area_px).pixels
+        for sample in track(samples, "decode", transient=True)
+    ]

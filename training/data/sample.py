@@ -1,0 +1,34 @@
+"""One labelled picture, as every adapter gives it and every later step takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled picture.
+
+    `file` is relative to the data folder, with "/" between names; `label` the class index in the recipe's order;
+    `group` what a split keeps on one side (a patient where known). `um_per_px` is that of the file's pixels. `box` (left,
+    top, right, bottom in the file's pixels) cuts a window out; without it the picture is the whole file. `extra` holds
+    what else the set says: subtype, magnification, position.
+    """
+
+    file: str
+    label: int
+    group: str
+    um_per_px: float | None = None
+    box: Box | None = None
+    extra: Mapping[str, str | float] = field(default_factory=dict, hash=False)
+
+
+def labels_of(samples: Sequence[Sample]) -> NDArray[np.int64]:
+    """Class indices [n]."""
+    return np.array([sample.label for sample in samples], np.int64)

@@ -8,7 +8,8 @@
 | width, height, latency_ms | px of the picture as uploaded; decoding to verdict |
 | reason, caution, p_made, p_shows | the gate: code of a refusal, accepted but rare, its two p-values |
 | error | code of the error of a picture that could not be read; its numbers are missing then |
-| logit_K, p_K, float_logit_K | for each class K: the integer network's logit and calibrated probability, the float network's logit |
+| logit_K, p_K | for each class K: the integer network's logit and calibrated probability |
+| float_logit_K | for each class K: the float network's logit, missing where it wasn't computed |
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def read_table(
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """The same types whatever the rows hold, so that tables of folds can be joined."""
-    kinds: dict[str, str] = {name: "string" for name in TEXTS} | {"caution": "bool"}
+    kinds: dict[str, str] = dict.fromkeys(TEXTS, "string") | {"caution": "bool"}
     return table.astype({name: kinds.get(name, "float64") for name in table.columns})
 
 
@@ -128,13 +129,16 @@ def load_table(path: Path) -> pd.DataFrame:
 
 
 def check_table(table: pd.DataFrame, labels: Sequence[str]) -> None:
-    """Raises `TableError` when a table has no rows, lacks a column or has a class that isn't among `labels`."""
+    """Raises `TableError` when a table has no rows, lacks a column or a key, or has a class that isn't among `labels`."""
     if missing := [name for name in columns(labels) if name not in table.columns]:
         raise TableError(
             f"the readings table has no column {', '.join(missing)}: is it of another recipe? Read the pictures again"
         )
     if table.empty:
         raise TableError("the readings table has no rows: check the split and the data folder")
+    for column in ("file", "group", "fold"):
+        if table[column].isna().any():
+            raise TableError(f"{int(table[column].isna().sum())} rows of the readings table have no {column}")
     known = set(labels)
     for column in ("label", "prediction"):
         if strange := sorted(set(table[column].dropna()) - known):

@@ -41,3 +41,27 @@ class QuantizationBudgetExceeded(TrainingError):
 
 class TableError(TrainingError):
     """A readings table isn't one, is of other classes, or has nothing to measure."""
+
+
+class ClusterError(TrainingError):
+    """A scheduler doesn't answer, has no worker, or its workers have other software."""
+
+
+class TaskFailed(TrainingError):
+    """Some of the tasks that were run together failed."""
+
+
+class Interrupted(TrainingError):
+    """A person stopped the command."""
+
+
+class ScoreError(TrainingError):
+    """Scoring can't go on in the place where it was asked to."""
+
+
+class CrossvalError(TrainingError):
+    """A fold's folder holds something else than what is to be cross-validated."""
+
+
+class TrialError(TrainingError):
+    """What to try isn't a setting and its values."""

@@ -65,3 +65,7 @@ class CrossvalError(TrainingError):
 
 class TrialError(TrainingError):
     """What to try isn't a setting and its values."""
+
+
+class ReportError(TrainingError):
+    """An evaluation's report, or the history of a fit that belongs in it, is missing or isn't one."""

@@ -41,7 +41,7 @@ class Rows:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        return self.truth == self.said
+        return np.equal(self.truth, self.said)
 
 
 def measurable(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
@@ -53,13 +53,16 @@ def measurable(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     return found
 
 
+def _class_numbers(column: pd.Series[str], labels: Sequence[str]) -> NDArray[np.int64]:
+    return np.asarray(column.map({label: k for k, label in enumerate(labels)}), np.int64)
+
+
 def _rows(found: pd.DataFrame, labels: Sequence[str]) -> Rows:
-    number = {label: k for k, label in enumerate(labels)}
     group, names = pd.factorize(found["group"])
     floats = found[class_columns("float_logit", labels)].to_numpy(np.float64)
     return Rows(
-        truth=found["label"].map(number).to_numpy(np.int64),
-        said=found["prediction"].map(number).to_numpy(np.int64),
+        truth=_class_numbers(found["label"], labels),
+        said=_class_numbers(found["prediction"], labels),
         p=found[class_columns("p", labels)].to_numpy(np.float64),
         floats=floats if np.isfinite(floats).all() else None,
         group=group.astype(np.int64),
@@ -90,7 +93,7 @@ def _per_class(counts: Floats, labels: Sequence[str], present: Sequence[int]) ->
 
 def _series(rows: Rows, labels: Sequence[str], weights: Floats) -> dict[str, Floats]:
     """Each figure by name, for each row of weights."""
-    present, k = np.unique(rows.truth), len(labels)
+    present, k = np.unique(rows.truth).tolist(), len(labels)
     group, right = rows.group, rows.right
 
     def shares(values: Floats | NDArray[np.bool_], among: NDArray[np.bool_] | None = None) -> Floats:
@@ -268,9 +271,8 @@ def calibrate_folds(table: pd.DataFrame, labels: Sequence[str]) -> tuple[pd.Data
     names = sorted(set(table["fold"].dropna()))
     if len(names) < 2:
         raise TableError("cross-fitting a temperature needs the readings of two folds or more; the table has one")
-    number = {label: k for k, label in enumerate(labels)}
     logits = found[class_columns("logit", labels)].to_numpy(np.float64)
-    truth = found["label"].map(number).to_numpy(np.int64)
+    truth = _class_numbers(found["label"], labels)
     calibrated = table.copy()
     for name in names:
         others, own = (found["fold"] != name).to_numpy(np.bool_), (table["fold"] == name).to_numpy(np.bool_)

@@ -1,0 +1,120 @@
+"""The model card, generated from a bundle's manifest and never written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from training.evaluation.words import limits, mean_and_deviation, number, title, with_interval
+
+NOTICE = (
+    "**Research use only.** Supports a trained reader and never replaces one. Not a medical device; no figure below "
+    "was measured in clinical use."
+)
+FIGURES = (
+    "balanced_accuracy", "accuracy", "macro_auroc", "macro_f1", "ece", "brier", "refused", "accuracy_of_accepted",
+)  # fmt: skip
+CLASS_FIGURES = ("sensitivity", "specificity", "f1", "auroc")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _figures(metrics: Mapping[str, Any]) -> str:
+    rows = [[title(name), number(name, metrics[name]["value"]), limits(name, metrics[name])] for name in FIGURES]
+    if metrics["float"]:
+        told = metrics["float"]["balanced_accuracy"]
+        rows.append([title("float_balanced_accuracy"), number("accuracy", told["value"]), limits("accuracy", told)])
+        for name in ("minus_float", "agreement"):
+            told, signed = metrics["float"][name], name == "minus_float"
+            rows.append([title(name), number(name, told["value"], signed=signed), limits(name, told, signed=signed)])
+    head = ["integer network, read by the box's code", "", "95 % interval"]
+    if not (folds := metrics["folds"]):
+        return _table(head, rows)
+    over = ("balanced_accuracy", "accuracy", "macro_auroc")
+    told = "; ".join(f"{title(name).lower()} {mean_and_deviation(name, folds)}" for name in over if folds[name])
+    return f"{_table(head, rows)}\n\nMean ± standard deviation of the {folds['n']} folds: {told}."
+
+
+def _classes(metrics: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    head = ["class", "pictures", *(title(name) for name in CLASS_FIGURES)]
+    rows = [
+        [names[label], str(told["n"]), *(with_interval(name, told[name]) for name in CLASS_FIGURES)]
+        for label, told in metrics["classes"].items()
+    ]
+    return _table(head, rows)
+
+
+def _confusion(metrics: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    rows = [
+        [name, *(str(count) for count in row)] for name, row in zip(names.values(), metrics["confusion"], strict=True)
+    ]
+    return _table(["", *names.values()], rows)
+
+
+def _parts(split: Mapping[str, Any]) -> str:
+    told = [f"{split[part]} {words}" for part, words in (
+        ("training", "trained on"), ("calibration", "for calibration"), ("test", "only tested on"),
+    ) if split.get(part)]  # fmt: skip
+    return f" Pictures: {', '.join(told)}." if told else ""
+
+
+def _counted(metrics: Mapping[str, Any]) -> str:
+    told = f"{metrics['n']} pictures of {metrics['patients']} groups (patients, or blocks where patients aren't known)."
+    if metrics["patients"] == metrics["n"]:
+        told = f"{metrics['n']} pictures, each taken for a patient of its own: intervals may be too narrow."
+    unreadable = sum(metrics["unreadable"].values())
+    return told + (f" {unreadable} more could not be read." if unreadable else "")
+
+
+def write_card(manifest: Mapping[str, Any]) -> str:
+    """Markdown, from a manifest whose `metrics` are `training.evaluation.metrics.summary` with the `scheme` in words."""
+    metrics, provenance = manifest["metrics"], manifest["provenance"]
+    data, split, gate = provenance["data"], provenance["split"], manifest["gate"]
+    names = {label["id"]: label["name"]["en"] for label in manifest["labels"]}
+    libraries = ", ".join(f"{name} {number}" for name, number in provenance["libraries"].items())
+    return f"""# {manifest["title"]["en"]}: {manifest["id"]} {manifest["version"]}
+
+{NOTICE}
+
+## What it is
+Reads one picture at about {manifest["preprocessing"]["um_per_px"]:g} µm/px as one of {len(names)} classes:
+{", ".join(names.values())} ({manifest["task"]}). All-integer; the class map's mean is the logit.
+
+## Data
+{data["name"]}. Source: {data["source"]}. Terms: {data["terms"]}.
+Split: {split["rule"]}.{_parts(split)} Split's SHA-256: `{split["sha256"][:16]}`.
+
+## Measured
+{metrics["scheme"][:1].upper()}{metrics["scheme"][1:]}.
+{_counted(metrics)} Intervals: 95 %, whole groups resampled {metrics["interval"]["draws"]} times.
+Refused pictures count unless a line says otherwise.
+
+{_figures(metrics)}
+
+{_classes(metrics, names)}
+
+Rows are the true class, columns the predicted one.
+
+{_confusion(metrics, names)}
+
+## Gate
+Each of the questions "made like" and "shows" refuses when fewer than {number("refused", gate["made"]["alpha"])}
+of proper pictures are expected to be as strange (cross-conformal over groups, n = {len(gate["made"]["calibration_scores"])};
+it holds for pictures exchangeable with those).
+Temperature {manifest["calibration"]["temperature"]:.2f}, from {manifest["calibration"]["n"]} pictures that it wasn't trained on.
+
+## Limits of use
+- Only for pictures of the kind named under Data, prepared the same way. Another modality, organ, stain, device or scale is
+  for the gate to refuse; it may miss some.
+- Figures are of the data named above and no other: expect less from another laboratory, device or population.
+- Shares of classes in the data are not those of a clinic; probabilities follow the data's shares.
+- Says nothing of findings that are none of its {len(names)} classes, nor of what lies outside the picture.
+- The class map shows where the network's evidence lies, not where a lesion lies.
+
+## Made by
+`{provenance["command"]}` at commit `{provenance["commit"]}`, {provenance["created"]};
+{libraries}.
+"""

@@ -1,0 +1,102 @@
+"""What figures are called and how they are written, the same in every report, card and page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure's title, and whether it is a share of pictures (written in per cent)."""
+
+    title: str
+    percent: bool
+
+
+FIGURES: dict[str, Figure] = {
+    "accuracy": Figure("Accuracy", True),
+    "balanced_accuracy": Figure("Balanced accuracy", True),
+    "macro_auroc": Figure("AUROC, mean of classes", False),
+    "macro_f1": Figure("F1, mean of classes", False),
+    "ece": Figure("Expected calibration error", False),
+    "brier": Figure("Brier score", False),
+    "log_loss": Figure("Log loss", False),
+    "aurc": Figure("Area under risk–coverage", False),
+    "refused": Figure("Refused by the gate", True),
+    "accuracy_of_accepted": Figure("Accuracy of what was accepted", True),
+    "agreement": Figure("Same class as the float network", True),
+    "minus_float": Figure("Balanced accuracy, integer − float (points)", True),
+    "sensitivity": Figure("Sensitivity", True),
+    "specificity": Figure("Specificity", True),
+    "f1": Figure("F1", False),
+    "auroc": Figure("AUROC", False),
+    "float_balanced_accuracy": Figure("Balanced accuracy, float network", True),
+}
+HEADLINE = ("balanced_accuracy", "accuracy", "macro_auroc", "ece")
+NOTHING = "–"
+
+
+def title(name: str) -> str:
+    """`sensitivity.benign` → `Sensitivity, benign`."""
+    figure, _, label = name.partition(".")
+    return FIGURES[figure].title + (f", {label}" if label else "")
+
+
+def number(name: str, value: float | None, *, signed: bool = False) -> str:
+    """A figure's value as people write it: `86.2 %` or `0.941`."""
+    if value is None:
+        return NOTHING
+    sign = "+" if signed else ""
+    if FIGURES[name.partition(".")[0]].percent:
+        return f"{100 * value:{sign}.1f} %".replace("-", "−")
+    return f"{value:{sign}.3f}".replace("-", "−")
+
+
+def limits(name: str, figure: Mapping[str, float | None], *, signed: bool = False) -> str:
+    """The interval alone: `80.1 % to 91.0 %`; empty where there is none."""
+    if figure["low"] is None:
+        return ""
+    return f"{number(name, figure['low'], signed=signed)} to {number(name, figure['high'], signed=signed)}"
+
+
+def with_interval(name: str, figure: Mapping[str, float | None], *, signed: bool = False) -> str:
+    """`86.2 % (80.1 % to 91.0 %)`."""
+    told = limits(name, figure, signed=signed)
+    return number(name, figure["value"], signed=signed) + (f" ({told})" if told else "")
+
+
+def mean_and_deviation(name: str, folds: Mapping[str, Any] | None) -> str:
+    """`86.2 % ± 1.3 %` over folds."""
+    found = folds and folds.get(name)
+    return f"{number(name, found['mean'])} ± {number(name, found['sd'])}" if found else NOTHING
+
+
+def unit_of(recipe: Recipe, table: pd.DataFrame) -> str:
+    """What a split keeps together in this data set: `patient`, `block` (of consecutive numbers) or `picture`."""
+    if "block" in recipe.data.options:
+        return "block"
+    return "picture" if table["group"].nunique() == len(table) else "patient"
+
+
+def scheme_words(recipe: Recipe, unit: str, *, crossval: bool) -> str:
+    """How pictures were split, for people: of a cross-validation, or of the one split with a test part."""
+    rule = recipe.split
+    if crossval and rule.scheme == "leave-one-group-out":
+        return (
+            f"leave one {unit} out: one fold for each {unit} with at least {rule.min_each} pictures of every class, each "
+            f"tested by a network that was fitted on all other {unit}s"
+        )
+    if crossval:
+        return (
+            f"{rule.folds} folds of whole {unit}s, stratified by class (seed {rule.seed}); each {unit} is tested once, "
+            f"by a network that was not fitted on it"
+        )
+    return (
+        f"one split of whole {unit}s: a part to train on, a part to calibrate, and this part, which is only tested on"
+    )

@@ -8,6 +8,9 @@ running and is reported at the end. What a task gives back is handed to `keep` a
 only what was under way. How workers are started on a cluster is in docs/cluster.md.
 """
 
+# mypy: allow-untyped-calls
+# (Dask has types for most of its functions, but not for all.)
+
 from __future__ import annotations
 
 import hashlib
@@ -17,7 +20,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -37,16 +40,10 @@ from training.errors import ClusterError, Interrupted, TaskFailed, TrainingError
 T = TypeVar("T")
 
 # Read by the libraries when they are first imported.
-ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-    )
-}
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    "1",
+)
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 SETTINGS = {
     "distributed.worker.profile.enabled": False,  # samples every 10 ms, and nobody looks
@@ -133,7 +130,7 @@ def _local(workers: int, dashboard: bool) -> Iterator[Client]:
             processes=True,
             memory_limit=int(MEMORY_LIMIT * MEMORY_SHARE / workers),
             dashboard_address=DASHBOARD if dashboard else None,
-            env=ONE_THREAD | QUIET,
+            env=dict.fromkeys(THREADS, "1") | QUIET,
             preload=[__name__],
             silence_logs=logging.CRITICAL,
         ) as cluster,
@@ -180,7 +177,11 @@ def _prepare(wanted: tuple[tuple[str, str], ...]) -> None:
 def _run_task(function: Callable[..., T], wanted: tuple[tuple[str, str], ...], *arguments: Any) -> T:
     _prepare(wanted)
     try:
-        return function(*arguments)
+        with (
+            Path(os.devnull).open("w") as nowhere,
+            redirect_stdout(nowhere),
+        ):  # bars of workers would overwrite each other
+            return function(*arguments)
     except LoupeError as error:  # takes keywords, so it can't be sent
         told = error_words(error, "en")
         raise TaskFailed(f"{told['title']}. {told['detail']} [{error.code}]") from None
@@ -217,7 +218,9 @@ def _deaths_told(client: Client, names: Mapping[str, str], console: Console) -> 
     def told(event: tuple[float, Any]) -> None:
         _, what = event
         if isinstance(what, dict) and what.get("action") == "remove-worker" and not what["expected"]:
-            lost = sorted(names[key] for key in {*what["processing-tasks"], *what["lost-computed-tasks"]} & names.keys())
+            lost = sorted(
+                names[key] for key in {*what["processing-tasks"], *what["lost-computed-tasks"]} & names.keys()
+            )
             if lost:
                 console.print(f"worker {what['worker']} died; it had {', '.join(lost)}", highlight=False)
 
@@ -248,12 +251,13 @@ def run_tasks(
     wanted = tuple(installed().items())
     keys = {f"{what}-{name}-{os.urandom(4).hex()}": name for name in tasks}
     open_tasks = {
-        client.submit(_run_task, function, wanted, *tasks[name], key=key, pure=False): name for key, name in keys.items()
+        client.submit(_run_task, function, wanted, *tasks[name], key=key, pure=False): name
+        for key, name in keys.items()
     }
     failures: list[Failure] = []
-    begun, started, finished = sum(map(so_far, tasks)), time.monotonic(), 0.0
+    begun, started, finished = float(sum(map(so_far, tasks))), time.monotonic(), 0.0
     with _progress(console) as progress, _deaths_told(client, keys, console):
-        bar = progress.add_task(what, total=sum(map(size, tasks)), completed=begun, unit=unit, rate="")
+        bar = progress.add_task(what, total=sum(map(size, tasks)), completed=int(begun), unit=unit, rate="")
         completed = as_completed(list(open_tasks))
         try:
             while open_tasks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.commands import evaluate, fit, gate, pack, quantization
+from training.commands import evaluate, fit, gate, pack, quantization, score
 from training.commands.options import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -11,4 +11,5 @@ COMMANDS: tuple[Command, ...] = (
     *evaluate.COMMANDS,
     *gate.COMMANDS,
     *quantization.COMMANDS,
+    *score.COMMANDS,
 )

@@ -1,0 +1,23 @@
+"""Arguments of the commands that run on the distributed engine."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def add_engine(parser: argparse.ArgumentParser, workers: int) -> None:
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=workers,
+        help=f"processes on this machine, one thread each (default {workers})",
+    )
+    parser.add_argument("--scheduler", help="tcp://HOST:8786 of a running Dask cluster, instead of this machine")
+    parser.add_argument("--dashboard", action="store_true", help="Dask's dashboard of the local workers, on port 8787")

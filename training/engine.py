@@ -40,10 +40,9 @@ from training.errors import ClusterError, Interrupted, TaskFailed, TrainingError
 T = TypeVar("T")
 
 # Read by the libraries when they are first imported.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-    "1",
-)
+THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
+)  # fmt: skip
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 SETTINGS = {
     "distributed.worker.profile.enabled": False,  # samples every 10 ms, and nobody looks

@@ -69,3 +69,7 @@ class TrialError(TrainingError):
 
 class ReportError(TrainingError):
     """An evaluation's report, or the history of a fit that belongs in it, is missing or isn't one."""
+
+
+class LeakError(TrainingError):
+    """Two sides of a split share a group or a picture, so that its figures would flatter."""

@@ -14,8 +14,12 @@ from pathlib import Path
 from training.data.adapters import Adapter, Source
 from training.data.adapters.bach import BACH
 from training.data.adapters.breakhis import BREAKHIS
+from training.data.adapters.busi import BUSI
+from training.data.adapters.cbis_ddsm import CBIS_DDSM
 from training.data.adapters.folder import FOLDER
 from training.data.adapters.idc import IDC
+from training.data.adapters.mini_mias import MINI_MIAS
+from training.data.leaks import check_leaks
 from training.data.pictures import LIMITS, PICTURES, load_pixels, picture_bytes
 from training.data.sample import Sample, labels_of
 from training.data.splits import CALIBRATION, TEST, TRAINING, Fold, Split, make_folds, split_samples
@@ -32,6 +36,7 @@ __all__ = [
     "Fold",
     "Sample",
     "Split",
+    "check_leaks",
     "default_labels",
     "find_samples",
     "labels_of",
@@ -42,10 +47,16 @@ __all__ = [
     "split_samples",
 ]
 
+_LOG = logging.getLogger(__name__)
+
 ADAPTERS: dict[str, Adapter] = {
     "bach": BACH,
     "idc": IDC,
     "breakhis": BREAKHIS,
+    "mini_mias": MINI_MIAS,
+    "cbis_ddsm": CBIS_DDSM,
+    "ddsm": CBIS_DDSM,
+    "busi": BUSI,
     "folder": FOLDER,
 }
 
@@ -69,7 +80,7 @@ def list_samples(
     folder: Path,
     labels: Sequence[str],
     options: Mapping[str, str],
-    note: Callable[[str], None] = logging.getLogger(__name__).warning,
+    note: Callable[[str], None] = _LOG.warning,
 ) -> list[Sample]:
     """The samples that an adapter finds, sorted by class, file and window. `note` is told what was left out.
 

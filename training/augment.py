@@ -1,7 +1,7 @@
 """Random changes to training fields: what may differ between two clinics' pictures of the same tissue.
 
-Everything works on a whole batch inside the TensorFlow graph, on float pixels 0…255, so augmenting costs a few per cent of
-a training step. Geometry is one projective transform that cuts a square out of the field at a random place, turned,
+Everything works inside the TensorFlow graph, on float pixels 0…255, so augmenting costs a few per cent of a training
+step. Geometry is one projective transform that cuts a square out of the field at a random place, turned,
 flipped and scaled at random; half of the squares keep the field's pixel grid, because a resampled picture is softer than
 those that the box reads. The network is fully convolutional, so it learns from squares and reads whole fields; squares
 are cheaper, and the class map learns to be right everywhere instead of on average.
@@ -28,31 +28,45 @@ def _uniform(n: Any, low: float, high: float, *, shape: tuple[int, ...] = ()) ->
     return tf.random.uniform(tf.concat([[n], tf.constant(shape, tf.int32)], 0), low, high)
 
 
-def _geometry(pixels: tf.Tensor, how: Augmentation, side: int) -> tf.Tensor:
-    n, height, width = tf.shape(pixels)[0], pixels.shape[1], pixels.shape[2]
-    resample = tf.cast(_uniform(n, 0, 1) < 0.5, tf.float32)
-    quarter_turns = pi / 2 * tf.floor(_uniform(n, 0, 4))
-    angle = quarter_turns + resample * _uniform(n, -how.rotation_deg, how.rotation_deg) * pi / 180
-    zoom = tf.exp(resample * _uniform(n, -how.scale, how.scale))
-    flip = tf.sign(_uniform(n, -1, 1))
+def cut(pixels: tf.Tensor, how: Augmentation, side: int) -> tf.Tensor:
+    """One picture [h, w, 3] of any size, any dtype → a square of it [side, side, 3], float32, at a random place, turned,
+    flipped and, half of the time, scaled. A picture that is smaller than the square is mirrored at its edges."""
+    height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
+    resample = tf.cast(_uniform(1, 0, 1) < 0.5, tf.float32)
+    quarter_turns = pi / 2 * tf.floor(_uniform(1, 0, 1 if how.upright else 4))
+    angle = quarter_turns + resample * _uniform(1, -how.rotation_deg, how.rotation_deg) * pi / 180
+    zoom = tf.exp(resample * _uniform(1, -how.scale, how.scale))
+    flip = tf.sign(_uniform(1, -1, 1))
     cos, sin = tf.cos(angle) * zoom, tf.sin(angle) * zoom
     a, b, c, d = cos * flip, -sin, sin * flip, cos
     middle = (side - 1) / 2
 
-    def place(length: int) -> tf.Tensor:  # of the square's middle, the square inside; on the grid where not resampled
-        return tf.floor(_uniform(n, 0, max(1, length - side + 1))) + middle
+    def place(length: tf.Tensor) -> tf.Tensor:  # of the square's middle; on the pixel grid where not resampled
+        return tf.floor(_uniform(1, 0, tf.maximum(1.0, tf.cast(length - side + 1, tf.float32)))) + middle
 
     x, y = place(width), place(height)
     zero = tf.zeros_like(a)
     matrix = [a, b, x - (a + b) * middle, c, d, y - (c + d) * middle, zero, zero]
     return tf.raw_ops.ImageProjectiveTransformV3(
-        images=pixels,
+        images=tf.cast(pixels, tf.float32)[None],
         transforms=tf.stack(matrix, 1),
         output_shape=(side, side),
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="REFLECT",
-    )
+    )[0]
+
+
+def turn(pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """A square [s, s, …] and the grid of its tiles' labels [g, g, …], both flipped and quarter-turned alike at random."""
+    flips = tf.unstack(_uniform(3, 0, 1) < 0.5)
+
+    def apply(x: tf.Tensor) -> tf.Tensor:
+        x = tf.cond(flips[0], lambda: tf.reverse(x, [0]), lambda: x)
+        x = tf.cond(flips[1], lambda: tf.reverse(x, [1]), lambda: x)
+        return tf.cond(flips[2], lambda: tf.transpose(x, (1, 0, *range(2, x.shape.rank))), lambda: x)
+
+    return apply(pixels), apply(labels)
 
 
 def _stain(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
@@ -80,9 +94,9 @@ def _blur(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
     return pixels + amount * (soft - pixels)
 
 
-def augment(pixels: tf.Tensor, how: Augmentation, side: int) -> tf.Tensor:
-    """Fields [n, h, w, 3] 0…255 in any dtype → changed squares [n, side, side, 3], float32, still 0…255."""
-    squares = _geometry(tf.cast(pixels, tf.float32), how, side)
+def recolour(squares: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    """Squares [n, s, s, 3] 0…255 in any dtype, changed in stain, light and focus: float32, still 0…255."""
+    squares = tf.cast(squares, tf.float32)
     for change in (_stain, _light, _blur):
         squares = change(squares, how)
     return tf.clip_by_value(squares, 0.0, 255.0)

@@ -1,17 +1,20 @@
-"""Fitting a recipe: ImageNet weights, a linear probe as the first head, then fine-tuning of everything.
+"""Fitting a recipe: pretrained weights, a linear probe as the first head, then fine-tuning of what isn't frozen.
 
 The head starts as a logistic regression on the frozen features (Kumar et al. 2022): a random head's gradients would first
-distort the very features that a small data set relies on. Batch norm runs in training mode, which keeps steps stable.
-A run's folder gets `weights.weights.h5`, `split.json`, `history.csv` and `run.json`.
+distort the very features that a small data set relies on. Batch norm of the trained blocks runs in training mode, which
+keeps steps stable. A run's folder gets `weights.weights.h5`, `split.json`, `history.csv`, `run.json` and, for TensorBoard,
+`logs`; while it runs, `resume` holds what an interrupted fit goes on from.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,16 +27,20 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training import network
-from training.augment import augment
-from training.data import CALIBRATION, TRAINING, Split, find_samples, labels_of, load_pixels, split_samples
+from training import networks
+from training.balance import GridAccuracy, grid_logits, grid_loss
+from training.batches import steps_per_epoch, training_batches
+from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
 from training.recipe import Recipe
 
 WEIGHTS, SPLIT, HISTORY, RUN = "weights.weights.h5", "split.json", "history.csv", "run.json"
+RESUME, LOGS = "resume", "logs"
 PROBE_PASSES = 3
+PROBE_ROWS = 6000
 PROBE_REGULARISATION = 1e-3
 WARM_UP_SHARE = 0.05
+VALIDATE_EVERY = 5
 LIBRARIES = (
     "tensorflow",
     "keras",
@@ -57,36 +64,50 @@ class Run:
     facts: dict[str, Any]
 
 
-def classifier(model: keras.Model) -> keras.Model:
-    """The network ending in logits: the mean of its class map over places."""
-    logits = keras.layers.GlobalAveragePooling2D(name="logits")(model.output["class_map"])
-    return keras.Model(model.input, logits)
+def build(recipe: Recipe) -> keras.Model:
+    """The recipe's network, without weights."""
+    choice = recipe.network
+    return networks.build(
+        choice.name, len(recipe.labels), dropout=recipe.fit.dropout, frozen_blocks=choice.frozen_blocks
+    )
 
 
-def _batches(pixels: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe) -> tf.data.Dataset:
-    def prepare(batch: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        changed = augment(batch, recipe.augmentation, recipe.fit.square_px)
-        return (changed - network.PIXEL_MEAN) / network.PIXEL_SCALE, tf.one_hot(classes, len(recipe.labels))
-
-    data = tf.data.Dataset.from_tensor_slices((pixels, labels))
-    data = data.shuffle(len(labels), seed=recipe.fit.seed).batch(recipe.fit.batch, drop_remainder=True)
-    return data.map(prepare).prefetch(2)
-
-
-def _probe(model: keras.Model, data: tf.data.Dataset) -> None:
+def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int) -> None:
     """Set the class-map head to a logistic regression on the frozen features of augmented pictures."""
-    pooled = tf.function(lambda x: tf.reduce_mean(model(x, training=False)["features"], (1, 2)))
-    features, labels = [], []
-    for _ in range(PROBE_PASSES):
-        for batch, targets in data:
-            features.append(pooled(batch).numpy())
-            labels.append(targets.numpy().argmax(1))
-    regression = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_REGULARISATION, max_iter=2000))
+    pooled = tf.function(
+        lambda x, cells: grid_logits(model(x, training=False)["features"], cells), reduce_retracing=True
+    )
+    features: list[NDArray[np.float32]] = []
+    labels: list[NDArray[np.int64]] = []
+    while sum(map(len, labels)) < rows:
+        batch, targets = next(batches)
+        known = targets.numpy()[..., -1] > 0
+        features.append(pooled(batch, tf.shape(targets)[1]).numpy()[known])
+        labels.append(targets.numpy()[..., :-1].argmax(-1)[known])
+    regression = make_pipeline(
+        StandardScaler(), LogisticRegression(C=PROBE_REGULARISATION, max_iter=2000, class_weight="balanced")
+    )
     regression.fit(np.concatenate(features), np.concatenate(labels))
     scaler, fitted = regression[0], regression[1]
-    weights = (fitted.coef_ / scaler.scale_).T
-    bias = fitted.intercept_ - scaler.mean_ @ weights
+    coefficients, intercept = fitted.coef_, fitted.intercept_
+    if len(coefficients) == 1:  # two classes have one row: half of the difference for each
+        coefficients, intercept = np.array([-1, 1])[:, None] * coefficients / 2, np.array([-1, 1]) * intercept / 2
+    weights = (coefficients / scaler.scale_).T
+    bias = intercept - scaler.mean_ @ weights
     model.get_layer("class_map").set_weights([weights[None, None], bias])
+
+
+def _validation(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]) -> tf.data.Dataset:
+    """Whole pictures as they are, one a batch."""
+    classes = len(recipe.labels)
+    targets = np.concatenate([np.eye(classes)[labels_of(samples)], np.ones((len(samples), 1))], 1).astype(np.float32)
+
+    def whole() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        for picture, target in zip(pixels, targets, strict=True):
+            yield networks.scale_pixels(picture[None]), target[None, None, None]
+
+    spec = (tf.TensorSpec((1, None, None, 3)), tf.TensorSpec((1, 1, 1, classes + 1)))
+    return tf.data.Dataset.from_generator(whole, output_signature=spec)
 
 
 def _schedule(recipe: Recipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -105,42 +126,88 @@ def commit() -> str:
     return told.stdout.strip() or "unknown"
 
 
-def fit(recipe: Recipe, data: Path, folder: Path, *, epochs: int | None = None) -> Run:
-    """Fit a recipe on the training part of its data and write the run's folder. Progress goes to the terminal."""
-    keras.utils.set_random_seed(recipe.fit.seed)
-    split = split_samples(find_samples(recipe, data), recipe.split)
+def settings_sha256(recipe: Recipe, epochs: int | None = None) -> str:
+    """Names what decides a fit's outcome: data, network, fitting and augmentation of a recipe."""
+    told = asdict(recipe)
+    deciding = {part: told[part] for part in ("labels", "data", "network", "fit", "augmentation")}
+    deciding["epochs"] = recipe.fit.epochs if epochs is None else epochs
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def _begin(recipe: Recipe, folder: Path, split: Split, epochs: int) -> None:
+    """Write the split; leave what an interrupted fit of the same recipe and split left, remove any other's."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SPLIT).write_text(split.to_json())
-    print(f"{recipe.id}: {split.counts()} pictures, split {split.sha256[:12]}")
-    pixels = np.stack(load_pixels(data, split.parts[TRAINING], recipe.data.area_px))
-    watched = np.stack(load_pixels(data, split.parts[CALIBRATION], recipe.data.area_px))
-    batches = _batches(pixels, labels_of(split.parts[TRAINING]), recipe)
+    mark = folder / RESUME / "of"
+    name = f"{settings_sha256(recipe, epochs)} {split.sha256}"
+    if mark.is_file() and mark.read_text() == name:
+        print(f"going on with the fit in {folder}")
+    else:
+        shutil.rmtree(folder / RESUME, ignore_errors=True)
+        shutil.rmtree(folder / LOGS, ignore_errors=True)
+        (folder / HISTORY).unlink(missing_ok=True)
+        mark.parent.mkdir()
+        mark.write_text(name)
+    (folder / RUN).unlink(missing_ok=True)
+    split.save(folder / SPLIT)
 
-    model = network.build(len(recipe.labels), dropout=recipe.fit.dropout)
-    network.load_imagenet(model)
-    print("linear probe on frozen ImageNet features")
-    _probe(model, batches)
 
+def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int | None = None, verbose: int = 1) -> Run:
+    """Fit a recipe on the training part of a split and write the run's folder. An interrupted fit goes on from its last
+    epoch.
+
+    `verbose` is Keras': 1 shows a progress bar with the time left, 2 a line an epoch. Raises `RunError` when early
+    stopping has no calibration part to watch.
+    """
+    keras.utils.set_random_seed(recipe.fit.seed)
+    trained, watched = split.parts[TRAINING], split.parts[CALIBRATION]
+    if recipe.fit.patience and not watched:
+        raise RunError("fit.patience needs a calibration part to watch: set it to 0 or leave a calibration part")
     count = recipe.fit.epochs if epochs is None else epochs
-    whole = classifier(model)
+    _begin(recipe, folder, split, count)
+    print(f"{recipe.id}: {split.counts()} pictures, split {split.sha256[:12]}")
+    pixels = load_pixels(data, trained, recipe.data.area_px)
+    batches = training_batches(recipe, pixels, trained)
+    steps = steps_per_epoch(recipe, len(trained))
+
+    model = build(recipe)
+    networks.load_weights(model, recipe.network.name, recipe.network.weights)
+    if recipe.network.weights != "none":
+        print("linear probe on frozen features")
+        _probe(model, iter(batches), min(PROBE_ROWS, PROBE_PASSES * len(trained)))
+
+    whole = keras.Model(model.input, model.output["class_map"])
     whole.compile(
         keras.optimizers.AdamW(
-            _schedule(recipe, max(1, count * len(batches))), weight_decay=recipe.fit.weight_decay, global_clipnorm=1.0
+            _schedule(recipe, max(1, count * steps)), weight_decay=recipe.fit.weight_decay, global_clipnorm=1.0
         ),
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.fit.label_smoothing),
-        metrics=["accuracy"],
+        grid_loss(recipe.fit),
+        metrics=[GridAccuracy(name="accuracy")],
     )
-    targets = np.eye(len(recipe.labels))[labels_of(split.parts[CALIBRATION])]
+    callbacks: list[keras.callbacks.Callback] = [
+        keras.callbacks.BackupAndRestore(str(folder / RESUME / "state")),
+        keras.callbacks.CSVLogger(str(folder / HISTORY), append=True),
+        keras.callbacks.TensorBoard(str(folder / LOGS), write_graph=False),
+    ]
+    if recipe.fit.patience:
+        callbacks.append(
+            keras.callbacks.EarlyStopping("val_loss", patience=recipe.fit.patience, restore_best_weights=True)
+        )
+    validation = None
+    if watched:
+        validation = _validation(recipe, load_pixels(data, watched, recipe.data.area_px), watched)
     started = time.monotonic()
     whole.fit(
         batches,
         epochs=count,
-        validation_data=(network.scale_pixels(watched), targets),
-        validation_freq=5,
-        callbacks=[keras.callbacks.CSVLogger(str(folder / HISTORY))],
+        steps_per_epoch=steps,
+        validation_data=validation,
+        validation_freq=1 if recipe.fit.patience else VALIDATE_EVERY,
+        callbacks=callbacks,
+        verbose=verbose,
     )
     facts = {
         "recipe": recipe.id,
+        "settings_sha256": settings_sha256(recipe, epochs),
         "epochs": count,
         "minutes": round((time.monotonic() - started) / 60, 1),
         "commit": commit(),
@@ -149,6 +216,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, *, epochs: int | None = None) 
     }
     model.save_weights(folder / WEIGHTS)
     (folder / RUN).write_text(json.dumps(facts, indent=2))
+    shutil.rmtree(folder / RESUME)
     return Run(folder, recipe, data, model, split, facts)
 
 
@@ -157,10 +225,9 @@ def load_run(recipe: Recipe, data: Path, folder: Path) -> Run:
     for name in (WEIGHTS, SPLIT, RUN):
         if not (folder / name).is_file():
             raise RunError(f"{folder} has no {name}: run `loupe-train fit {recipe.id}` first")
-    model = network.build(len(recipe.labels), dropout=recipe.fit.dropout)
+    model = build(recipe)
     model.load_weights(folder / WEIGHTS)
-    split = Split.from_json((folder / SPLIT).read_text())
-    return Run(folder, recipe, data, model, split, json.loads((folder / RUN).read_text()))
+    return Run(folder, recipe, data, model, Split.load(folder / SPLIT), json.loads((folder / RUN).read_text()))
 
 
 def float_logits(model: keras.Model, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
@@ -168,4 +235,4 @@ def float_logits(model: keras.Model, pictures: Sequence[NDArray[np.uint8]]) -> N
     forward = tf.function(
         lambda x: tf.reduce_mean(model(x, training=False)["class_map"], (1, 2)), reduce_retracing=True
     )
-    return np.concatenate([forward(network.scale_pixels(picture[None])).numpy() for picture in pictures]).astype(float)
+    return np.concatenate([forward(networks.scale_pixels(picture[None])).numpy() for picture in pictures]).astype(float)

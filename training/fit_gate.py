@@ -44,7 +44,7 @@ def fit_distance(rows: NDArray[np.float64]) -> Distance:
     return Distance(centre, (vectors * np.sqrt(np.maximum(values, 0))) / spread[:, None])
 
 
-def cross_scores(rows: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+def cross_scores(rows: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
     """Each picture's score [n] by a distance fitted on the pictures of all other groups."""
     scores = np.zeros(len(rows))
     for group in np.unique(groups):

@@ -7,11 +7,14 @@ the box's own code.
 from __future__ import annotations
 
 import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,18 +26,26 @@ from device.golden import observe, verify_golden
 from device.maps import softmax
 from device.reading import Reader
 from device.runtime import Network
+from training import networks
 from training.calibrate import expected_calibration_error, fit_temperature
-from training.card import write_card
 from training.container import write_bundle
-from training.data import CALIBRATION, LIMITS, TEST, TRAINING, labels_of, load_pixels
-from training.evaluate import classification_metrics, read_samples
+from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of, load_pixels
+from training.errors import RunError
+from training.evaluation.card import write_card
+from training.evaluation.metrics import calibrate_folds, summary
+from training.evaluation.table import load_table, read_table
 from training.fit import LIBRARIES, Run, float_logits
 from training.fit_gate import QUESTIONS, cross_scores, fit_distance, picture_limits, pooled_rows
-from training.quantize import OUTPUTS, STRIDES, convert, integer_head
+from training.quantization_aware import rescue
+from training.quantize import OUTPUTS, IntegerHead, convert, integer_head
+from training.recipe import Recipe
 from training.samples import golden_pictures
 from training.signing import publish_key
 
-REPRESENTATIVE = 100
+READINGS = "readings.parquet"
+REPRESENTATIVE = 200
+T = TypeVar("T")
+EXPLAINED = 200  # pictures from whose maps the colour scale is taken
 
 
 def _npy(array: NDArray[Any]) -> bytes:
@@ -43,20 +54,55 @@ def _npy(array: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass
 class _Draft:
     """A bundle in the making: manifest and members so far, readable by the box's code from the run's folder."""
 
-    def __init__(self, manifest: dict[str, Any], members: dict[str, bytes], network: Path) -> None:
-        self.manifest, self.members, self.network = manifest, members, network
+    manifest: dict[str, Any]
+    members: dict[str, bytes]
+    network: Path
 
     def reader(self) -> Reader:
         return Reader(Bundle("draft", "", "", self.manifest, self.members, self.network), LIMITS)
 
 
-def _fit_gate(draft: _Draft, run: Run, pictures: list[NDArray[np.uint8]], network: Network) -> None:
-    """Fit on `pictures`, those of the training and then the calibration part."""
+def _spread(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` of the items, evenly spread."""
+    return list(items[:: max(1, -(-len(items) // count))])
+
+
+def representative(pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """Pictures of the commonest shape, evenly spread: the converter takes one shape."""
+    shape = Counter(picture.shape for picture in pictures).most_common(1)[0][0]
+    return _spread([picture for picture in pictures if picture.shape == shape], REPRESENTATIVE)
+
+
+def _integer_logits(network: Network, head: IntegerHead, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    zero = network.outputs["features"].zero_point
+    maps = ((network.run(p)["features"].astype(np.int64) - zero) @ head.weights + head.bias for p in pictures)
+    return np.stack([m.mean((0, 1)) for m in maps]) * 2.0**head.scale_log2
+
+
+def _quantize(
+    run: Run, pictures: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]
+) -> tuple[Network, IntegerHead]:
+    """The integer network, in the run's folder, and its head; fine-tuned for whole numbers first if the recipe says so."""
+    model = run.model
+    if epochs := run.recipe.quantization.rescue_epochs:
+        print("fine-tune for whole numbers")
+        model = rescue(model, representative(pictures), epochs, run.recipe.fit.seed)
+    print("convert to integers")
+    file = run.folder / NETWORK
+    file.write_bytes(convert(model, representative(pictures)))
+    network = Network(file)
+    return network, integer_head(model, network.outputs["features"].scale)
+
+
+def _fit_gate(
+    draft: _Draft, recipe: Recipe, pictures: Sequence[NDArray[np.uint8]], groups: NDArray[np.str_], network: Network
+) -> None:
+    """Fit on `pictures`, each of which belongs to a group (patient)."""
     rows = pooled_rows(network, pictures)
-    groups = np.array([sample.group for part in (TRAINING, CALIBRATION) for sample in run.split.parts[part]])
     rules: dict[str, Any] = {"picture": picture_limits(pictures)}
     for question, (output, statistics) in QUESTIONS.items():
         found = fit_distance(rows[question])
@@ -64,27 +110,24 @@ def _fit_gate(draft: _Draft, run: Run, pictures: list[NDArray[np.uint8]], networ
         draft.members[names["centre"]] = _npy(found.centre)
         draft.members[names["whitening"]] = _npy(found.whitening)
         cross = cross_scores(rows[question], groups)
-        medians = ", ".join(f"{group}: {np.median(cross[groups == group]):.2f}" for group in np.unique(groups))
-        print(f"median score of each block, {question}: {medians}")
         rules[question] = {
             "output": output,
             "statistics": list(statistics),
             **names,
-            "calibration_scores": [float(score) for score in np.sort(cross)],
-            "alpha": run.recipe.gate.alpha,
+            "calibration_scores": [round(float(score), 5) for score in np.sort(cross)],
+            "alpha": recipe.gate.alpha,
         }
     draft.manifest["gate"] = rules
 
 
-def _calibrate(draft: _Draft, run: Run) -> None:
-    samples = run.split.parts[CALIBRATION]
-    draft.manifest["calibration"] = {"temperature": 1.0, "n": len(samples), "ece": 0.0}
-    readings = read_samples(draft.reader(), run.data, samples)
-    logits = np.stack([reading.maps.logits for reading in readings])
-    temperature = fit_temperature(logits, labels_of(samples))
-    ece = expected_calibration_error(softmax(logits, temperature), labels_of(samples))
-    draft.manifest["calibration"] |= {"temperature": temperature, "ece": round(ece, 4)}
-    evidence = np.abs(np.stack([reading.maps.values for reading in readings]))
+def _explain(draft: _Draft, network: Network, head: IntegerHead, pictures: Sequence[NDArray[np.uint8]]) -> None:
+    zero = network.outputs["features"].zero_point
+    evidence = np.concatenate(
+        [
+            np.abs((network.run(picture)["features"].astype(np.int64) - zero) @ head.weights + head.bias).ravel()
+            for picture in _spread(pictures, EXPLAINED)
+        ]
+    ) * (2.0**head.scale_log2)
     # The scale's end is seldom passed; what lies below the middle of all evidence is called little.
     draft.manifest["explanation"] = {
         "limit": round(float(np.quantile(evidence, 0.99)), 2),
@@ -92,18 +135,96 @@ def _calibrate(draft: _Draft, run: Run) -> None:
     }
 
 
-def _provenance(run: Run) -> dict[str, Any]:
+def _draft(run: Run) -> _Draft:
+    """Network, head and gate of a run; temperature 1."""
     recipe = run.recipe
-    rule = recipe.split
+    samples = [*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]]
+    pictures = load_pixels(run.data, samples, recipe.data.area_px)
+    network, head = _quantize(run, pictures, samples)
+    strides = networks.output_strides(run.model)
+    manifest: dict[str, Any] = {
+        "schema_version": 1,
+        "id": recipe.id,
+        "version": recipe.version,
+        "task": "tile classification" if recipe.fit.tile_px else "field classification",
+        "title": dict(recipe.title),
+        "labels": [{"id": label.id, "name": dict(label.name)} for label in recipe.labels],
+        "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px},
+        "network": {
+            "outputs": {
+                name: {
+                    "scale": network.outputs[name].scale,
+                    "zero_point": network.outputs[name].zero_point,
+                    "channels": int(run.model.output[name].shape[-1]),
+                    "stride": strides[name],
+                }
+                for name in OUTPUTS
+            }
+        },
+        "head": {"weights": "head/weights.npy", "bias": "head/bias.npy", "scale_log2": head.scale_log2},
+        "calibration": {"temperature": 1.0, "n": 1, "ece": 0.0},
+        "units": {},
+        "provenance": {},
+        "metrics": {},
+        "golden": [],
+        "members": {},
+    }
+    members = {"head/weights.npy": _npy(head.weights), "head/bias.npy": _npy(head.bias)}
+    draft = _Draft(manifest, members, run.folder / NETWORK)
+    print("fit the gate on the integer network")
+    _fit_gate(draft, recipe, pictures, np.array([sample.group for sample in samples]), network)
+    _explain(draft, network, head, pictures)
+    return draft
+
+
+def draft_reader(run: Run) -> Reader:
+    """The box's reader of a run that isn't packed yet: integer network and gate, temperature 1."""
+    return _draft(run).reader()
+
+
+def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
+    """Temperature from the calibration part, figures from the test part, both read as the box reads."""
+    recipe, labels = run.recipe, [label.id for label in run.recipe.labels]
+    held, tested = run.split.parts[CALIBRATION], run.split.parts[TEST]
+    table = read_table(draft.reader(), run.data, held, labels)
+    logits, truth = table[[f"logit_{label}" for label in labels]].to_numpy(), labels_of(held)
+    temperature = fit_temperature(logits, truth)
+    ece = expected_calibration_error(softmax(logits, temperature), truth)
+    draft.manifest["calibration"] = {"temperature": temperature, "n": len(held), "ece": round(ece, 4)}
+    print("read the test part as the box does")
+    floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px))
+    table = read_table(draft.reader(), run.data, tested, labels, float_logits=floats)
+    return {"scheme": "one held-out part", **summary(table, labels)}
+
+
+def _measure_folds(draft: _Draft, run: Run, folder: Path) -> dict[str, Any]:
+    """Temperature and figures from a cross-validation of the same recipe, whose folds' networks were read as the box reads."""
+    labels = [label.id for label in run.recipe.labels]
+    if not (folder / READINGS).is_file():
+        raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval {run.recipe.id}` first")
+    table, temperature = calibrate_folds(load_table(folder / READINGS), labels)
+    figures = summary(table, labels)
+    draft.manifest["calibration"] = {"temperature": temperature, "n": len(table), "ece": figures["ece"]["value"]}
+    folds = table["fold"].nunique()
+    if run.recipe.split.scheme == "folds":
+        return {"scheme": f"cross-validation, {folds} folds of whole groups", **figures}
+    return {"scheme": f"each of {folds} groups tested by a network that was trained without it", **figures}
+
+
+def _provenance(run: Run, crossval: Path | None) -> dict[str, Any]:
+    recipe, parts = run.recipe, run.split.parts
+    steps = ["fit", "pack"]
+    if crossval:
+        steps = ["crossval", "fit --everything", f"pack --crossval runs/{recipe.id}-crossval"]
+    commands = (f"loupe-train {' '.join([step.split()[0], recipe.id, *step.split()[1:]])}" for step in steps)
     return {
         "data": {"name": recipe.data.name, "source": recipe.data.source, "terms": recipe.data.terms},
         "split": {
-            "rule": f"blocks of {rule.block} consecutive image numbers; test blocks from {list(rule.test)}, calibration "
-            f"blocks from {list(rule.calibration)}, the rest trained on",
+            "rule": "trained on everything; measured by cross-validation" if crossval else "folds of whole groups",
             "sha256": run.split.sha256,
-            **{part: len(samples) for part, samples in run.split.parts.items()},
+            **{part: len(samples) for part, samples in parts.items()},
         },
-        "command": " && ".join(f"loupe-train {step} {recipe.id}" for step in ("fit", "samples", "pack")),
+        "command": " && ".join(commands),
         "commit": run.facts["commit"],
         "libraries": run.facts["libraries"] | {name: version(name) for name in LIBRARIES},
         "created": date.today().isoformat(),
@@ -123,63 +244,26 @@ def _golden_files(samples: Path) -> dict[str, bytes]:
     return drawn | {file.name: file.read_bytes() for file in sorted(samples.glob("texture-*.jpg"))}
 
 
-def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path) -> Bundle:
+def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: Path | None = None) -> Bundle:
     """Make the bundle of a run and verify it as the box would. Returns it opened.
 
-    `samples` is the folder that `loupe-train samples` wrote; its textures become golden pictures.
+    Temperature and figures come from the run's calibration and test parts or, for a run on everything, from the folder of a
+    cross-validation. `samples` is the folder that `loupe-train samples` wrote; its textures become golden pictures. Raises
+    `RunError` when there is neither.
     """
-    recipe = run.recipe
-    fitted = load_pixels(run.data, run.split.parts[TRAINING], recipe.data.area_px)
-    held = load_pixels(run.data, run.split.parts[CALIBRATION], recipe.data.area_px)
-    print("convert to integers")
-    flatbuffer = convert(run.model, fitted[:: max(1, len(fitted) // REPRESENTATIVE)])
-    network_file = run.folder / NETWORK
-    network_file.write_bytes(flatbuffer)
-    network = Network(network_file)
-    head = integer_head(run.model, network.outputs["features"].scale)
-    manifest: dict[str, Any] = {
-        "schema_version": 1,
-        "id": recipe.id,
-        "version": recipe.version,
-        "task": "field classification",
-        "title": dict(recipe.title),
-        "labels": [{"id": label.id, "name": dict(label.name)} for label in recipe.labels],
-        "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px},
-        "network": {
-            "outputs": {
-                name: {
-                    "scale": network.outputs[name].scale,
-                    "zero_point": network.outputs[name].zero_point,
-                    "channels": int(run.model.output[name].shape[-1]),
-                    "stride": STRIDES[name],
-                }
-                for name in OUTPUTS
-            }
-        },
-        "head": {"weights": "head/weights.npy", "bias": "head/bias.npy", "scale_log2": head.scale_log2},
-        "units": {},
-        "provenance": _provenance(run),
-        "metrics": {},
-        "golden": [],
-        "members": {},
-    }
-    members = {"head/weights.npy": _npy(head.weights), "head/bias.npy": _npy(head.bias)}
-    draft = _Draft(manifest, members, network_file)
-    print("fit the gate and the temperature on the integer network")
-    _fit_gate(draft, run, [*fitted, *held], network)
-    _calibrate(draft, run)
-    print("read the test part as the box does")
-    tested = run.split.parts[TEST]
+    if crossval is None and not (run.split.parts[CALIBRATION] and run.split.parts[TEST]):
+        raise RunError(f"{run.folder} was trained on everything: give --crossval, the folder that measured the recipe")
+    draft = _draft(run)
+    manifest, members = draft.manifest, draft.members
+    manifest["provenance"] = _provenance(run, crossval)
+    manifest["metrics"] = _measure_folds(draft, run, crossval) if crossval else _measure_split(draft, run)
     reader = draft.reader()
-    readings = read_samples(reader, run.data, tested)
-    floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px))
-    manifest["metrics"]["test"] = classification_metrics(readings, tested, floats)
     for file, picture in _golden_files(samples).items():
         members[f"golden/{file}"] = picture
         expected = observe(reader, picture)
         manifest["golden"].append({"name": Path(file).stem, "picture": f"golden/{file}", "expected": expected})
     members[CARD] = write_card(manifest).encode()
-    write_bundle(out, manifest, flatbuffer, members, key)
+    write_bundle(out, manifest, draft.network.read_bytes(), members, key)
     out.with_suffix(".md").write_bytes(members[CARD])  # the card again, to be read where the bundle lies
     return open_signed(out, key)
 

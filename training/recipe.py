@@ -74,7 +74,8 @@ class Fit:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far each change of a training picture may go; 0 switches it off."""
+    """How far each change of a training picture may go; 0 switches it off. `upright` pictures are mirrored left to right,
+    never turned by quarters: in ultrasound, depth points down."""
 
     rotation_deg: float
     scale: float
@@ -82,6 +83,7 @@ class Augmentation:
     brightness: float
     contrast: float
     blur: float
+    upright: bool
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "augmentation.": {
         "rotation_deg": 180, "scale": 0.3, "stain": 0.25, "brightness": 0.15, "contrast": 0.2, "blur": 0.5,
+        "upright": False,
     },
     "gate.": {"alpha": 0.025},
     "quantization.": {"max_accuracy_loss": 0.002, "min_agreement": 0.995, "rescue_epochs": 0},
@@ -179,7 +182,7 @@ _NESTED: dict[str, type[Any]] = {
     "gate": GateRule,
     "quantization": QuantizationBudget,
 }
-_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 
 
 def _build(kind: type[T], table: Any, path: str) -> T:
@@ -196,7 +199,7 @@ def _build(kind: type[T], table: Any, path: str) -> T:
 
 
 def _value(kind: str, value: Any, path: str) -> Any:
-    if kind in _KINDS and (isinstance(value, bool) or not isinstance(value, _KINDS[kind])):
+    if kind in _KINDS and (not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "bool")):
         raise RecipeError(f"{path} = {value!r} must be {kind}")
     if kind == "tuple[int, ...]":
         if not isinstance(value, list) or not value or not all(type(number) is int for number in value):

@@ -18,7 +18,7 @@ from device.gate import pooled
 from device.image import decode
 from device.reading import Reader
 from training.data import CALIBRATION, LIMITS, TRAINING, find_samples, load_pixels, split_samples
-from training.evaluate import folder_pictures
+from training.evaluation.refusals import folder_pictures
 from training.fit_gate import fit_distance
 from training.recipe import Recipe
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from device.reading import Reader
-from training.data import TEST, find_samples, split_samples
-from training.evaluate import Refusals, folder_pictures, refusals
+from training.data import TEST, find_samples, picture_bytes, split_samples
+from training.evaluation.refusals import Refusals, folder_pictures, refusals
 from training.recipe import Recipe
 
 
 def gate_report(reader: Reader, recipe: Recipe, data: Path, foreign: Path) -> list[Refusals]:
     """Refusals on the test part of the recipe's data (the gate was fitted on the others), then on each foreign folder."""
     tested = split_samples(find_samples(recipe, data), recipe.split).parts[TEST]
-    rows = [refusals(reader, f"{recipe.id}, {TEST}", [(data / sample.file).read_bytes() for sample in tested])]
+    rows = [refusals(reader, f"{recipe.id}, {TEST}", [picture_bytes(data, sample) for sample in tested])]
     for folder in sorted(path for path in foreign.iterdir() if path.is_dir()):
         if pictures := folder_pictures(folder):
             rows.append(refusals(reader, folder.name, pictures))

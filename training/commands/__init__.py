@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from training.commands import evaluate, fit, gate, pack, quantization, score
+from training.commands import evaluate, fit, gate, pack, quantization, results, score
 from training.commands.options import Command
 
 COMMANDS: tuple[Command, ...] = (
     *fit.COMMANDS,
     *pack.COMMANDS,
     *evaluate.COMMANDS,
+    *results.COMMANDS,
     *gate.COMMANDS,
     *quantization.COMMANDS,
     *score.COMMANDS,

@@ -73,6 +73,7 @@ def write_card(manifest: Mapping[str, Any]) -> str:
     """Markdown, from a manifest whose `metrics` are `training.evaluation.metrics.summary` with the `scheme` in words."""
     metrics, provenance = manifest["metrics"], manifest["provenance"]
     data, split, gate = provenance["data"], provenance["split"], manifest["gate"]
+    calibration = manifest["calibration"]
     names = {label["id"]: label["name"]["en"] for label in manifest["labels"]}
     libraries = ", ".join(f"{name} {number}" for name, number in provenance["libraries"].items())
     return f"""# {manifest["title"]["en"]}: {manifest["id"]} {manifest["version"]}
@@ -102,9 +103,9 @@ Rows are the true class, columns the predicted one.
 
 ## Gate
 Each of the questions "made like" and "shows" refuses when fewer than {number("refused", gate["made"]["alpha"])}
-of proper pictures are expected to be as strange (cross-conformal over groups, n = {len(gate["made"]["calibration_scores"])};
-it holds for pictures exchangeable with those).
-Temperature {manifest["calibration"]["temperature"]:.2f}, from {manifest["calibration"]["n"]} pictures that it wasn't trained on.
+of proper pictures are expected to be as strange (cross-conformal over groups; it holds for pictures exchangeable with
+the {len(gate["made"]["calibration_scores"])} that it was fitted on). Temperature {calibration["temperature"]:.2f}, from
+{calibration["n"]} pictures that the network wasn't trained on.
 
 ## Limits of use
 - Only for pictures of the kind named under Data, prepared the same way. Another modality, organ, stain, device or scale is

@@ -1,0 +1,116 @@
+"""What `loupe-train evaluate` measures: the readings of a cross-validation, or a bundle on the part that is only tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from device.reading import Reader
+from training.data import TEST, Split, find_samples, load_pixels, split_samples
+from training.errors import SplitError
+from training.evaluation.metrics import calibrate_folds
+from training.evaluation.report import HISTORY, Evaluation
+from training.evaluation.table import check_table, load_table, read_table
+from training.evaluation.words import limits, number, scheme_words, title, unit_of, with_interval
+from training.recipe import Recipe
+
+CLASS_FIGURES = ("sensitivity", "specificity", "auroc")
+
+
+def evaluate_readings(recipe: Recipe, path: Path) -> Evaluation:
+    """The readings table of a cross-validation, with temperatures fitted across its folds; of one fold, as it stands.
+    Training curves are those found under its folder. Raises `TableError`."""
+    labels = [label.id for label in recipe.labels]
+    table, temperature = load_table(path), None
+    check_table(table, labels)
+    crossval = table["fold"].nunique() > 1
+    if crossval:
+        table, temperature = calibrate_folds(table, labels)
+    return Evaluation(
+        recipe,
+        table,
+        scheme_words(recipe, unit_of(recipe, table), crossval=crossval),
+        f"{path.parent.name}/{path.name}, read by the box's code with each fold's integer network"
+        if crossval
+        else f"{path.parent.name}/{path.name}, read by the box's code",
+        temperature=temperature,
+        histories=tuple(sorted(path.parent.glob(f"*/{HISTORY}"))),
+    )
+
+
+def evaluate_bundle(
+    reader: Reader, recipe: Recipe, data: Path, *, split: Split | None = None, run: Path | None = None
+) -> Evaluation:
+    """A bundle on the test part of its split, which is the recipe's or one that was written before. With the folder of
+    the run behind the bundle, the float network and the training curves too.
+
+    Raises `SplitError` when the bundle wasn't made with this split: it may have been trained on these very pictures.
+    """
+    manifest, labels = reader.bundle.manifest, [label.id for label in recipe.labels]
+    split = split or split_samples(find_samples(recipe, data), recipe.split)
+    made_with = manifest["provenance"]["split"]["sha256"]
+    if made_with != split.sha256:
+        raise SplitError(
+            f"{reader.bundle.name} was made with the split {made_with[:12]}, this is {split.sha256[:12]}: it may have "
+            "been trained on pictures that would be tested. Give the split it was made with (--split), or evaluate the "
+            "readings of its cross-validation (--readings)"
+        )
+    samples = split.parts[TEST]
+    if not samples:
+        raise SplitError(
+            f"{reader.bundle.name} was trained on every picture, which leaves none to test: evaluate the readings of its "
+            "cross-validation (--readings)"
+        )
+    floats = None if run is None else _float_logits(recipe, data, run, split)
+    table = read_table(reader, data, samples, labels, float_logits=floats)
+    history = () if run is None or not (run / HISTORY).is_file() else (run / HISTORY,)
+    return Evaluation(
+        recipe,
+        table,
+        scheme_words(recipe, unit_of(recipe, table), crossval=False),
+        f"{reader.bundle.name} (SHA-256 {reader.bundle.sha256[:16]}), read by the box's code",
+        histories=history,
+    )
+
+
+def _float_logits(recipe: Recipe, data: Path, folder: Path, split: Split) -> NDArray[np.float64]:
+    from training.fit import float_logits, load_run
+
+    run = load_run(recipe, data, folder)
+    if run.split.sha256 != split.sha256:
+        raise SplitError(
+            f"{folder} was fitted with another split ({run.split.sha256[:12]}) than the bundle's: wrong run?"
+        )
+    return float_logits(run.model, load_pixels(data, split.parts[TEST], recipe.data.area_px))
+
+
+def print_summary(document: dict[str, object], console: Console | None = None) -> None:
+    """The figures of a report on the terminal: those that matter first, then each class."""
+    told = document["summary"]
+    assert isinstance(told, dict)
+    names = document["labels"]
+    assert isinstance(names, dict)
+    figures = Table("", "integer", "95 % interval", "float", title=f"{told['n']} pictures, {told['patients']} groups")
+    for name in ("balanced_accuracy", "accuracy", "macro_auroc", "ece", "refused"):
+        shown = told["float"] and told["float"].get(name)
+        figures.add_row(
+            title(name),
+            number(name, told[name]["value"]),
+            limits(name, told[name]),
+            number(name, shown["value"]) if shown else "",
+        )
+    if told["float"]:
+        figures.add_section()
+        for name in ("minus_float", "agreement"):
+            figures.add_row(title(name), number(name, told["float"][name]["value"]), limits(name, told["float"][name]))
+    classes = Table("class", "pictures", *(title(name) for name in CLASS_FIGURES))
+    for label, of_class in told["classes"].items():
+        cells = (with_interval(name, of_class[name]) for name in CLASS_FIGURES)
+        classes.add_row(names[label], str(of_class["n"]), *cells)
+    console = console or Console()
+    console.print(figures)
+    console.print(classes)

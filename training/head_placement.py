@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from device.runtime import Network
 from training.data import CALIBRATION, TRAINING, labels_of, load_pixels
+from training.errors import RunError
 from training.fit import Run, float_logits
 from training.quantize import OUTPUTS, convert, integer_head
 
@@ -27,6 +28,8 @@ def compare(run: Run) -> str:
     seen = load_pixels(run.data, run.split.parts[TRAINING], area)
     held = load_pixels(run.data, run.split.parts[CALIBRATION], area)
     labels = labels_of(run.split.parts[CALIBRATION])
+    if not held:
+        raise RunError(f"{run.folder} has no calibration part: fit without --everything, into another --run")
     truth = float_logits(run.model, held)
     truth -= truth.mean(1, keepdims=True)
     step = max(1, len(seen) // REPRESENTATIVE)

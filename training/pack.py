@@ -29,14 +29,13 @@ from device.runtime import Network
 from training import networks
 from training.calibrate import expected_calibration_error, fit_temperature
 from training.container import write_bundle
-from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of, load_pixels
+from training.data import CALIBRATION, LIMITS, TEST, TRAINING, labels_of, load_pixels
 from training.errors import RunError
 from training.evaluation.card import write_card
 from training.evaluation.metrics import calibrate_folds, summary
 from training.evaluation.table import load_table, read_table
 from training.fit import LIBRARIES, Run, float_logits
 from training.fit_gate import QUESTIONS, cross_scores, fit_distance, picture_limits, pooled_rows
-from training.quantization_aware import rescue
 from training.quantize import OUTPUTS, IntegerHead, convert, integer_head
 from training.recipe import Recipe
 from training.samples import golden_pictures
@@ -83,12 +82,12 @@ def _integer_logits(network: Network, head: IntegerHead, pictures: Sequence[NDAr
     return np.stack([m.mean((0, 1)) for m in maps]) * 2.0**head.scale_log2
 
 
-def _quantize(
-    run: Run, pictures: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]
-) -> tuple[Network, IntegerHead]:
+def _quantize(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Network, IntegerHead]:
     """The integer network, in the run's folder, and its head; fine-tuned for whole numbers first if the recipe says so."""
     model = run.model
     if epochs := run.recipe.quantization.rescue_epochs:
+        from training.quantization_aware import rescue
+
         print("fine-tune for whole numbers")
         model = rescue(model, representative(pictures), epochs, run.recipe.fit.seed)
     print("convert to integers")
@@ -140,7 +139,7 @@ def _draft(run: Run) -> _Draft:
     recipe = run.recipe
     samples = [*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]]
     pictures = load_pixels(run.data, samples, recipe.data.area_px)
-    network, head = _quantize(run, pictures, samples)
+    network, head = _quantize(run, pictures)
     strides = networks.output_strides(run.model)
     manifest: dict[str, Any] = {
         "schema_version": 1,
@@ -198,7 +197,7 @@ def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
 
 
 def _measure_folds(draft: _Draft, run: Run, folder: Path) -> dict[str, Any]:
-    """Temperature and figures from a cross-validation of the same recipe, whose folds' networks were read as the box reads."""
+    """Temperature and figures from a cross-validation of the same recipe, each fold read as the box reads."""
     labels = [label.id for label in run.recipe.labels]
     if not (folder / READINGS).is_file():
         raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval {run.recipe.id}` first")

@@ -22,10 +22,16 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     add_bundle(parser)
     parser.add_argument(
-        "--crossval", type=Path, help="folder of the cross-validation that measured this recipe: temperature and figures"
+        "--crossval",
+        type=Path,
+        help="folder of the cross-validation that measured this recipe: temperature and figures",
     )
-    parser.add_argument("--samples", type=Path, default=SAMPLES, help=f"their textures become golden (default {SAMPLES})")
-    parser.add_argument("--key", type=Path, help="private key (default ~/.config/loupe/development.pem, made if missing)")
+    parser.add_argument(
+        "--samples", type=Path, default=SAMPLES, help=f"their textures become golden (default {SAMPLES})"
+    )
+    parser.add_argument(
+        "--key", type=Path, help="private key (default ~/.config/loupe/development.pem, made if missing)"
+    )
 
 
 def pack_run(arguments: argparse.Namespace) -> None:
@@ -37,7 +43,9 @@ def pack_run(arguments: argparse.Namespace) -> None:
     out = bundle_file(arguments, recipe)
     key_file = arguments.key or DEFAULT_KEY
     key = signing_key(key_file)
-    bundle = pack(load_run(recipe, data, run_folder(arguments, recipe)), out, key, arguments.samples, arguments.crossval)
+    bundle = pack(
+        load_run(recipe, data, run_folder(arguments, recipe)), out, key, arguments.samples, arguments.crossval
+    )
     publish_key(key, arguments.keys / f"{key_file.stem}.pub")
     print(bundle.card)
     print(f"packed {out}, {out.stat().st_size / 1e6:.2f} MB. Next: loupe verify --bundle {out}")

@@ -1,4 +1,4 @@
-"""`loupe-train ops` and `loupe-train head-placement`."""
+"""`loupe-train ops`, `loupe-train head-placement` and `loupe-train quantization-report`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ def placement(arguments: argparse.Namespace) -> None:
     print(compare(load_run(recipe, data, run_folder(arguments, recipe))))
 
 
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    add_recipe(parser)
+    add_run(parser)
+    parser.add_argument("--out", type=Path, help="folder of the page (default: the run's)")
+
+
+def report(arguments: argparse.Namespace) -> None:
+    from training.fit import load_run
+    from training.quantization_report import report_run
+
+    recipe, data = recipe_and_data(arguments)
+    folder = run_folder(arguments, recipe)
+    print(report_run(load_run(recipe, data, folder), arguments.out or folder))
+
+
 COMMANDS = (
     Command("ops", "list a network's operations with their types", add_ops_arguments, ops),
     Command(
@@ -39,5 +54,11 @@ COMMANDS = (
         "measure the head inside the integer network against outside",
         add_placement_arguments,
         placement,
+    ),
+    Command(
+        "quantization-report",
+        "error of the integer network against the float one, layer by layer",
+        add_report_arguments,
+        report,
     ),
 )

@@ -1,5 +1,5 @@
-"""Tiles of a section read among their neighbours: windows of the section go through the box's reader, and a tile's logit is the
-mean of the class map over its own cells.
+"""Tiles of a section read among their neighbours: windows of the section go through the box's reader, and a tile's logit
+is the mean of the class map over its own cells.
 
 The network is fully convolutional and was trained on lone tiles and on windows alike, so this costs no more than reading
 tiles one by one, and shows the network what surrounds each.

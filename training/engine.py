@@ -247,7 +247,8 @@ def run_tasks(
     that isn't finished. Ctrl-C gives up all tasks and raises `Interrupted`; what was kept stays.
     """
     console = Console(stderr=True)
-    wanted = tuple(installed().items())
+    # A worker of this machine that is started anew while somebody edits the code shall not end a long run.
+    wanted = tuple(installed().items()) if client.cluster is None else ()
     keys = {f"{what}-{name}-{os.urandom(4).hex()}": name for name in tasks}
     open_tasks = {
         client.submit(_run_task, function, wanted, *tasks[name], key=key, pure=False): name

@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{reader.bundle.name} reads the test part of {recipe.id}'s split, as the box reads")
         evaluation = evaluate_bundle(reader, recipe, data, split=split, run=arguments.run)
     if arguments.before:
-        evaluation = replace(evaluation, before=load_table(arguments.before), before_name=str(arguments.before))
+        name = f"{arguments.before.parent.name}/{arguments.before.name}"
+        evaluation = replace(evaluation, before=load_table(arguments.before), before_name=name)
     document = report_document(evaluation)
     print_summary(document)
     default = arguments.readings.parent if arguments.readings else Path("runs") / recipe.id

@@ -106,7 +106,9 @@ def print_summary(document: dict[str, object], console: Console | None = None) -
     if told["float"]:
         figures.add_section()
         for name in ("minus_float", "agreement"):
-            figures.add_row(title(name), number(name, told["float"][name]["value"]), limits(name, told["float"][name]))
+            found, signed = told["float"][name], name == "minus_float"
+            value = number(name, found["value"], signed=signed)
+            figures.add_row(title(name), value, limits(name, found, signed=signed))
     classes = Table("class", "pictures", *(title(name) for name in CLASS_FIGURES))
     for label, of_class in told["classes"].items():
         cells = (with_interval(name, of_class[name]) for name in CLASS_FIGURES)

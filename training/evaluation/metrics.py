@@ -6,6 +6,7 @@ like any other unless a figure says "of accepted": what the network knows and wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -216,7 +217,7 @@ def _counts(column: pd.Series[Any]) -> dict[str, int]:
 def by_patient(table: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any]]:
     """A row a patient: pictures of each class and figures over them alone. What needs two classes is None with one."""
     lines = []
-    for name, part in measurable(table, labels).groupby("group", sort=True):
+    for name, part in measurable(table, labels).groupby("group"):
         rows = _rows(part, labels)
         series = _series(rows, labels, np.ones((1, 1)))
         both = len(np.unique(rows.truth)) > 1
@@ -234,18 +235,23 @@ def by_patient(table: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any
                 "refused": int(rows.refused.sum()),
             }
         )
-    return lines
+    return sorted(lines, key=lambda line: _natural(line["patient"]))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts 9 before 10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def by_fold(table: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any]]:
     """A row a fold: the figures of its network on its own test part."""
     lines = []
-    for name, part in measurable(table, labels).groupby("fold", sort=True):
+    for name, part in measurable(table, labels).groupby("fold"):
         rows = _rows(part, labels)
         series = _series(rows, labels, np.ones((1, rows.patients)))
         figures = {figure: _value(series, figure) for figure in FOLD_FIGURES}
         lines.append({"fold": str(name), "n": len(part), "patients": rows.patients, **figures})
-    return lines
+    return sorted(lines, key=lambda line: _natural(line["fold"]))
 
 
 def _over_folds(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

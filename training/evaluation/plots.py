@@ -66,7 +66,8 @@ def reliability(summary: Mapping[str, Any]) -> str:
     def draw(figure: Figure) -> None:
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=(0, (2, 2)), label="as sure as right")
-        axes.plot(*zip(*points, strict=True), marker="o", label="measured", **_line(0))
+        axes.plot(*zip(*points, strict=True), label="measured (area: pictures)", **_line(0))
+        axes.scatter(*zip(*points, strict=True), s=10 + 110 * n[shown] / n.max(), color=COLOURS[0], zorder=3)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
         axes.legend(loc="upper left")
         below.bar(edges[:-1][shown], n[shown], np.diff(edges)[shown], align="edge", color=COLOURS[5], edgecolor="white")

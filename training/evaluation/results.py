@@ -137,7 +137,7 @@ def _before(report: Mapping[str, Any]) -> str:
         )
         rows.append([words, *cells])
     times = told["time_ms"]
-    change = f"{times['after'] - times['before']:+.1f} ms"
+    change = f"{times['after'] - times['before']:+.1f} ms".replace("-", "−")
     rows.append(["Time a picture, median", f"{times['before']:.1f} ms", f"{times['after']:.1f} ms", change])
     return _table([f"figure, {told['n']} pictures", "before", "after", "change"], rows)
 

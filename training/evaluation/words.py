@@ -31,7 +31,7 @@ FIGURES: dict[str, Figure] = {
     "refused": Figure("Refused by the gate", True),
     "accuracy_of_accepted": Figure("Accuracy of what was accepted", True),
     "agreement": Figure("Same class as the float network", True),
-    "minus_float": Figure("Balanced accuracy, integer − float (points)", True),
+    "minus_float": Figure("Balanced accuracy, integer − float", True),
     "sensitivity": Figure("Sensitivity", True),
     "specificity": Figure("Specificity", True),
     "f1": Figure("F1", False),
@@ -49,24 +49,26 @@ def title(name: str) -> str:
 
 
 def number(name: str, value: float | None, *, signed: bool = False) -> str:
-    """A figure's value as people write it: `86.2 %` or `0.941`."""
+    """A figure's value as people write it: `86.2 %` or `0.941`; a difference (`signed`): `+1.3 points` or `+0.012`."""
     if value is None:
         return NOTHING
-    sign = "+" if signed else ""
-    if FIGURES[name.partition(".")[0]].percent:
-        return f"{100 * value:{sign}.1f} %".replace("-", "−")
-    return f"{value:{sign}.3f}".replace("-", "−")
+    percent = FIGURES[name.partition(".")[0]].percent
+    shown = round(100 * value, 1) if percent else round(value, 3)
+    shown += 0.0  # −0 is 0
+    told = f"{shown:{'+' if signed else ''}.{1 if percent else 3}f}".replace("-", "−")
+    return told + ((" points" if signed else " %") if percent else "")
 
 
 def limits(name: str, figure: Mapping[str, float | None], *, signed: bool = False) -> str:
-    """The interval alone: `80.1 % to 91.0 %`; empty where there is none."""
+    """The interval alone: `80.1 to 91.0 %`; empty where there is none."""
     if figure["low"] is None:
         return ""
-    return f"{number(name, figure['low'], signed=signed)} to {number(name, figure['high'], signed=signed)}"
+    low, high = (number(name, figure[end], signed=signed) for end in ("low", "high"))
+    return f"{low.split(' ')[0]} to {high}"
 
 
 def with_interval(name: str, figure: Mapping[str, float | None], *, signed: bool = False) -> str:
-    """`86.2 % (80.1 % to 91.0 %)`."""
+    """`86.2 % (80.1 to 91.0 %)`."""
     told = limits(name, figure, signed=signed)
     return number(name, figure["value"], signed=signed) + (f" ({told})" if told else "")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from training.commands import evaluate, fit, gate, pack, quantization, results, score
+from training.commands import data, evaluate, fit, gate, pack, quantization, results, score
 from training.commands.options import Command
 
 COMMANDS: tuple[Command, ...] = (
+    *data.COMMANDS,
     *fit.COMMANDS,
     *pack.COMMANDS,
     *evaluate.COMMANDS,

@@ -22,13 +22,12 @@ import imagehash
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from rich.progress import track
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from device.errors import ImageError
 from device.image import decode
-from training.data.pictures import LIMITS, file_bytes
+from training.data.pictures import LIMITS, counted, file_bytes
 from training.data.sample import Sample
 from training.data.splits import Fold, Split
 from training.errors import LeakError
@@ -88,7 +87,7 @@ def _fingerprint(folder: Path, file: str, _changed_ns: int, _bytes: int) -> Fing
 
 def fingerprints(folder: Path, files: Iterable[str]) -> list[Fingerprint]:
     """Fingerprints of files in a data folder, with a bar that shows how far it is."""
-    return [fingerprint(folder, file) for file in track(list(files), "compare pictures", transient=True)]
+    return [fingerprint(folder, file) for file in counted(list(files), "compare pictures")]
 
 
 def same_pictures(prints: Sequence[Fingerprint]) -> list[Pair]:
@@ -141,15 +140,18 @@ def join_same(folder: Path, samples: Sequence[Sample]) -> list[Sample]:
     return [replace(sample, group=leader[int(component[number[sample.group]])]) for sample in samples]
 
 
-def check_leaks(sides: Split | Fold | Mapping[str, Sequence[Sample]], folder: Path) -> None:
+def check_leaks(split: Split | Sequence[Fold] | Mapping[str, Sequence[Sample]], folder: Path) -> None:
     """Refuse sides of which two share a group, or a picture in identical or near-identical files.
 
+    `split` is one split, all folds of a cross-validation (which costs no more), or any samples by the name of their side.
     Raises `LeakError` that names the culprits.
     """
-    if isinstance(sides, Split):
-        sides = sides.parts
-    elif isinstance(sides, Fold):
-        sides = {"the rest": sides.rest, f"fold {sides.name}": sides.test}
+    if isinstance(split, Split):
+        sides: Mapping[str, Sequence[Sample]] = split.parts
+    elif isinstance(split, Mapping):
+        sides = split
+    else:
+        sides = _sides(split)
     found = [*_shared_groups(sides), *_shared_pictures(sides, folder)]
     if found:
         more = f"\n… and {len(found) - NAMED} more" if len(found) > NAMED else ""
@@ -159,6 +161,14 @@ def check_leaks(sides: Split | Fold | Mapping[str, Sequence[Sample]], folder: Pa
             "Put pictures that belong together into one group, then split anew "
             "(loupe-train data check DIR --groups groups.csv writes groups in which copies are together)"
         )
+
+
+def _sides(folds: Sequence[Fold]) -> dict[str, list[Sample]]:
+    """Each fold's test part, and what is never tested: what two of them share leaks in one of the folds."""
+    sides = {f"fold {fold.name}": fold.test for fold in folds}
+    tested = {(sample.file, sample.box) for fold in folds for sample in fold.test}
+    every = {(sample.file, sample.box): sample for fold in folds for sample in (*fold.rest, *fold.test)}
+    return {**sides, "what is never tested": [sample for key, sample in every.items() if key not in tested]}
 
 
 def _shared_groups(sides: Mapping[str, Sequence[Sample]]) -> Iterator[str]:

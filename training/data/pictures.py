@@ -7,13 +7,15 @@ samples, so the file that was decoded last is kept and each is decoded once.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from device.image import Limits, decode
@@ -23,6 +25,13 @@ PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
 # A patch of IDC is 50 px wide; the box itself takes nothing under 64 px.
 LIMITS = Limits(min_px=32)
 FAST_PNG = 1
+T = TypeVar("T")
+
+
+def counted(items: Sequence[T], words: str) -> Iterable[T]:
+    """The items, with a bar that shows how far one is; nothing where nobody watches."""
+    console = Console(stderr=True)
+    return track(items, words, transient=True, console=console, disable=not console.is_terminal)
 
 
 def file_bytes(path: Path) -> bytes:
@@ -61,7 +70,4 @@ def picture_bytes(folder: Path, sample: Sample) -> bytes:
 
 def load_pixels(folder: Path, samples: Sequence[Sample], area_px: int) -> list[NDArray[np.uint8]]:
     """Each sample's pixels, uint8 [h, w, 3], as the box's network would see them."""
-    return [
-        decode(picture_bytes(folder, sample), LIMITS, area_px).pixels
-        for sample in track(samples, "decode", transient=True)
-    ]
+    return [decode(picture_bytes(folder, sample), LIMITS, area_px).pixels for sample in counted(samples, "decode")]

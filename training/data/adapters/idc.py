@@ -22,7 +22,7 @@ PNG_HEAD = 24  # signature, then the header chunk up to width and height
 
 def find(source: Source) -> list[Sample]:
     if len(source.labels) != 2:
-        raise DataError(f"idc has two classes, other and IDC in this order; asked for {len(source.labels)}")
+        raise DataError(f"idc has two classes, without and with carcinoma in this order; asked for {len(source.labels)}")
     samples, clipped = [], 0
     for path in sorted(source.folder.glob("*/[01]/*.png")):
         patient, label = path.parts[-3:-1]
@@ -47,4 +47,4 @@ def _size(path: Path) -> tuple[int, int] | None:
     return struct.unpack(">II", head[16:]) if head[12:16] == b"IHDR" and len(head) == PNG_HEAD else None
 
 
-IDC = Adapter(find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("other", "idc"))
+IDC = Adapter(find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"))

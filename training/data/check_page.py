@@ -1,0 +1,162 @@
+"""A data set's facts (`training/data/check.py`) as a table in the terminal and as one self-contained page.
+
+The page holds small copies of pictures (a contact sheet), so it stays with the data: it is never published.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from jinja2 import Environment, FileSystemLoader
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from device.errors import ImageError
+from device.image import decode
+from training.data.check import Check
+from training.data.leaks import NEAR
+from training.data.pictures import LIMITS, picture_bytes
+from training.data.sample import Sample
+
+PAGE, FACTS = "check.html", "check.json"
+TEMPLATE = "check.html.j2"
+PER_CLASS = 16  # pictures of the contact sheet
+THUMBNAIL_PX = 96
+SHOWN = 40  # groups in the figure, rows of a list
+# Okabe and Ito's colours, which the colour-blind tell apart.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+
+
+def print_check(found: Check, console: Console) -> None:
+    """Counts as a table, then in sentences what would mislead."""
+    table = Table(title=f"{found.folder} ({found.adapter})", title_justify="left")
+    table.add_column("group")
+    for label in found.labels:
+        table.add_column(label, justify="right")
+    biggest = np.argsort(-found.table.sum(axis=1), kind="stable")[:SHOWN]
+    for index in sorted(biggest):
+        table.add_row(found.groups[index], *(str(n) if n else "·" for n in found.table[index]))
+    if len(found.groups) > SHOWN:
+        rest = found.table.sum(axis=0) - found.table[biggest].sum(axis=0)
+        table.add_row(f"{len(found.groups) - SHOWN} others", *(str(n) for n in rest))
+    table.add_section()
+    table.add_row("pictures", *(str(n) for n in found.table.sum(axis=0)), style="bold")
+    table.add_row("groups", *(str(n) for n in (found.table > 0).sum(axis=0)), style="bold")
+    console.print(table)
+    for sentence in sentences(found):
+        console.print(f"• {sentence}", highlight=False, markup=False)
+
+
+def sentences(found: Check) -> list[str]:
+    """What the figures mean, the most general first."""
+    sizes = ", ".join(f"{size} px ({n})" for size, n in found.sizes[:4])
+    more = f" and {len(found.sizes) - 4} other sizes" if len(found.sizes) > 4 else ""
+    scale = ", ".join(f"{um:g}" for um in found.um_per_px) or "not known"
+    windows = "" if found.files == len(found.samples) else f" (windows of {found.files} files)"
+    per_class = found.table.sum(axis=0)
+    identical = [copy for copy in found.copies if copy.distance is None]
+    near = [copy for copy in found.copies if copy.distance is not None]
+    across = [copy for copy in found.copies if not copy.same_group]
+    told = [
+        f"{len(found.samples)} pictures{windows} in {len(found.groups)} groups. Files: {sizes}{more}. µm/px: {scale}.",
+        f"The largest class has {per_class.max() / per_class.min():.1f} times the pictures of the smallest.",
+        *found.confounding.words(),
+        f"{len(identical)} pairs of files are identical, {len(near)} near-identical (at most {NEAR} of 256 bits of their "
+        f"perceptual hashes differ); {len(across)} pairs lie in two groups, "
+        f"{sum(not copy.same_class for copy in found.copies)} in two classes.",
+    ]
+    if across:
+        told.append("Pairs in two groups leak when a split divides them: put them into one group (--groups).")
+    if found.flat:
+        told.append(f"{found.flat} files are flat (blank or nearly) and were not compared.")
+    told.append(f"{len(found.unreadable)} files can't be read." if found.unreadable else "All files can be read.")
+    return [*told, *found.notes]
+
+
+def write_check(found: Check, folder: Path) -> Path:
+    """Write the page and the facts as JSON into a folder; the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FACTS).write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+    pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    text = pages.get_template(TEMPLATE).render(
+        found=found, sentences=sentences(found), figure=_balance(found), sheet=_contact_sheet(found), shown=SHOWN
+    )
+    page = folder / PAGE
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def _data_uri(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _balance(found: Check) -> str:
+    """The class-balance figure as a data URI: pictures by class, and by group and class."""
+    largest = np.argsort(-found.table.sum(axis=1), kind="stable")[:SHOWN]
+    figure = Figure(figsize=(9, max(2.6, 0.6 + 0.19 * len(largest))), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 2))
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(found.labels))]
+    bars = left.barh(found.labels, found.table.sum(axis=0), color=colours)
+    left.bar_label(bars, padding=2, fontsize=8)
+    left.margins(x=0.2)
+    left.invert_yaxis()
+    left.set_xlabel("pictures")
+    before = np.zeros(len(largest))
+    for index, label in enumerate(found.labels):
+        counts = found.table[largest, index]
+        right.barh(range(len(largest)), counts, left=before, color=colours[index], label=label)
+        before += counts
+    right.set_yticks(range(len(largest)), [found.groups[i][-28:] for i in largest], fontsize=7)
+    right.invert_yaxis()
+    right.set_xlabel(f"pictures in each of the {len(largest)} largest of {len(found.groups)} groups")
+    right.legend(fontsize=8)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return _data_uri(buffer.getvalue(), "image/svg+xml")
+
+
+def _contact_sheet(found: Check) -> dict[str, list[tuple[str, str]]]:
+    """By label: data URIs of small pictures with what they are."""
+    return {
+        label: [(_thumbnail(found.folder, sample), _caption(sample)) for sample in _spread(found.samples, index)]
+        for index, label in enumerate(found.labels)
+    }
+
+
+def _spread(samples: list[Sample], label: int) -> list[Sample]:
+    """Some samples of a class, of as many groups as possible."""
+    members: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.label == label:
+            members.setdefault(sample.group, []).append(sample)
+    turns = max(len(group) for group in members.values())
+    queue = [group[turn * len(group) // turns] for turn in range(turns) for group in members.values()]
+    first_of_each = list(dict.fromkeys(queue))[: max(PER_CLASS, len(members))]
+    step = max(1, len(first_of_each) // PER_CLASS)
+    return first_of_each[::step][:PER_CLASS]
+
+
+def _caption(sample: Sample) -> str:
+    window = "" if sample.box is None else f", window {sample.box}"
+    extra = "".join(f", {name} {value}" for name, value in sample.extra.items())
+    return f"{sample.file}{window}, group {sample.group}{extra}"
+
+
+def _thumbnail(folder: Path, sample: Sample) -> str:
+    try:
+        pixels = decode(picture_bytes(folder, sample), LIMITS).pixels
+    except ImageError:
+        return ""  # the page's list of unreadable files names it
+    picture = PIL.Image.fromarray(pixels)
+    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    return _data_uri(buffer.getvalue(), "image/jpeg")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.commands import data, evaluate, fit, gate, pack, quantization, results, score
+from training.commands import crossval, data, evaluate, fit, gate, pack, quantization, results, score
 from training.commands.options import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -13,5 +13,6 @@ COMMANDS: tuple[Command, ...] = (
     *results.COMMANDS,
     *gate.COMMANDS,
     *quantization.COMMANDS,
+    *crossval.COMMANDS,
     *score.COMMANDS,
 )

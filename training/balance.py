@@ -14,16 +14,32 @@ from training.recipe import Fit
 FOCUS = 2.0  # the exponent of Lin et al. (2017)
 
 
-def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    """Weights [classes] under which each class counts alike and the mean over pictures is 1."""
-    counts = np.bincount(labels, minlength=classes)
-    return len(labels) / (classes * np.maximum(counts, 1))
+def sample_weights(labels: NDArray[np.int64], groups: NDArray[np.str_], balance: str) -> NDArray[np.float64]:
+    """Weights [n] in the loss, their mean 1 over the pictures that count.
+
+    `weights`: each class counts alike. `groups`: each class counts alike within each group, and groups with one class alone
+    don't count: where class and patient are confounded, they would teach to know the patient.
+    """
+    if balance not in ("weights", "groups"):
+        return np.ones(len(labels))
+    if balance == "weights":
+        groups = np.zeros_like(groups)
+    weights = np.zeros(len(labels))
+    for group in np.unique(groups):
+        inside = groups == group
+        kinds, counts = np.unique(labels[inside], return_counts=True)
+        if len(kinds) > 1:
+            each = dict(zip(kinds, inside.sum() / (len(kinds) * counts), strict=True))
+            weights[inside] = [each[label] for label in labels[inside]]
+    return weights
 
 
-def epoch_order(labels: NDArray[np.int64], balance: str, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The order in which an epoch meets its pictures: each once or, for `sampling`, each class equally often."""
+def epoch_order(
+    labels: NDArray[np.int64], weights: NDArray[np.float64], balance: str, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The order in which an epoch meets the pictures that count: each once or, for `sampling`, each class equally often."""
     if balance != "sampling":
-        return rng.permutation(len(labels))
+        return rng.permutation(np.nonzero(weights > 0)[0])
     classes = np.unique(labels)
     share = -(-len(labels) // len(classes))
     drawn = [np.resize(rng.permutation(np.nonzero(labels == k)[0]), share) for k in classes]

@@ -16,27 +16,30 @@ from numpy.typing import NDArray
 
 from training import networks
 from training.augment import cut, recolour, turn
-from training.balance import class_weights, epoch_order
+from training.balance import epoch_order, sample_weights
 from training.data import Sample, labels_of
 from training.data.sections import sections
+from training.errors import RunError
 from training.recipe import Recipe
 
 WHITE = 255
 
 
-def steps_per_epoch(recipe: Recipe, pictures: int) -> int:
-    """Steps in which about every picture is met once: a window of tiles shows several."""
-    return max(1, pictures // recipe.fit.batch)
+def steps_per_epoch(recipe: Recipe, samples: Sequence[Sample]) -> int:
+    """Steps in which about every picture that counts is met once: a window of tiles shows several."""
+    groups = np.array([sample.group for sample in samples])
+    counted = np.count_nonzero(sample_weights(labels_of(samples), groups, recipe.fit.balance))
+    return max(1, counted // recipe.fit.batch)
 
 
 def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]) -> tf.data.Dataset:
     """Endless batches of the training pictures, in the order that `fit.balance` asks for."""
-    labels = labels_of(samples)
-    classes = len(recipe.labels)
-    weights = class_weights(labels, classes) if recipe.fit.balance == "weights" else np.ones(classes)
-    table = np.concatenate([np.eye(classes), weights[:, None]], 1).astype(np.float32)
-    make = _tiles if recipe.fit.tile_px else _pictures
-    square = make(recipe, pixels, samples, table)
+    labels, balance = labels_of(samples), recipe.fit.balance
+    weights = sample_weights(labels, np.array([sample.group for sample in samples]), balance)
+    if not weights.any():
+        raise RunError('fit.balance = "groups" needs patients with several classes; there are none: use "weights"')
+    targets = np.concatenate([np.eye(len(recipe.labels))[labels], weights[:, None]], 1).astype(np.float32)
+    square = _tiles(recipe, pixels, samples, targets) if recipe.fit.tile_px else _pictures(recipe, pixels, targets)
     sizes = recipe.fit.square_px
 
     def of_size(number: int, side: int) -> tf.data.Dataset:
@@ -44,7 +47,7 @@ def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], sample
 
         def indexes() -> Iterator[int]:
             while True:
-                yield from epoch_order(labels, recipe.fit.balance, rng)
+                yield from epoch_order(labels, weights, balance, rng)
 
         def scaled(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return (recolour(images, recipe.augmentation) - networks.PIXEL_MEAN) / networks.PIXEL_SCALE, targets
@@ -63,14 +66,12 @@ def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], sample
 Square = Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
 
 
-def _pictures(
-    recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample], table: NDArray[np.float32]
-) -> Square:
+def _pictures(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], labels: NDArray[np.float32]) -> Square:
     # Pictures differ in shape, so they lie end to end in one array.
     flat = tf.constant(np.concatenate([picture.ravel() for picture in pixels]))
     shapes = tf.constant([picture.shape for picture in pixels], tf.int32)
     starts = tf.constant(np.cumsum([0, *(picture.size for picture in pixels[:-1])]), tf.int64)
-    targets = tf.constant(table[labels_of(samples)])
+    targets = tf.constant(labels)
 
     def square(index: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
         size = tf.cast(tf.reduce_prod(shapes[index]), tf.int64)
@@ -81,13 +82,13 @@ def _pictures(
 
 
 def _tiles(
-    recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample], table: NDArray[np.float32]
+    recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample], labels: NDArray[np.float32]
 ) -> Square:
     tile = recipe.fit.tile_px
     white = np.full((1, tile, tile, 3), WHITE, np.uint8)
     tiles = tf.constant(np.concatenate([np.stack(pixels), white]))
-    unlabelled = np.zeros((1, table.shape[1]), np.float32)
-    targets = tf.constant(np.concatenate([table[labels_of(samples)], unlabelled]))
+    unlabelled = np.zeros((1, labels.shape[1]), np.float32)
+    targets = tf.constant(np.concatenate([labels, unlabelled]))
     grid, places = _map_of_tiles(samples, margin=max(recipe.fit.square_px) // tile)
     whole, where = tf.constant(grid), tf.constant(places)
 

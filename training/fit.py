@@ -167,7 +167,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     print(f"{recipe.id}: {split.counts()} pictures, split {split.sha256[:12]}")
     pixels = load_pixels(data, trained, recipe.data.area_px)
     batches = training_batches(recipe, pixels, trained)
-    steps = steps_per_epoch(recipe, len(trained))
+    steps = steps_per_epoch(recipe, trained)
 
     model = build(recipe)
     networks.load_weights(model, recipe.network.name, recipe.network.weights)

@@ -1,19 +1,25 @@
-"""How often a bundle's gate refuses: held-out proper pictures against foreign ones, as read by the box's code."""
+"""How often a bundle's gate refuses: proper pictures of unseen groups against foreign ones, as read by the box's code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from device.reading import Reader
-from training.data import TEST, find_samples, picture_bytes, split_samples
 from training.evaluation.refusals import Refusals, folder_pictures, refusals
-from training.recipe import Recipe
 
 
-def gate_report(reader: Reader, recipe: Recipe, data: Path, foreign: Path) -> list[Refusals]:
-    """Refusals on the test part of the recipe's data (the gate was fitted on the others), then on each foreign folder."""
-    tested = split_samples(find_samples(recipe, data), recipe.split).parts[TEST]
-    rows = [refusals(reader, f"{recipe.id}, {TEST}", [picture_bytes(data, sample) for sample in tested])]
+def proper_refusals(name: str, table: pd.DataFrame) -> Refusals:
+    """Of a cross-validation's readings, each read by a gate that was fitted without its group."""
+    read = table[table["error"].isna()]
+    reasons = {str(reason): int(count) for reason, count in read["reason"].value_counts().items()}
+    return Refusals(name, len(read), reasons, int(read["caution"].sum()))
+
+
+def gate_report(reader: Reader, proper: Refusals, foreign: Path) -> list[Refusals]:
+    """The refusals of proper pictures, then those of each foreign folder."""
+    rows = [proper]
     for folder in sorted(path for path in foreign.iterdir() if path.is_dir()):
         if pictures := folder_pictures(folder):
             rows.append(refusals(reader, folder.name, pictures))

@@ -152,7 +152,7 @@ RANGES: dict[str, tuple[float, float]] = {
 # What a word may be, by its path in the file.
 CHOICES: dict[str, tuple[str, ...]] = {
     "split.scheme": ("folds", "leave-one-group-out"),
-    "fit.balance": ("none", "weights", "sampling", "focal"),
+    "fit.balance": ("none", "weights", "groups", "sampling", "focal"),
 }
 
 # What may be left out of a recipe, and what holds then.

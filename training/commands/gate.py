@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from training.commands.options import Command, add_bundle, add_foreign, add_recipe, open_reader, recipe_and_data
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_layers_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     add_bundle(parser)
     add_foreign(parser)
-
-
-def report(arguments: argparse.Namespace) -> None:
-    from training.gate_report import as_table, gate_report
-
-    recipe, data = recipe_and_data(arguments)
-    print(as_table(gate_report(open_reader(arguments, recipe), recipe, data, arguments.foreign)))
 
 
 def layers(arguments: argparse.Namespace) -> None:
@@ -27,7 +21,26 @@ def layers(arguments: argparse.Namespace) -> None:
     print(gate_layers(open_reader(arguments, recipe), recipe, data, arguments.foreign))
 
 
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    add_layers_arguments(parser)
+    parser.add_argument(
+        "--readings", type=Path, help="proper pictures, as crossval read them (default runs/RECIPE-crossval)"
+    )
+
+
+def report(arguments: argparse.Namespace) -> None:
+    from training.evaluation.table import load_table
+    from training.gate_report import as_table, gate_report, proper_refusals
+
+    recipe, _ = recipe_and_data(arguments)
+    table = load_table(arguments.readings or Path("runs") / f"{recipe.id}-crossval" / "readings.parquet")
+    proper = proper_refusals(f"{recipe.id}, cross-validated", table)
+    print(as_table(gate_report(open_reader(arguments, recipe), proper, arguments.foreign)))
+
+
 COMMANDS = (
-    Command("gate-report", "how often the gate refuses proper and foreign pictures", add_arguments, report),
-    Command("gate-layers", "measure which of the network's layers tells foreign pictures best", add_arguments, layers),
+    Command("gate-report", "how often the gate refuses proper and foreign pictures", add_report_arguments, report),
+    Command(
+        "gate-layers", "measure which of the network's layers tells foreign pictures best", add_layers_arguments, layers
+    ),
 )

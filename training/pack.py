@@ -36,6 +36,8 @@ from training.evaluation.metrics import calibrate_folds, summary
 from training.evaluation.table import load_table, read_table
 from training.fit import LIBRARIES, Run, float_logits
 from training.fit_gate import QUESTIONS, cross_scores, fit_distance, picture_limits, pooled_rows
+from training.quantization_aware import rescue
+from training.quantization_budget import check_budget
 from training.quantize import OUTPUTS, IntegerHead, convert, integer_head
 from training.recipe import Recipe
 from training.samples import golden_pictures
@@ -44,6 +46,7 @@ from training.signing import publish_key
 READINGS = "readings.parquet"
 REPRESENTATIVE = 200
 T = TypeVar("T")
+COMPARED = 1000  # pictures that both networks read before packing
 EXPLAINED = 200  # pictures from whose maps the colour scale is taken
 
 
@@ -86,8 +89,6 @@ def _quantize(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Network,
     """The integer network, in the run's folder, and its head; fine-tuned for whole numbers first if the recipe says so."""
     model = run.model
     if epochs := run.recipe.quantization.rescue_epochs:
-        from training.quantization_aware import rescue
-
         print("fine-tune for whole numbers")
         model = rescue(model, representative(pictures), epochs, run.recipe.fit.seed)
     print("convert to integers")
@@ -134,12 +135,21 @@ def _explain(draft: _Draft, network: Network, head: IntegerHead, pictures: Seque
     }
 
 
-def _draft(run: Run) -> _Draft:
-    """Network, head and gate of a run; temperature 1."""
+def _draft(run: Run, *, within_budget: bool) -> _Draft:
+    """Network, head and gate of a run; temperature 1. `within_budget`: raises `QuantizationBudgetExceeded` where the integer
+    network loses more than the recipe allows."""
     recipe = run.recipe
     samples = [*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]]
     pictures = load_pixels(run.data, samples, recipe.data.area_px)
     network, head = _quantize(run, pictures)
+    if within_budget:
+        compared = _spread(range(len(samples)), COMPARED)
+        seen = [pictures[index] for index in compared]
+        truth = labels_of([samples[index] for index in compared])
+        found = check_budget(
+            _integer_logits(network, head, seen), float_logits(run.model, seen), truth, recipe.quantization
+        )
+        print(f"integer against float network on {found.n} pictures: {found.agreement:.2%} agree")
     strides = networks.output_strides(run.model)
     manifest: dict[str, Any] = {
         "schema_version": 1,
@@ -178,7 +188,7 @@ def _draft(run: Run) -> _Draft:
 
 def draft_reader(run: Run) -> Reader:
     """The box's reader of a run that isn't packed yet: integer network and gate, temperature 1."""
-    return _draft(run).reader()
+    return _draft(run, within_budget=False).reader()
 
 
 def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
@@ -252,7 +262,7 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: P
     """
     if crossval is None and not (run.split.parts[CALIBRATION] and run.split.parts[TEST]):
         raise RunError(f"{run.folder} was trained on everything: give --crossval, the folder that measured the recipe")
-    draft = _draft(run)
+    draft = _draft(run, within_budget=True)
     manifest, members = draft.manifest, draft.members
     manifest["provenance"] = _provenance(run, crossval)
     manifest["metrics"] = _measure_folds(draft, run, crossval) if crossval else _measure_split(draft, run)

@@ -18,13 +18,12 @@ import PIL.Image
 from numpy.typing import NDArray
 from rich.progress import track
 
-from device.gate import MADE, SHOWS
 from device.maps import softmax
 from device.reading import Reader
 from training.data import LIMITS, Sample
 from training.data.adapters.idc import TILE_PX
 from training.data.sections import Section, section_pixels, sections
-from training.evaluation.table import class_columns, columns
+from training.evaluation.table import class_columns
 
 WINDOW = 5  # tiles on a side, as large as those trained on
 CORE = 3  # of which the middle ones are told: each has a neighbour on every side
@@ -64,38 +63,32 @@ def tile_logits(class_map: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def read_in_context(
-    reader: Reader, folder: Path, samples: Sequence[Sample], labels: Sequence[str], *, fold: str = ""
+    reader: Reader, folder: Path, samples: Sequence[Sample], labels: Sequence[str], lone: pd.DataFrame
 ) -> pd.DataFrame:
-    """A readings table of tiles, in the samples' order; size, gate and time are those of the window that a tile was read in
-    (the time shared by the tiles of its core)."""
+    """The readings table `lone` of the same samples with what was said of each tile among its neighbours instead.
+
+    The gate's columns stay: it was fitted on tiles, and judges them one by one. Time is the window's, shared by its core.
+    Tiles that can't be read stay as they are.
+    """
     wide = window_reader(reader)
-    temperature = reader.bundle.manifest["calibration"]["temperature"]
-    rows: list[dict[str, object]] = [{} for _ in samples]
-    for section in track(sections(samples), "read sections", transient=True):
-        pixels = section_pixels(folder, section, samples)
-        for window, core in _windows(section, pixels):
+    readable = np.nonzero(lone["error"].isna())[0]
+    tiles = [samples[index] for index in readable]
+    logits = np.full((len(samples), len(labels)), np.nan)
+    latency_ms = np.full(len(samples), np.nan)
+    for section in track(sections(tiles), "read sections", transient=True):
+        for window, core in _windows(section, section_pixels(folder, section, tiles)):
             buffer = io.BytesIO()
             PIL.Image.fromarray(window).save(buffer, "PNG", compress_level=1)
             found = wide.read(buffer.getvalue())
-            p_values = {answer.question: answer.p_value for answer in found.verdict.answers}
-            logits = tile_logits(found.maps.values)
-            for row, column in np.argwhere(core >= 0):
-                sample = samples[core[row, column]]
-                told = logits[row, column]
-                rows[core[row, column]] = {
-                    "file": sample.file,
-                    "group": sample.group,
-                    "label": labels[sample.label],
-                    "fold": fold,
-                    "reason": found.verdict.reason,
-                    "caution": found.verdict.caution,
-                    "prediction": labels[int(told.argmax())],
-                    "width": found.image.width,
-                    "height": found.image.height,
-                    "p_made": p_values[MADE],
-                    "p_shows": p_values[SHOWS],
-                    "latency_ms": found.timings_ms["total"] / int((core >= 0).sum()),
-                    **dict(zip(class_columns("logit", labels), told, strict=True)),
-                    **dict(zip(class_columns("p", labels), softmax(told, temperature), strict=True)),
-                }
-    return pd.DataFrame(rows, columns=columns(labels))
+            inside = core >= 0
+            where = readable[core[inside]]
+            logits[where] = tile_logits(found.maps.values)[inside]
+            latency_ms[where] = found.timings_ms["total"] / len(where)
+    table = lone.copy()
+    table[class_columns("logit", labels)] = logits
+    table[class_columns("float_logit", labels)] = np.nan
+    table[class_columns("p", labels)] = softmax(logits, reader.bundle.manifest["calibration"]["temperature"])
+    table["latency_ms"] = latency_ms
+    said = np.array(labels)[np.nan_to_num(logits).argmax(1)]
+    table["prediction"] = pd.Series(said, dtype="string").where(~np.isnan(logits[:, 0]), None)
+    return table

@@ -65,6 +65,7 @@ def document(recipe: Recipe, readings: pd.DataFrame, tmp_path_factory: pytest.Te
     for fold in KINDS:
         (folder / fold).mkdir()
         (folder / fold / "history.csv").write_text("epoch,accuracy,loss,val_accuracy\n0,0.5,1.2,NA\n1,0.7,0.9,0.6\n")
+    (folder / "folds.json").write_text('{"texture": "", "phantom": "", "third": ""}')
     evaluation = evaluate_readings(recipe, folder / "readings.parquet")
     return report_document(replace(evaluation, before=readings, before_name="a baseline"))
 
@@ -142,6 +143,7 @@ def test_the_page_stands_alone_and_its_figures_are_described(document: dict[str,
     assert "url(http" not in html
     assert page.described == [True] * 4
     assert len(page.ids) == len(set(page.ids))
+    assert "only 2 of 3 folds are read" in html
     for heading in ("Before and after", "Each fold", "Each block", "float network", "The gate", "Training"):
         assert heading in html
 

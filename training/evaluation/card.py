@@ -14,6 +14,7 @@ NOTICE = (
 FIGURES = (
     "balanced_accuracy", "accuracy", "macro_auroc", "macro_f1", "ece", "brier", "refused", "accuracy_of_accepted",
 )  # fmt: skip
+FEW = 10  # groups
 CLASS_FIGURES = ("sensitivity", "specificity", "f1", "auroc")
 
 
@@ -62,9 +63,12 @@ def _parts(split: Mapping[str, Any]) -> str:
 
 
 def _counted(metrics: Mapping[str, Any]) -> str:
-    told = f"{metrics['n']} pictures of {metrics['patients']} groups (patients, or blocks where patients aren't known)."
+    groups = "groups (patients; blocks or pictures where those aren't known)"
+    told = f"{metrics['n']} pictures of {metrics['patients']} {groups}."
     if metrics["patients"] == metrics["n"]:
         told = f"{metrics['n']} pictures, each taken for a patient of its own: intervals may be too narrow."
+    if metrics["patients"] < FEW:
+        told += " With so few groups an interval is rough, and rather too narrow."
     unreadable = sum(metrics["unreadable"].values())
     return told + (f" {unreadable} more could not be read." if unreadable else "")
 

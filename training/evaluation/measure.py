@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +20,7 @@ from training.evaluation.table import check_table, load_table, read_table
 from training.evaluation.words import limits, number, scheme_words, title, unit_of, with_interval
 from training.recipe import Recipe
 
+FOLDS = "folds.json"  # as training.crossval names it
 CLASS_FIGURES = ("sensitivity", "specificity", "auroc")
 
 
@@ -30,16 +33,25 @@ def evaluate_readings(recipe: Recipe, path: Path) -> Evaluation:
     crossval = table["fold"].nunique() > 1
     if crossval:
         table, temperature = calibrate_folds(table, labels)
+    scheme = scheme_words(recipe, unit_of(recipe, table), crossval=crossval) + _unfinished(path.parent, table)
     return Evaluation(
         recipe,
         table,
-        scheme_words(recipe, unit_of(recipe, table), crossval=crossval),
-        f"{path.parent.name}/{path.name}, read by the box's code with each fold's integer network"
-        if crossval
-        else f"{path.parent.name}/{path.name}, read by the box's code",
+        scheme,
+        f"{path.parent.name}/{path.name}, read by the box's code"
+        + (", each fold by its own network" if crossval else ""),
         temperature=temperature,
         histories=tuple(sorted(path.parent.glob(f"*/{HISTORY}"))),
     )
+
+
+def _unfinished(folder: Path, table: pd.DataFrame) -> str:
+    """Says so where a cross-validation isn't through all of its folds."""
+    file = folder / FOLDS
+    if not file.is_file():
+        return ""
+    planned, read = len(json.loads(file.read_text(encoding="utf-8"))), table["fold"].nunique()
+    return f" (only {read} of {planned} folds are read so far)" if read < planned else ""
 
 
 def evaluate_bundle(

@@ -52,7 +52,7 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
     recipe, table = evaluation.recipe, evaluation.table
     labels = [label.id for label in recipe.labels]
     figures = summary(table, labels)
-    known = figures["patients"] < figures["n"]
+    unit = words.unit_of(recipe, table)
     folds = by_fold(table, labels)
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -71,13 +71,13 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
             "um_per_px": recipe.data.um_per_px,
         },
         "labels": {label.id: label.name["en"] for label in recipe.labels},
-        "unit": words.unit_of(recipe, table),
+        "unit": unit,
         "scheme": evaluation.scheme,
         "readings": evaluation.source,
         "temperature": evaluation.temperature,
         "summary": figures,
         "folds": folds if len(folds) > 1 else [],
-        "patients": by_patient(table, labels) if known else [],
+        "patients": by_patient(table, labels) if unit != "picture" else [],
         "roc": _roc(measurable(table, labels), labels),
         "before": None,
         "training": [_history(file) for file in evaluation.histories],
@@ -122,6 +122,7 @@ def render(document: Mapping[str, Any]) -> str:
         "limits": words.limits,
         "signed_limits": partial(words.limits, signed=True),
         "mean_and_deviation": words.mean_and_deviation,
+        "unit_column": words.unit_column,
         "headline": words.HEADLINE,
     }
     figures = document["summary"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.evaluation.words import mean_and_deviation, number, title, with_interval
+from training.evaluation.words import mean_and_deviation, number, title, unit_column, with_interval
 
 PUBLISHED = Path(__file__).with_name("published.toml")
 HEAD = """# Results
@@ -44,7 +44,7 @@ def _overview(reports: Sequence[Mapping[str, Any]]) -> str:
         rows.append(
             [
                 f"[{name}](#{_anchor(name)})",
-                f"{told['n']} of {told['patients']} {report['unit']}s",
+                str(told["n"]) + (f" of {told['patients']} {report['unit']}s" if report["unit"] != "picture" else ""),
                 *(with_interval(figure, told[figure]) for figure in OVERVIEW),
                 number("minus_float", against, signed=True),
             ]
@@ -83,7 +83,9 @@ def _folds(report: Mapping[str, Any]) -> str:
     ]
     over = report["summary"]["folds"]
     rows.append(["mean ± standard deviation", "", "", *(mean_and_deviation(figure, over) for figure in FOLD_FIGURES)])
-    return _table(["fold", "pictures", f"{report['unit']}s", *(title(figure) for figure in FOLD_FIGURES)], rows)
+    return _table(
+        ["fold", "pictures", unit_column(report["unit"]).lower(), *(title(figure) for figure in FOLD_FIGURES)], rows
+    )
 
 
 def _patients(report: Mapping[str, Any]) -> str:

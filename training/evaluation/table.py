@@ -100,10 +100,10 @@ def read_table(
     table = pd.DataFrame(rows, columns=columns(labels))
     if float_logits is not None:
         table[class_columns("float_logit", labels)] = np.asarray(float_logits, np.float64).reshape(-1, len(labels))
-    return _typed(table)
+    return typed(table)
 
 
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
+def typed(table: pd.DataFrame) -> pd.DataFrame:
     """The same types whatever the rows hold, so that tables of folds can be joined."""
     kinds: dict[str, str] = dict.fromkeys(TEXTS, "string") | {"caution": "bool"}
     return table.astype({name: kinds.get(name, "float64") for name in table.columns})

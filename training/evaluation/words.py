@@ -40,6 +40,8 @@ FIGURES: dict[str, Figure] = {
 }
 HEADLINE = ("balanced_accuracy", "accuracy", "macro_auroc", "ece")
 NOTHING = "–"
+# Sets without patient ids: what stands for a patient there. BUSI's pictures are joined with their copies.
+UNITS = {"bach": "block", "busi": "picture"}
 
 
 def title(name: str) -> str:
@@ -81,9 +83,13 @@ def mean_and_deviation(name: str, folds: Mapping[str, Any] | None) -> str:
 
 def unit_of(recipe: Recipe, table: pd.DataFrame) -> str:
     """What a split keeps together in this data set: `patient`, `block` (of consecutive numbers) or `picture`."""
-    if "block" in recipe.data.options:
-        return "block"
-    return "picture" if table["group"].nunique() == len(table) else "patient"
+    alone = table["group"].nunique() == len(table)
+    return UNITS.get(recipe.data.adapter, "picture" if alone else "patient")
+
+
+def unit_column(unit: str) -> str:
+    """Heading of a column that counts units beside one that counts pictures."""
+    return "Groups" if unit == "picture" else f"{unit.capitalize()}s"
 
 
 def scheme_words(recipe: Recipe, unit: str, *, crossval: bool) -> str:

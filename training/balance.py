@@ -71,7 +71,7 @@ def grid_loss(fit: Fit) -> Any:
     return loss
 
 
-class GridAccuracy(keras.metrics.Mean):
+class GridAccuracy(keras.metrics.Mean):  # type: ignore[misc]  # Keras has no types
     """Share of labelled tiles whose largest logit is the label's."""
 
     def update_state(self, targets: Any, class_map: Any, sample_weight: Any = None) -> None:  # noqa: ARG002 — Keras' own

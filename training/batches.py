@@ -28,7 +28,7 @@ WHITE = 255
 def steps_per_epoch(recipe: Recipe, samples: Sequence[Sample]) -> int:
     """Steps in which about every picture that counts is met once: a window of tiles shows several."""
     groups = np.array([sample.group for sample in samples])
-    counted = np.count_nonzero(sample_weights(labels_of(samples), groups, recipe.fit.balance))
+    counted = int(np.count_nonzero(sample_weights(labels_of(samples), groups, recipe.fit.balance)))
     return max(1, counted // recipe.fit.batch)
 
 

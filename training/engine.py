@@ -49,7 +49,6 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": 3,
 }
 MEMORY_SHARE = 0.9
-DASHBOARD = ":8787"
 SECONDS_TO_ANSWER = 10
 SECONDS_TO_A_WORKER = 60
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -105,14 +104,14 @@ def _check_worker(wanted: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def connect(scheduler: str | None, workers: int, *, dashboard: bool = False) -> Iterator[Client]:
+def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
     """A client of the scheduler at an address (`tcp://host:8786`), or of `workers` processes on this machine.
 
     Each local worker has one thread and an equal part of the memory, and is started anew when it dies. Raises
     `ClusterError` when the scheduler doesn't answer, has no worker, or its workers have other software.
     """
     if scheduler is None:
-        with _local(workers, dashboard) as client:
+        with _local(workers) as client:
             yield client
     else:
         with _running(scheduler) as client:
@@ -120,7 +119,7 @@ def connect(scheduler: str | None, workers: int, *, dashboard: bool = False) -> 
 
 
 @contextmanager
-def _local(workers: int, dashboard: bool) -> Iterator[Client]:
+def _local(workers: int) -> Iterator[Client]:
     with (
         dask.config.set(SETTINGS),
         LocalCluster(
@@ -128,15 +127,13 @@ def _local(workers: int, dashboard: bool) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             memory_limit=int(MEMORY_LIMIT * MEMORY_SHARE / workers),
-            dashboard_address=DASHBOARD if dashboard else None,
+            dashboard_address=None,
             env=dict.fromkeys(THREADS, "1") | QUIET,
             preload=[__name__],
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
     ):
-        if dashboard:
-            print(f"dashboard: {client.dashboard_link}")
         yield client
 
 

@@ -136,8 +136,8 @@ def _explain(draft: _Draft, network: Network, head: IntegerHead, pictures: Seque
 
 
 def _draft(run: Run, *, within_budget: bool) -> _Draft:
-    """Network, head and gate of a run; temperature 1. `within_budget`: raises `QuantizationBudgetExceeded` where the integer
-    network loses more than the recipe allows."""
+    """Network, head and gate of a run; temperature 1. With `within_budget`, raises `QuantizationBudgetExceeded` where the
+    integer network loses more than the recipe allows."""
     recipe = run.recipe
     samples = [*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]]
     pictures = load_pixels(run.data, samples, recipe.data.area_px)

@@ -1,66 +1,363 @@
-"""Data sets and splits."""
+"""Adapters: what each finds in a folder, how it groups, and what it says of a folder that isn't as it should be."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 from conftest import SHARED_DATA
 
-from training.data import CALIBRATION, TEST, TRAINING, Split, find_samples, split_samples
-from training.errors import DataError, SplitError
+from device.image import decode
+from training.data import LIMITS, Sample, default_labels, find_samples, list_samples, load_pixels, picture_bytes
+from training.data.sections import section_pixels, sections
+from training.errors import DataError
 from training.recipe import load_recipe
 
-RECIPE = load_recipe("bach")
+
+def draw(path: Path, size: tuple[int, int] = (96, 96), seed: int = 0, mode: str = "RGB") -> None:
+    """A picture of coarse noise: structure that survives JPEG, and that no other seed has."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 256, (24, 24, 3), np.uint8)
+    PIL.Image.fromarray(noise).resize(size, PIL.Image.Resampling.BICUBIC).convert(mode).save(path)
+
+
+def listed(adapter: str, folder: Path, labels: tuple[str, ...] = (), **options: str) -> tuple[list[Sample], list[str]]:
+    """What an adapter finds, and what it noted."""
+    notes: list[str] = []
+    return list_samples(adapter, folder, labels or default_labels(adapter, folder), options, notes.append), notes
+
+
+def touch(folder: Path, *files: str) -> None:
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+
+
+# --- what all adapters say no to -----------------------------------------------------------------------------------
+
+
+def test_what_is_missing_or_unknown_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "normal/n001.jpg", "benign/b001.jpg", "invasive/iv001.jpg")
+    for adapter, folder, options, named in (
+        ("bach", tmp_path, {}, "insitu"),
+        ("bach", tmp_path / "absent", {}, "absent"),
+        ("bach", tmp_path, {"blocks": "10"}, "blocks"),
+        ("bach", tmp_path, {"block": "ten"}, "ten"),
+        ("breakhis", tmp_path, {"target": "type"}, "subtype"),
+        ("kaggle", tmp_path, {}, "mini_mias"),
+        ("mini_mias", tmp_path, {}, "Info.txt"),
+        ("cbis_ddsm", tmp_path, {}, "case_description"),
+    ):
+        with pytest.raises(DataError, match=named):
+            listed(adapter, folder, ("normal", "benign", "insitu", "invasive"), **options)
+
+
+# --- BACH ------------------------------------------------------------------------------------------------------------
+
+
+def test_bach_keeps_blocks_of_consecutive_numbers_together(tmp_path: Path) -> None:
+    for label in ("normal", "benign", "insitu", "invasive"):
+        touch(tmp_path, *(f"{label}/x{number:03}.jpg" for number in (0, 9, 10, 99)), f"{label}/notes.txt")
+    touch(tmp_path, "normal/overview.jpg")
+    samples, notes = listed("bach", tmp_path)
+    assert [sample.group for sample in samples if sample.label == 2] == ["0", "0", "10", "90"]
+    assert notes == ["normal/overview.jpg is left out: its name doesn't end in a number"]
+
+
+def test_bach_knows_the_scale_of_reduced_copies(tmp_path: Path) -> None:
+    for label in ("normal", "benign", "insitu", "invasive"):
+        draw(tmp_path / label / "x001.jpg", (768, 576))
+    assert listed("bach", tmp_path)[0][0].um_per_px == 1.12  # 0.42 µm/px at 2048 px
+
+
+# --- IDC -------------------------------------------------------------------------------------------------------------
+
+
+def tile(folder: Path, patient: str, label: int, x: int, y: int, size: tuple[int, int] = (50, 50)) -> None:
+    draw(folder / patient / str(label) / f"{patient}_idx5_x{x}_y{y}_class{label}.png", size, seed=x * 7 + y)
+
+
+def test_idc_sections_are_put_together_from_their_tiles(tmp_path: Path) -> None:
+    tile(tmp_path, "100", 0, 1, 101)
+    tile(tmp_path, "100", 1, 101, 101)
+    tile(tmp_path, "100", 0, 51, 151)
+    tile(tmp_path, "200", 1, 901, 51)
+    samples, _ = listed("idc", tmp_path)
+    first, second = sections(samples)
+    assert (first.patient, second.patient) == ("100", "200")
+    assert first.labels.tolist() == [[0, -1, 1], [-1, 0, -1]]
+    pixels = section_pixels(tmp_path, first, samples)
+    assert pixels.shape == (100, 150, 3)
+    expected = decode((tmp_path / "100/1/100_idx5_x101_y101_class1.png").read_bytes(), LIMITS).pixels
+    np.testing.assert_array_equal(pixels[:50, 100:], expected)
+    assert (pixels[50:, :50] == 255).all()
+
+
+def test_idc_leaves_out_clipped_tiles_and_names_that_contradict_their_folder(tmp_path: Path) -> None:
+    tile(tmp_path, "100", 0, 1, 1)
+    tile(tmp_path, "100", 1, 51, 1)
+    tile(tmp_path, "100", 1, 101, 1, (12, 50))
+    draw(tmp_path / "100/1/100_idx5_x151_y1_class0.png")
+    samples, notes = listed("idc", tmp_path)
+    assert [sample.extra["x"] for sample in samples] == [1, 51]
+    assert len(notes) == 2
+    assert "x151_y1_class0" in notes[0]
+    assert "1 tiles" in notes[1]
+
+
+def test_samples_that_are_no_grid_are_no_section(tmp_path: Path) -> None:
+    tile(tmp_path, "100", 0, 1, 1)
+    tile(tmp_path, "100", 1, 30, 1)
+    with pytest.raises(DataError, match="one grid"):
+        sections(listed("idc", tmp_path)[0])
+    with pytest.raises(DataError, match="no place"):
+        sections([Sample("a.png", 0, "a")])
+
+
+# --- BreakHis --------------------------------------------------------------------------------------------------------
+
+ARCHIVE = "BreaKHis_v1/histology_slides/breast"
+FIELDS = (
+    f"{ARCHIVE}/benign/SOB/adenosis/SOB_B_A_14-22549AB/100X/SOB_B_A-14-22549AB-100-001.png",
+    f"{ARCHIVE}/benign/SOB/adenosis/SOB_B_A_14-22549CD/400X/SOB_B_A-14-22549CD-400-002.png",
+    f"{ARCHIVE}/malignant/SOB/lobular_carcinoma/SOB_M_LC_14-13412/100X/SOB_M_LC-14-13412-100-001.png",
+    "malignant/DC/14-13412/100X/SOB_M_DC-14-13412-100-003.jpg",
+)
+
+
+def test_breakhis_reads_both_layouts_and_groups_by_patient(tmp_path: Path) -> None:
+    touch(tmp_path, *FIELDS, "benign/A/SOB_B_A-nonsense.png", "README.txt")
+    samples, notes = listed("breakhis", tmp_path, magnification="all")
+    assert {sample.file: sample.label for sample in samples} == dict(zip(FIELDS, (0, 0, 1, 1), strict=True))
+    # Two slides of one patient, and one patient under two subtypes.
+    assert {sample.group for sample in samples} == {"14-22549", "14-13412"}
+    assert {sample.um_per_px for sample in samples} == {0.2, 0.05}
+    assert len(notes) == 1
+    assert "nonsense" in notes[0]
+    assert len(listed("breakhis", tmp_path)[0]) == 3  # 100X unless asked otherwise
+
+
+def test_breakhis_by_subtype_in_the_recipes_order(tmp_path: Path) -> None:
+    touch(tmp_path, *FIELDS)
+    samples, _ = listed("breakhis", tmp_path, ("LC", "DC"), target="subtype")
+    assert [(sample.label, sample.extra["subtype"]) for sample in samples] == [(0, "LC"), (1, "DC")]
+    with pytest.raises(DataError, match="class MC"):
+        listed("breakhis", tmp_path, ("LC", "DC", "MC"), target="subtype")
+
+
+# --- mammograms ------------------------------------------------------------------------------------------------------
+
+
+def film(path: Path, size: tuple[int, int] = (1024, 1024), breast: float = 1.0) -> None:
+    """A grey film whose left share is breast."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.zeros((size[1], size[0]), np.uint8)
+    pixels[:, : round(size[0] * breast)] = 120
+    PIL.Image.fromarray(pixels).save(path)
+
+
+def test_mini_mias_lesions_count_from_the_bottom(tmp_path: Path) -> None:
+    film(tmp_path / "mdb001.png")
+    film(tmp_path / "mdb003.png")
+    # 964 from the bottom is 60 from the top: held by the first two windows of the topmost row.
+    (tmp_path / "Info.txt").write_text("mdb001 G CIRC B 200 964 20\nmdb003 D NORM \n")
+    samples, notes = listed("mini_mias", tmp_path)
+    assert len(samples) == 2 * 49
+    assert {sample.box for sample in samples if sample.label == 1} == {(0, 0, 256, 256), (128, 0, 384, 256)}
+    assert {sample.group for sample in samples} == {"pair001", "pair002"}
+    shown = next(sample for sample in samples if sample.label == 1)
+    assert shown.extra["severity"] == "benign"
+    assert shown.extra["tissue"] == "G"
+    assert not notes
+
+
+def test_a_window_is_positive_from_thirty_per_cent_of_a_lesion_or_of_itself(tmp_path: Path) -> None:
+    film(tmp_path / "mdb001.png")
+    film(tmp_path / "mdb003.png")
+    # A circle of 300 px covers several windows wholly, though each shows less than 30 % of it.
+    (tmp_path / "Info.txt").write_text("mdb001 G CIRC M 512 512 300\nmdb003 D NORM \n")
+    samples, _ = listed("mini_mias", tmp_path)
+    centre = next(sample for sample in samples if sample.box == (384, 384, 640, 640) and sample.file == "mdb001.png")
+    assert 256**2 / (np.pi * 300**2) < 0.3
+    assert (centre.label, centre.extra["overlap"]) == (1, 1.0)
+    by_severity, _ = listed("mini_mias", tmp_path, ("normal", "malignant"))
+    assert [sample.label for sample in by_severity] == [sample.label for sample in samples]
+
+
+def test_windows_without_breast_are_dropped(tmp_path: Path) -> None:
+    film(tmp_path / "mdb001.png", breast=0.5)
+    film(tmp_path / "mdb003.png", breast=0.5)
+    (tmp_path / "Info.txt").write_text("mdb001 G CIRC B 128 512 60\nmdb003 D NORM \n")
+    samples, _ = listed("mini_mias", tmp_path)
+    assert len(samples) == 2 * 4 * 7  # of seven columns of windows, the fourth is half breast
+    assert min(float(sample.extra["breast"]) for sample in samples) == 0.5
+    everything, _ = listed("mini_mias", tmp_path, breast="0")
+    assert len(everything) == 2 * 49
+
+
+def test_films_without_a_place_for_their_abnormality_are_left_out_and_told(tmp_path: Path) -> None:
+    for number in (1, 3, 5, 7):
+        film(tmp_path / f"mdb{number:03}.png")
+    (tmp_path / "Info.txt").write_text(
+        "mdb001 G CIRC B 128 900 60\nmdb003 D NORM \nmdb005 F CALC M *NOTE 3*\nmdb009 F NORM \n"
+    )
+    samples, notes = listed("mini_mias", tmp_path)
+    assert {sample.file for sample in samples} == {"mdb001.png", "mdb003.png"}
+    assert [note.split()[0] for note in notes] == ["mdb005.png", "mdb007.png", "1"]
+    film(tmp_path / "mdb003.png", (512, 512))
+    with pytest.raises(DataError, match="512"):
+        listed("mini_mias", tmp_path)
+    (tmp_path / "mdb003.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="mdb003"):
+        listed("mini_mias", tmp_path)
+
+
+def test_a_window_is_cut_out_without_loss(tmp_path: Path) -> None:
+    draw(tmp_path / "mdb001.pgm", (1024, 1024), mode="L")
+    sample = Sample("mdb001.pgm", 0, "pair001", box=(128, 256, 384, 512))
+    pixels = decode(picture_bytes(tmp_path, sample), LIMITS).pixels
+    with PIL.Image.open(tmp_path / "mdb001.pgm") as picture:
+        np.testing.assert_array_equal(pixels[..., 1], np.asarray(picture)[256:512, 128:384])
+    assert load_pixels(tmp_path, [sample], 64 * 64)[0].shape == (64, 64, 3)
+
+
+DDSM_HEAD = (
+    "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,assessment,pathology,"
+    "subtlety,image file path,cropped image file path,ROI mask file path"
+)
+
+
+def ddsm_row(patient: str, kind: str, pathology: str, mask: str, crop: str) -> str:
+    image = f"{kind.title()}-Training_{patient}_LEFT_CC/1/2/000000.dcm"
+    return f'{patient},3,LEFT,CC,1,{kind},4,{pathology},4,{image},"{crop}\n",{mask}'
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder laid out like BACH, its files empty: listing and splitting don't open them."""
-    for label, prefix in (("normal", "n"), ("benign", "b"), ("insitu", "is"), ("invasive", "iv")):
-        (tmp_path / label).mkdir()
-        for number in range(0, 100, 3):
-            (tmp_path / label / f"{prefix}{number:03}.jpg").touch()
+def ddsm(tmp_path: Path) -> Path:
+    """Two films in the archive's layout: one has a malignant mass, a benign calcification, and an exchanged mask path."""
+    size = (800, 1600)
+    for patient, kind in (("P_00001", "Mass"), ("P_00001", "Calc"), ("P_00002", "Mass")):
+        film(tmp_path / f"{kind}-Training_{patient}_LEFT_CC/1/2/000000.png", size)
+    for name, corner in (("mass1", (0, 0)), ("calc1", (600, 1200)), ("mass2", (300, 800))):
+        mask = np.zeros((size[1], size[0]), np.uint8)
+        mask[corner[1] : corner[1] + 200, corner[0] : corner[0] + 100] = 255
+        (tmp_path / name).mkdir()
+        PIL.Image.fromarray(mask).save(tmp_path / name / "000001.png")
+        draw(tmp_path / name / "000000.png", (100, 200), mode="L")
+    mass = [
+        ddsm_row("P_00001", "mass", "MALIGNANT", "mass1/000000.dcm", "mass1/000001.dcm"),
+        ddsm_row("P_00002", "mass", "BENIGN_WITHOUT_CALLBACK", "mass2/000001.dcm", "mass2/000000.dcm"),
+    ]
+    calc = [ddsm_row("P_00001", "calc", "BENIGN", "calc1/000001.dcm", "calc1/000000.dcm")]
+    for name, rows in (("mass", mass), ("calc", calc)):
+        (tmp_path / f"{name}_case_description_train_set.csv").write_text("\n".join([DDSM_HEAD, *rows]) + "\n")
     return tmp_path
 
 
-def test_blocks_of_consecutive_numbers_stay_on_one_side(folder: Path) -> None:
-    split = split_samples(find_samples(RECIPE, folder), RECIPE.split)
-    groups = {part: {sample.group for sample in samples} for part, samples in split.parts.items()}
-    assert groups[TEST] == {80, 90}
-    assert groups[CALIBRATION] == {20}
-    assert groups[TRAINING] == {0, 10, 30, 40, 50, 60, 70}
-    for part in split.parts.values():
-        assert {sample.label for sample in part} == {0, 1, 2, 3}
+def test_cbis_ddsm_takes_lesions_from_masks_of_all_tables(ddsm: Path) -> None:
+    samples, notes = listed("ddsm", ddsm, ("normal", "benign", "malignant"))
+    assert not notes
+    assert len(samples) == 2 * 49
+    by_label = {label: [s for s in samples if s.label == label] for label in (0, 1, 2)}
+    # The mass of 100 × 200 px in the corner lies in one window whole, and in none other to 30 %.
+    assert {(s.group, s.box) for s in by_label[2]} == {("P_00001", (0, 0, 200, 400))}
+    # The same film's calcification is in the other table, with a path of its own: no window on it is called normal.
+    assert ("P_00001", (600, 1200, 800, 1600)) in {(s.group, s.box) for s in by_label[1]}
+    assert {s.file for s in samples if s.group == "P_00001"} == {"Calc-Training_P_00001_LEFT_CC/1/2/000000.png"}
+    assert {s.extra["abnormality"] for s in by_label[2]} == {"mass"}
 
 
-def test_a_split_read_back_has_the_same_hash(folder: Path) -> None:
-    split = split_samples(find_samples(RECIPE, folder), RECIPE.split)
-    assert Split.from_json(split.to_json()).sha256 == split.sha256
-    (folder / "normal" / "n000.jpg").unlink()
-    assert split_samples(find_samples(RECIPE, folder), RECIPE.split).sha256 != split.sha256
+def test_cbis_ddsm_names_what_is_wrong_with_its_tables_and_films(ddsm: Path) -> None:
+    (ddsm / "Mass-Training_P_00002_LEFT_CC/1/2/000000.png").unlink()
+    _, notes = listed("cbis_ddsm", ddsm)
+    assert len(notes) == 1
+    assert "P_00002 LEFT CC" in notes[0]
+    table = ddsm / "mass_case_description_train_set.csv"
+    text = table.read_text()
+    table.write_text(text.replace("MALIGNANT", "UNSURE"))
+    with pytest.raises(DataError, match="UNSURE"):
+        listed("cbis_ddsm", ddsm)
+    table.write_text(text.replace("ROI mask file path", "mask"))
+    with pytest.raises(DataError, match="ROI mask file path"):
+        listed("cbis_ddsm", ddsm)
 
 
-def test_splits_that_leave_a_part_empty_or_overlap_are_refused(folder: Path) -> None:
-    samples = find_samples(RECIPE, folder)
-    for rule in (
-        replace(RECIPE.split, test=(500,)),
-        replace(RECIPE.split, test=(20,)),
-        replace(RECIPE.split, test=(0, 10, *range(30, 100, 10))),
-    ):
-        with pytest.raises(SplitError):
-            split_samples(samples, rule)
+# --- BUSI and folders --------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_without_a_class_is_named(folder: Path) -> None:
-    for file in (folder / "insitu").iterdir():
-        file.unlink()
-    with pytest.raises(DataError, match="insitu"):
-        find_samples(RECIPE, folder)
+def test_busi_joins_copies_and_leaves_masks_out(tmp_path: Path) -> None:
+    for number, label in enumerate(("normal", "benign", "malignant")):
+        draw(tmp_path / label / f"{label} (1).png", seed=number)
+        draw(tmp_path / label / f"{label} (1)_mask.png")
+        draw(tmp_path / label / f"{label} (2).png", seed=10 + number)
+    with PIL.Image.open(tmp_path / "benign/benign (2).png") as picture:
+        picture.save(tmp_path / "malignant/malignant (3).jpg", quality=60)
+    samples, notes = listed("busi", tmp_path)
+    assert len(samples) == 7
+    groups = {sample.file: sample.group for sample in samples}
+    assert groups["malignant/malignant (3).jpg"] == groups["benign/benign (2).png"]
+    assert len(set(groups.values())) == 6
+    assert notes[0].startswith("1 pictures")
+    assert len({sample.group for sample in listed("busi", tmp_path, copies="keep")[0]}) == 7
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    touch(tmp_path, "well/a.png", "well/deep/b.png", "ill/c.JPG", "ill/notes.txt")
+    return tmp_path
+
+
+def test_own_folders_are_classes_and_a_table_gives_groups(own: Path) -> None:
+    samples, notes = listed("folder", own, um_per_px="0.5")
+    assert [(s.file, s.label, s.group) for s in samples] == [
+        ("ill/c.JPG", 0, "ill/c.JPG"),
+        ("well/a.png", 1, "well/a.png"),
+        ("well/deep/b.png", 1, "well/deep/b.png"),
+    ]
+    assert samples[0].um_per_px == 0.5
+    assert "a patient of its own" in notes[0]
+    (own / "groups.csv").write_text("\ufefffile,group\nwell/a.png,p1\nwell/deep/b.png,p1\nill/c.JPG,p2\n")
+    samples, notes = listed("folder", own, ("well", "ill"))
+    assert [(s.label, s.group) for s in samples] == [(0, "p1"), (0, "p1"), (1, "p2")]
+    assert not notes
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ("file,group\nwell/a.png,p1\nwell/x.png,p1\n", r"names well/x.png \(line 3\)"),
+        ("file,group\nwell/a.png,p1\nill/c.JPG,p2\n", "misses 1 pictures, the first well/deep/b.png"),
+        ("file,group\nwell/a.png,p1\nwell/a.png,p2\n", "twice"),
+        ("file,group\nwell/a.png,\n", "no group"),
+        ("file,patient\nwell/a.png,p1\n", "no column group"),
+    ],
+)
+def test_a_table_of_groups_that_does_not_fit_is_refused(own: Path, table: str, named: str) -> None:
+    (own / "groups.csv").write_text(table)
+    with pytest.raises(DataError, match=named):
+        listed("folder", own)
+
+
+# --- the real sets -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.shared_data
-def test_the_real_set_has_what_the_recipe_says() -> None:
-    split = split_samples(find_samples(RECIPE, SHARED_DATA / "bach"), RECIPE.split)
-    assert {part: len(samples) for part, samples in split.parts.items()} == {TRAINING: 200, CALIBRATION: 40, TEST: 80}
+@pytest.mark.parametrize(
+    ("recipe", "folder", "counts", "groups"),
+    [
+        ("bach", "bach", (80, 80, 80, 80), 8),
+        ("idc", "idc", (4315, 3662), 20),  # 7,985 files less eight that a section's edge clips
+        ("breakhis", "breakhis", (199, 143), 18),
+        ("mammogram", "mini_mias", (4858, 388), 121),
+        ("busi", "busi", (106, 350, 168), 520),
+    ],
+)
+def test_the_real_sets_have_what_their_recipes_expect(
+    recipe: str, folder: str, counts: tuple[int, ...], groups: int
+) -> None:
+    samples = find_samples(load_recipe(recipe), SHARED_DATA / folder)
+    assert Counter(sample.label for sample in samples) == dict(enumerate(counts))
+    assert len({sample.group for sample in samples}) == groups

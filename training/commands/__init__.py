@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.commands import crossval, data, evaluate, fit, gate, pack, quantization, results, score
+from training.commands import crossval, data, evaluate, fit, gate, pack, quantization, results, score, trials
 from training.commands.options import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -14,5 +14,6 @@ COMMANDS: tuple[Command, ...] = (
     *gate.COMMANDS,
     *quantization.COMMANDS,
     *crossval.COMMANDS,
+    *trials.COMMANDS,
     *score.COMMANDS,
 )

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out or Path("runs") / f"{recipe.id}-crossval"
     folds = make_folds(find_samples(recipe, data), recipe.split)
     check_leaks(folds, data)
-    with connect(arguments.scheduler, arguments.workers, dashboard=arguments.dashboard) as client:
+    with connect(arguments.scheduler, arguments.workers) as client:
         crossval(recipe, data, folds, out, client, names=arguments.folds, epochs=arguments.epochs)
     figures = json.loads((out / METRICS).read_text(encoding="utf-8"))
     print(fold_table(figures["by_fold"], figures["all"]))

@@ -20,4 +20,3 @@ def add_engine(parser: argparse.ArgumentParser, workers: int) -> None:
         help=f"processes on this machine, one thread each (default {workers})",
     )
     parser.add_argument("--scheduler", help="tcp://HOST:8786 of a running Dask cluster, instead of this machine")
-    parser.add_argument("--dashboard", action="store_true", help="Dask's dashboard of the local workers, on port 8787")

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         counts = sorted({1, arguments.workers})
         print(benchmark_table(benchmark(arguments.folder, shipment, counts, arguments.batch)))
         return
-    with connect(arguments.scheduler, arguments.workers, dashboard=arguments.dashboard) as client:
+    with connect(arguments.scheduler, arguments.workers) as client:
         table = score(arguments.folder, shipment, client, arguments.out, arguments.batch)
     print(told(table))
     print(f"wrote {arguments.out}")

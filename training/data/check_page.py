@@ -67,15 +67,15 @@ def sentences(found: Check) -> list[str]:
         f"{len(found.samples)} pictures{windows} in {len(found.groups)} groups. Files: {sizes}{more}. µm/px: {scale}.",
         f"The largest class has {per_class.max() / per_class.min():.1f} times the pictures of the smallest.",
         *found.confounding.words(),
-        f"{len(identical)} pairs of files are identical, {len(near)} near-identical (at most {NEAR} of 256 bits of their "
-        f"perceptual hashes differ); {len(across)} pairs lie in two groups, "
+        f"Pairs of files with the same picture: {len(identical)} identical, {len(near)} near-identical (at most {NEAR} of "
+        f"256 bits of their perceptual hashes differ). Of these, {len(across)} lie in two groups and "
         f"{sum(not copy.same_class for copy in found.copies)} in two classes.",
     ]
     if across:
         told.append("Pairs in two groups leak when a split divides them: put them into one group (--groups).")
     if found.flat:
         told.append(f"{found.flat} files are flat (blank or nearly) and were not compared.")
-    told.append(f"{len(found.unreadable)} files can't be read." if found.unreadable else "All files can be read.")
+    told.append(f"Files that can't be read: {len(found.unreadable)}." if found.unreadable else "All files can be read.")
     return [*told, *found.notes]
 
 
@@ -99,24 +99,25 @@ def _data_uri(data: bytes, kind: str) -> str:
 def _balance(found: Check) -> str:
     """The class-balance figure as a data URI: pictures by class, and by group and class."""
     largest = np.argsort(-found.table.sum(axis=1), kind="stable")[:SHOWN]
-    figure = Figure(figsize=(9, max(2.6, 0.6 + 0.19 * len(largest))), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1, 2))
+    heights = (0.8 + 0.3 * len(found.labels), 0.8 + 0.19 * len(largest))
+    figure = Figure(figsize=(9, sum(heights)), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=heights)
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(found.labels))]
-    bars = left.barh(found.labels, found.table.sum(axis=0), color=colours)
-    left.bar_label(bars, padding=2, fontsize=8)
-    left.margins(x=0.2)
-    left.invert_yaxis()
-    left.set_xlabel("pictures")
+    bars = above.barh(found.labels, found.table.sum(axis=0), color=colours)
+    above.bar_label(bars, padding=2, fontsize=8)
+    above.margins(x=0.1)
+    above.invert_yaxis()
+    above.set_xlabel("pictures")
     before = np.zeros(len(largest))
     for index, label in enumerate(found.labels):
         counts = found.table[largest, index]
-        right.barh(range(len(largest)), counts, left=before, color=colours[index], label=label)
+        below.barh(range(len(largest)), counts, left=before, color=colours[index], label=label)
         before += counts
-    right.set_yticks(range(len(largest)), [found.groups[i][-28:] for i in largest], fontsize=7)
-    right.invert_yaxis()
-    right.set_xlabel(f"pictures in each of the {len(largest)} largest of {len(found.groups)} groups")
-    right.legend(fontsize=8)
-    for axes in (left, right):
+    below.set_yticks(range(len(largest)), [found.groups[i][-28:] for i in largest], fontsize=7)
+    below.invert_yaxis()
+    below.set_xlabel(f"pictures in each of the {len(largest)} largest of {len(found.groups)} groups")
+    below.legend(fontsize=8)
+    for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})

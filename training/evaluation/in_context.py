@@ -57,7 +57,8 @@ def _windows(section: Section, pixels: NDArray[np.uint8]) -> Iterator[tuple[NDAr
 def tile_logits(class_map: NDArray[np.float64]) -> NDArray[np.float64]:
     """A window's class map [h, w, K] → logits of the tiles in its core [CORE, CORE, K]."""
     height, width, classes = class_map.shape
-    tiles = class_map.reshape(WINDOW, height // WINDOW, WINDOW, width // WINDOW, classes).mean((1, 3))
+    cells = class_map.reshape(WINDOW, height // WINDOW, WINDOW, width // WINDOW, classes)
+    tiles: NDArray[np.float64] = cells.mean((1, 3))
     margin = (WINDOW - CORE) // 2
     return tiles[margin : margin + CORE, margin : margin + CORE]
 
@@ -72,7 +73,7 @@ def read_in_context(
     """
     wide = window_reader(reader)
     readable = np.nonzero(lone["error"].isna())[0]
-    tiles = [samples[index] for index in readable]
+    tiles = [samples[int(index)] for index in readable]
     logits = np.full((len(samples), len(labels)), np.nan)
     latency_ms = np.full(len(samples), np.nan)
     for section in track(sections(tiles), "read sections", transient=True):

@@ -5,7 +5,8 @@
     Mass-Training_P_00001_LEFT_CC_1/STUDY/SERIES/000001.png      a lesion's mask ("ROI mask file path")
 
 Films are windowed (`training/data/windows.py`). The patient is `patient_id`, over all tables. All films have a lesion; the
-windows beside it are the normal ones. A film's lesions are all that any of the tables gives it.
+windows beside it are the normal ones. A breast with a mass and a calcification has its film twice in the archive, under
+two names: it is taken once, with the lesions of all tables, or the copy's windows on the other lesion would be "normal".
 
 A trap of the archive: in many rows the mask's and the crop's paths are exchanged. The mask is the one as large as the film.
 """
@@ -31,37 +32,35 @@ from training.errors import DataError
 
 TABLES = "*_case_description_*_set.csv"
 IMAGE, MASK, CROP = "image file path", "ROI mask file path", "cropped image file path"
-COLUMNS = ("patient_id", "pathology", "abnormality type", IMAGE, MASK, CROP)
+FILM = ("patient_id", "left or right breast", "image view")  # one film
+COLUMNS = (*FILM, "pathology", "abnormality type", IMAGE, MASK, CROP)
 PATHOLOGY = {"MALIGNANT": "malignant", "BENIGN": "benign", "BENIGN_WITHOUT_CALLBACK": "benign"}
 SMALL_PX = 512 * 512  # masks and the breast's area are held at about this size
 HALF_WHITE = 127
 
 
 def find(source: Source) -> list[Sample]:
-    films: dict[str, list[dict[str, str]]] = defaultdict(list)
+    films: dict[tuple[str, ...], list[dict[str, str]]] = defaultdict(list)
     for row in _rows(source.folder):
-        films[row[IMAGE]].append(row)
+        films[tuple(row[column] for column in FILM)].append(row)
     samples = []
-    for listed, rows in sorted(films.items()):
-        path = _file(source.folder, listed)
+    for (patient, side, view), rows in sorted(films.items()):
+        name = f"the film {patient} {side} {view}"
+        path = next((found for row in rows if (found := _file(source.folder, row[IMAGE]))), None)
         if path is None:
-            source.note(f"{listed} is left out: the film isn't there with the suffix .png")
+            source.note(f"{name} is left out: {rows[0][IMAGE]} isn't there with the suffix .png")
             continue
         size = _size(path)
-        masks = [_mask(source.folder, row, size) for row in rows]
-        if any(mask is None for mask in masks):
-            source.note(f"{listed} is left out: a lesion has no mask of the film's size")
+        masks = [mask for row in rows if (mask := _mask(source.folder, row, size))]
+        if len(masks) < len(rows):
+            source.note(f"{name} is left out: a lesion has no mask of the film's size")
             continue
-        extra: dict[str, str | float] = {
-            name: rows[0][column] for name, column in (("view", "image view"), ("side", "left or right breast"))
-            if rows[0].get(column)
-        }  # fmt: skip
         lesions = [
             Lesion(_pixels(mask) > HALF_WHITE, PATHOLOGY[row["pathology"]], {"abnormality": row["abnormality type"]})
             for row, mask in zip(rows, masks, strict=True)
-            if mask is not None
         ]
-        whole = Sample(path.relative_to(source.folder).as_posix(), 0, rows[0]["patient_id"], extra=extra)
+        file = path.relative_to(source.folder).as_posix()
+        whole = Sample(file, 0, patient, extra={"side": side, "view": view})
         samples += windows(Film(whole, size, breast_area(_pixels(path)), lesions), source)
     return samples
 

@@ -22,7 +22,9 @@ PNG_HEAD = 24  # signature, then the header chunk up to width and height
 
 def find(source: Source) -> list[Sample]:
     if len(source.labels) != 2:
-        raise DataError(f"idc has two classes, without and with carcinoma in this order; asked for {len(source.labels)}")
+        raise DataError(
+            f"idc has two classes, without and with carcinoma in this order; asked for {len(source.labels)}"
+        )
     samples, clipped = [], 0
     for path in sorted(source.folder.glob("*/[01]/*.png")):
         patient, label = path.parts[-3:-1]

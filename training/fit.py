@@ -107,7 +107,8 @@ def _validation(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Se
             yield networks.scale_pixels(picture[None]), target[None, None, None]
 
     spec = (tf.TensorSpec((1, None, None, 3)), tf.TensorSpec((1, 1, 1, classes + 1)))
-    return tf.data.Dataset.from_generator(whole, output_signature=spec)
+    data = tf.data.Dataset.from_generator(whole, output_signature=spec)
+    return data.apply(tf.data.experimental.assert_cardinality(len(samples)))
 
 
 def _schedule(recipe: Recipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -203,6 +204,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         validation_data=validation,
         validation_freq=1 if recipe.fit.patience else VALIDATE_EVERY,
         callbacks=callbacks,
+        shuffle=False,  # the batches are
         verbose=verbose,
     )
     facts = {

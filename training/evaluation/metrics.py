@@ -227,6 +227,7 @@ def by_patient(table: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any
                 "fold": ", ".join(sorted(set(part["fold"].dropna()))),
                 "n": len(part),
                 "classes": {label: int((rows.truth == k).sum()) for k, label in enumerate(labels)},
+                "right": {label: int(rows.right[rows.truth == k].sum()) for k, label in enumerate(labels)},
                 "accuracy": _value(series, "accuracy"),
                 "balanced_accuracy": _value(series, "balanced_accuracy") if both else None,
                 "macro_auroc": _value(series, "macro_auroc") if both else None,

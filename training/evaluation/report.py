@@ -123,6 +123,7 @@ def render(document: Mapping[str, Any]) -> str:
         "signed_limits": partial(words.limits, signed=True),
         "mean_and_deviation": words.mean_and_deviation,
         "unit_column": words.unit_column,
+        "right_of": words.right_of,
         "headline": words.HEADLINE,
     }
     figures = document["summary"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.evaluation.words import mean_and_deviation, number, title, unit_column, with_interval
+from training.evaluation.words import mean_and_deviation, number, right_of, title, unit_column, with_interval
 
 PUBLISHED = Path(__file__).with_name("published.toml")
 HEAD = """# Results
@@ -93,7 +93,7 @@ def _patients(report: Mapping[str, Any]) -> str:
     rows = [
         [
             row["patient"],
-            *(str(row["classes"][label]) for label in labels),
+            *(right_of(row, label) for label in labels),
             number("accuracy", row["accuracy"]),
             number("balanced_accuracy", row["balanced_accuracy"]),
             number("auroc", row["macro_auroc"]),
@@ -101,7 +101,7 @@ def _patients(report: Mapping[str, Any]) -> str:
         ]
         for row in report["patients"]
     ]
-    return _table(
+    return "Under each class: how many of its pictures are right.\n\n" + _table(
         [report["unit"], *labels.values(), "Accuracy", "Balanced accuracy", "AUROC, mean of classes", "Refused"], rows
     )
 

@@ -75,6 +75,12 @@ def with_interval(name: str, figure: Mapping[str, float | None], *, signed: bool
     return number(name, figure["value"], signed=signed) + (f" ({told})" if told else "")
 
 
+def right_of(row: Mapping[str, Any], label: str) -> str:
+    """A patient's pictures of a class: how many of them are right, `7 of 9`."""
+    n = row["classes"][label]
+    return f"{row['right'][label]} of {n}" if n else NOTHING
+
+
 def mean_and_deviation(name: str, folds: Mapping[str, Any] | None) -> str:
     """`86.2 % ± 1.3 %` over folds."""
     found = folds and folds.get(name)

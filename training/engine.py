@@ -85,9 +85,10 @@ def installed() -> dict[str, str]:
     return found | {"loupe's code": digest.hexdigest()[:12]}
 
 
-def _check_worker(wanted: Mapping[str, str]) -> None:
-    """Raises `ClusterError` when this worker isn't set up like the machine that gives the tasks."""
-    worker = get_worker()
+def _check_worker(wanted: Mapping[str, str], dask_worker: Worker | None = None) -> None:
+    """Raises `ClusterError` when this worker isn't set up like the machine that gives the tasks. `Client.run` fills in
+    `dask_worker`; in a task the worker is asked for."""
+    worker = dask_worker or get_worker()
     threads = worker.state.nthreads
     if threads != 1:
         raise ClusterError(

@@ -1,0 +1,123 @@
+"""Scoring a folder on a real local cluster: unreadable pictures are rows, and what is read isn't read again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import BUNDLE, KEYS
+from distributed import Client
+from engine_tasks import DEADLY, read_and_die, read_only_deadly, read_until_deadly
+from PIL import Image
+
+from training import engine
+from training import score as scoring
+from training.engine import connect
+from training.errors import DataError, ScoreError, TaskFailed
+from training.evaluation.table import load_table
+from training.phantoms import draw
+from training.score import KILLED, Shipment, benchmark_table, find_pictures, read_batch, score, ship, told
+
+KINDS = ("normal", "benign", "insitu", "invasive")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(engine.SETTINGS, "distributed.scheduler.allowed-failures", 1)  # each death costs seconds
+        with connect(None, 2) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def shipment() -> Shipment:
+    return ship(BUNDLE, KEYS)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures in folders and two files that are none."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(12):
+        (folder / f"slide {number % 3}").mkdir(exist_ok=True)
+        pixels = draw(KINDS[number % 4], number, 96, 96).pixels
+        Image.fromarray(pixels).save(folder / f"slide {number % 3}" / f"{number}.PNG")
+    (folder / "empty.jpg").touch()
+    (folder / "text.png").write_text("no picture")
+    (folder / "notes.txt").write_text("not meant to be one")
+    return folder
+
+
+def test_each_picture_is_a_row_and_unreadable_ones_say_why(
+    client: Client, shipment: Shipment, pictures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "readings.parquet"
+    table = score(pictures, shipment, client, out, batch=4)
+    assert list(table["file"]) == find_pictures(pictures)
+    assert load_table(out).equals(table)
+    assert table["label"].isna().all()
+    unread = table[table["error"].notna()]
+    assert set(unread["file"]) == {"empty.jpg", "text.png"}
+    assert "unreadable" in told(table)
+    assert "text.png" in told(table)
+    assert table.loc[table["error"].isna(), "prediction"].notna().all()
+    assert [path.name for path in tmp_path.iterdir()] == ["readings.parquet"]
+    with pytest.raises(ScoreError, match="is there already"):
+        score(pictures, shipment, client, out, batch=4)
+
+
+def test_what_is_read_is_kept_when_a_batch_fails_and_the_next_call_goes_on(
+    client: Client, shipment: Shipment, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "readings.parquet"
+    monkeypatch.setattr(scoring, "read_batch", read_until_deadly)
+    with pytest.raises(TaskFailed, match="the disk is gone"):
+        score(pictures, shipment, client, out, batch=4)
+    assert not out.exists()
+    other = Shipment(shipment.name, shipment.bundle + b"another", shipment.keys)
+    with pytest.raises(ScoreError, match="another bundle"):
+        score(pictures, other, client, out, batch=4)
+    monkeypatch.setattr(scoring, "read_batch", read_only_deadly)
+    assert list(score(pictures, shipment, client, out, batch=4)["file"]) == find_pictures(pictures)
+
+
+def test_a_killed_worker_loses_nothing(
+    client: Client, shipment: Shipment, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_part, alive = scoring._add_part, list(client.run(os.getpid).values())
+
+    def kill_after_the_first(folder: Path, table: pd.DataFrame) -> None:
+        add_part(folder, table)
+        if alive:
+            os.kill(alive.pop(), signal.SIGKILL)
+            alive.clear()
+
+    monkeypatch.setattr(scoring, "_add_part", kill_after_the_first)
+    table = score(pictures, shipment, client, tmp_path / "readings.parquet", batch=1)
+    assert list(table["file"]) == find_pictures(pictures)
+    assert set(table["error"].dropna()) == {"unsupported_format"}
+
+
+def test_a_picture_that_kills_workers_costs_only_its_own_row(
+    client: Client, shipment: Shipment, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "read_batch", read_and_die)
+    table = score(pictures, shipment, client, tmp_path / "readings.parquet", batch=8)
+    assert list(table["file"]) == find_pictures(pictures)
+    assert list(table.loc[table["error"] == KILLED, "file"]) == [DEADLY]
+
+
+def test_a_folder_that_a_worker_does_not_see_is_named(shipment: Shipment, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="shared disk"):
+        read_batch(shipment, tmp_path / "elsewhere", ["a.png"])
+    with pytest.raises(DataError, match="has no pictures"):
+        find_pictures(tmp_path)
+
+
+def test_speed_up_is_of_medians() -> None:
+    told = benchmark_table({1: [9.0, 10.0, 50.0], 2: [1.0, 19.0, 20.0]})
+    assert "| 2 | 19.0 | 1.0–20.0 | 1.90× |" in told

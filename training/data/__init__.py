@@ -69,9 +69,9 @@ def _adapter(name: str) -> Adapter:
 
 def default_labels(adapter: str, folder: Path) -> tuple[str, ...]:
     """Label ids when no recipe says any: the set's own, or the names of the folder's folders."""
-    inside = sorted(path.name for path in folder.glob("*/") if not path.name.startswith("."))
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
+    inside = sorted(path.name for path in folder.glob("*/") if not path.name.startswith("."))
     return _adapter(adapter).labels or tuple(inside)
 
 

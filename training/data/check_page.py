@@ -116,7 +116,7 @@ def _balance(found: Check) -> str:
     below.set_yticks(range(len(largest)), [found.groups[i][-28:] for i in largest], fontsize=7)
     below.invert_yaxis()
     below.set_xlabel(f"pictures in each of the {len(largest)} largest of {len(found.groups)} groups")
-    below.legend(fontsize=8)
+    below.legend(fontsize=8, loc="lower right")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()

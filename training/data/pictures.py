@@ -24,7 +24,7 @@ from training.data.sample import Sample
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
 # A patch of IDC is 50 px wide; the box itself takes nothing under 64 px.
 LIMITS = Limits(min_px=32)
-FAST_PNG = 1
+STORED = 0  # PNG without compression: windows are written and read at once
 T = TypeVar("T")
 
 
@@ -52,7 +52,7 @@ def _whole(path: Path) -> NDArray[np.uint8]:
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(buffer, "PNG", compress_level=FAST_PNG)
+    PIL.Image.fromarray(pixels).save(buffer, "PNG", compress_level=STORED)
     return buffer.getvalue()
 
 

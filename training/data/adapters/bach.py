@@ -6,6 +6,7 @@ The set names no patients. Neighbouring numbers may be one patient, so blocks of
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import PIL.Image
 
@@ -33,9 +34,9 @@ def find(source: Source) -> list[Sample]:
     return samples
 
 
-def _um_per_px(path: object) -> float | None:
+def _um_per_px(path: Path) -> float | None:
     try:
-        with PIL.Image.open(str(path)) as picture:
+        with PIL.Image.open(path) as picture:
             return round(ORIGINAL_UM_PER_PX * ORIGINAL_WIDTH_PX / picture.width, 3)
     except OSError:
         return None  # the file can't be read, which whoever decodes it will say

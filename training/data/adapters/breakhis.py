@@ -15,6 +15,7 @@ import re
 from training.data.adapters import Adapter, Source
 from training.data.pictures import PICTURES
 from training.data.sample import Sample
+from training.errors import DataError
 
 CLASSES = {"B": "benign", "M": "malignant"}
 SUBTYPES = ("A", "F", "PT", "TA", "DC", "LC", "MC", "PC")
@@ -29,6 +30,8 @@ def find(source: Source) -> list[Sample]:
     target = source.choice("target", ("class", "subtype"))
     magnification = source.choice("magnification", (*(f"{times}X" for times in UM_PER_PX), "all"))
     known = tuple(CLASSES.values()) if target == "class" else SUBTYPES
+    if unknown := [label for label in source.labels if label not in known]:
+        raise DataError(f"no picture can be of class {unknown[0]}: with target = {target} there are {', '.join(known)}")
     label_of = {label: index for index, label in enumerate(source.labels)}
     samples = []
     for path in sorted(source.folder.rglob("SOB_*")):
@@ -50,8 +53,6 @@ def find(source: Source) -> list[Sample]:
         samples.append(
             Sample(file, label_of[label], name["patient"], UM_PER_PX[name["magnification"]], extra=extra),
         )
-    if unknown := [label for label in source.labels if label not in known]:
-        source.note(f"no picture can be of class {unknown[0]}: with target = {target} there are {', '.join(known)}")
     return samples
 
 

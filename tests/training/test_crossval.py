@@ -13,13 +13,14 @@ import pytest
 from distributed import Client
 from PIL import Image
 
-from training.crossval import FOLDS, METRICS, READINGS, crossval, fold_split, fold_table
+from training.crossval import FOLDS, METRICS, READINGS, crossval, fold_split
 from training.data import Split, find_samples, make_folds
 from training.engine import connect
-from training.errors import CrossvalError, TaskFailed, TrialError
+from training.errors import CrossvalError, RecipeError, TaskFailed, TrialError
 from training.evaluation.table import load_table
 from training.phantoms import draw
 from training.recipe import Recipe, load_recipe
+from training.trials import make_trials, parse_choices, run_trials
 
 RECIPE = """
 id = "miniature"
@@ -86,3 +87,62 @@ def test_every_picture_is_read_once_by_a_network_that_never_saw_its_patient(
     figures = json.loads((done / METRICS).read_text())
     assert figures["all"]["n"] == len(samples)
     assert len(figures["by_fold"]) == 2
+
+
+def test_a_finished_fold_is_not_done_again_and_another_recipe_is_refused(
+    recipe: Recipe, data: Path, client: Client, done: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "crossval"
+    shutil.copytree(done, out)
+    folds = make_folds(find_samples(recipe, data), recipe.split)
+    files = [out / fold.name / name for fold in folds for name in ("run.json", READINGS)]
+    before = [file.stat().st_mtime_ns for file in files]
+    crossval(recipe, data, folds, out, client)
+    assert [file.stat().st_mtime_ns for file in files] == before
+    # A fold that was fitted by hand has no readings yet: it isn't fitted again.
+    (out / "0" / READINGS).unlink()
+    crossval(recipe, data, folds, out, client, names=["0"])
+    assert files[0].stat().st_mtime_ns == before[0]
+    assert len(load_table(out / READINGS)) == sum(len(fold.test) for fold in folds)
+    other = replace(recipe, fit=replace(recipe.fit, learning_rate=0.01))
+    with pytest.raises(TaskFailed, match=r"other settings .*remove that folder"):
+        crossval(other, data, folds, out, client, names=["0"])
+    resplit = make_folds(find_samples(recipe, data), replace(recipe.split, seed=5))
+    with pytest.raises(TaskFailed, match="another split"):
+        crossval(recipe, data, resplit, out, client, names=["0"])
+    with pytest.raises(CrossvalError, match="there are 0, 1"):
+        crossval(recipe, data, folds, out, client, names=["7"])
+
+
+def test_trials_are_ranked_on_the_calibration_part_alone(
+    recipe: Recipe, data: Path, client: Client, tmp_path: Path
+) -> None:
+    split = fold_split(make_folds(find_samples(recipe, data), recipe.split)[0])
+    split = Split({**split.parts, "calibration": split.parts["test"][:2], "test": split.parts["test"][2:]})
+    trials = make_trials(recipe, dict([parse_choices("fit.dropout=0.0,0.4")]), None)
+    table = run_trials(trials, data, tmp_path, split, client, epochs=1)
+    assert list(table["n"]) == [2, 2]
+    assert table["balanced_accuracy"].is_monotonic_decreasing
+    assert sorted(table["fit.dropout"]) == [0.0, 0.4]
+    assert len((tmp_path / "trials.csv").read_text().splitlines()) == 3
+    for trial in trials:
+        assert Split.load(tmp_path / trial.name / "split.json").parts["test"] == []
+
+
+def test_settings_to_try_are_read_like_a_recipe_and_validated(recipe: Recipe) -> None:
+    assert parse_choices("fit.learning_rate=1e-4,3e-4") == ("fit.learning_rate", [1e-4, 3e-4])
+    assert parse_choices("fit.balance=none,focal") == ("fit.balance", ["none", "focal"])
+    choices = dict(map(parse_choices, ["fit.square_px=[64],[64,96]", "fit.dropout=0.1,0.2,0.3"]))
+    everything = make_trials(recipe, choices, None)
+    assert len({trial.name for trial in everything}) == 6
+    assert everything[-1].recipe.fit.square_px == (64, 96)
+    some = make_trials(recipe, choices, 4)
+    assert some == make_trials(recipe, choices, 4)
+    assert len(some) == 4
+    with pytest.raises(RecipeError, match=r"fit\.dropout = 2"):
+        make_trials(recipe, {"fit.dropout": [2]}, None)
+    for path in ("fit.nothing", "split.seed", "id"):
+        with pytest.raises(TrialError, match=path):
+            make_trials(recipe, {path: [1]}, None)
+    with pytest.raises(TrialError, match="write a setting and its values"):
+        parse_choices("fit.dropout")

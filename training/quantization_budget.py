@@ -71,6 +71,7 @@ def check_budget(
             f"({check.agreement:.2%} agree, {check.allowed_differing} may differ); balanced accuracy "
             f"{check.int8_balanced_accuracy:.2%} against {check.float_balanced_accuracy:.2%} "
             f"({check.allowed_loss:.2%} may be lost). Set quantization.rescue_epochs to 3 for quantization-aware "
-            "fine-tuning, look at the worst layers with `loupe-train quantization-report`, or widen the budget in [quantization]"
+            "fine-tuning, look for the worst layers with `loupe-train quantization-report`, or widen the budget in "
+            "[quantization]"
         )
     return check

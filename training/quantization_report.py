@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from device.bundle import NETWORK
 from training.data import CALIBRATION, TRAINING, load_pixels
 from training.errors import QuantizationError
+from training.folding import fold
 from training.networks import scale_pixels
-from training.quantization_aware import fold
 from training.quantize import convert
 
 if TYPE_CHECKING:
@@ -186,11 +186,12 @@ def write_html(errors: Sequence[LayerError], path: Path, title: str) -> None:
         f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>
 <style>body {{ font: 15px system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-svg {{ max-width: 100%; height: auto }} td, th {{ padding: .15rem .6rem; text-align: left; font-variant-numeric: tabular-nums }}
+svg {{ max-width: 100%; height: auto }}
+td, th {{ padding: .15rem .6rem; text-align: left; font-variant-numeric: tabular-nums }}
 </style>
 <h1>{html.escape(title)}</h1>
-<p>Integer network against float network, errors added up from the picture to each layer. Rounding alone makes a mean error of
-0.25 steps. Few steps of spread mean that an outlier sets the layer's range.</p>
+<p>Integer network against float network, errors added up from the picture to each layer. Rounding alone makes a mean error
+of 0.25 steps. Few steps of spread mean that an outlier sets the layer's range.</p>
 {_chart(errors)}
 <table><tr>{"".join(f"<th>{column}</th>" for column in COLUMNS)}</tr>{rows}</table></html>
 """,
@@ -199,8 +200,8 @@ svg {{ max-width: 100%; height: auto }} td, th {{ padding: .15rem .6rem; text-al
 
 
 def report_run(run: Run, out: Path) -> str:
-    """Measure a run's integer network, as packed or else converted now, on pictures of the calibration part (without one, of
-    the training part). Writes the page; returns the table of the worst layers."""
+    """Measure a run's integer network, as packed or else converted now, on pictures of the calibration part (without one,
+    of the training part). Writes the page; returns the table of the worst layers."""
     part = run.split.parts[CALIBRATION] or run.split.parts[TRAINING]
     chosen = part[:: max(1, len(part) // PICTURES)][:PICTURES]
     pictures = load_pixels(run.data, chosen, run.recipe.data.area_px)

@@ -1,8 +1,8 @@
 """From a fitted float network to the integer network and head that the box runs.
 
-Full-integer post-training quantization: uint8 pixels in, int8 out, every operation on integers. The head stays outside
-the network: its weights become whole numbers whose unit, times the features' unit, is a power of two, so that the box's
-sums are exact (`device/maps.py`).
+Full-integer post-training quantization with bias correction: uint8 pixels in, int8 out, every operation on integers. The
+head stays outside the network: its weights become whole numbers whose unit, times the features' unit, is a power of two,
+so that the box's sums are exact (`device/maps.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from training import networks
 from training.errors import QuantizationError
+from training.folding import prepare
 
 SIGNATURE = "read"
 OUTPUTS = ("early", "middle", "features")
@@ -39,10 +40,12 @@ class IntegerHead:
 
 
 def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: Sequence[str] = OUTPUTS) -> bytes:
-    """The integer network as a `.tflite` file, its ranges taken from representative pictures uint8 [h, w, 3].
+    """The integer network as a `.tflite` file, its ranges taken from representative pictures uint8 [h, w, 3],
+    its biases corrected on them (`training/folding.py`).
 
     Raises `QuantizationError` if an operation on floats is left or pixels wouldn't go in as they are.
     """
+    model = prepare(model, pictures)
     tail = keras.Model(model.input, {name: model.output[name] for name in outputs})
     height, width, _ = pictures[0].shape
 

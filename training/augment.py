@@ -57,18 +57,6 @@ def cut(pixels: tf.Tensor, how: Augmentation, side: int) -> tf.Tensor:
     )[0]
 
 
-def turn(pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """A square [s, s, …] and the grid of its tiles' labels [g, g, …], both flipped and quarter-turned alike at random."""
-    flips = tf.unstack(_uniform(3, 0, 1) < 0.5)
-
-    def apply(x: tf.Tensor) -> tf.Tensor:
-        x = tf.cond(flips[0], lambda: tf.reverse(x, [0]), lambda: x)
-        x = tf.cond(flips[1], lambda: tf.reverse(x, [1]), lambda: x)
-        return tf.cond(flips[2], lambda: tf.transpose(x, (1, 0, *range(2, x.shape.rank))), lambda: x)
-
-    return apply(pixels), apply(labels)
-
-
 def _stain(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
     n = tf.shape(pixels)[0]
     density = -tf.math.log((tf.clip_by_value(pixels, 0.0, 255.0) + 1.0) / 256.0)

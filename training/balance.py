@@ -15,10 +15,10 @@ FOCUS = 2.0  # the exponent of Lin et al. (2017)
 
 
 def sample_weights(labels: NDArray[np.int64], groups: NDArray[np.str_], balance: str) -> NDArray[np.float64]:
-    """Weights [n] in the loss, their mean 1 over the pictures that count.
+    """Weights [n] in the loss, their mean 1.
 
-    `weights`: each class counts alike. `groups`: each class counts alike within each group, and groups with one class alone
-    don't count: where class and patient are confounded, they would teach to know the patient.
+    `weights`: each class counts alike. `groups`: within each group each of its classes counts alike; a group with one class
+    alone counts as it is.
     """
     if balance not in ("weights", "groups"):
         return np.ones(len(labels))
@@ -28,37 +28,28 @@ def sample_weights(labels: NDArray[np.int64], groups: NDArray[np.str_], balance:
     for group in np.unique(groups):
         inside = groups == group
         kinds, counts = np.unique(labels[inside], return_counts=True)
-        if len(kinds) > 1:
-            each = dict(zip(kinds, inside.sum() / (len(kinds) * counts), strict=True))
-            weights[inside] = [each[label] for label in labels[inside]]
+        each = dict(zip(kinds, inside.sum() / (len(kinds) * counts), strict=True))
+        weights[inside] = [each[label] for label in labels[inside]]
     return weights
 
 
-def epoch_order(
-    labels: NDArray[np.int64], weights: NDArray[np.float64], balance: str, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """The order in which an epoch meets the pictures that count: each once or, for `sampling`, each class equally often."""
+def epoch_order(labels: NDArray[np.int64], balance: str, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The order in which an epoch meets its pictures: each once or, for `sampling`, each class equally often."""
     if balance != "sampling":
-        return rng.permutation(np.nonzero(weights > 0)[0])
+        return rng.permutation(len(labels))
     classes = np.unique(labels)
     share = -(-len(labels) // len(classes))
     drawn = [np.resize(rng.permutation(np.nonzero(labels == k)[0]), share) for k in classes]
     return rng.permutation(np.concatenate(drawn))
 
 
-def grid_logits(class_map: Any, cells: Any) -> tf.Tensor:
-    """A class map [n, h, w, K] → the logits [n, cells, cells, K] of its tiles: the mean over each tile's places."""
-    n, height, width, classes = tf.unstack(tf.shape(class_map))
-    tiles = tf.reshape(class_map, (n, cells, height // cells, cells, width // cells, classes))
-    return tf.reduce_mean(tiles, (2, 4))
-
-
-def grid_loss(fit: Fit) -> Any:
-    """Loss of a class map against the targets of `training.batches`: cross-entropy of each labelled tile, by its weight."""
+def map_loss(fit: Fit) -> Any:
+    """Loss of a class map [n, h, w, K] against the targets [n, K + 1] of `training.batches`: cross-entropy of the map's
+    mean, by weight."""
 
     def loss(targets: tf.Tensor, class_map: tf.Tensor) -> tf.Tensor:
         labels, weights = targets[..., :-1], targets[..., -1]
-        logits = grid_logits(class_map, tf.shape(targets)[1])
+        logits = tf.reduce_mean(class_map, (1, 2))
         if fit.logit_norm:
             logits /= fit.logit_norm * (tf.norm(logits, axis=-1, keepdims=True) + 1e-7)  # Wei et al. (2022)
         smooth = labels * (1 - fit.label_smoothing) + fit.label_smoothing / tf.cast(tf.shape(labels)[-1], tf.float32)
@@ -66,15 +57,14 @@ def grid_loss(fit: Fit) -> Any:
         if fit.balance == "focal":
             right = tf.reduce_sum(labels * tf.nn.softmax(logits), -1)
             entropy *= (1 - right) ** FOCUS
-        return tf.reduce_sum(entropy * weights) / tf.maximum(tf.reduce_sum(weights), 1e-6)
+        return tf.reduce_mean(entropy * weights)
 
     return loss
 
 
-class GridAccuracy(keras.metrics.Mean):  # type: ignore[misc]  # Keras has no types
-    """Share of labelled tiles whose largest logit is the label's."""
+class MapAccuracy(keras.metrics.Mean):  # type: ignore[misc]  # Keras has no types
+    """Share of pictures whose largest logit is the label's."""
 
     def update_state(self, targets: Any, class_map: Any, sample_weight: Any = None) -> None:  # noqa: ARG002 — Keras' own
-        logits = grid_logits(class_map, tf.shape(targets)[1])
-        right = tf.argmax(logits, -1) == tf.argmax(targets[..., :-1], -1)
-        super().update_state(tf.cast(right, tf.float32), tf.cast(targets[..., -1] > 0, tf.float32))
+        right = tf.argmax(tf.reduce_mean(class_map, (1, 2)), -1) == tf.argmax(targets[..., :-1], -1)
+        super().update_state(tf.cast(right, tf.float32))

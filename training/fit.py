@@ -28,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training import networks
-from training.balance import GridAccuracy, grid_logits, grid_loss
+from training.balance import MapAccuracy, map_loss
 from training.batches import steps_per_epoch, training_batches
 from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
@@ -37,7 +37,7 @@ from training.recipe import Recipe
 WEIGHTS, SPLIT, HISTORY, RUN = "weights.weights.h5", "split.json", "history.csv", "run.json"
 RESUME, LOGS = "resume", "logs"
 PROBE_PASSES = 3
-PROBE_ROWS = 6000
+PROBE_ROWS = 8000
 PROBE_REGULARISATION = 1e-3
 WARM_UP_SHARE = 0.05
 VALIDATE_EVERY = 5
@@ -74,20 +74,18 @@ def build(recipe: Recipe) -> keras.Model:
 
 def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int) -> None:
     """Set the class-map head to a logistic regression on the frozen features of augmented pictures."""
-    pooled = tf.function(
-        lambda x, cells: grid_logits(model(x, training=False)["features"], cells), reduce_retracing=True
-    )
+    pooled = tf.function(lambda x: tf.reduce_mean(model(x, training=False)["features"], (1, 2)), reduce_retracing=True)
     features: list[NDArray[np.float32]] = []
-    labels: list[NDArray[np.int64]] = []
-    while sum(map(len, labels)) < rows:
+    told: list[NDArray[np.float32]] = []
+    while sum(map(len, told)) < rows:
         batch, targets = next(batches)
-        known = targets.numpy()[..., -1] > 0
-        features.append(pooled(batch, tf.shape(targets)[1]).numpy()[known])
-        labels.append(targets.numpy()[..., :-1].argmax(-1)[known])
-    regression = make_pipeline(
-        StandardScaler(), LogisticRegression(C=PROBE_REGULARISATION, max_iter=2000, class_weight="balanced")
+        features.append(pooled(batch).numpy())
+        told.append(targets.numpy())
+    targets = np.concatenate(told)
+    regression = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_REGULARISATION, max_iter=2000))
+    regression.fit(
+        np.concatenate(features), targets[:, :-1].argmax(1), logisticregression__sample_weight=targets[:, -1]
     )
-    regression.fit(np.concatenate(features), np.concatenate(labels))
     scaler, fitted = regression[0], regression[1]
     coefficients, intercept = fitted.coef_, fitted.intercept_
     if len(coefficients) == 1:  # two classes have one row: half of the difference for each
@@ -104,9 +102,9 @@ def _validation(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Se
 
     def whole() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         for picture, target in zip(pixels, targets, strict=True):
-            yield networks.scale_pixels(picture[None]), target[None, None, None]
+            yield networks.scale_pixels(picture[None]), target[None]
 
-    spec = (tf.TensorSpec((1, None, None, 3)), tf.TensorSpec((1, 1, 1, classes + 1)))
+    spec = (tf.TensorSpec((1, None, None, 3)), tf.TensorSpec((1, classes + 1)))
     data = tf.data.Dataset.from_generator(whole, output_signature=spec)
     return data.apply(tf.data.experimental.assert_cardinality(len(samples)))
 
@@ -181,8 +179,8 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         keras.optimizers.AdamW(
             _schedule(recipe, max(1, count * steps)), weight_decay=recipe.fit.weight_decay, global_clipnorm=1.0
         ),
-        grid_loss(recipe.fit),
-        metrics=[GridAccuracy(name="accuracy")],
+        map_loss(recipe.fit),
+        metrics=[MapAccuracy(name="accuracy")],
     )
     callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.BackupAndRestore(str(folder / RESUME / "state")),

@@ -155,7 +155,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
         "schema_version": 1,
         "id": recipe.id,
         "version": recipe.version,
-        "task": "tile classification" if recipe.fit.tile_px else "field classification",
+        "task": "field classification",
         "title": dict(recipe.title),
         "labels": [{"id": label.id, "name": dict(label.name)} for label in recipe.labels],
         "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px},

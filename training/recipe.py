@@ -55,13 +55,11 @@ class NetworkChoice:
 
 @dataclass(frozen=True)
 class Fit:
-    """`square_px` are the sides of the squares that pictures are cut into (or resized to, for tiles); several are mixed,
-    step by step. With `tile_px`, a picture is a tile of a section and squares are whole numbers of neighbouring tiles."""
+    """`square_px` are the sides of the squares that are cut out of pictures; several are mixed, step by step."""
 
     epochs: int
     batch: int
     square_px: tuple[int, ...]
-    tile_px: int
     learning_rate: float
     weight_decay: float
     label_smoothing: float
@@ -129,7 +127,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "fit.epochs": (0, 10_000),
     "fit.batch": (1, 1024),
     "fit.square_px": (32, 2048),
-    "fit.tile_px": (0, 2048),
     "fit.learning_rate": (0, 1),
     "fit.weight_decay": (0, 1),
     "fit.label_smoothing": (0, 0.5),
@@ -161,7 +158,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "split.": {"scheme": "folds", "folds": 5, "min_each": 1, "seed": 1, "test_fold": 0, "calibration_fold": 1},
     "network.": {"name": "lite0", "weights": "imagenet", "frozen_blocks": 5},
     "fit.": {
-        "tile_px": 0, "learning_rate": 3e-4, "weight_decay": 1e-2, "label_smoothing": 0.1, "logit_norm": 0.0,
+        "learning_rate": 3e-4, "weight_decay": 1e-2, "label_smoothing": 0.1, "logit_norm": 0.0,
         "dropout": 0.3, "balance": "none", "patience": 0, "seed": 1,
     },
     "augmentation.": {

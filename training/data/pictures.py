@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.progress import track
 
 from device.image import Limits, decode
-from training.data.sample import Sample
+from training.data.sample import COLUMN, MOSAIC, ROW, Sample
 
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
 # A patch of IDC is 50 px wide; the box itself takes nothing under 64 px.
 LIMITS = Limits(min_px=32)
+WHITE = 255
 STORED = 0  # PNG without compression: windows are written and read at once
 T = TypeVar("T")
 
@@ -56,12 +57,26 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+@lru_cache(maxsize=10_000)
+def _tile(path: Path) -> NDArray[np.uint8]:
+    return decode(file_bytes(path), LIMITS).pixels
+
+
+def _put_together(folder: Path, mosaic: str) -> NDArray[np.uint8]:
+    """Tiles side by side, white where there is none."""
+    rows = [[folder / file if file else None for file in row.split(COLUMN)] for row in mosaic.split(ROW)]
+    white = np.full_like(next(_tile(path) for row in rows for path in row if path), WHITE)
+    return np.concatenate([np.concatenate([_tile(p) if p else white for p in row], 1) for row in rows], 0)
+
+
 def picture_bytes(folder: Path, sample: Sample) -> bytes:
     """What would be uploaded to the box: the file's bytes, or the sample's window as PNG.
 
     Raises the `ImageError` of a file that can't be decoded when a window is cut from it.
     """
     path = folder / sample.file
+    if mosaic := sample.extra.get(MOSAIC):
+        return _png(_put_together(folder, str(mosaic)))
     if sample.box is None:
         return file_bytes(path)
     left, top, right, bottom = sample.box

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+# `extra[MOSAIC]`: files of equal size that make up the picture, by row and column; nothing where it is white.
+MOSAIC, ROW, COLUMN = "mosaic", "\n", "|"
+
 Box = tuple[int, int, int, int]
 
 

@@ -6,12 +6,17 @@ Its outputs beside the class map that all networks have:
 - `middle`: [h/16, w/16, 112], that of the fifth, from which it tells whether the model knows what is shown;
 - `features`: [h/32, w/32, 1280], the units, 0…6 (ReLU6).
 
+`lite0-shallow` is its first eleven blocks, as far as `middle`. Its units are the 240 channels into which the sixth block
+widens `early`, at stride 8: texture, which carries over between patients better than what deeper layers know where
+patients to learn from are few (docs/decisions.md has the figures).
+
 The architecture is Tan & Le's EfficientNet with the changes of "EfficientNet-Lite" (ReLU6, no squeeze-and-excite, fixed
 stem and head widths), which make it quantize well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -25,6 +30,7 @@ FEATURES = 1280
 BATCH_NORM_EPSILON = 1e-3
 BATCH_NORM_MOMENTUM = 0.98
 EARLY_STAGE, MIDDLE_STAGE = 2, 4
+SHALLOW_UNITS = "block5_bn0_relu6"
 
 
 class Stage(NamedTuple):
@@ -70,17 +76,30 @@ def _block(x: Any, index: int, stage: Stage, stride: int) -> Any:
 BLOCKS = sum(stage.repeats for stage in STAGES)
 
 
-def lite0(image: Any, classes: int, dropout: float) -> keras.Model:
-    """The network on an input tensor, with random weights until `load_imagenet`."""
+def _ends(image: Any, stages: Sequence[Stage]) -> list[Any]:
+    """The output of each stage."""
     x = _norm(_conv(image, STEM_WIDTH, 3, 2, "stem"), "stem_bn", relu=True)
     ends, index = [], 0
-    for stage in STAGES:
+    for stage in stages:
         for repeat in range(stage.repeats):
             x = _block(x, index, stage, stage.stride if repeat == 0 else 1)
             index += 1
         ends.append(x)
-    features = _norm(_conv(x, FEATURES, 1, 1, "head"), "head_bn", relu=True)
+    return ends
+
+
+def lite0(image: Any, classes: int, dropout: float) -> keras.Model:
+    """The network on an input tensor, with random weights until `load_imagenet`."""
+    ends = _ends(image, STAGES)
+    features = _norm(_conv(ends[-1], FEATURES, 1, 1, "head"), "head_bn", relu=True)
     return finish("lite0", image, ends[EARLY_STAGE], ends[MIDDLE_STAGE], features, classes, dropout)
+
+
+def lite0_shallow(image: Any, classes: int, dropout: float) -> keras.Model:
+    """Its first stages, with units at a third of its depth."""
+    ends = _ends(image, STAGES[: MIDDLE_STAGE + 1])
+    units = keras.Model(image, ends[-1]).get_layer(SHALLOW_UNITS).output
+    return finish("lite0-shallow", image, ends[EARLY_STAGE], ends[MIDDLE_STAGE], units, classes, dropout)
 
 
 def freeze(model: keras.Model, blocks: int) -> None:
@@ -94,7 +113,7 @@ def freeze(model: keras.Model, blocks: int) -> None:
 
 def load_imagenet(model: keras.Model) -> None:
     """Put the ImageNet weights into every layer but the class-map head."""
-    state = lite0_state()
+    state, has = lite0_state(), {layer.name for layer in model.layers}
 
     def convolution(layer: str, key: str, axes: tuple[int, ...]) -> None:
         model.get_layer(layer).set_weights([np.transpose(state[f"{key}.weight"], axes)])
@@ -108,9 +127,12 @@ def load_imagenet(model: keras.Model) -> None:
         norm(f"{prefix}{bn}", bn_key)
 
     dense_then_norm("", "_conv_stem", "stem", "stem_bn", "_bn0")
-    dense_then_norm("", "_conv_head", "head", "head_bn", "_bn1")
+    if "head" in has:
+        dense_then_norm("", "_conv_head", "head", "head_bn", "_bn1")
     for index in range(BLOCKS):
         key, prefix = f"_blocks.{index}", f"block{index}_"
+        if f"{prefix}depthwise" not in has:
+            break
         if f"{key}._expand_conv.weight" in state:
             dense_then_norm(prefix, f"{key}._expand_conv", "expand", "bn0", f"{key}._bn0")
         convolution(f"{prefix}depthwise", f"{key}._depthwise_conv", (2, 3, 0, 1))

@@ -28,7 +28,7 @@ def load_weights(model: keras.Model, name: str, source: str, build: Callable[[st
     if source == NONE:
         return
     if source == IMAGENET:
-        if name == "lite0":
+        if name.startswith("lite0"):
             load_imagenet(model)
         elif name in APPLICATIONS:
             _copy(_download(name), model, source)

@@ -1,17 +1,20 @@
 """IDC patches (Cruz-Roa 2014; Kaggle's "Breast Histopathology Images"): `PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png`.
 
 Tiles of 50 × 50 px at about 4 µm/px (a scan at 40×, 0.25 µm/px, reduced sixteen times) with their place in the section,
-so that sections can be put together again (`training/data/sections.py`). Class 1 is invasive ductal carcinoma.
+so that sections can be put together again (`training/data/sections.py`). Class 1 is invasive ductal carcinoma. With the
+option `context` a picture is a tile amid so many neighbours on each side, white where there is none, labelled by the tile
+in its middle.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 from training.data.adapters import Adapter, Source
-from training.data.sample import Sample
+from training.data.sample import COLUMN, MOSAIC, ROW, Sample
 from training.errors import DataError
 
 UM_PER_PX = 4.0
@@ -37,9 +40,23 @@ def find(source: Source) -> list[Sample]:
         else:
             place: dict[str, str | float] = {"x": float(name["x"]), "y": float(name["y"])}
             samples.append(Sample(file, int(label), patient, UM_PER_PX, extra=place))
+    if context := int(source.number("context", 0, 4)):
+        samples = _with_neighbours(samples, context)
     if clipped:
         source.note(f"{clipped} tiles are left out: clipped by the section's edge, not {TILE_PX} × {TILE_PX} px")
     return samples
+
+
+def _with_neighbours(samples: list[Sample], context: int) -> list[Sample]:
+    """The samples, each with the files of its window."""
+    at = {(sample.group, sample.extra["x"], sample.extra["y"]): sample.file for sample in samples}
+    steps = [TILE_PX * step for step in range(-context, context + 1)]
+
+    def mosaic(sample: Sample) -> str:
+        group, x, y = sample.group, float(sample.extra["x"]), float(sample.extra["y"])
+        return ROW.join(COLUMN.join(at.get((group, x + dx, y + dy), "") for dx in steps) for dy in steps)
+
+    return [replace(sample, extra={**sample.extra, MOSAIC: mosaic(sample)}) for sample in samples]
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -49,4 +66,4 @@ def _size(path: Path) -> tuple[int, int] | None:
     return struct.unpack(">II", head[16:]) if head[12:16] == b"IHDR" and len(head) == PNG_HEAD else None
 
 
-IDC = Adapter(find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"))
+IDC = Adapter(find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"), {"context": "0"})

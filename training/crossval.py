@@ -20,9 +20,10 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from device.errors import ImageError
-from training.data import CALIBRATION, TEST, TRAINING, Fold, Sample, Split, load_pixels
+from device.image import decode
+from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Fold, Sample, Split, picture_bytes
 from training.engine import raise_failures, run_tasks
-from training.errors import CrossvalError
+from training.errors import CrossvalError, DataError
 from training.evaluation.metrics import by_fold, calibrate_folds, summary
 from training.evaluation.table import load_table, read_table, save_table
 from training.recipe import Recipe
@@ -98,16 +99,17 @@ def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
     from training.fit import float_logits
 
     logits = np.full((len(samples), len(run.recipe.labels)), np.nan)
-    pixels, readable = [], []
-    for number, sample in enumerate(samples):
-        try:
-            pixels += load_pixels(run.data, [sample], run.recipe.data.area_px)
-            readable.append(number)
-        except (ImageError, OSError):
-            continue
-    if readable:
-        logits[readable] = float_logits(run.model, pixels)
+    pixels = {number: found for number, sample in enumerate(samples) if (found := _pixels(run, sample)) is not None}
+    if pixels:
+        logits[list(pixels)] = float_logits(run.model, list(pixels.values()))
     return logits
+
+
+def _pixels(run: Run, sample: Sample) -> NDArray[np.uint8] | None:
+    try:
+        return decode(picture_bytes(run.data, sample), LIMITS, run.recipe.data.area_px).pixels
+    except (ImageError, OSError, DataError):
+        return None
 
 
 def run_fold(recipe: Recipe, data: Path, folder: Path, name: str, split: Split, epochs: int | None) -> int:

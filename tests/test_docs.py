@@ -15,7 +15,7 @@ from device.errors import BundleError, ImageError, LoupeError
 from device.service import create_app
 from device.settings import Settings
 from training.cli import _parser as training_parser
-from training.recipe import RANGES
+from training.recipe import CHOICES, DEFAULTS, RANGES
 
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,19 +27,31 @@ def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 
 
 @pytest.mark.parametrize(
-    ("parser", "page"),
-    [(box_parser(), "settings.md"), (training_parser(), "researchers.md")],
+    ("parser", "pages"),
+    [
+        (box_parser(), ["settings.md"]),
+        (training_parser(), ["researchers.md", "datasets.md", "networks.md", "evaluation.md", "cluster.md"]),
+    ],
     ids=["loupe", "loupe-train"],
 )
-def test_every_command_and_flag_is_documented(parser: argparse.ArgumentParser, page: str) -> None:
+def test_every_command_and_flag_is_documented(parser: argparse.ArgumentParser, pages: list[str]) -> None:
+    """A command and its flags stand on one page."""
     settings = {field.name for field in fields(Settings)}
-    for name, command in commands(parser).items():
-        assert f"`{parser.prog} {name}" in DOCS[page]
+
+    def check(prefix: str, command: argparse.ArgumentParser) -> None:
+        if any(isinstance(action, argparse._SubParsersAction) for action in command._actions):
+            for name, inner in commands(command).items():
+                check(f"{prefix} {name}", inner)
+            return
+        told = [DOCS[page] for page in pages if f"`{prefix}" in DOCS[page]]
+        assert told, prefix
         for action in command._actions:
-            assert action.help, f"{parser.prog} {name} {action.dest} has no help"
+            assert action.help, f"{prefix} {action.dest} has no help"
             for flag in action.option_strings:
                 if flag not in ("-h", "--help") and action.dest not in settings:
-                    assert flag in DOCS[page], f"{parser.prog} {name} {flag}"
+                    assert any(flag in page for page in told), f"{prefix} {flag}"
+
+    check(parser.prog, parser)
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -49,8 +61,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_recipe_setting_is_documented() -> None:
-    for path in RANGES:
-        assert f"`{path}`" in DOCS["researchers.md"]
+    for path in (*RANGES, *CHOICES, *(prefix + name for prefix, table in DEFAULTS.items() if prefix for name in table)):
+        assert f"`{path}`" in DOCS["researchers.md"], path
 
 
 def test_every_page_is_documented(bundle: Bundle) -> None:

@@ -6,7 +6,7 @@ Squares of several sizes are mixed step by step, each with as many pixels a step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -29,21 +29,22 @@ def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], sample
     labels, balance = labels_of(samples), recipe.fit.balance
     weights = sample_weights(labels, np.array([sample.group for sample in samples]), balance)
     targets = np.concatenate([np.eye(len(recipe.labels))[labels], weights[:, None]], 1).astype(np.float32)
-    square = _squares(recipe, pixels, targets)
     sizes = recipe.fit.square_px
 
     def of_size(number: int, side: int) -> tf.data.Dataset:
         rng = np.random.default_rng((recipe.fit.seed, number))
 
-        def indexes() -> Iterator[int]:
+        def pictures() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
             while True:
-                yield from epoch_order(labels, balance, rng)
+                for index in epoch_order(labels, balance, rng):
+                    yield pixels[index], targets[index]
 
         def scaled(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return (recolour(images, recipe.augmentation) - networks.PIXEL_MEAN) / networks.PIXEL_SCALE, targets
 
-        data = tf.data.Dataset.from_generator(indexes, output_signature=tf.TensorSpec((), tf.int32))
-        data = data.map(lambda index: square(index, side), num_parallel_calls=2)
+        shapes = (tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((targets.shape[1],), tf.float32))
+        data = tf.data.Dataset.from_generator(pictures, output_signature=shapes)
+        data = data.map(lambda picture, target: (cut(picture, recipe.augmentation, side), target), num_parallel_calls=2)
         batch = max(1, round(recipe.fit.batch * sizes[0] ** 2 / side**2))
         return data.batch(batch, drop_remainder=True).map(scaled)
 
@@ -51,21 +52,3 @@ def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], sample
     if len(mixed) == 1:
         return mixed[0].prefetch(2)
     return tf.data.Dataset.choose_from_datasets(mixed, tf.data.Dataset.range(len(mixed)).repeat()).prefetch(2)
-
-
-Square = Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
-
-
-def _squares(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], labels: NDArray[np.float32]) -> Square:
-    # Pictures differ in shape, so they lie end to end in one array.
-    flat = tf.constant(np.concatenate([picture.ravel() for picture in pixels]))
-    shapes = tf.constant([picture.shape for picture in pixels], tf.int32)
-    starts = tf.constant(np.cumsum([0, *(picture.size for picture in pixels[:-1])]), tf.int64)
-    targets = tf.constant(labels)
-
-    def square(index: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
-        size = tf.cast(tf.reduce_prod(shapes[index]), tf.int64)
-        picture = tf.reshape(flat[starts[index] : starts[index] + size], shapes[index])
-        return cut(picture, recipe.augmentation, side), targets[index]
-
-    return square

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from training.data import CALIBRATION, TEST, TRAINING, Split, find_samples, split_samples
+    from training.data.leaks import check_leaks
     from training.fit import fit
 
     recipe, data = recipe_and_data(arguments)
@@ -31,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
         split = Split.load(arguments.split)
     else:
         split = split_samples(samples, recipe.split)
+    check_leaks(split, data)
     fitted = fit(recipe, data, folder, split, epochs=arguments.epochs)
     print(f"fitted in {fitted.facts['minutes']} min: {folder}. Next: loupe-train pack {arguments.recipe}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.commands import crossval, data, evaluate, fit, gate, pack, quantization, results, score, trials
+from training.commands import crossval, data, depth_probe, evaluate, fit, gate, pack, quantization, results, score, trials
 from training.commands.options import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -11,6 +11,7 @@ COMMANDS: tuple[Command, ...] = (
     *pack.COMMANDS,
     *evaluate.COMMANDS,
     *results.COMMANDS,
+    *depth_probe.COMMANDS,
     *gate.COMMANDS,
     *quantization.COMMANDS,
     *crossval.COMMANDS,

@@ -128,7 +128,8 @@ def _local(workers: int) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             memory_limit=int(MEMORY_LIMIT * MEMORY_SHARE / workers),
-            dashboard_address=None,
+            # Without a dashboard, on any free port: several commands may run at once.
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             env=dict.fromkeys(THREADS, "1") | QUIET,
             preload=[__name__],
             silence_logs=logging.CRITICAL,

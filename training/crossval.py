@@ -27,12 +27,12 @@ from training.errors import CrossvalError, DataError
 from training.evaluation.metrics import by_fold, calibrate_folds, summary
 from training.evaluation.table import load_table, read_table, save_table
 from training.recipe import Recipe
+from training.run_files import FACTS, HISTORY, READINGS, SPLIT, WEIGHTS
 
 if TYPE_CHECKING:
     from training.fit import Run
 
-READINGS, STAMP, METRICS, FOLDS, LOG = "readings.parquet", "readings.sha256", "metrics.json", "folds.json", "log.txt"
-FACTS, HISTORY = "run.json", "history.csv"  # as training.fit names them
+STAMP, METRICS, FOLDS, LOG = "readings.sha256", "metrics.json", "folds.json", "log.txt"
 
 
 def fold_split(fold: Fold) -> Split:
@@ -70,11 +70,11 @@ def fitted_run(recipe: Recipe, data: Path, folder: Path, split: Split, epochs: i
 
     Raises `CrossvalError` when it was fitted with another recipe, other epochs or another split.
     """
-    from training.fit import RUN, SPLIT, WEIGHTS, fit, load_run, settings_sha256
+    from training.fit import fit, load_run, settings_sha256
 
-    if not ((folder / RUN).is_file() and (folder / WEIGHTS).is_file()):
+    if not ((folder / FACTS).is_file() and (folder / WEIGHTS).is_file()):
         return fit(recipe, data, folder, split, epochs=epochs, verbose=2)
-    facts = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     wanted = recipe.fit.epochs if epochs is None else epochs
     found_split = Split.load(folder / SPLIT)
     differing = []

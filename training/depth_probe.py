@@ -1,8 +1,8 @@
 """How deep into the frozen network a new task should look: a linear probe of every block, over a recipe's folds.
 
-Where patients are few, shallow texture can carry over to unseen patients better than what deeper blocks know. Choosing a
-block by the folds that then measure it would flatter it, so the choice is also made as it could have been without the tested
-fold: by the mean balanced accuracy over the other folds, each read by a probe that was fitted without both.
+Where patients are few, shallow texture can carry over to unseen patients better than what deeper blocks know. To choose a
+block by the folds that then measure it would flatter it, so the choice is also made as it could have been without the
+tested fold: by the mean balanced accuracy over the other folds, each read by a probe that was fitted without both.
 """
 
 from __future__ import annotations

@@ -33,9 +33,8 @@ from training.batches import steps_per_epoch, training_batches
 from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
 from training.recipe import Recipe
+from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS
 
-WEIGHTS, SPLIT, HISTORY, RUN = "weights.weights.h5", "split.json", "history.csv", "run.json"
-RESUME, LOGS = "resume", "logs"
 PROBE_PASSES = 3
 PROBE_ROWS = 8000
 PROBE_REGULARISATION = 1e-3
@@ -146,7 +145,7 @@ def _begin(recipe: Recipe, folder: Path, split: Split, epochs: int) -> None:
         (folder / HISTORY).unlink(missing_ok=True)
         mark.parent.mkdir()
         mark.write_text(name)
-    (folder / RUN).unlink(missing_ok=True)
+    (folder / FACTS).unlink(missing_ok=True)
     split.save(folder / SPLIT)
 
 
@@ -215,19 +214,19 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         "split_sha256": split.sha256,
     }
     model.save_weights(folder / WEIGHTS)
-    (folder / RUN).write_text(json.dumps(facts, indent=2))
+    (folder / FACTS).write_text(json.dumps(facts, indent=2))
     shutil.rmtree(folder / RESUME)
     return Run(folder, recipe, data, model, split, facts)
 
 
 def load_run(recipe: Recipe, data: Path, folder: Path) -> Run:
     """A run that was fitted before, its network of any picture size. Raises `RunError` when a file is missing."""
-    for name in (WEIGHTS, SPLIT, RUN):
+    for name in (WEIGHTS, SPLIT, FACTS):
         if not (folder / name).is_file():
             raise RunError(f"{folder} has no {name}: run `loupe-train fit {recipe.id}` first")
     model = build(recipe)
     model.load_weights(folder / WEIGHTS)
-    return Run(folder, recipe, data, model, Split.load(folder / SPLIT), json.loads((folder / RUN).read_text()))
+    return Run(folder, recipe, data, model, Split.load(folder / SPLIT), json.loads((folder / FACTS).read_text()))
 
 
 def float_logits(model: keras.Model, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:

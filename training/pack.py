@@ -40,10 +40,10 @@ from training.quantization_aware import rescue
 from training.quantization_budget import check_budget
 from training.quantize import OUTPUTS, IntegerHead, convert, integer_head
 from training.recipe import Recipe
+from training.run_files import READINGS
 from training.samples import golden_pictures
 from training.signing import publish_key
 
-READINGS = "readings.parquet"
 REPRESENTATIVE = 200
 T = TypeVar("T")
 COMPARED = 1000  # pictures that both networks read before packing

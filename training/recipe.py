@@ -221,6 +221,11 @@ def _value(kind: str, value: Any, path: str) -> Any:
     return float(value) if kind == "float" else value
 
 
+def make_recipe(table: Any) -> Recipe:
+    """The recipe of a table as TOML gives it. Raises `RecipeError` that names the setting at fault."""
+    return _build(Recipe, table, "")
+
+
 def load_recipe(name: str) -> Recipe:
     """The recipe of a name (`bach`) or of a file (`my.toml`). Raises `RecipeError` that names the setting at fault."""
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
@@ -231,4 +236,4 @@ def load_recipe(name: str) -> Recipe:
         raise RecipeError(f"there is no recipe {name}; shipped are {shipped}, or name a .toml file") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path}: {error}") from error
-    return _build(Recipe, table, "")
+    return make_recipe(table)

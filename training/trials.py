@@ -23,13 +23,12 @@ from distributed import Client
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from device.maps import softmax
-from training import recipe as recipes
 from training.calibrate import fit_temperature
 from training.crossval import LOG, epochs_done, fitted_run
 from training.data import CALIBRATION, TEST, TRAINING, Split, labels_of, load_pixels
 from training.engine import raise_failures, run_tasks
 from training.errors import TrialError
-from training.recipe import Recipe
+from training.recipe import Recipe, make_recipe
 
 RESULT, SETTINGS, RESULTS = "result.json", "settings.json", "trials"
 # What can be judged on one and the same calibration part, by the float network.
@@ -68,7 +67,7 @@ def change(recipe: Recipe, settings: Settings) -> Recipe:
                 f"--set {path}: what can be tried is data.area_px and a setting of network, fit or augmentation"
             )
         table[part][name] = value
-    return recipes._build(Recipe, table, "")
+    return make_recipe(table)
 
 
 def make_trials(recipe: Recipe, choices: Mapping[str, Sequence[Any]], count: int | None) -> list[Trial]:

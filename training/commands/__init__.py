@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from training.commands import crossval, data, depth_probe, evaluate, fit, gate, pack, quantization, results, score, trials
+from training.commands import (
+    crossval,
+    data,
+    depth_probe,
+    evaluate,
+    fit,
+    gate,
+    pack,
+    quantization,
+    results,
+    score,
+    trials,
+)
 from training.commands.options import Command
 
 COMMANDS: tuple[Command, ...] = (

@@ -15,10 +15,11 @@ from device.reading import Reader
 from training.data import TEST, Split, find_samples, load_pixels, split_samples
 from training.errors import SplitError
 from training.evaluation.metrics import calibrate_folds
-from training.evaluation.report import HISTORY, Evaluation
+from training.evaluation.report import Evaluation
 from training.evaluation.table import check_table, load_table, read_table
 from training.evaluation.words import limits, number, scheme_words, title, unit_of, with_interval
 from training.recipe import Recipe
+from training.run_files import HISTORY
 
 FOLDS = "folds.json"  # as training.crossval names it
 CLASS_FIGURES = ("sensitivity", "specificity", "auroc")

@@ -27,7 +27,6 @@ from training.recipe import Recipe
 
 SCHEMA = "loupe-report/1"
 REPORT_HTML, REPORT_JSON = "report.html", "report.json"
-HISTORY = "history.csv"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 CURVE_POINTS = 200
 

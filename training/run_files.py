@@ -1,0 +1,7 @@
+"""What the files in a run's folder are called, known without TensorFlow."""
+
+from __future__ import annotations
+
+WEIGHTS, SPLIT, HISTORY, FACTS = "weights.weights.h5", "split.json", "history.csv", "run.json"
+RESUME, LOGS = "resume", "logs"
+READINGS = "readings.parquet"

@@ -32,8 +32,9 @@ from training.container import write_bundle
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, labels_of, load_pixels
 from training.errors import RunError
 from training.evaluation.card import write_card
-from training.evaluation.metrics import calibrate_folds, summary
-from training.evaluation.table import load_table, read_table
+from training.evaluation.metrics import calibrate_folds, measurable, summary
+from training.evaluation.table import class_columns, load_table, read_table
+from training.evaluation.words import scheme_words, unit_of
 from training.fit import LIBRARIES, Run, float_logits
 from training.fit_gate import QUESTIONS, cross_scores, fit_distance, picture_limits, pooled_rows
 from training.quantization_aware import rescue
@@ -195,15 +196,16 @@ def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
     """Temperature from the calibration part, figures from the test part, both read as the box reads."""
     recipe, labels = run.recipe, [label.id for label in run.recipe.labels]
     held, tested = run.split.parts[CALIBRATION], run.split.parts[TEST]
-    table = read_table(draft.reader(), run.data, held, labels)
-    logits, truth = table[[f"logit_{label}" for label in labels]].to_numpy(), labels_of(held)
+    table = measurable(read_table(draft.reader(), run.data, held, labels), labels)
+    logits = table[class_columns("logit", labels)].to_numpy()
+    truth = table["label"].map(labels.index).to_numpy(np.int64)
     temperature = fit_temperature(logits, truth)
     ece = expected_calibration_error(softmax(logits, temperature), truth)
-    draft.manifest["calibration"] = {"temperature": temperature, "n": len(held), "ece": round(ece, 4)}
+    draft.manifest["calibration"] = {"temperature": temperature, "n": len(table), "ece": round(ece, 4)}
     print("read the test part as the box does")
     floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px))
     table = read_table(draft.reader(), run.data, tested, labels, float_logits=floats)
-    return {"scheme": "one held-out part", **summary(table, labels)}
+    return {"scheme": scheme_words(recipe, unit_of(recipe, table), crossval=False), **summary(table, labels)}
 
 
 def _measure_folds(draft: _Draft, run: Run, folder: Path) -> dict[str, Any]:
@@ -213,11 +215,8 @@ def _measure_folds(draft: _Draft, run: Run, folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval {run.recipe.id}` first")
     table, temperature = calibrate_folds(load_table(folder / READINGS), labels)
     figures = summary(table, labels)
-    draft.manifest["calibration"] = {"temperature": temperature, "n": len(table), "ece": figures["ece"]["value"]}
-    folds = table["fold"].nunique()
-    if run.recipe.split.scheme == "folds":
-        return {"scheme": f"cross-validation, {folds} folds of whole groups", **figures}
-    return {"scheme": f"each of {folds} groups tested by a network that was trained without it", **figures}
+    draft.manifest["calibration"] = {"temperature": temperature, "n": figures["n"], "ece": figures["ece"]["value"]}
+    return {"scheme": scheme_words(run.recipe, unit_of(run.recipe, table), crossval=True), **figures}
 
 
 def _provenance(run: Run, crossval: Path | None) -> dict[str, Any]:

@@ -108,6 +108,23 @@ def test_idc_leaves_out_clipped_tiles_and_names_that_contradict_their_folder(tmp
     assert "1 tiles" in notes[1]
 
 
+def test_an_idc_tile_amid_its_neighbours_is_that_part_of_the_section(tmp_path: Path) -> None:
+    for number, (x, y) in enumerate([(0, 0), (50, 0), (50, 50), (100, 50)]):
+        label = int(x == 50 and y == 0)
+        draw(tmp_path / f"8/{label}/8_idx5_x{x}_y{y}_class{label}.png", (50, 50), seed=number)
+    samples, _ = listed("idc", tmp_path, context="1")
+    (section,) = sections(samples)
+    whole = np.full((4 * 50, 5 * 50, 3), 255, np.uint8)  # the section with a margin of one tile
+    lone, _ = listed("idc", tmp_path)
+    whole[50:150, 50:200] = section_pixels(tmp_path, section, lone)
+    for sample in samples:
+        left, top = int(sample.extra["x"]), int(sample.extra["y"])
+        seen = decode(picture_bytes(tmp_path, sample), LIMITS).pixels
+        assert np.array_equal(seen, whole[top : top + 150, left : left + 150])
+        assert (sample.label, sample.group) == (int((left, top) == (50, 0)), "8")
+    assert len({sample.group for sample in listed("idc", tmp_path, group="tile")[0]}) == 4
+
+
 def test_samples_that_are_no_grid_are_no_section(tmp_path: Path) -> None:
     tile(tmp_path, "100", 0, 1, 1)
     tile(tmp_path, "100", 1, 30, 1)

@@ -3,7 +3,8 @@
 Tiles of 50 × 50 px at about 4 µm/px (a scan at 40×, 0.25 µm/px, reduced sixteen times) with their place in the section,
 so that sections can be put together again (`training/data/sections.py`). Class 1 is invasive ductal carcinoma. With the
 option `context` a picture is a tile amid so many neighbours on each side, white where there is none, labelled by the tile
-in its middle.
+in its middle. The option `group = "tile"` lets a split divide patients, as the field's random splits do: figures under it are
+too good, and are there to be compared with.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def find(source: Source) -> list[Sample]:
             f"idc has two classes, without and with carcinoma in this order; asked for {len(source.labels)}"
         )
     samples, clipped = [], 0
+    alone = source.choice("group", ("patient", "tile")) == "tile"
     for path in sorted(source.folder.glob("*/[01]/*.png")):
         patient, label = path.parts[-3:-1]
         name = NAME.fullmatch(path.name)
@@ -39,7 +41,8 @@ def find(source: Source) -> list[Sample]:
             clipped += 1
         else:
             place: dict[str, str | float] = {"x": float(name["x"]), "y": float(name["y"])}
-            samples.append(Sample(file, int(label), patient, UM_PER_PX, extra=place))
+            group = file if alone else patient
+            samples.append(Sample(file, int(label), group, UM_PER_PX, extra=place))
     if context := int(source.number("context", 0, 4)):
         samples = _with_neighbours(samples, context)
     if clipped:
@@ -49,14 +52,18 @@ def find(source: Source) -> list[Sample]:
 
 def _with_neighbours(samples: list[Sample], context: int) -> list[Sample]:
     """The samples, each with the files of its window."""
-    at = {(sample.group, sample.extra["x"], sample.extra["y"]): sample.file for sample in samples}
+    at = {(_patient(sample), sample.extra["x"], sample.extra["y"]): sample.file for sample in samples}
     steps = [TILE_PX * step for step in range(-context, context + 1)]
 
     def mosaic(sample: Sample) -> str:
-        group, x, y = sample.group, float(sample.extra["x"]), float(sample.extra["y"])
-        return ROW.join(COLUMN.join(at.get((group, x + dx, y + dy), "") for dx in steps) for dy in steps)
+        patient, x, y = _patient(sample), float(sample.extra["x"]), float(sample.extra["y"])
+        return ROW.join(COLUMN.join(at.get((patient, x + dx, y + dy), "") for dx in steps) for dy in steps)
 
     return [replace(sample, extra={**sample.extra, MOSAIC: mosaic(sample)}) for sample in samples]
+
+
+def _patient(sample: Sample) -> str:
+    return sample.file.partition("/")[0]
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -66,4 +73,4 @@ def _size(path: Path) -> tuple[int, int] | None:
     return struct.unpack(">II", head[16:]) if head[12:16] == b"IHDR" and len(head) == PNG_HEAD else None
 
 
-IDC = Adapter(find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"), {"context": "0"})
+IDC = Adapter(find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"), {"context": "0", "group": "patient"})

@@ -39,7 +39,7 @@ from training.networks.applications import PIXELS
 from training.networks.head import CLASS_MAP
 
 BATCH = 4
-LEARNING_RATE = 1e-5
+LEARNING_RATE = 1e-6
 SHAPELESS = (layers.ZeroPadding2D, layers.MaxPooling2D, layers.Dropout, layers.SpatialDropout2D)
 """Layers whose integer output has the steps of their input: nothing is rounded anew."""
 
@@ -116,7 +116,8 @@ def _batches(pictures: Sequence[NDArray[np.uint8]], random: np.random.Generator)
 def rescue(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], epochs: int, seed: int) -> keras.Model:
     """A network with the same outputs as `model` and no batch norm, which loses less when it is converted.
 
-    `pictures` uint8 [h, w, 3] are those of the training part; each epoch passes over all of them once.
+    `pictures` uint8 [h, w, 3] are those of the training part; each epoch passes over all of them once. The best pass
+    counts, and none if none helped. "Distance" is of class maps and logits, mean squares added.
     """
     tuned = fold(model)
     student = _rounding(tuned, _ranges(tuned, _rounded_layers(tuned), pictures))
@@ -135,29 +136,51 @@ def rescue(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], epochs: in
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, max(1, steps)))
     optimizer.build(held)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(x: tf.Tensor) -> tf.Tensor:
+    def put_rounded() -> None:
         for kernel, bias, depthwise, mean in rounded:
             weights = round_weights(exact[kernel], depthwise=depthwise)
             held[kernel].assign(weights)
             held[bias].assign(exact[bias] - bias_shift(exact[kernel], weights, mean, depthwise=depthwise))
-        wanted = model(x, training=False)[CLASS_MAP]
-        with tf.GradientTape() as tape:
-            said = student(x, training=False)[CLASS_MAP]
-            loss = tf.reduce_mean(tf.square(said - wanted))
-            loss += tf.reduce_mean(tf.square(tf.reduce_mean(said - wanted, (1, 2))))
-        gradients = tape.gradient(loss, held)
+
+    def put_exact() -> None:
         for variable, value in zip(held, exact, strict=True):
             variable.assign(value)
+
+    def distance(x: tf.Tensor) -> tf.Tensor:
+        error = student(x, training=False)[CLASS_MAP] - model(x, training=False)[CLASS_MAP]
+        return tf.reduce_mean(tf.square(error)) + tf.reduce_mean(tf.square(tf.reduce_mean(error, (1, 2))))
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(x: tf.Tensor) -> None:
+        put_rounded()
+        with tf.GradientTape() as tape:
+            loss = distance(x)
+        gradients = tape.gradient(loss, held)
+        put_exact()
         optimizer.apply(gradients, held)
         for variable, value in zip(held, exact, strict=True):
             value.assign(variable)
-        return loss
+
+    measured = tf.function(distance, reduce_retracing=True)
+
+    def mean_distance() -> float:
+        put_rounded()
+        found = float(np.mean([measured(scale_pixels(picture[None])) for picture in pictures]))
+        put_exact()
+        return found
 
     random = np.random.default_rng(seed)
+    least, best = mean_distance(), [value.numpy() for value in exact]
+    print(f"quantization-aware fine-tuning: distance {least:.5f} before")
     for epoch in range(epochs):
-        losses = [float(step(batch)) for batch in _batches(pictures, random)]
-        print(f"quantization-aware fine-tuning, pass {epoch + 1} of {epochs}: distance {np.mean(losses):.5f}")
+        for batch in _batches(pictures, random):
+            step(batch)
+        found = mean_distance()
+        print(f"pass {epoch + 1} of {epochs}: distance {found:.5f}")
+        if found < least:
+            least, best = found, [value.numpy() for value in exact]
+    for variable, kept in zip(held, best, strict=True):
+        variable.assign(kept)
     for layer in tuned.layers:
         layer.set_weights(student.get_layer(layer.name).get_weights())
     return tuned

@@ -47,6 +47,7 @@ from training.signing import publish_key
 
 REPRESENTATIVE = 200
 T = TypeVar("T")
+FITTED = 2000  # pictures that the gate and the quantization's ranges are fitted on
 COMPARED = 1000  # pictures that both networks read before packing
 EXPLAINED = 200  # pictures from whose maps the colour scale is taken
 
@@ -140,7 +141,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
     """Network, head and gate of a run; temperature 1. With `within_budget`, raises `QuantizationBudgetExceeded` where the
     integer network loses more than the recipe allows."""
     recipe = run.recipe
-    samples = [*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]]
+    samples = _spread([*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]], FITTED)
     pictures = load_pixels(run.data, samples, recipe.data.area_px)
     network, head = _quantize(run, pictures)
     if within_budget:

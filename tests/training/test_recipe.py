@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import RecipeError
-from training.recipe import RANGES, RECIPES, load_recipe
+from training.recipe import CHOICES, DEFAULTS, RANGES, RECIPES, load_recipe
 
 BACH = (RECIPES / "bach.toml").read_text(encoding="utf-8")
 
@@ -20,15 +20,23 @@ def test_shipped_recipes_load(path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ("epochs = 70", "epoch = 24", "fit.epoch"),
-        ("epochs = 70", "", "fit.epochs"),
-        ("epochs = 70", "epochs = 'many'", "fit.epochs"),
-        ("epochs = 70", "epochs = -1", "fit.epochs"),
-        ("dropout = 0.3", "dropout = 1.5", "fit.dropout"),
-        ("block = 10", "block = 0", "split.block"),
-        ("calibration = [20]", "calibration = 20", "split.calibration"),
-        ("alpha = 0.025", "alpha = 0", "gate.alpha"),
-        ("stain = 0.25", "stain = true", "augmentation.stain"),
+        ("epochs = 50", "epoch = 24", "fit.epoch"),
+        ("epochs = 50", "", "fit.epochs"),
+        ("epochs = 50", "epochs = 'many'", "fit.epochs"),
+        ("epochs = 50", "epochs = -1", "fit.epochs"),
+        ("batch = 8", "batch = 8\ndropout = 1.5", "fit.dropout"),
+        ("batch = 8", "batch = 8\nbalance = 'fair'", "fit.balance"),
+        ("square_px = [288]", "square_px = 288", "fit.square_px"),
+        ("square_px = [288]", "square_px = [288, 4]", "fit.square_px"),
+        ("square_px = [288]", "square_px = []", "fit.square_px"),
+        ("[fit]", "[split]\nscheme = 'random'\n[fit]", "split.scheme"),
+        ("[fit]", "[split]\nfolds = 1\n[fit]", "split.folds"),
+        ("[fit]", "[gate]\nalpha = 0\n[fit]", "gate.alpha"),
+        ("[fit]", "[network]\nfrozen_blocks = 17\n[fit]", "network.frozen_blocks"),
+        ("[fit]", "[augmentation]\nstain = true\n[fit]", "augmentation.stain"),
+        ("[fit]", "[augmentation]\nupright = 1\n[fit]", "augmentation.upright"),
+        ("[fit]", "[quantization]\nmin_agreement = 2\n[fit]", "quantization.min_agreement"),
+        ('options = { block = "10" }', "options = { block = 10 }", "data.options"),
         ('adapter = "bach"', "adapter = 3", "data.adapter"),
         ('fr = "Tissu normal"', 'de = "Gewebe"', "labels[0].name"),
     ],
@@ -44,9 +52,15 @@ def test_a_bad_setting_is_named(tmp_path: Path, old: str, new: str, named: str) 
 
 def test_ranges_name_settings_that_exist() -> None:
     recipe = load_recipe("bach")
-    for path in RANGES:
+    for path in (*RANGES, *CHOICES):
         part, name = path.split(".")
         assert hasattr(getattr(recipe, part), name)
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    recipe = load_recipe("bach")
+    assert recipe.network.name == DEFAULTS["network."]["name"]
+    assert recipe.augmentation.scale == DEFAULTS["augmentation."]["scale"]
 
 
 def test_an_unknown_recipe_lists_the_shipped_ones() -> None:

@@ -1,0 +1,98 @@
+"""Packing: a run becomes a bundle that the box opens, within the budget, with figures whose origin it names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from PIL import Image as Pillow
+
+from device.image import Limits
+from device.reading import Reader
+from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
+from training.errors import QuantizationBudgetExceeded, RunError
+from training.evaluation.table import read_table, save_table
+from training.fit import Run, fit
+from training.pack import draft_reader, pack
+from training.phantoms import draw
+from training.recipe import Recipe, load_recipe
+from training.run_files import READINGS
+
+BASE = load_recipe("breakhis")
+RECIPE: Recipe = replace(
+    BASE,
+    data=replace(BASE.data, area_px=96 * 96),
+    network=replace(BASE.network, name="lite0-shallow", frozen_blocks=16),
+    fit=replace(BASE.fit, epochs=0, batch=4, square_px=(96,)),
+)
+LABELS = [label.id for label in RECIPE.labels]
+KEY = Ed25519PrivateKey.generate()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A probe of drawn fields of two kinds, by seven patients; the last two calibrate and test."""
+    folder = tmp_path_factory.mktemp("drawn")
+    samples = []
+    for number in range(28):
+        label = number % 2
+        Pillow.fromarray(draw(("normal", "invasive")[label], number, 96, 96).pixels).save(folder / f"{number}.png")
+        samples.append(Sample(f"{number}.png", label, f"p{number // 4}"))
+    split = Split({TRAINING: samples[:20], CALIBRATION: samples[20:24], TEST: samples[24:]})
+    return fit(RECIPE, folder, tmp_path_factory.mktemp("run"), split, verbose=0)
+
+
+def test_a_run_becomes_a_bundle_that_the_box_reads_with(run: Run, tmp_path: Path) -> None:
+    bundle = pack(run, tmp_path / "drawn.loupe", KEY, SAMPLES)
+    metrics = bundle.manifest["metrics"]
+    assert metrics["n"] == 4
+    assert "only tested on" in metrics["scheme"]
+    assert metrics["scheme"][1:] in bundle.card
+    assert bundle.manifest["calibration"]["n"] == 4
+    assert [bundle.manifest["network"]["outputs"]["features"][key] for key in ("channels", "stride")] == [240, 8]
+    reading = Reader(bundle, Limits()).read((run.data / "0.png").read_bytes())
+    assert reading.maps.values.shape == (12, 12, 2)
+    assert np.array_equal(reading.maps.values.mean((0, 1)), reading.maps.logits)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run, tmp_path: Path) -> None:
+    everything = [sample for part in run.split.parts.values() for sample in part]
+    whole = replace(run, split=Split({TRAINING: everything, CALIBRATION: [], TEST: []}))
+    with pytest.raises(RunError, match="--crossval"):
+        pack(whole, tmp_path / "x.loupe", KEY, SAMPLES)
+    with pytest.raises(RunError, match="loupe-train crossval"):
+        pack(whole, tmp_path / "x.loupe", KEY, SAMPLES, tmp_path)
+    reader = draft_reader(run)
+    tables = [
+        read_table(reader, run.data, everything[part], LABELS, fold=name)
+        for name, part in (("0", slice(0, 14)), ("1", slice(14, 28)))
+    ]
+    import pandas as pd
+
+    save_table(pd.concat(tables), tmp_path / READINGS)
+    bundle = pack(whole, tmp_path / "x.loupe", KEY, SAMPLES, tmp_path)
+    assert bundle.manifest["metrics"]["n"] == bundle.manifest["calibration"]["n"] == 28
+    assert "each patient is tested once" in bundle.manifest["metrics"]["scheme"]
+    assert bundle.manifest["provenance"]["split"]["rule"].startswith("trained on everything")
+    assert (tmp_path / "x.md").read_text() == bundle.card
+
+
+def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the head's classes swapped, the integer network agrees with the float one on nothing."""
+    import training.pack
+
+    real = training.pack.integer_head
+
+    def swapped(*arguments: object) -> object:
+        head = real(*arguments)
+        return replace(head, weights=head.weights[:, ::-1].copy(), bias=head.bias[::-1].copy())
+
+    monkeypatch.setattr(training.pack, "integer_head", swapped)
+    with pytest.raises(QuantizationBudgetExceeded, match="rescue_epochs"):
+        pack(run, tmp_path / "x.loupe", KEY, SAMPLES)
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,6 @@
 """The workstation's command line, `loupe-train`: from pictures to a signed bundle.
 
-loupe-train fit bach && loupe-train samples bach && loupe-train pack bach
+loupe-train crossval bach && loupe-train fit bach --everything && loupe-train pack bach --crossval runs/bach-crossval
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ from training.commands import COMMANDS
 from training.errors import TrainingError
 
 
+INTERRUPTED = 130  # as shells say it
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="loupe-train",
         description="Makes and measures Loupe's models.",
-        epilog="From nothing to a bundle: loupe-train fit bach && loupe-train samples bach && loupe-train pack bach",
+        epilog="From nothing to a bundle: loupe-train crossval bach, then fit bach --everything, then "
+        "pack bach --crossval runs/bach-crossval. docs/researchers.md explains each.",
     )
     words = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
@@ -45,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _quiet()
     try:
         arguments.run_command(arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("loupe-train: interrupted. The same command goes on where long work stopped\n")
+        return INTERRUPTED
     except TrainingError as error:
         sys.stderr.write(f"loupe-train: {error}\n")
         return 1

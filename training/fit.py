@@ -32,6 +32,7 @@ from training.balance import MapAccuracy, map_loss
 from training.batches import steps_per_epoch, training_batches
 from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
+from training.progress import FitProgress
 from training.recipe import Recipe
 from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS
 
@@ -153,8 +154,8 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     """Fit a recipe on the training part of a split and write the run's folder. An interrupted fit goes on from its last
     epoch.
 
-    `verbose` is Keras': 1 shows a progress bar with the time left, 2 a line an epoch. Raises `RunError` when early
-    stopping has no calibration part to watch.
+    `verbose` 1 shows a bar with the time left, 2 a line an epoch, 0 nothing. Raises `RunError` when early stopping has no
+    calibration part to watch.
     """
     keras.utils.set_random_seed(recipe.fit.seed)
     trained, watched = split.parts[TRAINING], split.parts[CALIBRATION]
@@ -186,6 +187,9 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         keras.callbacks.CSVLogger(str(folder / HISTORY), append=True),
         keras.callbacks.TensorBoard(str(folder / LOGS), write_graph=False),
     ]
+    progress = FitProgress(steps, count)
+    if verbose == 1:
+        callbacks.append(progress)
     if recipe.fit.patience:
         callbacks.append(
             keras.callbacks.EarlyStopping("val_loss", patience=recipe.fit.patience, restore_best_weights=True)
@@ -194,16 +198,19 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     if watched:
         validation = _validation(recipe, load_pixels(data, watched, recipe.data.area_px), watched)
     started = time.monotonic()
-    whole.fit(
-        batches,
-        epochs=count,
-        steps_per_epoch=steps,
-        validation_data=validation,
-        validation_freq=1 if recipe.fit.patience else VALIDATE_EVERY,
-        callbacks=callbacks,
-        shuffle=False,  # the batches are
-        verbose=verbose,
-    )
+    try:
+        whole.fit(
+            batches,
+            epochs=count,
+            steps_per_epoch=steps,
+            validation_data=validation,
+            validation_freq=1 if recipe.fit.patience else VALIDATE_EVERY,
+            callbacks=callbacks,
+            shuffle=False,  # the batches are
+            verbose=0 if verbose == 1 else verbose,
+        )
+    finally:
+        progress.close()
     facts = {
         "recipe": recipe.id,
         "settings_sha256": settings_sha256(recipe, epochs),

@@ -1,0 +1,40 @@
+"""The bar of a fit: epochs, loss and the time left of the whole, where Keras' own tells that of one epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """`steps` an epoch, `epochs` in all; an interrupted fit's bar starts where the fit goes on."""
+
+    def __init__(self, steps: int, epochs: int) -> None:
+        super().__init__()
+        self._steps, self._epochs, self._epoch = steps, epochs, 0
+        self._bar = Progress(
+            TextColumn("fit"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("epochs  {task.fields[told]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self._task = self._bar.add_task("fit", total=epochs, told="")
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 — Keras' own
+        self._bar.start()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        done = self._epoch + (batch + 1) / self._steps
+        self._bar.update(self._task, completed=round(done, 2), told=f"loss {(logs or {}).get('loss', 0):.3f}")
+
+    def close(self) -> None:
+        """Give the terminal back, also after an interruption, of which Keras tells nobody."""
+        self._bar.stop()

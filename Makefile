@@ -104,10 +104,13 @@ format: .venv/dev  ## let ruff fix and format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-train: .venv/dev  ## train the default model on ../shared/data/bach and pack its bundle
-	$(BIN)/loupe-train fit bach
-	$(BIN)/loupe-train samples bach
-	$(BIN)/loupe-train pack bach
+RECIPE ?= bach
+
+train: .venv/dev  ## measure, train and pack a model, by default of ../shared/data/bach (other: make train RECIPE=idc)
+	$(BIN)/loupe-train crossval $(RECIPE)
+	$(BIN)/loupe-train evaluate $(RECIPE) --readings runs/$(RECIPE)-crossval/readings.parquet
+	$(BIN)/loupe-train fit $(RECIPE) --everything
+	$(BIN)/loupe-train pack $(RECIPE) --crossval runs/$(RECIPE)-crossval
 
 bench: .venv/box  ## measure network, pipeline and HTTP times, and memory
 	$(BIN)/loupe bench

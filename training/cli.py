@@ -17,7 +17,6 @@ from device.texts import error_words
 from training.commands import COMMANDS
 from training.errors import TrainingError
 
-
 INTERRUPTED = 130  # as shells say it
 
 

@@ -3,8 +3,8 @@
 Tiles of 50 × 50 px at about 4 µm/px (a scan at 40×, 0.25 µm/px, reduced sixteen times) with their place in the section,
 so that sections can be put together again (`training/data/sections.py`). Class 1 is invasive ductal carcinoma. With the
 option `context` a picture is a tile amid so many neighbours on each side, white where there is none, labelled by the tile
-in its middle. The option `group = "tile"` lets a split divide patients, as the field's random splits do: figures under it are
-too good, and are there to be compared with.
+in its middle. The option `group = "tile"` lets a split divide patients, as the field's random splits do: figures under it
+are too good, and are there to be compared with.
 """
 
 from __future__ import annotations
@@ -73,4 +73,6 @@ def _size(path: Path) -> tuple[int, int] | None:
     return struct.unpack(">II", head[16:]) if head[12:16] == b"IHDR" and len(head) == PNG_HEAD else None
 
 
-IDC = Adapter(find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"), {"context": "0", "group": "patient"})
+IDC = Adapter(
+    find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"), {"context": "0", "group": "patient"}
+)

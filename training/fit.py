@@ -220,6 +220,8 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         "libraries": {name: version(name) for name in LIBRARIES},
         "split_sha256": split.sha256,
     }
+    if not count:
+        (folder / HISTORY).unlink()  # empty: a probe has no epochs
     model.save_weights(folder / WEIGHTS)
     (folder / FACTS).write_text(json.dumps(facts, indent=2))
     shutil.rmtree(folder / RESUME)

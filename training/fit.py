@@ -188,7 +188,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         keras.callbacks.TensorBoard(str(folder / LOGS), write_graph=False),
     ]
     progress = FitProgress(steps, count)
-    if verbose == 1:
+    if verbose == 1 and count:
         callbacks.append(progress)
     if recipe.fit.patience:
         callbacks.append(

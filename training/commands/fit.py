@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
         split = split_samples(samples, recipe.split)
     check_leaks(split, data)
     fitted = fit(recipe, data, folder, split, epochs=arguments.epochs)
-    print(f"fitted in {fitted.facts['minutes']} min: {folder}. Next: loupe-train pack {arguments.recipe}")
+    measured = f" --crossval runs/{recipe.id}-crossval" if arguments.everything else ""
+    print(f"fitted in {fitted.facts['minutes']} min: {folder}. Next: loupe-train pack {arguments.recipe}{measured}")
 
 
 COMMANDS = (

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS
+from conftest import BUNDLE, KEYS, MODELS
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device.bundle import MANIFEST, NETWORK, TRAILER_BYTES, Bundle
@@ -87,6 +87,14 @@ def test_a_cut_or_lengthened_file_is_refused(tmp_path: Path) -> None:
         damaged.write_bytes(changed)
         with pytest.raises(BundleError):
             Bundle.open(damaged, KEYS)
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.loupe")), ids=lambda path: path.stem)
+def test_every_shipped_bundle_is_small_and_reproduces_its_golden_pictures(path: Path) -> None:
+    assert path.stat().st_size <= 6e6
+    bundle = Bundle.open(path, KEYS)
+    verify_golden(Reader(bundle, Limits()))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == bundle.card
 
 
 def test_only_trusted_keys_count(tmp_path: Path) -> None:

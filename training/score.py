@@ -149,10 +149,18 @@ def score(folder: Path, shipment: Shipment, client: Client, out: Path, batch: in
     # A picture that kills workers takes its batch along: the pictures of such a batch are read one by one.
     suspects = _batches([file for failure in failures if failure.killed for file in batches[failure.task]], 1)
     alone = _read(client, shipment, folder, suspects, parts)
-    for failure in alone:
+    # What waits for a worker that dies is suspected with it, so the last word is spoken with nothing else waiting.
+    last = [
+        failure
+        for suspect in alone
+        if suspect.killed
+        for failure in _read(client, shipment, folder, {suspect.task: [suspect.task]}, parts)
+    ]
+    for failure in last:
         if failure.killed:
             _add_part(parts, _killed_row(shipment, folder, failure.task))
-    raise_failures([failure for failure in (*failures, *alone) if not failure.killed], "batches", len(batches))
+    told = [failure for failure in (*failures, *alone, *last) if not failure.killed]
+    raise_failures(told, "batches", len(batches))
     table = _parts(parts)
     assert table is not None
     table = table[table["file"].isin(files)].reset_index(drop=True)  # a file may have gone since an earlier call

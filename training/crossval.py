@@ -27,12 +27,12 @@ from training.errors import CrossvalError, DataError
 from training.evaluation.metrics import by_fold, calibrate_folds, summary
 from training.evaluation.table import load_table, read_table, save_table
 from training.recipe import Recipe
-from training.run_files import FACTS, HISTORY, READINGS, SPLIT, WEIGHTS
+from training.run_files import FACTS, FOLDS, HISTORY, READINGS, SPLIT, WEIGHTS
 
 if TYPE_CHECKING:
     from training.fit import Run
 
-STAMP, METRICS, FOLDS, LOG = "readings.sha256", "metrics.json", "folds.json", "log.txt"
+STAMP, METRICS, LOG = "readings.sha256", "metrics.json", "log.txt"
 
 
 def fold_split(fold: Fold) -> Split:

@@ -16,15 +16,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from rich.progress import track
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from training import networks
 from training.balance import sample_weights
 from training.data import Sample, find_samples, labels_of, load_pixels, make_folds
-from training.fit import PROBE_REGULARISATION
+from training.fit import fit_regression
 from training.recipe import Recipe
 
 UNITS = ("_bn0_relu6", "head_bn_relu6")  # the widened channels of each block, and the last layer
@@ -61,8 +58,7 @@ def _probe(
     rows: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float64], seen: NDArray[np.bool_],
     tested: NDArray[np.bool_],
 ) -> Probe:  # fmt: skip
-    regression = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_REGULARISATION, max_iter=1000))
-    regression.fit(rows[seen], labels[seen], logisticregression__sample_weight=weights[seen])
+    regression = fit_regression(rows[seen], labels[seen], weights[seen])
     said, truth = regression.predict_proba(rows[tested]), labels[tested]
     several = len(np.unique(truth)) == said.shape[1]
     ranked = said[:, 1] if said.shape[1] == 2 else said

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training import networks
@@ -72,6 +72,12 @@ def build(recipe: Recipe) -> keras.Model:
     )
 
 
+def fit_regression(rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any]) -> Pipeline:
+    """The linear probe: a regularised logistic regression on standardised features [n, d], weighted by picture."""
+    regression = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_REGULARISATION, max_iter=2000))
+    return regression.fit(rows, labels, logisticregression__sample_weight=weights)
+
+
 def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int) -> None:
     """Set the class-map head to a logistic regression on the frozen features of augmented pictures."""
     pooled = tf.function(lambda x: tf.reduce_mean(model(x, training=False)["features"], (1, 2)), reduce_retracing=True)
@@ -82,10 +88,7 @@ def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int) -> None:
         features.append(pooled(batch).numpy())
         told.append(targets.numpy())
     targets = np.concatenate(told)
-    regression = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_REGULARISATION, max_iter=2000))
-    regression.fit(
-        np.concatenate(features), targets[:, :-1].argmax(1), logisticregression__sample_weight=targets[:, -1]
-    )
+    regression = fit_regression(np.concatenate(features), targets[:, :-1].argmax(1), targets[:, -1])
     scaler, fitted = regression[0], regression[1]
     coefficients, intercept = fitted.coef_, fitted.intercept_
     if len(coefficients) == 1:  # two classes have one row: half of the difference for each

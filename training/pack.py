@@ -23,7 +23,7 @@ from PIL import Image as Pillow
 
 from device.bundle import CARD, NETWORK, Bundle
 from device.golden import observe, verify_golden
-from device.maps import softmax
+from device.maps import Head, softmax
 from device.reading import Reader
 from device.runtime import Network
 from training import networks
@@ -66,8 +66,11 @@ class _Draft:
     members: dict[str, bytes]
     network: Path
 
+    def bundle(self) -> Bundle:
+        return Bundle("draft", "", "", self.manifest, self.members, self.network)
+
     def reader(self) -> Reader:
-        return Reader(Bundle("draft", "", "", self.manifest, self.members, self.network), LIMITS)
+        return Reader(self.bundle(), LIMITS)
 
 
 def _spread(items: Sequence[T], count: int) -> list[T]:
@@ -79,12 +82,6 @@ def representative(pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uin
     """Pictures of the commonest shape, evenly spread: the converter takes one shape."""
     shape = Counter(picture.shape for picture in pictures).most_common(1)[0][0]
     return _spread([picture for picture in pictures if picture.shape == shape], REPRESENTATIVE)
-
-
-def _integer_logits(network: Network, head: IntegerHead, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    zero = network.outputs["features"].zero_point
-    maps = ((network.run(p)["features"].astype(np.int64) - zero) @ head.weights + head.bias for p in pictures)
-    return np.stack([m.mean((0, 1)) for m in maps]) * 2.0**head.scale_log2
 
 
 def _quantize(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Network, IntegerHead]:
@@ -122,14 +119,9 @@ def _fit_gate(
     draft.manifest["gate"] = rules
 
 
-def _explain(draft: _Draft, network: Network, head: IntegerHead, pictures: Sequence[NDArray[np.uint8]]) -> None:
-    zero = network.outputs["features"].zero_point
-    evidence = np.concatenate(
-        [
-            np.abs((network.run(picture)["features"].astype(np.int64) - zero) @ head.weights + head.bias).ravel()
-            for picture in _spread(pictures, EXPLAINED)
-        ]
-    ) * (2.0**head.scale_log2)
+def _explain(draft: _Draft, network: Network, head: Head, pictures: Sequence[NDArray[np.uint8]]) -> None:
+    shown = _spread(pictures, EXPLAINED)
+    evidence = np.abs(np.concatenate([head.maps(network.run(p)["features"]).values.ravel() for p in shown]))
     # The scale's end is seldom passed; what lies below the middle of all evidence is called little.
     draft.manifest["explanation"] = {
         "limit": round(float(np.quantile(evidence, 0.99)), 2),
@@ -143,15 +135,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
     recipe = run.recipe
     samples = _spread([*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]], FITTED)
     pictures = load_pixels(run.data, samples, recipe.data.area_px)
-    network, head = _quantize(run, pictures)
-    if within_budget:
-        compared = _spread(range(len(samples)), COMPARED)
-        seen = [pictures[index] for index in compared]
-        truth = labels_of([samples[index] for index in compared])
-        found = check_budget(
-            _integer_logits(network, head, seen), float_logits(run.model, seen), truth, recipe.quantization
-        )
-        print(f"integer against float network on {found.n} pictures: {found.agreement:.2%} agree")
+    network, weights = _quantize(run, pictures)
     strides = networks.output_strides(run.model)
     manifest: dict[str, Any] = {
         "schema_version": 1,
@@ -172,7 +156,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
                 for name in OUTPUTS
             }
         },
-        "head": {"weights": "head/weights.npy", "bias": "head/bias.npy", "scale_log2": head.scale_log2},
+        "head": {"weights": "head/weights.npy", "bias": "head/bias.npy", "scale_log2": weights.scale_log2},
         "calibration": {"temperature": 1.0, "n": 1, "ece": 0.0},
         "units": {},
         "provenance": {},
@@ -180,8 +164,16 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
         "golden": [],
         "members": {},
     }
-    members = {"head/weights.npy": _npy(head.weights), "head/bias.npy": _npy(head.bias)}
+    members = {"head/weights.npy": _npy(weights.weights), "head/bias.npy": _npy(weights.bias)}
     draft = _Draft(manifest, members, run.folder / NETWORK)
+    head = Head(draft.bundle())
+    if within_budget:
+        compared = _spread(range(len(samples)), COMPARED)
+        seen = [pictures[index] for index in compared]
+        truth = labels_of([samples[index] for index in compared])
+        logits = np.stack([head.maps(network.run(picture)["features"]).logits for picture in seen])
+        found = check_budget(logits, float_logits(run.model, seen), truth, recipe.quantization)
+        print(f"integer against float network on {found.n} pictures: {found.agreement:.2%} agree")
     print("fit the gate on the integer network")
     _fit_gate(draft, recipe, pictures, np.array([sample.group for sample in samples]), network)
     _explain(draft, network, head, pictures)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 WEIGHTS, SPLIT, HISTORY, FACTS = "weights.weights.h5", "split.json", "history.csv", "run.json"
 RESUME, LOGS = "resume", "logs"
-READINGS = "readings.parquet"
+READINGS, FOLDS = "readings.parquet", "folds.json"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -171,25 +171,29 @@ def _sides(folds: Sequence[Fold]) -> dict[str, list[Sample]]:
     return {**sides, "what is never tested": [sample for key, sample in every.items() if key not in tested]}
 
 
-def _shared_groups(sides: Mapping[str, Sequence[Sample]]) -> Iterator[str]:
+def _where(sides: Mapping[str, Sequence[Sample]], what: Callable[[Sample], str]) -> dict[str, set[str]]:
+    """The sides on which each group, or each file, is."""
     where: dict[str, set[str]] = defaultdict(set)
     for side, samples in sides.items():
         for sample in samples:
-            where[sample.group].add(side)
-    for group, both in where.items():
+            where[what(sample)].add(side)
+    return where
+
+
+def _on_two_sides(where: Mapping[str, set[str]], kind: str) -> Iterator[str]:
+    for name, both in where.items():
         if len(both) > 1:
-            yield f"- group {group} is in {' and in '.join(sorted(both))}"
+            yield f"- {kind}{name} is in {' and in '.join(sorted(both))}"
+
+
+def _shared_groups(sides: Mapping[str, Sequence[Sample]]) -> Iterator[str]:
+    return _on_two_sides(_where(sides, lambda sample: sample.group), "group ")
 
 
 def _shared_pictures(sides: Mapping[str, Sequence[Sample]], folder: Path) -> Iterator[str]:
     """A sentence for each pair of files on two sides; a file that is on two sides is one such pair."""
-    where: dict[str, set[str]] = defaultdict(set)
-    for side, samples in sides.items():
-        for sample in samples:
-            where[sample.file].add(side)
-    for file, both in where.items():
-        if len(both) > 1:
-            yield f"- {file} is in {' and in '.join(sorted(both))}"
+    where = _where(sides, lambda sample: sample.file)
+    yield from _on_two_sides(where, "")
     if len(where) < 2:
         return
     prints = fingerprints(folder, sorted(where))

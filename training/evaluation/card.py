@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from training.evaluation.words import limits, mean_and_deviation, number, title, with_interval
+from training.evaluation.words import limits, markdown_table, mean_and_deviation, number, title, with_interval
 
 NOTICE = (
     "**Research use only.** Supports a trained reader and never replaces one. Not a medical device; no figure below "
@@ -18,11 +18,6 @@ FEW = 10  # groups
 CLASS_FIGURES = ("sensitivity", "specificity", "f1", "auroc")
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def _figures(metrics: Mapping[str, Any]) -> str:
     rows = [[title(name), number(name, metrics[name]["value"]), limits(name, metrics[name])] for name in FIGURES]
     if metrics["float"]:
@@ -33,10 +28,10 @@ def _figures(metrics: Mapping[str, Any]) -> str:
             rows.append([title(name), number(name, told["value"], signed=signed), limits(name, told, signed=signed)])
     head = ["integer network, read by the box's code", "", "95 % interval"]
     if not (folds := metrics["folds"]):
-        return _table(head, rows)
+        return markdown_table(head, rows)
     over = ("balanced_accuracy", "accuracy", "macro_auroc")
     told = "; ".join(f"{title(name).lower()} {mean_and_deviation(name, folds)}" for name in over if folds[name])
-    return f"{_table(head, rows)}\n\nMean ± standard deviation of the {folds['n']} folds: {told}."
+    return f"{markdown_table(head, rows)}\n\nMean ± standard deviation of the {folds['n']} folds: {told}."
 
 
 def _classes(metrics: Mapping[str, Any], names: Mapping[str, str]) -> str:
@@ -45,14 +40,14 @@ def _classes(metrics: Mapping[str, Any], names: Mapping[str, str]) -> str:
         [names[label], str(told["n"]), *(with_interval(name, told[name]) for name in CLASS_FIGURES)]
         for label, told in metrics["classes"].items()
     ]
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _confusion(metrics: Mapping[str, Any], names: Mapping[str, str]) -> str:
     rows = [
         [name, *(str(count) for count in row)] for name, row in zip(names.values(), metrics["confusion"], strict=True)
     ]
-    return _table(["", *names.values()], rows)
+    return markdown_table(["", *names.values()], rows)
 
 
 def _parts(split: Mapping[str, Any]) -> str:

@@ -19,9 +19,8 @@ from training.evaluation.report import Evaluation
 from training.evaluation.table import check_table, load_table, read_table
 from training.evaluation.words import limits, number, scheme_words, title, unit_of, with_interval
 from training.recipe import Recipe
-from training.run_files import HISTORY
+from training.run_files import FOLDS, HISTORY
 
-FOLDS = "folds.json"  # as training.crossval names it
 CLASS_FIGURES = ("sensitivity", "specificity", "auroc")
 
 

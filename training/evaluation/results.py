@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.evaluation.words import mean_and_deviation, number, right_of, title, unit_column, with_interval
+from training.evaluation.words import (
+    markdown_table,
+    mean_and_deviation,
+    number,
+    right_of,
+    title,
+    unit_column,
+    with_interval,
+)
 
 PUBLISHED = Path(__file__).with_name("published.toml")
 HEAD = """# Results
@@ -22,10 +30,6 @@ in clinical use.
 """
 OVERVIEW = ("balanced_accuracy", "accuracy", "macro_auroc", "ece")
 FOLD_FIGURES = ("balanced_accuracy", "accuracy", "macro_auroc", "float_balanced_accuracy", "refused")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def _anchor(name: str) -> str:
@@ -49,7 +53,9 @@ def _overview(reports: Sequence[Mapping[str, Any]]) -> str:
                 number("minus_float", against, signed=True),
             ]
         )
-    return _table(["recipe, network", "pictures", *(title(figure) for figure in OVERVIEW), "integer − float"], rows)
+    return markdown_table(
+        ["recipe, network", "pictures", *(title(figure) for figure in OVERVIEW), "integer − float"], rows
+    )
 
 
 def _beside(report: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
@@ -64,7 +70,7 @@ def _beside(report: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -
             shown.add(figure)
         value = " to ".join(number(figure, one) for one in other["value"])
         rows.append([title(figure), value, other["what"], other["source"]])
-    return _table(["figure", "value", "what", "source"], rows)
+    return markdown_table(["figure", "value", "what", "source"], rows)
 
 
 def _classes(report: Mapping[str, Any]) -> str:
@@ -73,7 +79,7 @@ def _classes(report: Mapping[str, Any]) -> str:
         [report["labels"][label], str(told["n"]), *(with_interval(figure, told[figure]) for figure in figures)]
         for label, told in report["summary"]["classes"].items()
     ]
-    return _table(["class", "pictures", *(title(figure) for figure in figures)], rows)
+    return markdown_table(["class", "pictures", *(title(figure) for figure in figures)], rows)
 
 
 def _folds(report: Mapping[str, Any]) -> str:
@@ -83,7 +89,7 @@ def _folds(report: Mapping[str, Any]) -> str:
     ]
     over = report["summary"]["folds"]
     rows.append(["mean ± standard deviation", "", "", *(mean_and_deviation(figure, over) for figure in FOLD_FIGURES)])
-    return _table(
+    return markdown_table(
         ["fold", "pictures", unit_column(report["unit"]).lower(), *(title(figure) for figure in FOLD_FIGURES)], rows
     )
 
@@ -101,7 +107,7 @@ def _patients(report: Mapping[str, Any]) -> str:
         ]
         for row in report["patients"]
     ]
-    return "Under each class: how many of its pictures are right.\n\n" + _table(
+    return "Under each class: how many of its pictures are right.\n\n" + markdown_table(
         [report["unit"], *labels.values(), "Accuracy", "Balanced accuracy", "AUROC, mean of classes", "Refused"], rows
     )
 
@@ -141,7 +147,7 @@ def _before(report: Mapping[str, Any]) -> str:
     times = told["time_ms"]
     change = f"{times['after'] - times['before']:+.1f} ms".replace("-", "−")
     rows.append(["Time a picture, median", f"{times['before']:.1f} ms", f"{times['after']:.1f} ms", change])
-    return _table([f"figure, {told['n']} pictures", "before", "after", "change"], rows)
+    return markdown_table([f"figure, {told['n']} pictures", "before", "after", "change"], rows)
 
 
 def write_results(reports: Sequence[Mapping[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,10 @@ def with_interval(name: str, figure: Mapping[str, float | None], *, signed: bool
     """`86.2 % (80.1 to 91.0 %)`."""
     told = limits(name, figure, signed=signed)
     return number(name, figure["value"], signed=signed) + (f" ({told})" if told else "")
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def right_of(row: Mapping[str, Any], label: str) -> str:

@@ -43,10 +43,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The gate's decision: `reason` is the code of the first question that failed, None when accepted."""
+    """The gate's decision: `reason` is the code of the first question that failed, None when accepted, and `variant` tells
+    its words apart where it has several. `magnification` says how many times too large (2.0) or small (0.5) structures
+    appear, where it can be told. `strangeness`: float32 [rows, columns] over the picture, above 1 where it is foreign."""
 
     answers: tuple[Answer, ...]
     reason: str | None
+    variant: str | None = None
+    magnification: float | None = None
+    strangeness: NDArray[np.float32] | None = None
 
     @property
     def accepted(self) -> bool:

@@ -26,15 +26,8 @@ def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
     return dict(action.choices)
 
 
-@pytest.mark.parametrize(
-    ("parser", "pages"),
-    [
-        (box_parser(), ["settings.md"]),
-        (training_parser(), ["researchers.md", "datasets.md", "networks.md", "evaluation.md", "cluster.md"]),
-    ],
-    ids=["loupe", "loupe-train"],
-)
-def test_every_command_and_flag_is_documented(parser: argparse.ArgumentParser, pages: list[str]) -> None:
+@pytest.mark.parametrize("parser", [box_parser(), training_parser()], ids=["loupe", "loupe-train"])
+def test_every_command_and_flag_is_documented(parser: argparse.ArgumentParser) -> None:
     """A command and its flags stand on one page."""
     settings = {field.name for field in fields(Settings)}
 
@@ -43,7 +36,7 @@ def test_every_command_and_flag_is_documented(parser: argparse.ArgumentParser, p
             for name, inner in commands(command).items():
                 check(f"{prefix} {name}", inner)
             return
-        told = [DOCS[page] for page in pages if f"`{prefix}" in DOCS[page]]
+        told = [page for page in DOCS.values() if f"`{prefix}" in page]
         assert told, prefix
         for action in command._actions:
             assert action.help, f"{prefix} {action.dest} has no help"

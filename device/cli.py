@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         help="serve the page and the API",
         description="Verifies the bundle, then serves the page and the API.",
     )
+    serve.add_argument("--store", type=Path, metavar="FILE", help=f"what outlives a restart (default {defaults.store})")
     serve.add_argument("--host", help=f"address to listen on (default {defaults.host}; 0.0.0.0 for the whole network)")
     for name, told in (
         ("port", "port to listen on"),
@@ -151,7 +152,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `loupe`; the exit status."""
     arguments = _parser().parse_args(argv)
     language = _language(arguments.language)
-    names = ("bundle", "keys", "samples", "host", "port", "threads", "queue", "max_upload_mb", "max_megapixels")
+    names = (
+        "bundle",
+        "keys",
+        "samples",
+        "store",
+        "host",
+        "port",
+        "threads",
+        "queue",
+        "max_upload_mb",
+        "max_megapixels",
+    )
     try:
         settings = load_settings(arguments.config, {name: getattr(arguments, name, None) for name in names})
         if arguments.command == "read":

@@ -151,6 +151,13 @@ class ModelUnusable(LoupeError):
     status = 503
 
 
+class StoreUnusable(LoupeError):
+    """The store can't be opened, read or written. facts: store, detail. Pictures are read all the same."""
+
+    code = "store_unusable"
+    status = 503
+
+
 class SettingInvalid(LoupeError):
     """facts: setting, value, allowed"""
 

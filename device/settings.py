@@ -24,6 +24,7 @@ class Settings:
     bundle: Path = Path("models/bach.loupe")
     keys: Path = Path("models/keys")
     samples: Path = Path("models/samples")
+    store: Path = Path("var/loupe.sqlite")
     host: str = "127.0.0.1"
     port: int = 8000
     threads: int = 2

@@ -49,7 +49,7 @@ def serving(log: Path) -> Iterator[str]:
     """Base URL of a real `loupe serve` with the default bundle; all that it prints goes to `log`."""
     port = free_port()
     command = [sys.executable, "-m", "device.cli", "serve", "--port", str(port), "--bundle", str(BUNDLE)]
-    command += ["--keys", str(KEYS), "--samples", str(SAMPLES)]
+    command += ["--keys", str(KEYS), "--samples", str(SAMPLES), "--store", str(log.with_name("loupe.sqlite"))]
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as server:
         try:
             deadline = time.monotonic() + READY_TIMEOUT_S

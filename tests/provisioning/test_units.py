@@ -29,6 +29,7 @@ def test_unit_and_role_agree_on_places() -> None:
     places = yaml.safe_load((ROOT / "provisioning/roles/loupe/vars/main.yml").read_text(encoding="utf-8"))
     expected = f"{places['loupe_home']}/venv/bin/loupe serve --config {places['loupe_etc']}/loupe.toml"
     assert ("ExecStart", expected) in settings_of(SERVICE)
+    assert ("StateDirectory", places["loupe_state"].removeprefix("/var/lib/")) in settings_of(SERVICE)
 
 
 def test_fast_kernels_find_what_they_look_for() -> None:

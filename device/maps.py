@@ -12,6 +12,7 @@ The weights are centred over classes (softmax doesn't see it), so a positive val
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,23 @@ class Head:
         values = (steps @ self._weights + self._bias) * self._step
         units = steps.sum(0)[:, None] * self._weights * self._step / len(steps)
         return Maps(values.reshape(rows, columns, -1), values.sum(0) / len(steps), units)
+
+    def unit_maps(self, features: NDArray[np.int8], units: Sequence[int], label: int) -> NDArray[np.float64]:
+        """What each of some units adds to the map of the class with index `label`: float64 [rows, columns, units], logit
+        units. The mean over places is the unit's entry in `Maps.units`; all units' maps and `bias` sum to the class's."""
+        chosen = list(units)
+        steps = features[..., chosen].astype(np.float64) - self._zero_point
+        return np.asarray(steps * self._weights[chosen, label] * self._step)
+
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """float64 [classes]: the part of each logit that no unit brings."""
+        return np.asarray(self._bias * self._step)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """float64 [channels, classes]: what one integer step of a unit everywhere in the picture adds to each logit."""
+        return np.asarray(self._weights * self._step)
 
 
 def softmax(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:

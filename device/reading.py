@@ -25,6 +25,7 @@ from device.texts import likelihood, words
 
 SCHEMA = "loupe-reading/1"
 UNITS_SHOWN = 8
+UNIT_SCALE = 8  # a unit's map is drawn on a scale so many times finer than a class's: many units make up one class map
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Reader:
             "prediction": None,
             "class_map": None,
             "units": None,
+            "units_rest": None,
             "image": {
                 "width": image.width,
                 "height": image.height,
@@ -146,7 +148,6 @@ class Reader:
         manifest, maps, best = self.bundle.manifest, reading.maps, reading.best
         labels = manifest["labels"]
         rows, columns, _ = maps.values.shape
-        units = np.argsort(-np.abs(maps.units[:, best]), kind="stable")[:UNITS_SHOWN]
         return {
             "prediction": {
                 "label": labels[best]["id"],
@@ -171,12 +172,31 @@ class Reader:
                 "blank_below": manifest["explanation"]["blank_below"],
                 "values": {label["id"]: maps.values[..., k].ravel().tolist() for k, label in enumerate(labels)},
             },
+            **self._units(reading, language),
+        }
+
+    def _units(self, reading: Reading, language: str) -> dict[str, Any]:
+        """The units with the largest part in the logit of the class that is read, each with its map, and the rest."""
+        manifest, best = self.bundle.manifest, reading.best
+        parts = reading.maps.units[:, best]
+        shown = np.argsort(-np.abs(parts), kind="stable")[:UNITS_SHOWN]
+        values = self.head.unit_maps(reading.outputs["features"], shown.tolist(), best)
+        scale = manifest["explanation"]
+        return {
             "units": [
                 {
                     "unit": int(unit),
                     "name": manifest["units"].get(str(unit), {}).get(language),
-                    "contribution": float(maps.units[unit, best]),
+                    "contribution": float(parts[unit]),
+                    "values": values[..., place].ravel().tolist(),
                 }
-                for unit in units
+                for place, unit in enumerate(shown)
             ],
+            "units_rest": {
+                "count": len(parts) - len(shown),
+                "contribution": float(np.delete(parts, shown).sum()),
+                "bias": float(self.head.bias[best]),
+                "limit": scale["limit"] / UNIT_SCALE,
+                "blank_below": scale["blank_below"] / UNIT_SCALE,
+            },
         }

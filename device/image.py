@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, floor, log, sqrt
 from typing import Literal, cast
@@ -66,6 +67,8 @@ TURNS = {
 # 3 grey levels apart from the same picture in another format; stopping at twice, it is 1 level.
 GAP = 2
 
+SizeRule = Callable[[int, int], tuple[int, int]]
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -108,10 +111,12 @@ def fit(image: Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(_resize(PIL.Image.fromarray(image.pixels), size))
 
 
-def decode(data: bytes, limits: Limits, target_area_px: int | None = None) -> Image:
-    """Decode a picture file, at the network's read size where a target area is given, otherwise at its own size.
+def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) -> Image:
+    """Decode a picture file: at the network's read size where `target` is an area, px; at the size that a rule makes of
+    the file's (width, height); otherwise at its own size.
 
-    Raises the `ImageError` that names what is wrong. The header is held against the limits before pixels take memory.
+    Raises the `ImageError` that names what is wrong, the rule's own among them. The header is held against the limits, and
+    the rule asked, before pixels take memory.
     """
     if not data:
         raise NoImage
@@ -122,7 +127,7 @@ def decode(data: bytes, limits: Limits, target_area_px: int | None = None) -> Im
     try:
         with plugin(io.BytesIO(data)) as picture:
             _check(picture, limits)
-            return _read(picture, name, target_area_px)
+            return _read(picture, name, target)
     except (ImageError, MemoryError):
         raise
     except Exception as failure:
@@ -159,11 +164,14 @@ def _check(picture: ImageFile, limits: Limits) -> None:
         raise UnsupportedFormat(formats=", ".join(FORMATS))
 
 
-def _read(picture: ImageFile, name: str, target_area_px: int | None) -> Image:
+def _read(picture: ImageFile, name: str, target: int | SizeRule | None) -> Image:
     """Decode what `_check` let pass."""
     notes: list[str] = []
     width, height = picture.size
-    size = read_size(width, height, target_area_px) if target_area_px else picture.size
+    if isinstance(target, int):
+        size = read_size(width, height, target)
+    else:
+        size = target(width, height) if target else picture.size
     picture.draft(None, (GAP * size[0], GAP * size[1]))
     profile = picture.info.get("icc_profile")
     if profile and b"sRGB" not in profile.replace(b"\0", b""):

@@ -12,16 +12,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image as Pillow
 
 from device.bundle import NETWORK, Bundle
+from device.golden import bundle_files
 from device.reading import Reader
+from device.routing import Router
 from device.settings import Settings
 
 START_TIMEOUT_S = 60.0
@@ -66,57 +71,79 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def run_bench(settings: Settings, n: int) -> str:
-    """The table that `loupe bench` prints."""
-    before = resident_mb()
-    bundle = Bundle.open(settings.bundle, settings.keys)
-    reader = Reader(bundle, settings.limits)
-    golden = bundle.manifest["golden"][0]
-    as_shipped = bundle.members[golden["picture"]]
+def microscope_photo(bundle: Bundle) -> bytes:
+    """A golden picture of the bundle, as large as a microscope's camera makes them: a JPEG."""
+    as_shipped = bundle.members[bundle.manifest["golden"][0]["picture"]]
     field = Pillow.open(BytesIO(as_shipped)).convert("RGB").resize(MICROSCOPE_SIZE, Pillow.Resampling.BICUBIC)
     buffer = BytesIO()
     field.save(buffer, "JPEG", quality=90)
-    photo = buffer.getvalue()
-    pixels = reader.read(photo).image.pixels
-    timings = [
-        _time("invoke", n, lambda: reader.network.run(pixels)),
-        _time("pipeline, 2048×1536 JPEG", n, lambda: reader.read(photo)),
-    ]
-    parts = [reader.read(photo).timings_ms for _ in range(n)]
-    mine = resident_mb()
-    port = free_port()
-    command = [sys.executable, "-m", "device.cli", "serve", "--port", str(port)]
-    for name in ("bundle", "keys", "samples"):
-        command += [f"--{name}", str(getattr(settings, name))]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
-        try:
-            _wait_until_ready(port)
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
+    return buffer.getvalue()
 
-            def post() -> None:
-                connection.request("POST", "/api/v1/readings", photo, {"Content-Type": "image/jpeg"})
-                connection.getresponse().read()
 
-            timings.append(_time("HTTP, 2048×1536 JPEG", n, post))
-            served = {"gunicorn parent": resident_mb(server.pid)}
-            served |= {f"worker ({settings.threads} readers)": resident_mb(pid) for pid in _children(server.pid)}
-            connection.close()
-        finally:
-            server.terminate()
+def run_bench(settings: Settings, n: int) -> str:
+    """The table that `loupe bench` prints: each bundle alone, then all of them together, as the service reads."""
+    memory_mb = [resident_mb()]
+    bundles = [Bundle.open(path, settings.keys) for path in bundle_files(settings.bundle)]
+    heads, timings, parts = [], [], []
+    photo = microscope_photo(bundles[0])
+    for bundle in bundles:
+        model, reader = bundle.manifest["id"], Reader(bundle, settings.limits)
+        pixels = reader.read(photo).image.pixels
+        heads.append(
+            f"{model} {bundle.manifest['version']} on {reader.network.runtime.name} {reader.network.runtime.version}, "
+            f"input {pixels.shape[1]}×{pixels.shape[0]}, network {bundle.manifest['members'][NETWORK]['size'] / 1e6:.1f} MB"
+        )
+        timings.append(_time(f"{model}: invoke", n, partial(reader.network.run, pixels)))
+        timings.append(_time(f"{model}: pipeline", n, partial(reader.read, photo)))
+        took = [reader.read(photo).timings_ms for _ in range(n)]
+        told = ", ".join(f"{part} {np.median([t[part] for t in took]):.2f}" for part in took[0] if part != "total")
+        parts.append(f"of {model}'s pipeline (p50 ms): {told}")
+        memory_mb.append(resident_mb())
+    if len(bundles) > 1:
+        timings.append(_time("routed over all", n, partial(Router(bundles, settings.limits).read, photo)))
+    with served(settings) as (server, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
+
+        def post() -> None:
+            connection.request("POST", "/api/v1/readings", photo, {"Content-Type": "image/jpeg"})
+            connection.getresponse().read()
+
+        timings.append(_time("HTTP", n, post))
+        connection.close()
+        processes = {"gunicorn parent": resident_mb(server.pid)}
+        readers = settings.threads * len(bundles)
+        processes |= {f"worker ({readers} readers)": resident_mb(pid) for pid in _children(server.pid)}
     lines = [
-        f"{bundle.manifest['id']} {bundle.manifest['version']} on {reader.network.runtime.name} "
-        f"{reader.network.runtime.version}, input {pixels.shape[1]}×{pixels.shape[0]}, "
-        f"network {bundle.manifest['members'][NETWORK]['size'] / 1e6:.1f} MB, {os.cpu_count()} cores, one thread a reading",
+        *heads,
+        f"2048×1536 JPEG, {os.cpu_count()} cores, one thread a reading",
         "",
         f"{'':28}{'n':>5}{'p50 ms':>9}{'p95 ms':>9}{'least':>9}",
         *(f"{t.name:28}{t.n:5}{t.p50_ms:9.1f}{t.p95_ms:9.1f}{t.least_ms:9.1f}" for t in timings),
         "",
-        "of the pipeline (p50 ms): "
-        + ", ".join(f"{part} {np.median([p[part] for p in parts]):.2f}" for part in parts[0] if part != "total"),
-        f"resident memory: this process {before:.0f} MB before, {mine:.0f} MB with one reader; "
-        + ", ".join(f"{name} {mb:.0f} MB" for name, mb in served.items()),
+        *parts,
+        f"resident memory: this process {memory_mb[0]:.0f} MB before, with a reader of each bundle in turn "
+        + ", ".join(f"{mb:.0f}" for mb in memory_mb[1:])
+        + " MB; "
+        + ", ".join(f"{name} {mb:.0f} MB" for name, mb in processes.items()),
     ]
     return "\n".join(lines)
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A real `loupe serve` with these models and a store of its own: its process and its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "device.cli", "serve", "--port", str(port), "--threads", str(settings.threads)]
+    for name in ("bundle", "keys", "samples"):
+        command += [f"--{name}", str(getattr(settings, name))]
+    with TemporaryDirectory() as folder:
+        command += ["--store", str(Path(folder, "loupe.sqlite"))]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
+            try:
+                _wait_until_ready(port)
+                yield server, port
+            finally:
+                server.terminate()
 
 
 def _wait_until_ready(port: int) -> None:

@@ -1,4 +1,4 @@
-"""The box's command line, `loupe`: read pictures, serve the page, verify a bundle, measure this machine."""
+"""The box's command line, `loupe`: read pictures, serve the page, verify the bundles, measure this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"loupe {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings")
-    common.add_argument("--bundle", type=Path, metavar="FILE", help=f"the model (default {defaults.bundle})")
+    common.add_argument(
+        "--bundle", type=Path, metavar="PATH", help=f"model, or folder of models (default {defaults.bundle})"
+    )
     common.add_argument("--keys", type=Path, metavar="DIR", help=f"trusted public keys (default {defaults.keys})")
     common.add_argument("--samples", type=Path, metavar="DIR", help=f"sample pictures (default {defaults.samples})")
     common.add_argument("--language", choices=LANGUAGES, default=None, help="of messages (default: of $LANG)")
@@ -43,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument(
         "images", nargs="+", metavar="IMAGE", help="picture files (JPEG, PNG, TIFF, WebP, BMP); - is standard input"
     )
+    read.add_argument(
+        "--model", metavar="ID", help="read with this model (default: the one whose gate knows the picture)"
+    )
     read.add_argument("--json", action="store_true", help="print one JSON reading a line, as the HTTP service gives it")
     read.add_argument("--overlay", type=Path, metavar="OUT.png", help="draw the predicted class's map (one IMAGE only)")
 
@@ -50,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         parents=[common],
         help="serve the page and the API",
-        description="Verifies the bundle, then serves the page and the API.",
+        description="Verifies all bundles, then serves the page and the API.",
     )
     serve.add_argument("--store", type=Path, metavar="FILE", help=f"what outlives a restart (default {defaults.store})")
     serve.add_argument("--host", help=f"address to listen on (default {defaults.host}; 0.0.0.0 for the whole network)")
@@ -72,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "verify",
         parents=[common],
-        help="check the bundle on this machine",
+        help="check the bundles on this machine",
         description="Checks signature, hashes and schema, then that this machine reproduces each golden picture's outputs.",
     )
     bench = commands.add_parser(
@@ -101,18 +106,17 @@ def _complain(error: LoupeError, language: str, about: str = "") -> None:
 def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> int:
     from device.golden import open_verified
     from device.overlay import draw_overlay
-    from device.reading import Reader
+    from device.routing import Router
 
     if arguments.overlay and len(arguments.images) != 1:
         sys.stderr.write("--overlay takes one IMAGE\n")
         return 2
-    bundle = open_verified(settings)
-    reader = Reader(bundle, settings.limits, threads=os.cpu_count() or 1)
+    router = Router(open_verified(settings), settings.limits, threads=os.cpu_count() or 1)
     status = 0
     for name in arguments.images:
         try:
             data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-            reading = reader.read(data)
+            routed = router.read(data, arguments.model)
         except OSError as error:
             sys.stderr.write(f"{name}: {error.strerror}\n")
             status = EXIT_PROBLEM
@@ -121,15 +125,16 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
             _complain(error, language, name)
             status = EXIT_PROBLEM
             continue
-        document = reader.as_json(reading, language)
+        document = routed.as_json(language)
         if arguments.json:
             print(json.dumps({"file": name, **document}, ensure_ascii=False))
         else:
             print(_in_words(name, document))
+        reading = routed.chosen.reading
         if not reading.verdict.accepted:
             status = status or EXIT_REFUSED
         elif arguments.overlay:
-            draw_overlay(reading, bundle, reading.best).save(arguments.overlay)
+            draw_overlay(reading, routed.chosen.reader.bundle, reading.best).save(arguments.overlay)
     if not arguments.json:
         print(f"\n{words(language)['notice']}")
     return status
@@ -145,7 +150,10 @@ def _in_words(name: str, document: dict[str, object]) -> str:
         f"  {row['name']:24}{row['probability']:7.1%}  {'█' * round(row['probability'] * 30):30} {row['likelihood']}"
         for row in prediction["probabilities"]
     )
-    return "\n".join((f"{name}: {prediction['name']}{' (?)' if verdict['caution'] else ''}", *rows))
+    model = document["model"]
+    assert isinstance(model, dict)
+    said = f"{name}: {prediction['name']}{' (?)' if verdict['caution'] else ''} [{model['id']} {model['version']}]"
+    return "\n".join((said, *rows))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -176,11 +184,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif arguments.command == "verify":
             from device.golden import open_verified
 
-            bundle = open_verified(settings)
-            print(
-                f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
-                f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})"
-            )
+            for bundle in open_verified(settings):
+                print(
+                    f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
+                    f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})"
+                )
         elif arguments.command == "bench":
             from device.bench import run_bench
 

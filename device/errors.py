@@ -128,6 +128,12 @@ class GoldenMismatch(BundleError):
     code = "golden_mismatch"
 
 
+class BundleTwice(BundleError):
+    """facts: other, model; two files hold versions of the same model, so a reading could be by either."""
+
+    code = "bundle_twice"
+
+
 class KeyUnreadable(BundleError):
     """facts: key"""
 
@@ -149,6 +155,13 @@ class ModelUnusable(LoupeError):
 
     code = "model_unusable"
     status = 503
+
+
+class UnknownModel(LoupeError):
+    """The model that was asked for is not on this box. facts: model, models (those that are)"""
+
+    code = "unknown_model"
+    status = 404
 
 
 class StoreUnusable(LoupeError):

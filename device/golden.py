@@ -9,13 +9,14 @@ probabilities may differ by `INEXACT_TOLERANCE` at most; readings then say that 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.bundle import Bundle
-from device.errors import GoldenMismatch, LoupeError
+from device.errors import BundleMissing, BundleTwice, GoldenMismatch, LoupeError
 from device.maps import softmax
 from device.reading import Reader
 from device.settings import Settings
@@ -57,8 +58,23 @@ def verify_golden(reader: Reader) -> int:
     return len(bundle.manifest["golden"])
 
 
-def open_verified(settings: Settings) -> Bundle:
-    """The bundle of the settings, its golden outputs reproduced on this machine. Raises a `LoupeError`."""
-    bundle = Bundle.open(settings.bundle, settings.keys)
-    verify_golden(Reader(bundle, settings.limits))
-    return bundle
+def bundle_files(path: Path) -> list[Path]:
+    """The bundle itself, or all of a folder by name. Raises `BundleMissing` for a folder without any."""
+    files = sorted(path.glob("*.loupe")) if path.is_dir() else [path]
+    if not files:
+        raise BundleMissing(bundle=path.name)
+    return files
+
+
+def open_verified(settings: Settings) -> tuple[Bundle, ...]:
+    """All bundles of the settings, their golden outputs reproduced on this machine. Raises a `LoupeError` at the first
+    one that can't be trusted: a box with a model missing would refuse pictures that its staff know it to read."""
+    bundles: dict[str, Bundle] = {}
+    for path in bundle_files(settings.bundle):
+        bundle = Bundle.open(path, settings.keys)
+        model = bundle.manifest["id"]
+        if model in bundles:
+            raise BundleTwice(bundle=bundle.name, other=bundles[model].name, model=model)
+        verify_golden(Reader(bundle, settings.limits))
+        bundles[model] = bundle
+    return tuple(bundles.values())

@@ -1,6 +1,6 @@
-"""Serving with gunicorn: one worker process, a thread for each request, the bundle verified before anyone can connect.
+"""Serving with gunicorn: one worker process, a thread for each request, the bundles verified before anyone can connect.
 
-The app is made (and the bundle verified) in the parent, so a box with a damaged model never listens; the readers are
+The app is made (and the bundles verified) in the parent, so a box with a damaged model never listens; the readers are
 made in the worker, after the fork. Under systemd gunicorn itself tells READY=1 when it listens.
 """
 

@@ -7,6 +7,7 @@ file), file names are ignored and requests aren't logged.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
 from typing import IO, Any
@@ -16,10 +17,10 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from device import __version__
 from device.bundle import Bundle
-from device.errors import Busy, LoupeError, NoImage, UploadTooLarge
+from device.errors import Busy, LoupeError, NoImage, UnknownModel, UploadTooLarge
 from device.golden import open_verified
 from device.image import FORMATS
-from device.pool import ReaderPool
+from device.pool import RouterPool
 from device.reading import identity
 from device.settings import Settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
@@ -48,27 +49,27 @@ class InMemoryRequest(Request):
 
 
 class Box:
-    """What the requests of one app share: settings, the verified bundle, and this process's readers once started."""
+    """What the requests of one app share: settings, the verified bundles, and this process's readers once started."""
 
-    def __init__(self, settings: Settings, bundle: Bundle) -> None:
-        self.settings, self.bundle = settings, bundle
-        self.pool: ReaderPool | None = None
+    def __init__(self, settings: Settings, bundles: Sequence[Bundle]) -> None:
+        self.settings, self.bundles = settings, tuple(bundles)
+        self.pool: RouterPool | None = None
 
-    def start(self) -> ReaderPool:
+    def start(self) -> RouterPool:
         """Make the readers; to be called in the process that serves, after any fork."""
         if self.pool is None:
-            self.pool = ReaderPool(self.bundle, self.settings.limits, self.settings.threads, self.settings.queue)
+            self.pool = RouterPool(self.bundles, self.settings.limits, self.settings.threads, self.settings.queue)
         return self.pool
 
 
-def create_app(settings: Settings, bundle: Bundle | None = None) -> Flask:
-    """The app for a verified bundle (opened and verified here where None is given). Raises a `LoupeError`."""
+def create_app(settings: Settings, *bundles: Bundle) -> Flask:
+    """The app for verified bundles (opened and verified here where none is given). Raises a `LoupeError`."""
     app = Flask(__name__)
     app.request_class = InMemoryRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]
     limit = settings.max_upload_mb * BYTES_PER_MB
     app.config["MAX_CONTENT_LENGTH"] = limit + FORM_OVERHEAD_BYTES
-    app.extensions[EXTENSION] = Box(settings, bundle or open_verified(settings))
+    app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
     app.register_error_handler(LoupeError, _problem_of)
     app.register_error_handler(HTTPException, _http_problem)
     app.after_request(_with_headers)
@@ -89,6 +90,15 @@ def create_app(settings: Settings, bundle: Bundle | None = None) -> Flask:
 def _box() -> Box:
     box: Box = current_app.extensions[EXTENSION]
     return box
+
+
+def _asked_bundles() -> Sequence[Bundle]:
+    """The bundle that `?model=` names, else all. Raises `UnknownModel`."""
+    bundles, asked = _box().bundles, request.args.get("model")
+    found = [bundle for bundle in bundles if asked in (None, bundle.manifest["id"])]
+    if not found:
+        raise UnknownModel(model=asked, models=", ".join(bundle.manifest["id"] for bundle in bundles))
+    return found
 
 
 def language() -> str:
@@ -141,7 +151,8 @@ def page() -> str:
 
 
 def model_card() -> Response:
-    return Response(_box().bundle.card, mimetype="text/plain")
+    """The card of `?model=`, else of all models, one below the other."""
+    return Response("\n\n---\n\n".join(bundle.card for bundle in _asked_bundles()), mimetype="text/plain")
 
 
 @cache
@@ -168,7 +179,7 @@ def healthz() -> Response:
 def readyz() -> Response:
     box = _box()
     box.start()
-    return jsonify(ready=True, model=identity(box.bundle, language()))
+    return jsonify(ready=True, models=[identity(bundle, language()) for bundle in box.bundles])
 
 
 def _sent_picture() -> bytes:
@@ -185,19 +196,26 @@ def post_reading() -> Response:
     limit_mb = _box().settings.max_upload_mb
     if len(data) > limit_mb * BYTES_PER_MB:
         raise UploadTooLarge(limit_mb=limit_mb)
-    with _box().start().reader() as reader:
-        return jsonify(reader.as_json(reader.read(data), language()))
+    with _box().start().router() as router:
+        routed = router.read(data, request.args.get("model"))
+        return jsonify(routed.as_json(language()))
 
 
 def get_model() -> Response:
     box, chosen = _box(), language()
-    manifest = box.bundle.manifest
     return jsonify(
-        **identity(box.bundle, chosen),
         notice=words(chosen)["notice"],
-        labels=[{"label": label["id"], "name": label["name"][chosen]} for label in manifest["labels"]],
-        metrics=manifest["metrics"],
-        provenance=manifest["provenance"],
+        models=[
+            {
+                **identity(bundle, chosen),
+                "labels": [
+                    {"label": label["id"], "name": label["name"][chosen]} for label in bundle.manifest["labels"]
+                ],
+                "metrics": bundle.manifest["metrics"],
+                "provenance": bundle.manifest["provenance"],
+            }
+            for bundle in _asked_bundles()
+        ],
         limits={
             "max_upload_mb": box.settings.max_upload_mb,
             "max_megapixels": box.settings.max_megapixels,

@@ -133,7 +133,7 @@ async function showIdentity() {
   try {
     const model = await getModel();
     uploadLimitMb = model.limits?.max_upload_mb ?? null;
-    setText("identity", `${model.title ?? model.id} · ${word("model_version", model)}`);
+    setText("identity", model.models.map((each) => `${each.title} · ${word("model_version", each)}`).join("; "));
   } catch (problem) {
     setText("identity", problem.title);
   }

@@ -104,7 +104,7 @@ def test_every_answer_forbids_other_origins(live_service: str) -> None:
 
 def test_health_model_card_and_samples(live_service: str, bundle: Bundle) -> None:
     assert request(live_service, "GET", "/healthz")[2] == {"status": "ok"}
-    assert request(live_service, "GET", "/readyz")[2]["model"]["sha256"] == bundle.sha256
+    assert request(live_service, "GET", "/readyz")[2]["models"][0]["sha256"] == bundle.sha256
     assert request(live_service, "GET", "/model-card")[2].decode() == bundle.card
     listed = request(live_service, "GET", "/api/v1/samples?lang=fr")[2]["samples"]
     assert len(listed) >= 6
@@ -200,19 +200,19 @@ def test_a_damaged_bundle_is_never_served(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def one_slow_reader(bundle: Bundle) -> Iterator[Any]:
-    """A pool of one reader that is in use, with no place to wait."""
+def one_slow_router(bundle: Bundle) -> Iterator[Any]:
+    """A pool of one router that is in use, with no place to wait."""
     from device.image import Limits
-    from device.pool import ReaderPool
+    from device.pool import RouterPool
 
-    pool = ReaderPool(bundle, Limits(), threads=1, queue=0)
-    with pool.reader():
+    pool = RouterPool([bundle], Limits(), threads=1, queue=0)
+    with pool.router():
         yield pool
 
 
-def test_a_full_box_says_that_it_is_busy(bundle: Bundle, one_slow_reader: Any, golden: bytes) -> None:
+def test_a_full_box_says_that_it_is_busy(bundle: Bundle, one_slow_router: Any, golden: bytes) -> None:
     app = create_app(Settings(BUNDLE, KEYS, SAMPLES), bundle)
-    app.extensions["loupe"].pool = one_slow_reader
+    app.extensions["loupe"].pool = one_slow_router
     response = app.test_client().post("/api/v1/readings", data=golden, content_type="image/png")
     assert response.status_code == 503
     assert json.loads(response.data)["code"] == "busy"

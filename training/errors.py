@@ -73,3 +73,11 @@ class ReportError(TrainingError):
 
 class LeakError(TrainingError):
     """Two sides of a split share a group or a picture, so that its figures would flatter."""
+
+
+class DissectError(TrainingError):
+    """Units can't be measured on these pictures with this bundle."""
+
+
+class ExplainError(TrainingError):
+    """There is nothing that explanations could be measured on, or not in the way that was asked for."""

@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument(
         "--model", metavar="ID", help="read with this model (default: the one whose gate knows the picture)"
     )
+    read.add_argument(
+        "--um-per-px",
+        metavar="UM",
+        help="size of the pictures' pixels, µm: they are read at the model's own scale, large ones as sections",
+    )
     read.add_argument("--json", action="store_true", help="print one JSON reading a line, as the HTTP service gives it")
     read.add_argument("--overlay", type=Path, metavar="OUT.png", help="draw the predicted class's map (one IMAGE only)")
 
@@ -107,16 +112,18 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
     from device.golden import open_verified
     from device.overlay import draw_overlay
     from device.routing import Router
+    from device.sections import parse_um_per_px
 
     if arguments.overlay and len(arguments.images) != 1:
         sys.stderr.write("--overlay takes one IMAGE\n")
         return 2
     router = Router(open_verified(settings), settings.limits, threads=os.cpu_count() or 1)
+    um_per_px = parse_um_per_px(arguments.um_per_px) if arguments.um_per_px else None
     status = 0
     for name in arguments.images:
         try:
             data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-            routed = router.read(data, arguments.model)
+            routed = router.read(data, arguments.model, um_per_px)
         except OSError as error:
             sys.stderr.write(f"{name}: {error.strerror}\n")
             status = EXIT_PROBLEM

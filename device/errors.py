@@ -81,6 +81,25 @@ class AnimatedImage(ImageError):
     code = "animated_image"
 
 
+class ScaleInvalid(ImageError):
+    """The size of a pixel that was given can't be right. facts: given, least, most (µm per pixel)"""
+
+    code = "scale_invalid"
+    status = 400
+
+
+class FieldTooSmall(ImageError):
+    """With pixels of the size that was given. facts: um_per_px, width_um, height_um, minimum_um"""
+
+    code = "field_too_small"
+
+
+class SectionTooLarge(ImageError):
+    """With pixels of the size that was given. facts: um_per_px, megapixels (at the model's scale), limit_megapixels"""
+
+    code = "section_too_large"
+
+
 # --- the bundle ------------------------------------------------------------------------------------------------------
 
 
@@ -177,8 +196,74 @@ class SettingInvalid(LoupeError):
     code = "setting_invalid"
 
 
+class AtlasInvalid(LoupeError):
+    """facts: atlas, detail; the file beside the bundle isn't a unit atlas. Pictures are read all the same."""
+
+    code = "atlas_invalid"
+    status = 503
+
+
+class AtlasOfOtherModel(LoupeError):
+    """facts: atlas, made_for, bundle; its units aren't those of this bundle's network. Pictures are read all the same."""
+
+    code = "atlas_of_other_model"
+    status = 503
+
+
 class Busy(LoupeError):
     """All readers are at work and the queue is full. facts: retry_after_s"""
 
     code = "busy"
     status = 503
+
+
+# --- units and their names -------------------------------------------------------------------------------------------
+
+
+class UnitUnknown(LoupeError):
+    """facts: unit, model, units (how many it has)"""
+
+    code = "unit_unknown"
+    status = 404
+
+
+class UnitNameInvalid(LoupeError):
+    """The text isn't one that a unit can be called. facts: limit (characters)"""
+
+    code = "unit_name_invalid"
+    status = 422
+
+
+class TermUnknown(LoupeError):
+    """facts: term, lexicon"""
+
+    code = "term_unknown"
+    status = 422
+
+
+class ExpertInvalid(LoupeError):
+    """facts: limit (characters)"""
+
+    code = "expert_invalid"
+    status = 422
+
+
+class UnitNameMissing(LoupeError):
+    """facts: unit; this expert gave it no name that could be taken back."""
+
+    code = "unit_name_missing"
+    status = 404
+
+
+class NamesInvalid(LoupeError):
+    """facts: detail; what was sent isn't an export of names."""
+
+    code = "names_invalid"
+    status = 422
+
+
+class NamesOfOtherModel(LoupeError):
+    """facts: model; the names were given to another network's units."""
+
+    code = "names_of_other_model"
+    status = 422

@@ -8,6 +8,9 @@ The head is a 1×1 convolution of the network's int8 features, done here in whol
 The unit of a step is a power of two and every number is far below 2**53, so float64 holds each value, each sum over
 places and each sum over units exactly, in any order and in any language: the map's mean *is* the logit.
 The weights are centred over classes (softmax doesn't see it), so a positive value speaks for a class against the others.
+
+A section's cell is a whole window, whose features are pooled first: their mean over places, rounded to 1/256 of an integer
+step. So the same holds in steps that are 256 times finer: a section's logit is the mean of the cells that count, exactly.
 """
 
 from __future__ import annotations
@@ -21,11 +24,15 @@ from numpy.typing import NDArray
 
 from device.bundle import Bundle
 
+# A pooled feature's step. At worst a value of the shipped heads has 33 bits; 8 more leave room for 4,096 cells below 2**53.
+POOLED_STEP = 2.0**-8
+
 
 @dataclass(frozen=True)
 class Maps:
-    """`values`: float64 [rows, columns, classes], logit units; `logits`: float64 [classes], their mean over places;
-    `units`: float64 [channels, classes], each unit's part of the logit (the bias is the rest)."""
+    """`values`: float64 [rows, columns, classes], logit units, NaN where a section's cell doesn't count; `logits`: float64
+    [classes], their mean over the places that count; `units`: float64 [channels, classes], each unit's part of the logit
+    (the bias is the rest)."""
 
     values: NDArray[np.float64]
     logits: NDArray[np.float64]
@@ -42,15 +49,26 @@ class Head:
         self._step = 2.0 ** head["scale_log2"]
         self._zero_point = bundle.manifest["network"]["outputs"]["features"]["zero_point"]
 
-    def maps(self, features: NDArray[np.int8]) -> Maps:
-        """int8 features [rows, columns, channels] → `Maps`."""
+    def maps(self, features: NDArray[Any]) -> Maps:
+        """Features in integer steps, [rows, columns, channels], int8 or pooled → `Maps`."""
         rows, columns, channels = features.shape
         steps = features.reshape(-1, channels).astype(np.float64) - self._zero_point
         values = (steps @ self._weights + self._bias) * self._step
         units = steps.sum(0)[:, None] * self._weights * self._step / len(steps)
         return Maps(values.reshape(rows, columns, -1), values.sum(0) / len(steps), units)
 
-    def unit_maps(self, features: NDArray[np.int8], units: Sequence[int], label: int) -> NDArray[np.float64]:
+    def section_maps(self, features: NDArray[np.float32]) -> Maps:
+        """Pooled features of a section's windows, float32 [rows, columns, channels], NaN where a window doesn't count →
+        `Maps`. Without any window that counts there is no evidence: all logits are 0."""
+        counted = ~np.isnan(features[..., 0])
+        values = np.full((*counted.shape, len(self._bias)), np.nan)
+        if not counted.any():
+            return Maps(values, np.zeros(len(self._bias)), np.zeros_like(self._weights))
+        maps = self.maps(features[counted][None])
+        values[counted] = maps.values[0]
+        return Maps(values, maps.logits, maps.units)
+
+    def unit_maps(self, features: NDArray[Any], units: Sequence[int], label: int) -> NDArray[np.float64]:
         """What each of some units adds to the map of the class with index `label`: float64 [rows, columns, units], logit
         units. The mean over places is the unit's entry in `Maps.units`; all units' maps and `bias` sum to the class's."""
         chosen = list(units)
@@ -66,6 +84,12 @@ class Head:
     def weights(self) -> NDArray[np.float64]:
         """float64 [channels, classes]: what one integer step of a unit everywhere in the picture adds to each logit."""
         return np.asarray(self._weights * self._step)
+
+
+def pool(features: NDArray[np.int8]) -> NDArray[np.float32]:
+    """int8 features [rows, columns, channels] → their mean over places, float32 [channels], in steps of `POOLED_STEP`."""
+    means = features.mean((0, 1), dtype=np.float64)
+    return np.asarray(np.round(means / POOLED_STEP) * POOLED_STEP, np.float32)
 
 
 def softmax(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:

@@ -1,5 +1,9 @@
 """The way of an image through the box: bytes → picture → one forward pass → gate → maps and probabilities → `Reading`.
 
+Nothing in a picture's file says how large its pixels are in a way that can be trusted, so a picture is taken for a field
+and read whole, at about the area that the model knows. Where somebody says the size of a pixel, it is read at the model's
+own scale instead; what is then larger than a field is a section (`device/sections.py`).
+
 The command line, the HTTP service and the training package's evaluation all read through `Reader.read`, so what was
 measured is what is served. A `Reader` holds one interpreter: one thread at a time.
 """
@@ -8,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 from time import perf_counter
 from typing import Any
 
@@ -21,30 +26,46 @@ from device.gate import Gate, Verdict
 from device.image import Image, Limits, decode
 from device.maps import Head, Maps, softmax
 from device.runtime import Network, Runtime
+from device.sections import FOREIGN, GLASS, READ, Section, check_um_per_px, is_section, read_section, true_size
 from device.texts import likelihood, words
 
 SCHEMA = "loupe-reading/1"
 UNITS_SHOWN = 8
+BLANK_ODDS, LIMIT_ODDS = 2.0, 100.0
 UNIT_SCALE = 8  # a unit's map is drawn on a scale so many times finer than a class's: many units make up one class map
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the box says of one picture. `outputs` are the network's integers, by name. `probabilities` (bundle order)
-    and `maps` exist for refused pictures too, for evaluation, but `as_json` and every surface for people leave them out
-    then: a refused picture gets no class."""
+    """What the box says of one picture. `outputs` are the network's integers, by name; of a section only `features`, each
+    window's pooled to one place. `probabilities` (bundle order) and `maps` exist for refused pictures too, for
+    evaluation, but `as_json` and every surface for people leave them out then: a refused picture gets no class."""
 
     image: Image
-    outputs: Mapping[str, NDArray[np.int8]]
+    outputs: Mapping[str, NDArray[Any]]
     verdict: Verdict
     maps: Maps
     probabilities: NDArray[np.float64]
     timings_ms: Mapping[str, float]
+    um_per_px: float | None = None
+    section: Section | None = None
 
     @property
     def best(self) -> int:
         """Index of the most probable class."""
         return int(self.probabilities.argmax())
+
+    @property
+    def caution(self) -> bool:
+        """Accepted, but rarer than most proper pictures, or a section of which a good part is foreign."""
+        return self.verdict.caution or (self.verdict.accepted and self.section is not None and self.section.caution)
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """For each class the share of places that count whose evidence is greatest for it: float64 [classes]."""
+        values = self.maps.values.reshape(-1, len(self.probabilities))
+        counted = values[~np.isnan(values[:, 0])]
+        return np.asarray(np.bincount(counted.argmax(1), minlength=values.shape[1]) / max(1, len(counted)))
 
 
 def identity(bundle: Bundle, language: str) -> dict[str, Any]:
@@ -59,6 +80,32 @@ def identity(bundle: Bundle, language: str) -> dict[str, Any]:
     }
 
 
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    """Row by row, None where a place doesn't count."""
+    return [None if value != value else value for value in values.ravel().tolist()]
+
+
+def _reason(verdict: Verdict, language: str) -> dict[str, Any] | None:
+    """Code, variant and words of a refusal, None where accepted."""
+    if verdict.reason is None:
+        return None
+    told = words(language)["reasons"][verdict.reason]
+    return {"code": verdict.reason, "variant": verdict.variant, **told}
+
+
+def _where(verdict: Verdict) -> dict[str, Any] | None:
+    """The map of what is foreign, None where the gate gives none."""
+    if verdict.strangeness is None:
+        return None
+    rows, columns = verdict.strangeness.shape
+    return {
+        "rows": rows,
+        "columns": columns,
+        "foreign": float((verdict.strangeness > 1).mean()),
+        "values": np.round(verdict.strangeness.astype(np.float64), 3).ravel().tolist(),
+    }
+
+
 class Reader:
     """Reads pictures with one bundle. Not thread-safe: make one for each thread."""
 
@@ -69,6 +116,7 @@ class Reader:
         self.gate, self.head = Gate(bundle), Head(bundle)
         self._temperature: float = bundle.manifest["calibration"]["temperature"]
         self._area_px: int = bundle.manifest["preprocessing"]["area_px"]
+        self._um_per_px: float = bundle.manifest["preprocessing"]["um_per_px"]
 
     def _check_outputs(self) -> None:
         for name, said in self.bundle.manifest["network"]["outputs"].items():
@@ -76,11 +124,20 @@ class Reader:
             if real is None or real.zero_point != said["zero_point"] or not np.isclose(real.scale, said["scale"]):
                 raise ModelUnusable(detail=f"the network's output {name} is not what the manifest says")
 
-    def read(self, data: bytes) -> Reading:
-        """Read the bytes of a picture file. Raises an `ImageError` when they aren't one that the box reads."""
+    def read(self, data: bytes, um_per_px: float | None = None) -> Reading:
+        """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given.
+
+        Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size.
+        """
         start = perf_counter()
-        image = decode(data, self.limits, self._area_px)
+        if um_per_px is None:
+            image = decode(data, self.limits, self._area_px)
+        else:
+            scale = true_size(check_um_per_px(um_per_px), self._um_per_px, self.limits.max_megapixels)
+            image = decode(data, self.limits, scale)
         decoded = perf_counter()
+        if um_per_px is not None and is_section(image.pixels, self._area_px):
+            return self._read_section(image, um_per_px, (decoded - start) * 1e3)
         outputs = self.network.run(image.pixels)
         ran = perf_counter()
         maps = self.head.maps(outputs["features"])
@@ -94,7 +151,36 @@ class Reader:
             "gate": (judged - mapped) * 1e3,
             "total": (judged - start) * 1e3,
         }
-        return Reading(image, outputs, verdict, maps, softmax(maps.logits, self._temperature), timings_ms)
+        return Reading(
+            image, outputs, verdict, maps, softmax(maps.logits, self._temperature), timings_ms, um_per_px=um_per_px
+        )
+
+    def _read_section(self, image: Image, um_per_px: float, decode_ms: float) -> Reading:
+        start = perf_counter()
+        verdict, section = read_section(image, self._area_px, self.network, self.gate, len(self.head.weights))
+        maps = self.head.section_maps(section.features)
+        timings_ms = {"decode": decode_ms, **section.timings_ms, "total": decode_ms + (perf_counter() - start) * 1e3}
+        return Reading(
+            image,
+            {"features": section.features},
+            verdict,
+            maps,
+            softmax(maps.logits, self._temperature),
+            timings_ms,
+            um_per_px=um_per_px,
+            section=section,
+        )
+
+    def scale(self, reading: Reading) -> tuple[float, float]:
+        """Below which logit a place is left blank, and at which the colours end. A field's come from the bundle. A
+        section's cell is a whole window's decision, so its colours follow its odds: from 2 : 1 to 100 : 1 for the class,
+        or against it, all others being alike."""
+        rules = self.bundle.manifest["explanation"]
+        if reading.section is None:
+            return rules["blank_below"], rules["limit"]
+        classes = len(reading.probabilities)
+        per_log_odds = self._temperature * (classes - 1) / classes
+        return round(log(BLANK_ODDS) * per_log_odds, 2), round(log(LIMIT_ODDS) * per_log_odds, 2)
 
     def as_json(self, reading: Reading, language: str) -> dict[str, Any]:
         """A reading as JSON-able values with its words in a language; the contract is `docs/api.md`."""
@@ -105,8 +191,10 @@ class Reader:
             "notice": told["notice"],
             "verdict": {
                 "accepted": verdict.accepted,
-                "caution": verdict.caution,
-                "reason": {"code": verdict.reason, **told["reasons"][verdict.reason]} if verdict.reason else None,
+                "caution": reading.caution,
+                "reason": _reason(verdict, language),
+                "magnification": verdict.magnification,
+                "where": _where(verdict),
                 "questions": [
                     {
                         "question": answer.question,
@@ -123,6 +211,7 @@ class Reader:
             "class_map": None,
             "units": None,
             "units_rest": None,
+            "section": self._section(reading, language),
             "image": {
                 "width": image.width,
                 "height": image.height,
@@ -130,6 +219,7 @@ class Reader:
                 "notes": list(image.notes),
                 "read_width": image.pixels.shape[1],
                 "read_height": image.pixels.shape[0],
+                "um_per_px": reading.um_per_px,
             },
             "model": identity(self.bundle, language),
             "runtime": {
@@ -148,6 +238,7 @@ class Reader:
         manifest, maps, best = self.bundle.manifest, reading.maps, reading.best
         labels = manifest["labels"]
         rows, columns, _ = maps.values.shape
+        blank_below, limit = self.scale(reading)
         return {
             "prediction": {
                 "label": labels[best]["id"],
@@ -168,11 +259,34 @@ class Reader:
                 "columns": columns,
                 "cell_px": [reading.image.width / columns, reading.image.height / rows],
                 "unit": "logit",
-                "limit": manifest["explanation"]["limit"],
-                "blank_below": manifest["explanation"]["blank_below"],
-                "values": {label["id"]: maps.values[..., k].ravel().tolist() for k, label in enumerate(labels)},
+                "counted": int(np.count_nonzero(~np.isnan(maps.values[..., 0]))),
+                "limit": limit,
+                "blank_below": blank_below,
+                "values": {label["id"]: _numbers(maps.values[..., k]) for k, label in enumerate(labels)},
             },
             **self._units(reading, language),
+        }
+
+    def _section(self, reading: Reading, language: str) -> dict[str, Any] | None:
+        section = reading.section
+        if section is None:
+            return None
+        image = reading.image
+        across = image.width / image.pixels.shape[1]
+        down = image.height / image.pixels.shape[0]
+        labels = self.bundle.manifest["labels"]
+        return {
+            "read": section.count(READ),
+            "foreign": section.count(FOREIGN),
+            "glass": section.count(GLASS),
+            "reasons": dict(section.reasons),
+            "window_px": [section.window_px[0] * across, section.window_px[1] * down],
+            "shares": [
+                {"label": label["id"], "name": label["name"][language], "share": float(share)}
+                for label, share in zip(labels, reading.shares, strict=True)
+            ]
+            if reading.verdict.accepted
+            else None,
         }
 
     def _units(self, reading: Reading, language: str) -> dict[str, Any]:
@@ -181,14 +295,14 @@ class Reader:
         parts = reading.maps.units[:, best]
         shown = np.argsort(-np.abs(parts), kind="stable")[:UNITS_SHOWN]
         values = self.head.unit_maps(reading.outputs["features"], shown.tolist(), best)
-        scale = manifest["explanation"]
+        blank_below, limit = self.scale(reading)
         return {
             "units": [
                 {
                     "unit": int(unit),
                     "name": manifest["units"].get(str(unit), {}).get(language),
                     "contribution": float(parts[unit]),
-                    "values": values[..., place].ravel().tolist(),
+                    "values": _numbers(values[..., place]),
                 }
                 for place, unit in enumerate(shown)
             ],
@@ -196,7 +310,7 @@ class Reader:
                 "count": len(parts) - len(shown),
                 "contribution": float(np.delete(parts, shown).sum()),
                 "bias": float(self.head.bias[best]),
-                "limit": scale["limit"] / UNIT_SCALE,
-                "blank_below": scale["blank_below"] / UNIT_SCALE,
+                "limit": limit / UNIT_SCALE,
+                "blank_below": blank_below / UNIT_SCALE,
             },
         }

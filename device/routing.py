@@ -3,8 +3,8 @@
 Each bundle decodes at its own scale, runs its network and asks its own gate, just as it would alone, so that what was
 measured of it still holds; a picture costs one pass a bundle, or one in all where the caller names the model. One bundle
 accepts: it reads. Several accept: the one to which the picture is least strange, by its own p-values. None accepts: the
-picture is refused in the words of the bundle that it came nearest to, the one whose thresholds it exceeds least. Each
-bundle's opinion stands in the answer.
+picture is refused in the words of the bundle that it came nearest to, the one whose thresholds it exceeds least. A bundle
+that can't take the picture at all (its scale, say) has no say. What each bundle said stands in the answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from device.bundle import Bundle
-from device.errors import UnknownModel
+from device.errors import ImageError, UnknownModel
 from device.gate import Verdict
 from device.image import Limits
 from device.reading import Reader, Reading
@@ -40,27 +40,37 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Routed:
-    """The opinions of all bundles that were asked, in the order of the box, and the one that the answer is given by."""
+    """What all bundles that were asked made of a picture, in the order of the box: an opinion, or why there is none; and
+    the opinion that the answer is given by."""
 
-    opinions: tuple[Opinion, ...]
+    asked: tuple[tuple[Reader, Opinion | ImageError], ...]
     chosen: Opinion
+
+    @property
+    def opinions(self) -> tuple[Opinion, ...]:
+        return tuple(said for _, said in self.asked if isinstance(said, Opinion))
 
     def as_json(self, language: str) -> dict[str, Any]:
         """The chosen reading as JSON-able values, with `routing`: what each bundle said (`docs/api.md`)."""
         document = self.chosen.reader.as_json(self.chosen.reading, language)
         document["routing"] = [
             {
-                "model": opinion.model,
-                "title": opinion.reader.bundle.manifest["title"][language],
-                "chosen": opinion is self.chosen,
-                "accepted": opinion.accepted,
-                "reason": opinion.reading.verdict.reason,
-                "least_p": least_p(opinion.reading.verdict),
-                "ms": round(opinion.reading.timings_ms["total"], 2),
+                "model": reader.bundle.manifest["id"],
+                "title": reader.bundle.manifest["title"][language],
+                "chosen": said is self.chosen,
+                **_said(said),
             }
-            for opinion in self.opinions
+            for reader, said in self.asked
         ]
         return document
+
+
+def _said(said: Opinion | ImageError) -> dict[str, Any]:
+    if isinstance(said, ImageError):
+        return {"accepted": False, "reason": said.code, "least_p": None, "ms": None}
+    verdict = said.reading.verdict
+    took_ms = round(said.reading.timings_ms["total"], 2)
+    return {"accepted": said.accepted, "reason": verdict.reason, "least_p": least_p(verdict), "ms": took_ms}
 
 
 def least_p(verdict: Verdict) -> float | None:
@@ -89,13 +99,24 @@ class Router:
     def __init__(self, bundles: Sequence[Bundle], limits: Limits, *, threads: int = 1) -> None:
         self.readers = tuple(Reader(bundle, limits, threads=threads) for bundle in bundles)
 
-    def read(self, data: bytes, model: str | None = None) -> Routed:
-        """Read the bytes of a picture file with the named model, else with the one that knows it.
+    def read(self, data: bytes, model: str | None = None, um_per_px: float | None = None) -> Routed:
+        """Read the bytes of a picture file with the named model, else with the one that knows it, at the model's own scale
+        where the size of its pixels is given. A model that can't read pixels of that size has no opinion.
 
-        Raises `UnknownModel`, or an `ImageError` when the bytes aren't a picture that the box reads.
+        Raises `UnknownModel`, or the first bundle's `ImageError` where none can read the bytes.
         """
         asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest["id"])]
         if not asked:
             raise UnknownModel(model=model, models=", ".join(r.bundle.manifest["id"] for r in self.readers))
-        opinions = tuple(Opinion(reader, reader.read(data)) for reader in asked)
-        return Routed(opinions, choose(opinions))
+        said = tuple((reader, _opinion(reader, data, um_per_px)) for reader in asked)
+        opinions = [opinion for _, opinion in said if isinstance(opinion, Opinion)]
+        if not opinions:
+            raise next(error for _, error in said if isinstance(error, ImageError))
+        return Routed(said, choose(opinions))
+
+
+def _opinion(reader: Reader, data: bytes, um_per_px: float | None) -> Opinion | ImageError:
+    try:
+        return Opinion(reader, reader.read(data, um_per_px))
+    except ImageError as error:
+        return error

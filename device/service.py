@@ -22,6 +22,7 @@ from device.golden import open_verified
 from device.image import FORMATS
 from device.pool import RouterPool
 from device.reading import identity
+from device.sections import parse_um_per_px
 from device.settings import Settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
 
@@ -196,8 +197,10 @@ def post_reading() -> Response:
     limit_mb = _box().settings.max_upload_mb
     if len(data) > limit_mb * BYTES_PER_MB:
         raise UploadTooLarge(limit_mb=limit_mb)
+    given = request.args.get("um_per_px")
+    um_per_px = parse_um_per_px(given) if given else None
     with _box().start().router() as router:
-        routed = router.read(data, request.args.get("model"))
+        routed = router.read(data, request.args.get("model"), um_per_px)
         return jsonify(routed.as_json(language()))
 
 
@@ -211,6 +214,7 @@ def get_model() -> Response:
                 "labels": [
                     {"label": label["id"], "name": label["name"][chosen]} for label in bundle.manifest["labels"]
                 ],
+                "preprocessing": bundle.manifest["preprocessing"],
                 "metrics": bundle.manifest["metrics"],
                 "provenance": bundle.manifest["provenance"],
             }

@@ -1,0 +1,222 @@
+"""A section: a picture larger than the field that the model reads at once, read window by window at the model's own scale.
+
+A picture can be read so when somebody says how large its pixels are. A window has about the area that the model knows;
+windows overlap by half, and each one's decision stands for the cell in its middle, so that every place is judged amid its
+neighbours. Windows go one by one through the same network and the same gate as a field does; at the section's edge they
+are moved inwards, so nothing is ever padded.
+
+A window whose cell is bare glass is not read. One that the gate refuses is foreign and left out of the map. The section is
+
+- refused as blank when it has no window with tissue,
+- refused when more than half of its windows with tissue are foreign, for the reason of most of them,
+- otherwise accepted; with caution when more than `CAUTION_SHARE` are foreign (the gate itself refuses up to one in twenty
+  proper pictures), or when the median window is one to be cautious about.
+
+Of all windows only their gate's answer and their pooled features are kept: [rows, columns, channels], no pixels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite, sqrt
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.errors import FieldTooSmall, ScaleInvalid, SectionTooLarge
+from device.gate import TISSUE_DENSITY, Answer, Gate, Verdict
+from device.image import Image, SizeRule, read_size
+from device.maps import pool
+from device.runtime import Network
+
+# From a scanner's finest pixel to a mammogram's coarsest thumbnail.
+LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000.0
+WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
+STEPS = 2  # windows over one window's side: measured with `loupe-train sections`
+MULTIPLE_PX = 32
+LEAST_PX = 2 * MULTIPLE_PX
+GLASS_BELOW = 0.02  # share of a cell that is tissue; tiles that pathologists labelled have 0.08 and more
+CAUTION_SHARE = 0.1
+GLASS, FOREIGN, READ = 0, 1, 2
+BLANK = "blank"
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the windows of a section gave. `states`: uint8 [rows, columns], `GLASS`, `FOREIGN` or `READ`; `features`:
+    float32 [rows, columns, channels], each read window's mean features in integer steps (`device.maps.pool`), NaN
+    elsewhere; `reasons`: how many windows the gate refused for which reason; `window_px`: (width, height) of a window in
+    pixels of the picture that was read."""
+
+    states: NDArray[np.uint8]
+    features: NDArray[np.float32]
+    reasons: Mapping[str, int]
+    window_px: tuple[int, int]
+    timings_ms: Mapping[str, float]
+
+    def count(self, state: int) -> int:
+        """How many windows are in a state."""
+        return int(np.count_nonzero(self.states == state))
+
+    @property
+    def foreign_share(self) -> float:
+        """Foreign windows among those with tissue; 0 where there is no tissue."""
+        foreign = self.count(FOREIGN)
+        return foreign / max(1, foreign + self.count(READ))
+
+    @property
+    def caution(self) -> bool:
+        return self.foreign_share > CAUTION_SHARE
+
+
+def parse_um_per_px(text: str) -> float:
+    """The size of a pixel as somebody wrote it, µm. Raises `ScaleInvalid`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    return check_um_per_px(value, text)
+
+
+def check_um_per_px(value: float, given: object = None) -> float:
+    """The value again. Raises `ScaleInvalid` where no microscope, scanner or mammograph has such pixels."""
+    if not isfinite(value) or not LOWEST_UM_PER_PX <= value <= HIGHEST_UM_PER_PX:
+        raise ScaleInvalid(given=value if given is None else given, least=LOWEST_UM_PER_PX, most=HIGHEST_UM_PER_PX)
+    return value
+
+
+def true_size(um_per_px: float, model_um_per_px: float, max_megapixels: float) -> SizeRule:
+    """The rule by which a picture gets the model's scale: its size in pixels of `model_um_per_px`, sides a multiple of 32.
+
+    The rule raises `SectionTooLarge` and `FieldTooSmall`, before anything is decoded.
+    """
+    scale = um_per_px / model_um_per_px
+
+    def size(width: int, height: int) -> tuple[int, int]:
+        across, down = width * scale, height * scale
+        megapixels = across * down / 1e6
+        if megapixels > max_megapixels:
+            raise SectionTooLarge(um_per_px=um_per_px, megapixels=round(megapixels, 1), limit_megapixels=max_megapixels)
+        if min(across, down) < LEAST_PX:
+            raise FieldTooSmall(
+                um_per_px=um_per_px,
+                width_um=round(width * um_per_px),
+                height_um=round(height * um_per_px),
+                minimum_um=round(LEAST_PX * model_um_per_px),
+            )
+        return read_size(width, height, round(across * down), MULTIPLE_PX)
+
+    return size
+
+
+def is_section(pixels: NDArray[np.uint8], area_px: int) -> bool:
+    """Whether a picture at the model's scale is too large to be read whole."""
+    height, width, _ = pixels.shape
+    return bool(height * width > WHOLE_UP_TO * area_px)
+
+
+def _side(area_px: int) -> int:
+    return max(LEAST_PX, round(sqrt(area_px) / MULTIPLE_PX) * MULTIPLE_PX)
+
+
+def grid_of(length: int, side: int) -> tuple[list[int], NDArray[np.int64]]:
+    """Along one axis of `length` px: where each window of min(side, length) px starts, and the borders of the cells that
+    they stand for, int64 [cells + 1]."""
+    if length <= side:
+        return [0], np.array([0, length])
+    cells = round(length * STEPS / side)
+    borders = np.round(np.arange(cells + 1) * length / cells).astype(np.int64)
+    middles = (borders[1:] + borders[:-1] - side) // 2
+    return np.clip(middles, 0, length - side).tolist(), borders
+
+
+def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of tissue in each cell of a strip, uint8 [h, w, 3] → float64 [cells]. Tissue is what absorbs light in at least
+    one channel, as the gate has it."""
+    absorbs = strip.min(2) < 255 * 10**-TISSUE_DENSITY
+    in_column = absorbs.mean(0)
+    return np.asarray(np.add.reduceat(in_column, borders[:-1]) / np.diff(borders))
+
+
+def read_section(image: Image, area_px: int, network: Network, gate: Gate, channels: int) -> tuple[Verdict, Section]:
+    """Read a picture that is at the model's scale window by window; `channels` are those of the network's features."""
+    height, width, _ = image.pixels.shape
+    side = _side(area_px)
+    (tops, down), (lefts, across) = grid_of(height, side), grid_of(width, side)
+    window_px = min(side, width), min(side, height)
+    states = np.full((len(tops), len(lefts)), GLASS, np.uint8)
+    features = np.full((*states.shape, channels), np.nan, np.float32)
+    verdicts: dict[tuple[int, int], Verdict] = {}
+    took = {"network": 0.0, "maps": 0.0, "gate": 0.0}
+    for row, column, pixels in _windows(image.pixels, tops, lefts, down, across, window_px):
+        start = perf_counter()
+        outputs = network.run(pixels)
+        ran = perf_counter()
+        verdict = gate.judge(pixels, outputs)
+        judged = perf_counter()
+        if verdict.reason != BLANK:
+            verdicts[row, column] = verdict
+            states[row, column] = READ if verdict.accepted else FOREIGN
+        if verdict.accepted:
+            features[row, column] = pool(outputs["features"])
+        took["network"] += (ran - start) * 1e3
+        took["gate"] += (judged - ran) * 1e3
+        took["maps"] += (perf_counter() - judged) * 1e3
+    reasons = Counter(verdict.reason for verdict in verdicts.values() if verdict.reason)
+    section = Section(states, features, dict(reasons.most_common()), window_px, took)
+    return _judge(verdicts, section), section
+
+
+def _windows(
+    pixels: NDArray[np.uint8], tops: Sequence[int], lefts: Sequence[int], down: NDArray[np.int64],
+    across: NDArray[np.int64], window_px: tuple[int, int],
+) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:  # fmt: skip
+    """Row, column and pixels of each window whose cell holds tissue."""
+    wide, high = window_px
+    for row, top in enumerate(tops):
+        tissue = tissue_of(pixels[down[row] : down[row + 1]], across)
+        for column in np.flatnonzero(tissue >= GLASS_BELOW).tolist():
+            left = lefts[column]
+            yield row, column, np.ascontiguousarray(pixels[top : top + high, left : left + wide])
+
+
+def excess(answer: Answer) -> float:
+    """How far an answer lies past its threshold: above 1 it failed."""
+    return answer.score / answer.threshold if answer.threshold > 0 else float(not answer.passed) * 2
+
+
+def _judge(verdicts: Mapping[tuple[int, int], Verdict], section: Section) -> Verdict:
+    """One verdict of all windows with tissue. A question's answer is that of the median window."""
+    strangeness = np.zeros(section.states.shape, np.float32)
+    for place, verdict in verdicts.items():
+        strangeness[place] = max(excess(answer) for answer in verdict.answers)
+    if not verdicts:
+        return Verdict((), BLANK, variant="glass", strangeness=strangeness)
+    # A stable order: with equal counts, the reason that came first in reading order.
+    reason = next(iter(section.reasons)) if section.foreign_share > 0.5 else None
+    refused = [verdict for verdict in verdicts.values() if verdict.reason == reason]
+    failed = next((a.question for a in refused[0].answers if not a.passed), None) if reason else None
+    answers = tuple(
+        _median_answer([verdict.answers[number] for verdict in verdicts.values()], failed)
+        for number in range(len(next(iter(verdicts.values())).answers))
+    )
+    if reason is None:
+        return Verdict(answers, None, strangeness=strangeness)
+    variants = Counter(verdict.variant for verdict in refused)
+    ratios = [verdict.magnification for verdict in refused if verdict.magnification is not None]
+    return Verdict(
+        answers,
+        reason,
+        variant=variants.most_common(1)[0][0],
+        magnification=median(ratios) if ratios else None,
+        strangeness=strangeness,
+    )
+
+
+def _median_answer(answers: Sequence[Answer], failed: str | None) -> Answer:
+    middle = sorted(answers, key=lambda answer: answer.score)[(len(answers) - 1) // 2]
+    return replace(middle, passed=middle.passed and middle.question != failed)

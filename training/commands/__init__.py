@@ -6,6 +6,7 @@ from training.commands import (
     crossval,
     data,
     depth_probe,
+    dissect,
     evaluate,
     fit,
     gate,
@@ -14,6 +15,7 @@ from training.commands import (
     quantization,
     results,
     score,
+    sections,
     trials,
 )
 from training.commands.options import Command
@@ -25,10 +27,12 @@ COMMANDS: tuple[Command, ...] = (
     *evaluate.COMMANDS,
     *results.COMMANDS,
     *depth_probe.COMMANDS,
+    *dissect.COMMANDS,
     *gate.COMMANDS,
     *networks.COMMANDS,
     *quantization.COMMANDS,
     *crossval.COMMANDS,
     *trials.COMMANDS,
     *score.COMMANDS,
+    *sections.COMMANDS,
 )

@@ -1,0 +1,159 @@
+"""The pictures that units are measured on: a data set's, by its recipe, or phantoms; with masks where there are any.
+
+Masks say where something lies: tiles with carcinoma (IDC), the radiologist's circles (mini-MIAS), the layers that a
+phantom was drawn from. Other sets have none.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from device.bundle import Bundle
+from training.data import Sample, find_samples, picture_bytes
+from training.data.adapters.idc import TILE_PX
+from training.data.adapters.mini_mias import INFO, SIDE_PX, read_info
+from training.data.sample import COLUMN, MOSAIC, ROW
+from training.errors import DissectError
+from training.phantoms import KINDS, draw
+from training.recipe import Recipe
+
+Mask = NDArray[np.bool_]
+Words = dict[str, str]
+
+CONCEPTS: dict[str, Words] = {
+    "carcinoma_tiles": {"en": "tiles with carcinoma", "fr": "tuiles avec carcinome"},
+    "circle": {"en": "the radiologist’s circles", "fr": "les cercles du radiologue"},
+    "lesion": {"en": "drawn glands or tumour", "fr": "glandes ou tumeur dessinées"},
+    "nuclei": {"en": "drawn nuclei", "fr": "noyaux dessinés"},
+    "empty": {"en": "drawn empty glass", "fr": "verre vide dessiné"},
+}
+
+# Which class a phantom of each kind stands for, by the bundle's classes.
+KINDS_AS_CLASSES: dict[tuple[str, ...], Mapping[str, str]] = {
+    KINDS: {kind: kind for kind in KINDS},
+    ("no_idc", "idc"): {"normal": "no_idc", "benign": "no_idc", "insitu": "no_idc", "invasive": "idc"},
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One picture: the bytes that the box would get, and masks by concept, bool [h, w] in the picture's pixels. `valid`
+    (the same shape, None for everywhere) is where the masks say anything."""
+
+    data: bytes
+    masks: Mapping[str, Mask]
+    valid: Mask | None = None
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Pictures to measure on. `labels` are class indices [n] in the bundle's order, `groups` [n] what may be one patient;
+    `load(i)` gives a picture. `synthetic`: drawn by our own code, so that patches of it may be given away."""
+
+    name: str
+    terms: str
+    synthetic: bool
+    labels: NDArray[np.int64]
+    groups: tuple[str, ...]
+    concepts: tuple[str, ...]
+    load: Callable[[int], Seen]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+
+def subjects_of(recipe: Recipe, folder: Path, bundle: Bundle) -> Subjects:
+    """The pictures of a recipe's data set. Raises `DissectError` when the bundle has other classes, and `DataError`."""
+    if tuple(label.id for label in recipe.labels) != bundle.labels:
+        raise DissectError(
+            f"the recipe {recipe.id} has other classes than {bundle.name} ({', '.join(bundle.labels)}): give --recipe"
+        )
+    samples = find_samples(recipe, folder)
+    concepts, masks = _masks_of(recipe.data.adapter, folder, samples)
+
+    def load(index: int) -> Seen:
+        return Seen(picture_bytes(folder, samples[index]), *masks(samples[index]))
+
+    return Subjects(
+        recipe.data.name,
+        recipe.data.terms,
+        False,
+        np.array([sample.label for sample in samples], np.int64),
+        tuple(sample.group for sample in samples),
+        concepts,
+        load,
+    )
+
+
+Masks = tuple[Mapping[str, Mask], Mask | None]
+
+
+def _masks_of(
+    adapter: str, folder: Path, samples: Sequence[Sample]
+) -> tuple[tuple[str, ...], Callable[[Sample], Masks]]:
+    if adapter == "idc" and samples[0].extra.get(MOSAIC):
+        return ("carcinoma_tiles",), _tile_masks
+    if adapter == "mini_mias":
+        circles = {
+            film: [finding.circle for finding in findings if finding.circle]
+            for film, findings in read_info(folder / INFO).items()
+        }
+        return ("circle",), lambda sample: ({"circle": _circle_mask(sample, circles[Path(sample.file).stem])}, None)
+    return (), lambda _: ({}, None)
+
+
+def _tile_masks(sample: Sample) -> Masks:
+    """A tile's class is the folder that its file lies in; places without a tile are white and say nothing."""
+    rows = [row.split(COLUMN) for row in str(sample.extra[MOSAIC]).split(ROW)]
+    tile = np.ones((TILE_PX, TILE_PX), bool)
+    positive = np.array([[file.split("/")[-2:-1] == ["1"] for file in row] for row in rows])
+    there = np.array([[bool(file) for file in row] for row in rows])
+    return {"carcinoma_tiles": np.kron(positive, tile)}, np.kron(there, tile)
+
+
+def _circle_mask(sample: Sample, circles: Sequence[tuple[int, int, int]]) -> Mask:
+    left, top, right, bottom = sample.box or (0, 0, SIDE_PX, SIDE_PX)
+    rows, columns = np.ogrid[top:bottom, left:right]
+    inside = np.zeros((bottom - top, right - left), bool)
+    for x, y, radius in circles:
+        inside |= (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+    return inside
+
+
+def phantom_subjects(bundle: Bundle, count: int) -> Subjects:
+    """Phantoms in the shape and at the magnification that the bundle reads, `count` in all, as many of each kind.
+
+    Raises `DissectError` for a bundle whose classes no phantom stands for.
+    """
+    classes = KINDS_AS_CLASSES.get(bundle.labels)
+    if classes is None:
+        raise DissectError(
+            f"no phantoms are drawn for {bundle.name} ({', '.join(bundle.labels)}): name a folder instead"
+        )
+    read = bundle.manifest["preprocessing"]
+    width = int(round((read["area_px"] * 4 / 3) ** 0.5 / 32) * 32)
+    height = int(read["area_px"] / width / 32) * 32
+    kinds = [KINDS[index % len(KINDS)] for index in range(count)]
+
+    def load(index: int) -> Seen:
+        field = draw(kinds[index], 1000 + index // len(KINDS), width, height, read["um_per_px"])
+        buffer = io.BytesIO()
+        PIL.Image.fromarray(field.pixels).save(buffer, "PNG", compress_level=0)
+        return Seen(buffer.getvalue(), {"lesion": field.lesion, "nuclei": field.nuclei, "empty": field.empty})
+
+    return Subjects(
+        "phantoms: fields drawn by Loupe’s own code",
+        "free: no photograph and no patient’s tissue is in them",
+        True,
+        np.array([bundle.labels.index(classes[kind]) for kind in kinds], np.int64),
+        tuple(f"phantom {index}" for index in range(count)),
+        ("lesion", "nuclei", "empty"),
+        load,
+    )

@@ -36,7 +36,7 @@ from device.runtime import Network
 # From a scanner's finest pixel to a mammogram's coarsest thumbnail.
 LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000.0
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
-STEPS = 2  # windows over one window's side: measured with `loupe-train sections`
+STEPS = 2  # windows that start within one window's side; docs/evaluation.md has what others give
 MULTIPLE_PX = 32
 LEAST_PX = 2 * MULTIPLE_PX
 GLASS_BELOW = 0.02  # share of a cell that is tissue; tiles that pathologists labelled have 0.08 and more
@@ -123,12 +123,12 @@ def _side(area_px: int) -> int:
     return max(LEAST_PX, round(sqrt(area_px) / MULTIPLE_PX) * MULTIPLE_PX)
 
 
-def grid_of(length: int, side: int) -> tuple[list[int], NDArray[np.int64]]:
+def grid_of(length: int, side: int, steps: float = STEPS) -> tuple[list[int], NDArray[np.int64]]:
     """Along one axis of `length` px: where each window of min(side, length) px starts, and the borders of the cells that
     they stand for, int64 [cells + 1]."""
     if length <= side:
         return [0], np.array([0, length])
-    cells = round(length * STEPS / side)
+    cells = round(length * steps / side)
     borders = np.round(np.arange(cells + 1) * length / cells).astype(np.int64)
     middles = (borders[1:] + borders[:-1] - side) // 2
     return np.clip(middles, 0, length - side).tolist(), borders
@@ -142,11 +142,14 @@ def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[n
     return np.asarray(np.add.reduceat(in_column, borders[:-1]) / np.diff(borders))
 
 
-def read_section(image: Image, area_px: int, network: Network, gate: Gate, channels: int) -> tuple[Verdict, Section]:
-    """Read a picture that is at the model's scale window by window; `channels` are those of the network's features."""
+def read_section(
+    image: Image, area_px: int, network: Network, gate: Gate, channels: int, steps: float = STEPS
+) -> tuple[Verdict, Section]:
+    """Read a picture that is at the model's scale window by window. `channels` are those of the network's features;
+    `steps` says how many windows start within one window's side."""
     height, width, _ = image.pixels.shape
     side = _side(area_px)
-    (tops, down), (lefts, across) = grid_of(height, side), grid_of(width, side)
+    (tops, down), (lefts, across) = grid_of(height, side, steps), grid_of(width, side, steps)
     window_px = min(side, width), min(side, height)
     states = np.full((len(tops), len(lefts)), GLASS, np.uint8)
     features = np.full((*states.shape, channels), np.nan, np.float32)

@@ -1,0 +1,170 @@
+"""Whole sections of IDC, read by the box's code with a network that never saw their patient, against their tiles' labels.
+
+The tiles are put together again into the section that they were cut from, white where there is none, and given to
+`Reader.read` as a PNG with the size of its pixels, as a clinic would. A tile's score is the map's value at its centre,
+drawn smoothly between the middles of the cells as on the page. A tile in a foreign window gets no value there; where all
+tiles are asked for, it gets the section's logit, which says nothing about the tile.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from scipy.ndimage import map_coordinates
+from sklearn.metrics import roc_auc_score
+
+from device.reading import Reader
+from device.sections import FOREIGN, GLASS, READ, STEPS, Section, read_section
+from training.data import Sample, find_samples
+from training.data.adapters.idc import UM_PER_PX
+from training.data.sections import MISSING, section_pixels, sections
+from training.data.sections import Section as Tiles
+from training.errors import DataError
+from training.fit import load_run
+from training.pack import draft_reader
+from training.recipe import Recipe
+
+CARCINOMA = 1
+
+
+@dataclass(frozen=True)
+class SectionRow:
+    """One section. AUROCs of carcinoma are over tiles: those with a value, and all."""
+
+    patient: str
+    steps: float
+    tiles: int
+    positive: int
+    without_value: int
+    auroc: float
+    auroc_all: float
+    section: Section
+    outcome: str
+    share_said: float
+    seconds: float
+
+
+def values_at(
+    values: NDArray[np.float64], rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A map, float64 [rows, columns], at places given in cells: bilinear among the middles of cells that count, NaN where
+    the place's own cell doesn't."""
+    counts = ~np.isnan(values)
+    places = np.stack([rows - 0.5, columns - 0.5])
+
+    def between(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(map_coordinates(grid, places, order=1, mode="nearest"))
+
+    weight = between(counts.astype(np.float64))
+    own = counts[rows.astype(np.int64), columns.astype(np.int64)]
+    found = between(np.where(counts, values, 0)) / np.where(weight > 0, weight, 1)
+    return np.where(own, found, np.nan)
+
+
+def tiles_alone(recipe: Recipe, data: Path) -> list[Sample]:
+    """The samples without their neighbours, which a section has anyway. Raises `DataError` for another set than IDC."""
+    if recipe.data.adapter != "idc":
+        raise DataError(f"only IDC's tiles have a place in a section, not those of {recipe.data.adapter}")
+    return find_samples(replace(recipe, data=replace(recipe.data, options={})), data)
+
+
+def section_png(data: Path, tiles: Tiles, samples: Sequence[Sample]) -> bytes:
+    """The section's picture as a PNG file."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(section_pixels(data, tiles, samples)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def read_tiles(reader: Reader, tiles: Tiles, png: bytes, steps: Sequence[float]) -> list[SectionRow]:
+    """The section read as the box does, and with other steps between windows."""
+    start = perf_counter()
+    reading = reader.read(png, UM_PER_PX)
+    seconds = perf_counter() - start
+    if reading.section is None:
+        raise DataError(f"the section of {tiles.patient} is no larger than a field")
+    outcome = reading.verdict.reason or ("caution" if reading.caution else "accepted")
+    values = reading.maps.values[..., CARCINOMA]
+    rows = [_row(tiles, STEPS, values, reading.maps.logits[CARCINOMA], reading.section, outcome, seconds)]
+    area_px = reader.bundle.manifest["preprocessing"]["area_px"]
+    for count in steps:
+        start = perf_counter()
+        verdict, section = read_section(
+            reading.image, area_px, reader.network, reader.gate, len(reader.head.weights), count
+        )
+        maps = reader.head.section_maps(section.features)
+        seconds = perf_counter() - start + reading.timings_ms["decode"] / 1e3
+        outcome = verdict.reason or ("caution" if section.caution or verdict.caution else "accepted")
+        rows.append(_row(tiles, count, maps.values[..., CARCINOMA], maps.logits[CARCINOMA], section, outcome, seconds))
+    return rows
+
+
+def _row(
+    tiles: Tiles, steps: float, values: NDArray[np.float64], logit: float, section: Section, outcome: str, seconds: float
+) -> SectionRow:  # fmt: skip
+    at = np.argwhere(tiles.grid != MISSING)
+    truth = tiles.labels[tuple(at.T)]
+    cells = (at + 0.5) * np.array(values.shape) / np.array(tiles.grid.shape)
+    found = values_at(values, cells[:, 0], cells[:, 1])
+    known = ~np.isnan(found)
+    return SectionRow(
+        patient=tiles.patient,
+        steps=steps,
+        tiles=len(truth),
+        positive=int((truth == CARCINOMA).sum()),
+        without_value=int((~known).sum()),
+        auroc=float(roc_auc_score(truth[known] == CARCINOMA, found[known])),
+        auroc_all=float(roc_auc_score(truth == CARCINOMA, np.where(known, found, logit))),
+        section=section,
+        outcome=outcome,
+        share_said=float((found[known] > 0).mean()),
+        seconds=seconds,
+    )
+
+
+def report_sections(
+    recipe: Recipe, data: Path, runs: Path, patients: Sequence[str], steps: Sequence[float] = ()
+) -> list[SectionRow]:
+    """Read the sections of patients that have a fold of their own. Raises `DataError` for another, `RunError` for a fold
+    that wasn't fitted."""
+    samples = tiles_alone(recipe, data)
+    known = {found.patient: found for found in sections(samples)}
+    rows = []
+    for patient in patients:
+        if patient not in known:
+            raise DataError(f"{data} has no patient {patient}")
+        reader = draft_reader(load_run(recipe, data, runs / patient))
+        rows += read_tiles(reader, known[patient], section_png(data, known[patient], samples), steps)
+    return rows
+
+
+def as_table(rows: Sequence[SectionRow]) -> str:
+    """A Markdown table, a section a row, and the mean of the box's own rows."""
+    lines = [
+        "| patient | steps a side | tiles (carcinoma) | AUROC | without a value | AUROC, all tiles | read as carcinoma | "
+        "windows read / foreign / glass | foreign | outcome | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        counts = " / ".join(str(row.section.count(state)) for state in (READ, FOREIGN, GLASS))
+        lines.append(
+            f"| {row.patient} | {row.steps:g} | {row.tiles} ({row.positive}) | {row.auroc:.3f} | {row.without_value} | "
+            f"{row.auroc_all:.3f} | {row.share_said:.0%} | {counts} | {row.section.foreign_share:.1%} | {row.outcome} | "
+            f"{row.seconds:.1f} |"
+        )
+    for steps in dict.fromkeys(row.steps for row in rows):
+        own = [row for row in rows if row.steps == steps]
+        lines.append(
+            f"| mean of {len(own)} | {steps:g} | {sum(row.tiles for row in own)} ({sum(row.positive for row in own)}) | "
+            f"{np.mean([row.auroc for row in own]):.3f} | {sum(row.without_value for row in own)} | "
+            f"{np.mean([row.auroc_all for row in own]):.3f} | | | "
+            f"{np.mean([row.section.foreign_share for row in own]):.1%} | | "
+            f"{np.mean([row.seconds for row in own]):.1f} |"
+        )
+    return "\n".join(lines)

@@ -3,6 +3,7 @@
 import { errorWords, language, word } from "./words.js";
 
 const PATIENCE_MS = 120_000;
+const PATIENCE_SECTION_MS = 1_200_000; // thousands of windows on a small board
 
 export class Problem extends Error {
   constructor({ title, detail, next_step, code, status }) {
@@ -30,16 +31,17 @@ function problemFrom(status, body) {
 
 // Sends one picture. `onProgress(share)` gets the share of the upload that is done, 1 once the box reads.
 // The file's name stays here: it may hold a patient's name and the box has no use for it.
-export function requestReading(file, { onProgress, signal, limitMb }) {
+export function requestReading(file, { onProgress, signal, limitMb, umPerPx }) {
   if (limitMb && file.size > limitMb * 1e6) {
     const words = errorWords("upload_too_large", { limit_mb: limitMb });
     return Promise.reject(new Problem({ ...words, code: "upload_too_large", status: 413 }));
   }
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch can't report the progress of an upload
-    request.open("POST", `/api/v1/readings?lang=${language()}`);
+    const scale = umPerPx ? `&um_per_px=${encodeURIComponent(umPerPx)}` : "";
+    request.open("POST", `/api/v1/readings?lang=${language()}${scale}`);
     request.responseType = "text";
-    request.timeout = PATIENCE_MS;
+    request.timeout = umPerPx ? PATIENCE_SECTION_MS : PATIENCE_MS;
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.upload.onload = () => onProgress(1);
     request.onload = () => {

@@ -31,7 +31,7 @@ export function savePicture({ reading, picture, view, date, synthetic }) {
 
 // The picture as it is on the screen, above a strip that says what it is.
 export function composePicture({ reading, picture, view, synthetic }) {
-  const map = reading.class_map;
+  const { map } = view;
   const source = picture ? [picture.naturalWidth, picture.naturalHeight] : [reading.image.width, reading.image.height];
   const shrink = Math.min(1, LONGEST_SIDE / Math.max(...source));
   // Small pictures are enlarged so that the strip's words fit.
@@ -62,13 +62,14 @@ export function composePicture({ reading, picture, view, synthetic }) {
     context.globalAlpha = byId("opacity").value / 100;
     context.drawImage(byId("overlay"), 0, 0, width, height);
     context.globalAlpha = 1;
+    if (byId("where").checked) context.drawImage(byId("foreign"), 0, 0, width, height);
   }
 
   context.fillStyle = "#16202b";
   context.textBaseline = "alphabetic";
   context.font = font(600);
   let line = height + text * 1.8;
-  context.fillText(word("saved_title", view), text, line);
+  context.fillText(word("saved_title", map), text, line);
   line += text * 0.6;
   const bar = { x: Math.round(text * 4), y: Math.round(line), width: Math.round(width * 0.4), height: text };
   drawScale(context, map, bar);

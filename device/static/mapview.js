@@ -1,12 +1,13 @@
-// The picture with the map of one class over it: class switch, opacity, true cells, and the value of a place in words.
+// The picture with a map over it: class switch, opacity, true cells, where the picture looks foreign, and the value of a
+// place in words. Any map on the reading's grid can be shown, not only those of the classes.
 
 import { byId, element, setText, show } from "./dom.js";
-import { cellValue, countCells, drawOverlay, drawScale } from "./overlay.js";
+import { countCells, drawOverlay, drawScale, drawWhere, surelyUpright } from "./overlay.js";
 import { mark, signed, word } from "./words.js";
+import { isPartial, whereWords } from "./wheremap.js";
 
-const SHAPE_TOLERANCE = 0.02; // browser and box may round a side differently; a quarter turn is far beyond
-
-export function cellWords(map, value, name) {
+export function cellWords(map, value) {
+  const { name } = map;
   const size = Math.abs(value);
   if (size < map.blank_below) return word("cell_blank", { name });
   const side = value > 0 ? "for" : "against";
@@ -14,22 +15,17 @@ export function cellWords(map, value, name) {
   return word(`cell_${side}_${strength}`, { name });
 }
 
-// A map laid over a picture that the browser turned otherwise than the box would point at the wrong tissue. All browsers
-// turn a JPEG as its EXIF says; with other formats they differ, and half a turn can't be told from the shape.
-function surelyUpright(picture, image) {
-  if (image.notes.includes("exif_rotated") && image.format !== "JPEG") return false;
-  const ratio = (picture.naturalWidth / picture.naturalHeight) / (image.width / image.height);
-  return Math.abs(Math.log(ratio)) < SHAPE_TOLERANCE;
-}
-
-// Shows the map of a reading over the picture (a loaded <img>, or null where the browser can't show it).
-// Returns what the exports need: the class shown now and how.
+// Shows the map of a reading over the picture (a loaded <img>, or null where the browser can't show it), first that of
+// the most likely class. Returns a view: `map` is what is shown now, `overlaid` whether it lies over the picture, and
+// `showMap({ name, values, mean, limit, blank_below })` shows another map on the same grid (`limit` and `blank_below`:
+// those of the classes where left out), such as that of one unit. The class switch goes back to a class.
 export function showMap(reading, picture) {
-  const map = reading.class_map;
+  const grid = reading.class_map;
+  const { where } = reading.verdict;
   const classes = reading.prediction.probabilities;
   const canvas = byId("overlay");
   const overlaid = !picture || surelyUpright(picture, reading.image);
-  const view = { label: reading.prediction.label, name: reading.prediction.name, overlaid };
+  const view = { map: null, overlaid, showMap: showAnother };
   let place = null; // the cell that is pointed at, as [row, column]
 
   const stack = byId("stack");
@@ -43,23 +39,29 @@ export function showMap(reading, picture) {
   setText("map-trouble", word(overlaid ? "map_undrawable" : "map_mismatch"));
 
   function draw() {
-    drawOverlay(canvas, map, view.label, { cells: byId("cells").checked });
+    drawOverlay(canvas, view.map, { cells: byId("cells").checked });
     canvas.style.opacity = byId("opacity").value / 100;
     byId("picture").classList.toggle("grey", byId("grey").checked);
+    show("foreign", overlaid && byId("where").checked);
   }
 
   function point(row, column) {
-    place = [Math.max(0, Math.min(map.rows - 1, row)), Math.max(0, Math.min(map.columns - 1, column))];
+    place = [Math.max(0, Math.min(grid.rows - 1, row)), Math.max(0, Math.min(grid.columns - 1, column))];
     const cursor = byId("cursor");
     cursor.hidden = false;
-    cursor.style.left = `${(100 * place[1]) / map.columns}%`;
-    cursor.style.top = `${(100 * place[0]) / map.rows}%`;
-    cursor.style.width = `${100 / map.columns}%`;
-    cursor.style.height = `${100 / map.rows}%`;
-    const value = cellValue(map, view.label, ...place);
-    setText("readout", word("cell_value", {
-      row: place[0] + 1, column: place[1] + 1, value: signed(value), words: cellWords(map, value, view.name),
-    }));
+    cursor.style.left = `${(100 * place[1]) / grid.columns}%`;
+    cursor.style.top = `${(100 * place[0]) / grid.rows}%`;
+    cursor.style.width = `${100 / grid.columns}%`;
+    cursor.style.height = `${100 / grid.rows}%`;
+    const at = place[0] * grid.columns + place[1];
+    const value = view.map.values[at];
+    const told = { row: place[0] + 1, column: place[1] + 1 };
+    if (value === null) {
+      // Only a section has places without a value, and its verdict tells of the same places.
+      setText("readout", word(where.values[at] > 1 ? "cell_foreign" : "cell_glass", told));
+    } else {
+      setText("readout", word("cell_value", { ...told, value: signed(value), words: cellWords(view.map, value) }));
+    }
   }
 
   function pointAway() {
@@ -68,33 +70,43 @@ export function showMap(reading, picture) {
     setText("readout", word("map_explore"));
   }
 
-  function showClass({ label, name, logit }) {
-    Object.assign(view, { label, name });
-    const counts = countCells(map, label);
+  function showAnother(map) {
+    view.map = { limit: grid.limit, blank_below: grid.blank_below, ...map, rows: grid.rows, columns: grid.columns };
+    const { name } = map;
+    const counts = countCells(view.map);
     show("little", overlaid && counts.blank === counts.all);
     setText("map-summary", word("map_summary", {
       name, count: counts.all, for_count: counts.for, against_count: counts.against, blank_count: counts.blank,
     }));
-    setText("map-mean", word("map_mean", { logit: signed(logit, 2) }));
+    setText("map-mean", word("map_mean", { logit: signed(map.mean, 2) }));
     canvas.setAttribute("aria-label", word("map_label", { name }));
+    for (const choice of byId("segments").querySelectorAll("input")) choice.checked = choice.value === map.label;
+    showScale(view.map);
     draw();
     if (place) point(...place);
   }
 
+  const showClass = ({ label, name, logit }) => showAnother({ label, name, values: grid.values[label], mean: logit });
+
   byId("segments").replaceChildren(...classes.map((each) => {
     const choice = element("input", { type: "radio", name: "class", value: each.label, className: "unseen" });
-    choice.checked = each.label === view.label;
     choice.onchange = () => showClass(each);
     return element("label", { className: "segment" }, choice, element("span", {}, each.name));
   }));
-  for (const id of ["cells", "grey"]) byId(id).onchange = draw;
+  for (const id of ["cells", "grey", "where"]) byId(id).onchange = draw;
   byId("opacity").oninput = draw;
+
+  const partial = overlaid && isPartial(where);
+  show("where-tool", partial);
+  byId("where").checked = partial && reading.verdict.caution;
+  setText("where-words", partial ? whereWords(reading) : "");
+  if (partial) drawWhere(byId("foreign"), where);
 
   canvas.onpointermove = canvas.onpointerdown = (event) => {
     const box = canvas.getBoundingClientRect();
     point(
-      Math.floor(((event.clientY - box.top) / box.height) * map.rows),
-      Math.floor(((event.clientX - box.left) / box.width) * map.columns),
+      Math.floor(((event.clientY - box.top) / box.height) * grid.rows),
+      Math.floor(((event.clientX - box.left) / box.width) * grid.columns),
     );
   };
   // On a touch screen the value stays when the finger leaves.
@@ -105,11 +117,17 @@ export function showMap(reading, picture) {
     if (event.key === "Escape") pointAway();
     if (!step) return;
     event.preventDefault();
-    const [row, column] = place ?? [Math.floor(map.rows / 2), Math.floor(map.columns / 2)];
+    const [row, column] = place ?? [Math.floor(grid.rows / 2), Math.floor(grid.columns / 2)];
     if (place) point(row + step[0], column + step[1]);
     else point(row, column);
   };
 
+  pointAway();
+  showClass(classes.find((each) => each.label === reading.prediction.label));
+  return view;
+}
+
+function showScale(map) {
   const scale = byId("scale");
   const context = scale.getContext("2d");
   context.clearRect(0, 0, scale.width, scale.height);
@@ -121,8 +139,4 @@ export function showMap(reading, picture) {
     tick.style.left = `${50 + (50 * value) / map.limit}%`;
     return tick;
   }));
-
-  pointAway();
-  showClass(classes.find((each) => each.label === view.label));
-  return view;
 }

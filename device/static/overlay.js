@@ -1,26 +1,36 @@
-// Draws a class map. A map is what the service sends: rows, columns, limit, blank_below and values in logit units, row by
-// row; each cell covers an equal part of the picture, and a value belongs to the middle of its cell.
+// Draws maps over a picture. A map is what the service sends: rows, columns, limit, blank_below and values in logit units,
+// row by row; each cell covers an equal part of the picture, and a value belongs to the middle of its cell. A value is null
+// where a section has bare glass or something foreign.
 
 import { COLOURS, colourIndex, colourOf } from "./colours.js";
 
 const DRAWN_PIXELS = 400_000; // sharp on a desktop, still quick on a phone
+const LEAST_SIGN = 12; // a cell so many pixels wide has room for a sign
+const SHAPE_TOLERANCE = 0.02; // browser and box may round a side differently; a quarter turn is far beyond
 
-export function cellValue(map, label, row, column) {
-  return map.values[label][row * map.columns + column];
+// A map laid over a picture that the browser turned otherwise than the box would point at the wrong tissue. All browsers
+// turn a JPEG as its EXIF says; with other formats they differ, and half a turn can't be told from the shape.
+export function surelyUpright(picture, image) {
+  if (image.notes.includes("exif_rotated") && image.format !== "JPEG") return false;
+  const ratio = (picture.naturalWidth / picture.naturalHeight) / (image.width / image.height);
+  return Math.abs(Math.log(ratio)) < SHAPE_TOLERANCE;
 }
 
-// How many cells speak for the class, against it, and too little to be shown.
-export function countCells(map, label) {
-  const counts = { for: 0, against: 0, blank: 0, all: map.rows * map.columns };
-  for (const value of map.values[label]) {
-    if (Math.abs(value) < map.blank_below) counts.blank += 1;
+// How many cells speak for something, against it, and too little to be shown, of all that have a value.
+export function countCells({ values, blank_below: blankBelow }) {
+  const counts = { for: 0, against: 0, blank: 0, all: 0 };
+  for (const value of values) {
+    if (value === null) continue;
+    counts.all += 1;
+    if (Math.abs(value) < blankBelow) counts.blank += 1;
     else counts[value > 0 ? "for" : "against"] += 1;
   }
   return counts;
 }
 
-function bilinear(values, rows, columns, y, x) {
-  // Outside the middles of the border cells the border's value holds.
+// Between the middles of the cells that have a value; outside the middles of the border cells the border's value holds.
+function bilinear({ values, rows, columns }, y, x) {
+  if (values[Math.floor(y) * columns + Math.floor(x)] === null) return null;
   const row = Math.max(0, Math.min(rows - 1, y - 0.5));
   const column = Math.max(0, Math.min(columns - 1, x - 0.5));
   const top = Math.min(Math.floor(row), Math.max(0, rows - 2));
@@ -29,41 +39,55 @@ function bilinear(values, rows, columns, y, x) {
   const right = Math.min(left + 1, columns - 1);
   const down = row - top;
   const across = column - left;
-  const upper = values[top * columns + left] * (1 - across) + values[top * columns + right] * across;
-  const lower = values[bottom * columns + left] * (1 - across) + values[bottom * columns + right] * across;
-  return upper * (1 - down) + lower * down;
+  let sum = 0;
+  let weight = 0;
+  const add = (at, share) => {
+    if (values[at] === null) return;
+    sum += share * values[at];
+    weight += share;
+  };
+  add(top * columns + left, (1 - down) * (1 - across));
+  add(top * columns + right, (1 - down) * across);
+  add(bottom * columns + left, down * (1 - across));
+  add(bottom * columns + right, down * across);
+  return sum / weight;
 }
 
-// Draws the map of one class: smooth between the middles of the cells, or the true cells, each with its sign.
-export function drawOverlay(canvas, map, label, { cells }) {
-  const { rows, columns } = map;
-  const values = map.values[label];
-  const side = Math.max(1, Math.floor(Math.sqrt(DRAWN_PIXELS / (rows * columns))));
-  canvas.width = columns * side;
-  canvas.height = rows * side;
+// Draws a map: smooth between the middles of the cells, or the true cells, each with its sign.
+export function drawOverlay(canvas, map, { cells }) {
+  const { rows, columns, values } = map;
+  const side = fitCanvas(canvas, map);
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(canvas.width, canvas.height);
   const drawn = new Uint32Array(pixels.data.buffer);
-  for (let y = 0, at = 0; y < canvas.height; y += 1) {
-    for (let x = 0; x < canvas.width; x += 1, at += 1) {
+  for (let y = 0, at = 0; y < rows * side; y += 1) {
+    for (let x = 0; x < columns * side; x += 1, at += 1) {
       const value = cells
         ? values[Math.floor(y / side) * columns + Math.floor(x / side)]
-        : bilinear(values, rows, columns, (y + 0.5) / side, (x + 0.5) / side);
-      drawn[at] = COLOURS[colourIndex(value, map)];
+        : bilinear(map, (y + 0.5) / side, (x + 0.5) / side);
+      if (value !== null) drawn[at] = COLOURS[colourIndex(value, map)];
     }
   }
   context.putImageData(pixels, 0, 0);
-  if (cells) drawSigns(context, map, values, side);
+  if (cells && side >= LEAST_SIGN) drawSigns(context, map, side);
+}
+
+// Gives the canvas whole pixels for each cell; the side of a cell.
+function fitCanvas(canvas, { rows, columns }) {
+  const side = Math.max(1, Math.floor(Math.sqrt(DRAWN_PIXELS / (rows * columns))));
+  canvas.width = columns * side;
+  canvas.height = rows * side;
+  return side;
 }
 
 // Plus and minus in the cells, so that the side can be read without colour.
-function drawSigns(context, map, values, side) {
+function drawSigns(context, map, side) {
   context.strokeStyle = "#fff";
   context.lineWidth = Math.max(1, side / 18);
   const arm = side / 7;
   context.beginPath();
-  values.forEach((value, index) => {
-    if (Math.abs(value) < map.blank_below) return;
+  map.values.forEach((value, index) => {
+    if (value === null || Math.abs(value) < map.blank_below) return;
     const x = ((index % map.columns) + 0.5) * side;
     const y = (Math.floor(index / map.columns) + 0.5) * side;
     context.moveTo(x - arm, y);
@@ -74,6 +98,52 @@ function drawSigns(context, map, values, side) {
     }
   });
   context.stroke();
+}
+
+// Hatches the cells of a verdict's `where` that look foreign (above 1) and draws their border, dark beside light so that
+// it shows on any picture. Nothing else is touched.
+export function drawWhere(canvas, where) {
+  const { rows, columns, values } = where;
+  const side = fitCanvas(canvas, where);
+  const context = canvas.getContext("2d");
+  const foreign = (row, column) => row >= 0 && column >= 0 && row < rows && column < columns
+    && values[row * columns + column] > 1;
+  const inside = new Path2D();
+  const border = new Path2D();
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      if (!foreign(row, column)) continue;
+      const [left, top, right, bottom] = [column, row, column + 1, row + 1].map((cells) => cells * side);
+      inside.rect(left, top, side, side);
+      for (const [near, from, to] of [
+        [[row - 1, column], [left, top], [right, top]], [[row + 1, column], [left, bottom], [right, bottom]],
+        [[row, column - 1], [left, top], [left, bottom]], [[row, column + 1], [right, top], [right, bottom]],
+      ]) {
+        if (foreign(...near)) continue;
+        border.moveTo(...from);
+        border.lineTo(...to);
+      }
+    }
+  }
+  const gap = Math.max(canvas.width, canvas.height) / 55;
+  const lines = new Path2D();
+  for (let x = -canvas.height; x < canvas.width; x += gap) {
+    lines.moveTo(x, canvas.height);
+    lines.lineTo(x + canvas.height, 0);
+  }
+  const stroke = (path, dark, light) => {
+    for (const [colour, width] of [["rgb(20 33 43 / 85%)", dark], ["#fff", light]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width * gap;
+      context.stroke(path);
+    }
+  };
+  context.lineCap = "round";
+  context.save();
+  context.clip(inside);
+  stroke(lines, 0.3, 0.12);
+  context.restore();
+  stroke(border, 0.5, 0.22);
 }
 
 // The legend's bar: the same colours from -limit to +limit.

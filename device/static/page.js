@@ -7,11 +7,14 @@ import { byId, setText, show } from "./dom.js";
 import { savePicture, saveReading } from "./exports.js";
 import { showPrediction, showUnits } from "./findings.js";
 import { showMap } from "./mapview.js";
+import { countWindows, showSection } from "./sectionview.js";
 import { listenForPictures, showSamples } from "./sources.js";
 import { showVerdict } from "./verdict.js";
+import { showRefused } from "./wheremap.js";
 import { loadWords, number, percent, word } from "./words.js";
 
 let chosen = null; // { file, sampleId: null unless a sample, url, picture: Promise of an <img> or null }
+let models = []; // what the box can read with, once it has said so
 let samples = null; // Promise of the offered samples by id
 let request = null; // AbortController of the reading under way
 let uploadLimitMb = null; // what the box takes, once it has said so
@@ -23,6 +26,8 @@ function setState(state) {
   show("chosen", state === "busy" || state === "failed");
   show("progress", state === "busy");
   show("retry", state === "failed");
+  show("advanced", state !== "busy");
+  show("read-again", state === "done" || state === "failed");
   show("result", state === "done");
 }
 
@@ -46,6 +51,8 @@ async function read() {
   setText("chosen-name", sampleId ? file.name : `${file.name} · ${word("file_size", { size: number(Math.max(0.1, file.size / 1e6), 1) })}`);
   setStage(0);
   scrollTo({ top: 0 });
+  // A comma is how a fraction is written in French.
+  const umPerPx = byId("um-per-px").value.trim().replace(",", ".");
   picture.then((shown) => {
     if (request !== mine) return;
     show("preview", Boolean(shown));
@@ -53,8 +60,11 @@ async function read() {
     if (shown) byId("preview").src = shown.src;
   });
   try {
-    const reading = await requestReading(file, { onProgress: setStage, signal: mine.signal, limitMb: uploadLimitMb });
     const shown = await picture;
+    const windows = shown && Number(umPerPx) > 0 ? countWindows(shown, Number(umPerPx), models) : 0;
+    const reading = await requestReading(file, {
+      onProgress: (share) => setStage(share, windows), signal: mine.signal, limitMb: uploadLimitMb, umPerPx,
+    });
     const sample = sampleId && (await samples).get(sampleId);
     if (request === mine) showReading(reading, shown, sample);
   } catch (problem) {
@@ -69,9 +79,10 @@ async function read() {
   }
 }
 
-function setStage(share) {
+function setStage(share, windows = 0) {
   const sending = share < 1;
-  const text = sending ? word("stage_upload", { percent: percent(Math.max(share, 0.01)) }) : word("stage_read");
+  const reading = windows ? word("stage_section", { windows: number(windows) }) : word("stage_read");
+  const text = sending ? word("stage_upload", { percent: percent(Math.max(share, 0.01)) }) : reading;
   setText("stage", text);
   if (sending) byId("progress-bar").value = share;
   else byId("progress-bar").removeAttribute("value"); // how long the reading takes isn't known: a moving bar
@@ -112,14 +123,15 @@ function showReading(reading, picture, sample) {
   show("synthetic", synthetic);
   setText("synthetic-sample", sample?.description ?? "");
   for (const id of ["prediction", "map", "units", "save-picture"]) show(id, accepted);
-  show("refused-picture", !accepted && Boolean(picture));
+  show("refused-picture", !accepted);
+  showSection(reading.section);
   if (accepted) {
     showPrediction(reading.prediction);
     view = showMap(reading, picture);
     show("units", Boolean(reading.units?.length));
     if (reading.units?.length) showUnits(reading.units, reading.prediction.name);
-  } else if (picture) {
-    byId("refused-image").src = picture.src;
+  } else {
+    showRefused(reading, picture);
   }
   showDetails(reading, { fileName: sample?.title ?? chosen.file.name, date });
   setText("print-date", byId("details-list").querySelector("dd").textContent);
@@ -133,6 +145,7 @@ async function showIdentity() {
   try {
     const model = await getModel();
     uploadLimitMb = model.limits?.max_upload_mb ?? null;
+    models = model.models;
     setText("identity", model.models.map((each) => `${each.title} · ${word("model_version", each)}`).join("; "));
   } catch (problem) {
     setText("identity", problem.title);
@@ -151,7 +164,9 @@ async function changeLanguage(event) {
   request = null;
   document.documentElement.lang = other.documentElement.lang;
   document.title = other.title;
+  const umPerPx = byId("um-per-px").value;
   document.body.replaceWith(document.adoptNode(other.body));
+  byId("um-per-px").value = umPerPx;
   history.replaceState(null, "", address);
   start();
   read();
@@ -168,6 +183,8 @@ function start() {
   byId("other-language").onclick = changeLanguage;
   byId("cancel").onclick = () => request?.abort();
   byId("again").onclick = read;
+  byId("read-again").onclick = read;
+  byId("um-per-px").onkeydown = (event) => event.key === "Enter" && chosen && read();
   byId("print").onclick = () => print();
 }
 

@@ -3,13 +3,19 @@
 import { byId, element, icon, setText, show } from "./dom.js";
 import { milliseconds, number, word, wordOr } from "./words.js";
 
+const PARTLY_FOREIGN = 0.1; // device/sections.py: CAUTION_SHARE
+
+function cautionOfSection({ verdict, section }) {
+  return verdict.caution && section && section.foreign > PARTLY_FOREIGN * (section.foreign + section.read);
+}
+
 export function showVerdict(reading) {
   const { accepted, caution, reason, questions } = reading.verdict;
   const state = !accepted ? "refused" : caution ? "caution" : "accepted";
   byId("result").dataset.verdict = state;
   setText("verdict-kicker", word(`verdict_${state}`));
   setText("verdict-title", reason?.title ?? word(`verdict_${state}_title`));
-  setText("verdict-detail", reason?.detail ?? word(`verdict_${state}_detail`));
+  setText("verdict-detail", reason?.detail ?? word(cautionOfSection(reading) ? "verdict_caution_section" : `verdict_${state}_detail`));
   show("verdict-next", Boolean(reason?.next_step));
   byId("verdict-next").lastElementChild.textContent = reason?.next_step ?? "";
   show("no-class", !accepted);

@@ -1,0 +1,262 @@
+"""The unit survey: what excites each unit of a model, what it is called, and the routes by which experts name it.
+
+A unit's weights are the bundle's own; its patches and figures come from the atlas beside the bundle, where there is one;
+its names from the bundle (given when it was packed) and from this box's store. Names and patches are put into a reading
+here too (`name_units`), after it was read: the reading itself needs neither.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import NotFound
+
+from device import __version__
+from device.atlas import Atlas, atlas_path, network_of, open_atlas
+from device.bundle import Bundle
+from device.errors import (
+    LoupeError,
+    StoreUnusable,
+    UnitNameMissing,
+    UnitUnknown,
+)
+from device.lexicon import Lexicon, lexicon_of
+from device.maps import Head
+from device.names import Agreed, Names, agreed, clean_expert, export_names, given_name, imported_names
+from device.reading import identity
+from device.settings import Settings
+from device.texts import LANGUAGES, error_words, words
+
+PATCHES_IN_READING = 3
+A_DAY = "private, max-age=86400"
+
+
+class ModelUnits:
+    """The units of one bundle. The atlas is opened at first use; a bad one is told, and the rest works without."""
+
+    def __init__(self, bundle: Bundle, atlas: Path, names: Names) -> None:
+        self.bundle, self.names = bundle, names
+        self.model, self.network = str(bundle.manifest["id"]), network_of(bundle)
+        self.lexicon: Lexicon = lexicon_of(bundle)
+        scale = bundle.manifest["network"]["outputs"]["features"]["scale"]
+        self._weights = Head(bundle).weights / scale
+        self._atlas_path, self._lock = atlas, threading.Lock()
+        self._opened: Atlas | LoupeError | None = None
+        self._asked = False
+
+    @property
+    def count(self) -> int:
+        return len(self._weights)
+
+    def _open(self) -> Atlas | LoupeError | None:
+        with self._lock:
+            if not self._asked:
+                try:
+                    self._opened = open_atlas(self._atlas_path, self.bundle)
+                except LoupeError as error:
+                    self._opened = error
+                self._asked = True
+            return self._opened
+
+    @property
+    def atlas(self) -> Atlas | None:
+        """The atlas, None where there is none or it can't be used."""
+        opened = self._open()
+        return opened if isinstance(opened, Atlas) else None
+
+    @property
+    def problem(self) -> LoupeError | None:
+        """Why the atlas that lies there can't be used."""
+        opened = self._open()
+        return opened if isinstance(opened, LoupeError) else None
+
+    def checked(self, unit: int) -> int:
+        """Raises `UnitUnknown`."""
+        if not 0 <= unit < self.count:
+            raise UnitUnknown(unit=unit, model=self.bundle.manifest["id"], units=self.count)
+        return unit
+
+    def agreed(self) -> dict[int, list[Agreed]]:
+        """Names from the store by unit. Raises `StoreUnusable`."""
+        return agreed(self.names.given(self.network), self.lexicon)
+
+    def shown(self, found: dict[int, list[Agreed]]) -> list[int]:
+        """Units of the survey, in its order: the atlas's, then others that have a name."""
+        units = [int(unit) for unit in self.atlas.index["units"]] if self.atlas else []
+        named = sorted({int(unit) for unit in self.bundle.manifest["units"]} | set(found))
+        return units + [unit for unit in named if unit not in set(units)]
+
+    def names_json(self, unit: int, found: dict[int, list[Agreed]], language: str) -> list[dict[str, Any]]:
+        """The names of a unit: the bundle's, then the experts' on this box, by how many gave them."""
+        packed = self.bundle.manifest["units"].get(str(unit))
+        told: list[dict[str, Any]] = []
+        if packed:
+            told.append({"name": packed[language], "term": None, "experts": None, "from": "model"})
+        return told + [
+            {"name": each.name[language], "term": each.term, "experts": each.experts, "from": "box"}
+            for each in found.get(unit, [])
+        ]
+
+    def patches_json(self, unit: int) -> list[dict[str, Any]]:
+        """The patches of a unit, the strongest first: where each is, its class, its activation."""
+        said = self.atlas.unit(unit) if self.atlas else None
+        return [
+            {**patch, "url": f"/api/v1/units/{unit}/patches/{rank}?model={self.model}"}
+            for rank, patch in enumerate(said["patches"] if said else [])
+        ]
+
+    def unit_json(self, unit: int, found: dict[int, list[Agreed]], language: str) -> dict[str, Any]:
+        """All that the box knows of a unit."""
+        said = self.atlas.unit(unit) if self.atlas else None
+        patches = [{name: patch[name] for name in ("url", "label", "activation")} for patch in self.patches_json(unit)]
+        figures = {name: value for name, value in said.items() if name != "patches"} if said else None
+        return {
+            "unit": unit,
+            "weights": dict(zip(self.bundle.labels, np.round(self._weights[unit], 4).tolist(), strict=True)),
+            "figures": figures,
+            "patches": patches,
+            "names": self.names_json(unit, found, language),
+        }
+
+
+class Units:
+    """The units of all bundles of a box, and its views. `language` and `asked` give the request's language and bundles."""
+
+    def __init__(self, settings: Settings, bundles: Sequence[Bundle]) -> None:
+        names = Names(settings.store)
+        # The files that were opened: `bundle_files` (device/golden.py) finds them in this folder.
+        folder = settings.bundle if settings.bundle.is_dir() else settings.bundle.parent
+        self._models = {
+            bundle.manifest["id"]: ModelUnits(bundle, atlas_path(folder / bundle.name), names) for bundle in bundles
+        }
+
+    def of(self, bundle: Bundle) -> ModelUnits:
+        return self._models[bundle.manifest["id"]]
+
+    def name_units(self, document: dict[str, Any], language: str) -> dict[str, Any]:
+        """A reading with the names that this box knows of its units, and patches of each. Without a store it goes on
+        with the bundle's own names."""
+        if not document.get("units"):
+            return document
+        model = self._models[document["model"]["id"]]
+        try:
+            found = model.agreed()
+        except StoreUnusable:
+            found = {}
+        for unit in document["units"]:
+            unit["names"] = model.names_json(unit["unit"], found, language)
+            unit["name"] = unit["names"][0]["name"] if unit["names"] else None
+            unit["patches"] = [patch["url"] for patch in model.patches_json(unit["unit"])[:PATCHES_IN_READING]]
+        return document
+
+
+def add_unit_routes(
+    app: Flask, units: Units, language: Callable[[], str], asked_bundles: Callable[[], Sequence[Bundle]]
+) -> None:
+    """The page and the API of the unit survey (`docs/units.md`). `asked_bundles` gives those that `?model=` names."""
+
+    def asked() -> ModelUnits:
+        return units.of(asked_bundles()[0])
+
+    def units_page() -> str:
+        chosen = language()
+        other = next(name for name in LANGUAGES if name != chosen)
+        told = words(chosen)
+        return render_template("units.html", language=chosen, other_language=other, words=told, version=__version__)
+
+    def get_units() -> Response:
+        model, chosen = asked(), language()
+        manifest, atlas, lexicon = model.bundle.manifest, model.atlas, model.lexicon
+        problems = [model.problem] if model.problem else []
+        try:
+            found = model.agreed()
+        except StoreUnusable as error:
+            found = {}
+            problems.append(error)
+        return jsonify(
+            notice=words(chosen)["notice"],
+            model=identity(model.bundle, chosen),
+            network=model.network,
+            count=model.count,
+            labels=[{"label": label["id"], "name": label["name"][chosen]} for label in manifest["labels"]],
+            lexicon={
+                "id": lexicon.id,
+                "title": lexicon.title[chosen],
+                "source": lexicon.source,
+                "groups": [{"group": group, "name": told[chosen]} for group, told in lexicon.groups.items()],
+                "terms": [
+                    {
+                        "term": term,
+                        "group": told["group"],
+                        "name": told[chosen],
+                        "definition": told["definition"][chosen],
+                    }
+                    for term, told in lexicon.terms.items()
+                ],
+            },
+            atlas={
+                "notice": atlas.index["notice"][chosen],
+                "figures": atlas.index["figures"],
+                "patches": atlas.index["patches"],
+                "concepts": {concept: told[chosen] for concept, told in atlas.index["concepts"].items()},
+            }
+            if atlas
+            else None,
+            problems=[{"code": problem.code, **error_words(problem, chosen)} for problem in problems],
+            units=[model.unit_json(unit, found, chosen) for unit in model.shown(found)],
+        )
+
+    def get_unit(unit: int) -> Response:
+        model = asked()
+        return jsonify(model.unit_json(model.checked(unit), model.agreed(), language()))
+
+    def get_unit_patch(unit: int, rank: int) -> Response:
+        model = asked()
+        if problem := model.problem:
+            raise problem
+        patches = model.patches_json(model.checked(unit))
+        if not model.atlas or rank >= len(patches):
+            raise NotFound
+        response = Response(model.atlas.patches[patches[rank]["file"]], mimetype="image/jpeg")
+        response.headers["Cache-Control"] = A_DAY
+        return response
+
+    def put_unit_name(unit: int) -> Response:
+        model = asked()
+        given = given_name(model.checked(unit), request.get_json(silent=True), model.lexicon)
+        model.names.give(model.network, [given])
+        return get_unit(unit)
+
+    def delete_unit_name(unit: int) -> Response:
+        model = asked()
+        if not model.names.take_back(model.network, model.checked(unit), clean_expert(request.args.get("expert"))):
+            raise UnitNameMissing(unit=unit)
+        return get_unit(unit)
+
+    def get_unit_names() -> Response:
+        model = asked()
+        return jsonify(export_names(model.names.given(model.network), model.network, model.model, model.lexicon))
+
+    def put_unit_names() -> Response:
+        model = asked()
+        sent = request.get_json(silent=True)
+        given = imported_names(sent, model.network, model.model, model.lexicon, model.count)
+        model.names.give(model.network, given, keep_newer=True)
+        return jsonify(imported=len(given))
+
+    for rule, view, method in (
+        ("/units", units_page, "GET"),
+        ("/api/v1/units", get_units, "GET"),
+        ("/api/v1/units/<int:unit>", get_unit, "GET"),
+        ("/api/v1/units/<int:unit>/patches/<int:rank>", get_unit_patch, "GET"),
+        ("/api/v1/units/<int:unit>/name", put_unit_name, "PUT"),
+        ("/api/v1/units/<int:unit>/name", delete_unit_name, "DELETE"),
+        ("/api/v1/units/names", get_unit_names, "GET"),
+        ("/api/v1/units/names", put_unit_names, "PUT"),
+    ):
+        app.add_url_rule(rule, view_func=view, methods=[method])

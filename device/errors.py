@@ -183,6 +183,13 @@ class UnknownModel(LoupeError):
     status = 404
 
 
+class ResetUnconfirmed(LoupeError):
+    """The drift watch was to begin anew without `"confirm": true` or without a model's name."""
+
+    code = "reset_unconfirmed"
+    status = 400
+
+
 class StoreUnusable(LoupeError):
     """The store can't be opened, read or written. facts: store, detail. Pictures are read all the same."""
 

@@ -6,8 +6,10 @@ file), file names are ignored and requests aren't logged.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from io import BytesIO
 from typing import IO, Any
@@ -17,14 +19,17 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from device import __version__
 from device.bundle import Bundle
-from device.errors import Busy, LoupeError, NoImage, UnknownModel, UploadTooLarge
+from device.drift import DriftLog
+from device.errors import Busy, LoupeError, NoImage, ResetUnconfirmed, UnknownModel, UploadTooLarge
 from device.golden import open_verified
+from device.health import health
 from device.image import FORMATS
 from device.pool import RouterPool
 from device.reading import identity
 from device.sections import parse_um_per_px
 from device.settings import Settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
+from device.units import Units, add_unit_routes
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -54,6 +59,8 @@ class Box:
 
     def __init__(self, settings: Settings, bundles: Sequence[Bundle]) -> None:
         self.settings, self.bundles = settings, tuple(bundles)
+        self.drift = DriftLog(settings.store, self.bundles)
+        self.units = Units(settings, self.bundles)
         self.pool: RouterPool | None = None
 
     def start(self) -> RouterPool:
@@ -77,14 +84,18 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     for rule, view, methods in (
         ("/", page, ["GET"]),
         ("/model-card", model_card, ["GET"]),
+        ("/health", health_page, ["GET"]),
         ("/samples/<path:file>", sample_picture, ["GET"]),
         ("/healthz", healthz, ["GET"]),
         ("/readyz", readyz, ["GET"]),
         ("/api/v1/readings", post_reading, ["POST"]),
         ("/api/v1/model", get_model, ["GET"]),
         ("/api/v1/samples", get_samples, ["GET"]),
+        ("/api/v1/health", get_health, ["GET"]),
+        ("/api/v1/health/reset", post_health_reset, ["POST"]),
     ):
         app.add_url_rule(rule, view_func=view, methods=methods)
+    add_unit_routes(app, app.extensions[EXTENSION].units, language, _asked_bundles)
     return app
 
 
@@ -163,11 +174,32 @@ def _samples(settings: Settings) -> list[dict[str, Any]]:
     return listed
 
 
+@cache
+def _sample_files(settings: Settings) -> dict[str, int]:
+    """SHA-256 and length of each sample picture."""
+    files = [(settings.samples / sample["file"]).read_bytes() for sample in _samples(settings)]
+    return {hashlib.sha256(data).hexdigest(): len(data) for data in files}
+
+
+def _is_sample(data: bytes, settings: Settings) -> bool:
+    """Whether staff are trying the box: no picture of the clinic's, so none for the drift watch."""
+    files = _sample_files(settings)
+    return len(data) in files.values() and hashlib.sha256(data).hexdigest() in files
+
+
 def sample_picture(file: str) -> Response:
     settings = _box().settings
     if file not in {sample["file"] for sample in _samples(settings)}:
         raise NotFound
     return send_from_directory(settings.samples.resolve(), file)
+
+
+def health_page() -> str:
+    chosen = language()
+    t = words(chosen)["health"]
+    return render_template(
+        "health.html", language=chosen, words=words(chosen), t=t, health=_health(), now=datetime.now()
+    )
 
 
 # --- API -------------------------------------------------------------------------------------------------------------
@@ -199,9 +231,13 @@ def post_reading() -> Response:
         raise UploadTooLarge(limit_mb=limit_mb)
     given = request.args.get("um_per_px")
     um_per_px = parse_um_per_px(given) if given else None
-    with _box().start().router() as router:
+    box = _box()
+    with box.start().router() as router:
         routed = router.read(data, request.args.get("model"), um_per_px)
-        return jsonify(routed.as_json(language()))
+        document = routed.as_json(language())
+    if not _is_sample(data, box.settings):
+        box.drift.note(routed.chosen.reader.bundle, routed.chosen.reading, datetime.now())
+    return jsonify(box.units.name_units(document, language()))
 
 
 def get_model() -> Response:
@@ -242,3 +278,27 @@ def get_samples() -> Response:
             for sample in _samples(_box().settings)
         ]
     )
+
+
+def _health() -> dict[str, Any]:
+    box = _box()
+    return health(box.bundles, box.drift, box.settings.threads, datetime.now(), language())
+
+
+def get_health() -> Response:
+    return jsonify(_health())
+
+
+def post_health_reset() -> Response:
+    """JSON alone: a browser lets no other site's page send that here."""
+    asked = request.get_json(silent=True)
+    if not isinstance(asked, dict) or asked.get("confirm") is not True:
+        raise ResetUnconfirmed()
+    box = _box()
+    bundle = next((bundle for bundle in box.bundles if bundle.manifest["id"] == asked.get("model")), None)
+    if bundle is None:
+        raise ResetUnconfirmed()
+    box.drift.reset(bundle, datetime.now())
+    if box.drift.problem:
+        raise box.drift.problem
+    return jsonify(_health())

@@ -1,0 +1,318 @@
+"""The drift watch: have the pictures that this clinic sends changed from those that a bundle's gate was calibrated on?
+
+Kept of a reading, in the box's store: one more in the counts of its day (readings, cautions, refusals by reason, and a
+histogram of each question's p-value in `BINS` bins), and the state of a test. No picture, no feature, no score, no time of
+a single reading but the last. A picture can't be made again from twenty counts.
+
+Under no change a new picture is as likely to fall into any of the n + 1 gaps between the n calibration scores, and each
+picture makes its own gap likelier for the next: with g_j gaps and c_j earlier pictures in bin j of the p-value, the next
+one falls into bin j with probability (g_j + c_j) / (n + 1 + c), whatever the scores' distribution is (Pólya's urn). Its
+place in that distribution, u, drawn at random within its bin, is exactly uniform and independent of all before it: the
+smoothed p-value of an online conformal test, from counts alone (Vovk, Gammerman, Shafer 2022, "Algorithmic Learning in a
+Random World", ch. 8). Gamblers of several `STAKES` bet on u being small (stranger pictures) or large with the fair odds
+1 + stake · (u − ½), moving a hundredth of their capital to each other at every bet (the "simple jumper" of Vovk et al.
+2021, "Retrain or not retrain"), and each bet adds one new unit of capital (Shiryaev–Roberts). Under no change the
+capital's mean after t bets is t; so the chance of a false alarm, capital `ALARM`, within t bets is at most t / `ALARM`.
+The capitals of the two questions are averaged: one promise a bundle.
+
+Pictures of one patient are alike and come together. All that follow within `SITTING_GAP_S`, up to `SITTING_MOST`, are one
+sitting and one bet, on the mean of their u, and weigh one in the urn. Sections are counted but not bet on: their p-values
+are medians over windows.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import cache
+from math import ceil
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from device.bundle import Bundle
+from device.errors import StoreUnusable
+from device.reading import Reading
+from device.store import connect
+
+BINS = 20
+STAKES = (-1.6, -0.6, 0.0, 0.6, 1.6)
+MOVED = 0.01  # share of each gambler's capital that is shared out among all before a bet
+ALARM = 100_000.0
+CALM = 1_000.0  # capital that is often seen without any change
+SITTING_GAP_S = 120.0
+SITTING_MOST = 10
+DAYS_KEPT = 400
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS drift_day (bundle TEXT, day TEXT, counts TEXT NOT NULL, PRIMARY KEY (bundle, day)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS drift_watch (bundle TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+def bin_of(p_value: float) -> int:
+    """Which of `BINS` equal bins a p-value in (0, 1] falls into; a bin has its upper end."""
+    return min(BINS - 1, max(0, ceil(p_value * BINS - 1e-9) - 1))
+
+
+@cache
+def gaps(n: int) -> tuple[int, ...]:
+    """How many of the n + 1 p-values that n calibration scores allow, k / (n + 1), fall into each bin."""
+    bins = [bin_of(k / (n + 1)) for k in range(1, n + 2)]
+    return tuple(bins.count(k) for k in range(BINS))
+
+
+@dataclass(frozen=True)
+class Question:
+    """The test of one question: `urn`, weight of the closed sittings in each bin; `capital` of each stake; of the sitting
+    that is open, the pictures in each bin and the sum of their u."""
+
+    urn: tuple[float, ...] = (0.0,) * BINS
+    capital: tuple[float, ...] = (0.0,) * len(STAKES)
+    open_bins: tuple[int, ...] = (0,) * BINS
+    open_u: float = 0.0
+
+    def with_picture(self, p_value: float, n: int, draw: float) -> Question:
+        """One more picture of the open sitting. `draw`: uniform in [0, 1)."""
+        weights = [g + c for g, c in zip(gaps(n), self.urn, strict=True)]
+        bin = bin_of(p_value)
+        u = (sum(weights[:bin]) + draw * weights[bin]) / sum(weights)
+        open_bins = (*self.open_bins[:bin], self.open_bins[bin] + 1, *self.open_bins[bin + 1 :])
+        return replace(self, open_bins=open_bins, open_u=self.open_u + u)
+
+    def closed(self) -> Question:
+        """The open sitting's bet is settled."""
+        pictures = sum(self.open_bins)
+        if not pictures:
+            return self
+        shared = (sum(self.capital) + 1.0) / len(STAKES)
+        away = self.open_u / pictures - 0.5
+        capital = tuple(
+            ((1 - MOVED) * (own + 1.0 / len(STAKES)) + MOVED * shared) * (1 + stake * away)
+            for own, stake in zip(self.capital, STAKES, strict=True)
+        )
+        urn = tuple(c + count / pictures for c, count in zip(self.urn, self.open_bins, strict=True))
+        return Question(urn, capital)
+
+    @property
+    def stranger(self) -> bool:
+        """Whether most capital was won by bets on stranger pictures."""
+        return STAKES[max(range(len(STAKES)), key=self.capital.__getitem__)] < 0
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """When the watch found a change (day), since about when it went on, in which question, and whether pictures became
+    stranger (else: more alike)."""
+
+    found: str
+    began: str
+    question: str
+    stranger: bool
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The test of one bundle since it began or was reset. Days are ISO dates, `last` an ISO time."""
+
+    since: str
+    questions: Mapping[str, Question]
+    pictures: int = 0
+    sittings: int = 0
+    last: str | None = None
+    calm: str | None = None
+    alarm: Alarm | None = None
+
+    @property
+    def evidence(self) -> float:
+        """Capital, mean over questions: without a change its mean is the number of sittings."""
+        return sum(sum(q.capital) for q in self.questions.values()) / max(1, len(self.questions))
+
+    def with_picture(
+        self, p_values: Mapping[str, float], sizes: Mapping[str, int], now: datetime, draw: Callable[[], float]
+    ) -> Watch:
+        """The watch after a picture with these p-values of questions that were calibrated on `sizes` pictures."""
+        watch = self._closed(now) if self._over(now) else self
+        questions = {
+            name: watch.questions.get(name, Question()).with_picture(p_value, sizes[name], draw())
+            for name, p_value in p_values.items()
+        }
+        asked = {**watch.questions, **questions}
+        return replace(watch, questions=asked, pictures=watch.pictures + 1, last=now.isoformat(timespec="seconds"))
+
+    def _over(self, now: datetime) -> bool:
+        if self.last is None:
+            return False
+        quiet_s = (now - datetime.fromisoformat(self.last)).total_seconds()
+        full = any(sum(question.open_bins) >= SITTING_MOST for question in self.questions.values())
+        return full or not 0 <= quiet_s <= SITTING_GAP_S  # a box without internet may set its clock back
+
+    def _closed(self, now: datetime) -> Watch:
+        day = now.date().isoformat()
+        questions = {name: question.closed() for name, question in self.questions.items()}
+        watch = replace(self, questions=questions, sittings=self.sittings + 1)
+        if self.alarm:  # it stays until somebody resets it; nothing more is bet
+            kept = {name: replace(q, capital=self.questions[name].capital) for name, q in questions.items()}
+            return replace(watch, questions=kept)
+        if watch.evidence < CALM:
+            return replace(watch, calm=day)
+        if watch.evidence < ALARM:
+            return watch
+        name, question = max(questions.items(), key=lambda each: sum(each[1].capital))
+        return replace(watch, alarm=Alarm(day, watch.calm or watch.since, name, question.stranger))
+
+    def as_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> Watch:
+        state = json.loads(text)
+        alarm = Alarm(**state.pop("alarm")) if state["alarm"] else state.pop("alarm")
+        questions = {
+            name: Question(tuple(q["urn"]), tuple(q["capital"]), tuple(q["open_bins"]), q["open_u"])
+            for name, q in state.pop("questions").items()
+        }
+        return cls(**state, questions=questions, alarm=alarm)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one day or of several: `bins` has each question's histogram of p-values."""
+
+    readings: int
+    cautions: int
+    reasons: Mapping[str, int]
+    bins: Mapping[str, tuple[int, ...]]
+
+    @property
+    def refused(self) -> int:
+        return sum(self.reasons.values())
+
+    def __add__(self, other: Counts) -> Counts:
+        none = (0,) * BINS
+        return Counts(
+            self.readings + other.readings,
+            self.cautions + other.cautions,
+            {r: self.reasons.get(r, 0) + other.reasons.get(r, 0) for r in {**self.reasons, **other.reasons}},
+            {
+                q: tuple(a + b for a, b in zip(self.bins.get(q, none), other.bins.get(q, none), strict=True))
+                for q in {**self.bins, **other.bins}
+            },
+        )
+
+
+NOTHING = Counts(0, 0, {}, {})
+
+
+def p_values_of(reading: Reading) -> dict[str, float]:
+    """The p-values of a field by question; none of a section."""
+    if reading.section is not None:
+        return {}
+    return {a.question: a.p_value for a in reading.verdict.answers if a.p_value is not None}
+
+
+def counts_of(reading: Reading) -> Counts:
+    """One reading as counts."""
+    reason = reading.verdict.reason
+    bins = {name: tuple(int(k == bin_of(p)) for k in range(BINS)) for name, p in p_values_of(reading).items()}
+    return Counts(1, int(reading.caution), {reason: 1} if reason else {}, bins)
+
+
+def _counts_from(text: str) -> Counts:
+    told = json.loads(text)
+    bins = {question: tuple(counts) for question, counts in told["bins"].items()}
+    return Counts(told["readings"], told["cautions"], told["reasons"], bins)
+
+
+def calibration_sizes(bundle: Bundle) -> dict[str, int]:
+    """How many scores each question with p-values was calibrated on."""
+    gate: Mapping[str, Any] = bundle.manifest["gate"]
+    return {name: len(rule["calibration_scores"]) for name, rule in gate.items() if "calibration_scores" in rule}
+
+
+class DriftLog:
+    """The watches and counts of a box's bundles in its store. Threads may share it.
+
+    A store that fails makes no reading fail: `problem` says what is wrong with it until it works again.
+    """
+
+    def __init__(self, store: Path, bundles: Sequence[Bundle]) -> None:
+        self._path, self._lock = store, Lock()
+        self._sizes = {bundle.sha256: calibration_sizes(bundle) for bundle in bundles}
+        self._connection: sqlite3.Connection | None = None
+        self.problem: StoreUnusable | None = None
+
+    def note(self, bundle: Bundle, reading: Reading, now: datetime) -> None:
+        """Count a reading and go on with the bundle's watch, in one transaction."""
+        key, day = bundle.sha256, now.date().isoformat()
+        sizes = self._sizes[key]
+        p_values = p_values_of(reading)
+
+        def write(store: sqlite3.Connection) -> None:
+            found = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()
+            counts = (_counts_from(found[0]) if found else NOTHING) + counts_of(reading)
+            watch = _watch(store, key, day)
+            if p_values:
+                watch = watch.with_picture(p_values, sizes, now, random.random)
+            store.execute("REPLACE INTO drift_day VALUES (?, ?, ?)", (key, day, json.dumps(asdict(counts))))
+            store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (key, watch.as_text()))
+            if not found:
+                store.execute(
+                    "DELETE FROM drift_day WHERE day NOT IN (SELECT DISTINCT day FROM drift_day ORDER BY day DESC LIMIT ?)",
+                    (DAYS_KEPT,),
+                )
+
+        self._transact(write)
+
+    def reset(self, bundle: Bundle, now: datetime) -> None:
+        """Begin the bundle's watch anew, after a change that is known. The counts of days stay."""
+        fresh = Watch(now.date().isoformat(), {}).as_text()
+        self._transact(lambda store: store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (bundle.sha256, fresh)))
+
+    def watch(self, bundle: Bundle, now: datetime) -> Watch:
+        """The bundle's watch; a fresh one where nothing was noted yet or the store fails."""
+        day = now.date().isoformat()
+        return self._transact(lambda store: _watch(store, bundle.sha256, day)) or Watch(day, {})
+
+    def days(self, bundle: Bundle, most: int) -> dict[str, Counts]:
+        """The counts of the bundle's last `most` days with readings, the newest first; none where the store fails."""
+        rows = self._transact(
+            lambda store: store.execute(
+                "SELECT day, counts FROM drift_day WHERE bundle = ? ORDER BY day DESC LIMIT ?", (bundle.sha256, most)
+            ).fetchall()
+        )
+        return {day: _counts_from(text) for day, text in rows or ()}
+
+    def _transact(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """What `work` gives, None where the store fails."""
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = connect(self._path)
+                    self._connection.executescript(TABLES)
+                with self._connection:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    done = work(self._connection)
+            except StoreUnusable as error:
+                self.problem = error
+                return None
+            except sqlite3.Error as error:
+                self.problem = StoreUnusable(store=self._path, detail=error)
+                if self._connection is not None:
+                    self._connection.close()
+                self._connection = None
+                return None
+            self.problem = None
+            return done
+
+
+def _watch(store: sqlite3.Connection, key: str, day: str) -> Watch:
+    found = store.execute("SELECT state FROM drift_watch WHERE bundle = ?", (key,)).fetchone()
+    try:
+        return Watch.from_text(found[0]) if found else Watch(day, {})
+    except (ValueError, TypeError, KeyError):  # written by another version of this program
+        return Watch(day, {})

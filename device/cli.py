@@ -54,7 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         help="size of the pictures' pixels, µm: they are read at the model's own scale, large ones as sections",
     )
     read.add_argument("--json", action="store_true", help="print one JSON reading a line, as the HTTP service gives it")
-    read.add_argument("--overlay", type=Path, metavar="OUT.png", help="draw the predicted class's map (one IMAGE only)")
+    read.add_argument(
+        "--overlay",
+        type=Path,
+        metavar="OUT.png",
+        help="draw the predicted class's map, or where a refused picture looks foreign (one IMAGE only)",
+    )
+    read.add_argument("--cells", action="store_true", help="draw the map's true cells instead of a smooth map")
 
     serve = commands.add_parser(
         "serve",
@@ -136,18 +142,19 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
         if arguments.json:
             print(json.dumps({"file": name, **document}, ensure_ascii=False))
         else:
-            print(_in_words(name, document))
+            print(_in_words(name, document, language))
         reading = routed.chosen.reading
         if not reading.verdict.accepted:
             status = status or EXIT_REFUSED
-        elif arguments.overlay:
-            draw_overlay(reading, routed.chosen.reader.bundle, reading.best).save(arguments.overlay)
+        if arguments.overlay and (reading.verdict.accepted or reading.verdict.strangeness is not None):
+            overlay = draw_overlay(reading, routed.chosen.reader, reading.best, cells=arguments.cells)
+            overlay.save(arguments.overlay)
     if not arguments.json:
         print(f"\n{words(language)['notice']}")
     return status
 
 
-def _in_words(name: str, document: dict[str, object]) -> str:
+def _in_words(name: str, document: dict[str, object], language: str) -> str:
     verdict, prediction = document["verdict"], document["prediction"]
     assert isinstance(verdict, dict)
     if not isinstance(prediction, dict):
@@ -160,7 +167,13 @@ def _in_words(name: str, document: dict[str, object]) -> str:
     model = document["model"]
     assert isinstance(model, dict)
     said = f"{name}: {prediction['name']}{' (?)' if verdict['caution'] else ''} [{model['id']} {model['version']}]"
-    return "\n".join((said, *rows))
+    section = document["section"]
+    if not isinstance(section, dict):
+        return "\n".join((said, *rows))
+    shares = ", ".join(f"{row['name']} {row['share']:.0%}" for row in section["shares"])
+    counts = {state: section[state] for state in ("read", "foreign", "glass")}
+    told = words(language)["page"]["section_words"].format(**counts)
+    return "\n".join((said, *rows, f"  {told}", f"  {words(language)['page']['section_heading']}: {shares}"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,7 +34,7 @@ from device.maps import pool
 from device.runtime import Network
 
 # From a scanner's finest pixel to a mammogram's coarsest thumbnail.
-LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000.0
+LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
 STEPS = 2  # windows that start within one window's side; docs/evaluation.md has what others give
 MULTIPLE_PX = 32

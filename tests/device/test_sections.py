@@ -1,0 +1,254 @@
+"""Sections: pictures whose pixels' size is known, read at the model's own scale, window by window where they are large."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from device.bundle import Bundle
+from device.errors import FieldTooSmall, ScaleInvalid, SectionTooLarge
+from device.gate import Answer, Verdict
+from device.image import Image, Limits
+from device.overlay import draw_overlay
+from device.reading import Reader, Reading
+from device.sections import FOREIGN, GLASS, READ, grid_of, parse_um_per_px, read_section, true_size
+
+KNOWN = ("texture-normal", "texture-invasive", "texture-benign", "texture-insitu")
+FIELD = (512, 384)
+GLASS_RGB = (246, 243, 247)
+
+
+def png(picture: Pillow.Image) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def mosaic(names: list[list[str | None]]) -> Pillow.Image:
+    """Samples side by side, each a field at the model's own scale; glass where there is None."""
+    picture = Pillow.new("RGB", (len(names[0]) * FIELD[0], len(names) * FIELD[1]), GLASS_RGB)
+    for row, line in enumerate(names):
+        for column, name in enumerate(line):
+            if name:
+                field = Pillow.open(SAMPLES / f"{name}.jpg").convert("RGB").resize(FIELD)
+                picture.paste(field, (column * FIELD[0], row * FIELD[1]))
+    return picture
+
+
+@pytest.fixture(scope="module")
+def scale(bundle: Bundle) -> float:
+    return float(bundle.manifest["preprocessing"]["um_per_px"])
+
+
+@pytest.fixture(scope="module")
+def tissue(reader: Reader, scale: float) -> Reading:
+    """A section of known tissue with glass on its right and a little that is foreign."""
+    rows: list[list[str | None]] = [
+        [KNOWN[0], KNOWN[1], KNOWN[2], None, None],
+        [KNOWN[1], KNOWN[3], KNOWN[0], None, None],
+        [KNOWN[1], KNOWN[2], KNOWN[1], None, "foreign-landscape"],
+    ]
+    return reader.read(png(mosaic(rows)), scale)
+
+
+def test_a_section_is_read_window_by_window_and_glass_is_told_from_what_is_foreign(tissue: Reading) -> None:
+    section = tissue.section
+    assert section is not None
+    assert tissue.verdict.accepted
+    assert min(section.count(state) for state in (READ, FOREIGN, GLASS)) > 0
+    rows, columns = section.states.shape
+    right = section.states[: rows // 2, -columns // 4 :]
+    assert (right == GLASS).all()
+    assert section.states[-1, -1] == FOREIGN  # the landscape
+
+
+def test_the_mean_of_the_cells_that_count_is_the_logit_of_the_section_exactly(tissue: Reading) -> None:
+    for k, logit in enumerate(tissue.maps.logits):
+        values = [value for value in tissue.maps.values[..., k].ravel().tolist() if not math.isnan(value)]
+        assert (
+            sum(values) / len(values) == sum(reversed(values)) / len(values) == math.fsum(values) / len(values) == logit
+        )
+
+
+def test_units_and_bias_make_the_logit_of_the_section(tissue: Reading, reader: Reader) -> None:
+    assert np.allclose(tissue.maps.units.sum(0) + reader.head.bias, tissue.maps.logits, rtol=0, atol=1e-12)
+
+
+def test_the_cell_of_a_window_is_what_the_window_says_when_it_is_read_alone(reader: Reader, scale: float) -> None:
+    side = 448  # of a window of the shipped bundle: the nearest multiple of 32 to the root of its area
+    picture = mosaic([[KNOWN[0], KNOWN[1]], [KNOWN[2], KNOWN[3]]])
+    together = reader.read(png(picture), scale)
+    alone = reader.read(png(picture.crop((0, 0, side, side))), scale)
+    assert together.section is not None
+    assert together.section.window_px == (side, side)
+    assert alone.section is None
+    # What is pooled is rounded to 1/256 of a feature's step: far below what can be seen.
+    assert together.maps.values[0, 0] == pytest.approx(alone.maps.logits, abs=0.01)
+
+
+def test_a_picture_of_about_a_field_is_read_whole_at_the_true_scale(reader: Reader, scale: float) -> None:
+    field = Pillow.open(SAMPLES / f"{KNOWN[1]}.jpg").resize((640, 480))
+    reading = reader.read(png(field), scale * FIELD[0] / 640)
+    assert reading.section is None
+    assert reading.image.pixels.shape[:2] == (FIELD[1], FIELD[0])
+    half = reader.read(png(field), scale / 2)
+    assert half.image.pixels.shape[:2] == (256, 320) or half.image.pixels.shape[:2] == (224, 320)
+    assert reader.as_json(half, "en")["image"]["um_per_px"] == scale / 2
+
+
+def test_without_a_size_of_a_pixel_a_large_picture_is_one_field(reader: Reader, bundle: Bundle) -> None:
+    reading = reader.read(png(mosaic([[KNOWN[0]] * 3] * 3)))
+    assert reading.section is None
+    height, width, _ = reading.image.pixels.shape
+    assert height * width == pytest.approx(bundle.manifest["preprocessing"]["area_px"], rel=0.1)
+
+
+@pytest.mark.parametrize("given", ["0", "-4", "0.04", "2001", "nan", "inf", "1e999", "four", "4,0"])
+def test_a_size_that_no_pixel_has_is_refused(given: str) -> None:
+    with pytest.raises(ScaleInvalid):
+        parse_um_per_px(given)
+
+
+@pytest.mark.parametrize(("given", "value"), [("0.05", 0.05), ("2000", 2000), (" 4 ", 4)])
+def test_the_limits_themselves_are_sizes_of_pixels(given: str, value: float) -> None:
+    assert parse_um_per_px(given) == value
+
+
+def test_what_is_too_large_or_too_small_at_the_models_scale_is_told_before_it_is_decoded(
+    reader: Reader, scale: float
+) -> None:
+    field = png(mosaic([[KNOWN[0]]]))
+    with pytest.raises(SectionTooLarge):
+        reader.read(field, scale * 20)  # 79 megapixels
+    with pytest.raises(FieldTooSmall):
+        reader.read(field, scale / 8)
+    # The header alone decides: a file whose pixels are cut off is told to be too large, not to be incomplete.
+    with pytest.raises(SectionTooLarge):
+        reader.read(field[:2000], scale * 20)
+    true_size(2.0, 1.0, 64)(4000, 4000)
+    with pytest.raises(SectionTooLarge):
+        true_size(2.01, 1.0, 64)(4000, 4000)
+
+
+@pytest.mark.parametrize(("length", "side"), [(448, 448), (480, 448), (900, 448), (4320, 288), (200, 448)])
+def test_windows_lie_inside_the_picture_and_their_cells_cover_it(length: int, side: int) -> None:
+    starts, borders = grid_of(length, side)
+    assert borders[0] == 0
+    assert borders[-1] == length
+    assert len(starts) == len(borders) - 1
+    for start, left, right in zip(starts, borders, borders[1:], strict=False):
+        assert start >= 0
+        assert start + min(side, length) <= length
+        assert start <= left < right <= start + min(side, length)
+
+
+class Gate:
+    """A gate that says what it is told, window after window."""
+
+    def __init__(self, reasons: list[str | None]) -> None:
+        self._reasons = iter(reasons)
+
+    def judge(self, *_: Any) -> Verdict:
+        reason = next(self._reasons)
+        strange = {"wrong_stain_or_scanner": "made", "unknown_content": "shows"}.get(reason or "")
+        answers = tuple(Answer(q, q != strange, 3.0 if q == strange else 0.5, 1.5, 0.4) for q in ("made", "shows"))
+        ratio = 2.0 if reason == "unknown_content" else None
+        return Verdict(answers, reason, magnification=ratio)
+
+
+class Network:
+    def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.int8]]:
+        return {"features": np.zeros((2, 2, 3), np.int8)}
+
+
+def judged(reasons: list[str | None]) -> tuple[Verdict, Any]:
+    """A strip of tissue with a window for each of the reasons."""
+    pixels = np.full((64, 32 * len(reasons), 3), 120, np.uint8)
+    image = Image(pixels, pixels.shape[1], 64, "PNG", ())
+    return read_section(image, 64 * 64, Network(), Gate(reasons), 3)  # type: ignore[arg-type]
+
+
+def test_a_section_is_refused_when_more_than_half_of_its_tissue_is_foreign_for_the_reason_of_most() -> None:
+    half: list[str | None] = [None] * 5 + ["unknown_content"] * 3 + ["wrong_stain_or_scanner"] * 2
+    verdict, section = judged(half)
+    assert verdict.accepted
+    assert section.caution
+    verdict, section = judged([*half[1:], "wrong_stain_or_scanner", "unknown_content"])
+    assert verdict.reason == "unknown_content"
+    assert verdict.magnification == 2.0
+    assert [answer.question for answer in verdict.answers if not answer.passed] == ["shows"]
+    assert verdict.strangeness is not None
+    assert (verdict.strangeness > 1).sum() == section.count(FOREIGN) == 7
+
+
+def test_one_refused_window_in_twenty_is_no_cause_for_caution() -> None:
+    verdict, section = judged([None] * 19 + ["unknown_content"])
+    assert verdict.accepted
+    assert not section.caution
+    assert section.count(READ) == 19
+
+
+def test_blank_windows_are_glass_and_do_not_count() -> None:
+    verdict, section = judged(["blank"] * 8 + [None, "unknown_content"])
+    assert verdict.accepted
+    assert section.foreign_share == 0.5
+    verdict, section = judged(["blank"] * 10)
+    assert verdict.reason == "blank"
+    assert section.count(READ) == section.count(FOREIGN) == 0
+
+
+def test_bare_glass_is_refused_as_blank_without_a_single_pass_of_the_network(reader: Reader, scale: float) -> None:
+    reading = reader.read(png(Pillow.new("RGB", (1600, 1200), GLASS_RGB)), scale)
+    assert reading.verdict.reason == "blank"
+    assert reading.timings_ms["network"] == 0
+    document = reader.as_json(reading, "en")
+    assert document["prediction"] is None
+    assert document["section"]["shares"] is None
+
+
+def test_json_of_a_section_tells_what_was_left_out(tissue: Reading, reader: Reader) -> None:
+    document = reader.as_json(tissue, "fr")
+    section, drawn = document["section"], document["class_map"]
+    assert section["read"] == drawn["counted"]
+    cells = drawn["rows"] * drawn["columns"]
+    assert section["read"] + section["foreign"] + section["glass"] == cells
+    for row in document["prediction"]["probabilities"]:
+        values = [value for value in drawn["values"][row["label"]] if value is not None]
+        assert len(values) == section["read"]
+        assert sum(values) / len(values) == row["logit"]
+    assert sum(share["share"] for share in section["shares"]) == pytest.approx(1)
+    where = document["verdict"]["where"]
+    assert sum(value > 1 for value in where["values"]) == section["foreign"]
+    for unit in document["units"]:
+        counted = [value for value in unit["values"] if value is not None]
+        assert sum(counted) / len(counted) == pytest.approx(unit["contribution"], abs=1e-12)
+
+
+def test_an_overlay_leaves_glass_alone_and_hatches_what_is_foreign(tissue: Reading, reader: Reader) -> None:
+    section = tissue.section
+    assert section is not None
+    cautious = replace(
+        tissue, section=replace(section, states=np.where(section.states == GLASS, FOREIGN, section.states))
+    )
+    for cells in (False, True):
+        drawn = np.asarray(draw_overlay(cautious, reader, tissue.best, cells=cells))
+        plain = Pillow.fromarray(tissue.image.pixels)
+        plain.thumbnail((drawn.shape[1], drawn.shape[0]))
+        changed = (drawn != np.asarray(plain)).any(-1)
+        high, wide = changed.shape
+        rows, columns = section.states.shape
+
+        def share(state: int, changed: NDArray[np.bool_] = changed) -> float:
+            of_state = np.kron(section.states == state, np.ones((high // rows, wide // columns), bool))
+            return float(changed[: of_state.shape[0], : of_state.shape[1]][of_state].mean())
+
+        assert share(GLASS) < 0.02
+        assert 0.2 < share(FOREIGN) < 0.7

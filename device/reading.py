@@ -32,6 +32,7 @@ from device.texts import likelihood, words
 SCHEMA = "loupe-reading/1"
 UNITS_SHOWN = 8
 BLANK_ODDS, LIMIT_ODDS = 2.0, 100.0
+WRONG_MAGNIFICATION = "wrong_magnification"
 UNIT_SCALE = 8  # a unit's map is drawn on a scale so many times finer than a class's: many units make up one class map
 
 
@@ -85,12 +86,26 @@ def _numbers(values: NDArray[np.float64]) -> list[float | None]:
     return [None if value != value else value for value in values.ravel().tolist()]
 
 
-def _reason(verdict: Verdict, language: str) -> dict[str, Any] | None:
-    """Code, variant and words of a refusal, None where accepted."""
+def _reason(reading: Reading, language: str) -> dict[str, Any] | None:
+    """Code, variant and words of a refusal, None where accepted. A wrong magnification comes with the ratio in words, where
+    it can be told, and with what the size of a pixel can do."""
+    verdict, told = reading.verdict, words(language)
     if verdict.reason is None:
         return None
-    told = words(language)["reasons"][verdict.reason]
-    return {"code": verdict.reason, "variant": verdict.variant, **told}
+    variant = f"{verdict.reason}_{verdict.variant}"
+    said = dict(told["reasons"][variant if variant in told["reasons"] else verdict.reason])
+    if verdict.magnification is not None:
+        said["detail"] += " " + magnification_words(verdict.magnification, language)
+    if verdict.reason == WRONG_MAGNIFICATION:
+        said["next_step"] += " " + told["magnification"]["check_scale" if reading.um_per_px else "give_scale"]
+    return {"code": verdict.reason, "variant": verdict.variant, **said}
+
+
+def magnification_words(ratio: float, language: str) -> str:
+    """How large structures appear, by the nearest of the ratios that have words."""
+    told = words(language)["magnification"]
+    nearest = min(told["sizes"], key=lambda size: abs(log(float(size) / ratio)))
+    return str(told["sentence"].format(size=told["sizes"][nearest]))
 
 
 def _where(verdict: Verdict) -> dict[str, Any] | None:
@@ -192,7 +207,7 @@ class Reader:
             "verdict": {
                 "accepted": verdict.accepted,
                 "caution": reading.caution,
-                "reason": _reason(verdict, language),
+                "reason": _reason(reading, language),
                 "magnification": verdict.magnification,
                 "where": _where(verdict),
                 "questions": [

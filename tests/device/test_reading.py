@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -107,3 +108,15 @@ def test_real_fields_are_mostly_accepted_and_foreign_pictures_mostly_refused(rea
     assert refused("bach/*/*[89][05].jpg", 12) <= 0.25  # of the test blocks
     for foreign in ("natural", "chest_xray", "blood_smear"):
         assert refused(f"ood/{foreign}/*", 20) >= 0.8
+
+
+@pytest.mark.parametrize(("ratio", "told"), [(2.2, "about twice as large"), (0.45, "about half as large"), (9, "four")])
+def test_a_wrong_magnification_is_told_in_words_with_what_the_size_of_a_pixel_can_do(
+    reader: Reader, bundle: Bundle, ratio: float, told: str
+) -> None:
+    reading = reader.read(goldens(bundle)[0])
+    verdict = replace(reading.verdict, reason="unknown_content", magnification=ratio)
+    document = reader.as_json(replace(reading, verdict=verdict), "en")
+    assert told in document["verdict"]["reason"]["detail"]
+    assert document["verdict"]["magnification"] == ratio
+    assert document["prediction"] is None

@@ -83,7 +83,8 @@ def test_each_note_of_a_decoded_picture_has_its_words():
 
 
 def test_the_page_uses_each_of_its_words_and_has_all_that_it_uses():
-    template = (DEVICE / "templates" / "page.html").read_text(encoding="utf-8")
+    pages = ("page.html", "units.html")
+    template = "".join((DEVICE / "templates" / page).read_text(encoding="utf-8") for page in pages)
     scripts = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "static").glob("*.js"))
     used = set(re.findall(r"\bt\.(\w+)", template)) | set(re.findall(r'\bword\(\s*"(\w+)"', scripts))
     known = set(LANGUAGES["en"]["page"])

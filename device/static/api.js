@@ -64,10 +64,16 @@ export function requestReading(file, { onProgress, signal, limitMb, umPerPx }) {
   });
 }
 
-async function get(path) {
+async function get(path, parameters = {}) {
+  return ask("GET", path, parameters);
+}
+
+// `body`, where there is one, is sent as JSON.
+async function ask(method, path, parameters, body) {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
   let answer;
   try {
-    answer = await fetch(`${path}?lang=${language()}`);
+    answer = await fetch(`${path}?${new URLSearchParams({ ...parameters, lang: language() })}`, { method, ...sent });
   } catch {
     throw ownProblem("network");
   }
@@ -77,6 +83,11 @@ async function get(path) {
 }
 
 export const getModel = () => get("/api/v1/model");
+export const getUnits = (model) => get("/api/v1/units", { model });
+export const nameUnit = (model, unit, name) => ask("PUT", `/api/v1/units/${unit}/name`, { model }, name);
+export const takeBackUnitName = (model, unit, expert) => ask("DELETE", `/api/v1/units/${unit}/name`, { model, expert });
+export const getUnitNames = (model) => get("/api/v1/units/names", { model });
+export const sendUnitNames = (model, names) => ask("PUT", "/api/v1/units/names", { model }, names);
 export const getSamples = async () => (await get("/api/v1/samples")).samples;
 
 export async function getSamplePicture(sample) {

@@ -6,12 +6,12 @@ import { mark, word } from "./words.js";
 
 const LONGEST_SIDE = 2048;
 
-function stamp(date) {
+export function stamp(date) {
   const two = (value) => String(value).padStart(2, "0");
   return `${date.getFullYear()}${two(date.getMonth() + 1)}${two(date.getDate())}-${two(date.getHours())}${two(date.getMinutes())}`;
 }
 
-function download(blob, name) {
+export function download(blob, name) {
   const url = URL.createObjectURL(blob);
   element("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers start the download late

@@ -1,7 +1,7 @@
 // What an accepted picture is read as: likelihoods of the classes and the units behind the most likely one.
 
 import { byId, element, setText, show } from "./dom.js";
-import { percent, signed, word } from "./words.js";
+import { language, number, percent, signed, word } from "./words.js";
 
 const CLOSE = 0.1; // a class that is less probable by no more than this is named beside the most likely one
 
@@ -26,15 +26,83 @@ export function showPrediction({ label, name, probabilities }) {
   }));
 }
 
-// The longest bar is the largest contribution: lengths compare the units with each other, not with other readings.
-export function showUnits(units, name) {
+// A name that the bundle or experts on this box gave a unit, and who did.
+export function nameWords({ name, experts, from }) {
+  if (from === "model") return word("unit_by_model", { name });
+  return experts === 1 ? word("unit_by_one", { name }) : word("unit_by_many", { name, count: number(experts) });
+}
+
+const namesOf = (unit) => unit.names ?? (unit.name ? [{ name: unit.name, from: "model" }] : []);
+
+function calledWords(unit) {
+  const [first] = namesOf(unit);
+  if (!first) return word("unit_called_none");
+  const facts = { name: first.name, count: number(first.experts ?? 0) };
+  if (first.from === "model") return word("unit_called_model", facts);
+  return first.experts === 1 ? word("unit_called_one", facts) : word("unit_called_many", facts);
+}
+
+// One sentence on the unit that raises the score most. "Mostly" is said only of one that brings half of it.
+function leadWords(units, { name, logit }) {
+  const [strongest] = [...units].sort((one, other) => other.contribution - one.contribution);
+  if (strongest.contribution <= 0) return "";
+  const facts = {
+    name, unit: strongest.unit, part: signed(strongest.contribution, 2), logit: signed(logit, 2), called: calledWords(strongest),
+  };
+  return strongest.contribution >= logit / 2 && logit > 0 ? word("units_mostly", facts) : word("units_largest", facts);
+}
+
+// The units behind the class that is read. The longest bar is the largest contribution: lengths compare the units with
+// each other, not with other readings. A click on a unit shows its own map through `view` (mapview.js), another takes it
+// away; all units' maps have one scale, finer than that of the classes by `units_rest`.
+export function showUnits(reading, view) {
+  const { units, units_rest: rest } = reading;
+  const predicted = reading.prediction.probabilities.find((each) => each.label === reading.prediction.label);
+  const { name } = predicted;
   const largest = Math.max(...units.map((unit) => Math.abs(unit.contribution)), Number.MIN_VALUE);
-  setText("units-help", word("units_help", { name }));
+  const finer = number(reading.class_map.limit / rest.limit);
+  const buttons = [];
+  setText("units-lead", leadWords(units, predicted));
+  setText("units-help", `${word("units_help", { name })} ${view.overlaid ? word("units_click") : ""}`);
+  setText("units-rest", word("units_rest", {
+    shown: number(units.length), sum: signed(units.reduce((sum, unit) => sum + unit.contribution, 0), 2),
+    count: number(rest.count), rest: signed(rest.contribution, 2), bias: signed(rest.bias, 2), logit: signed(predicted.logit, 2),
+  }));
+  byId("units-survey").search = new URLSearchParams({ lang: language(), model: reading.model.id });
+
+  const press = (pressed) => buttons.forEach((each) => each.setAttribute("aria-pressed", String(each === pressed)));
+  byId("segments").onchange = () => press(null);
+  const showClass = () => byId("segments").querySelector(`input[value="${predicted.label}"]`).click();
+
+  function showMapOf(unit, button) {
+    if (button.getAttribute("aria-pressed") === "true") {
+      showClass();
+      return;
+    }
+    view.showMap({
+      name: word("unit_map_name", { name, unit: unit.unit }), values: unit.values, mean: unit.contribution,
+      limit: rest.limit, blank_below: rest.blank_below,
+    });
+    setText("map-mean", word("unit_map_mean", { part: signed(unit.contribution, 2), times: finer }));
+    press(button);
+  }
+
   byId("unit-list").replaceChildren(...units.map((unit) => {
     const half = (0.5 * unit.contribution) / largest;
-    const row = bar(unit.name ?? word("unit_unnamed"), signed(unit.contribution, 2), half < 0 ? 0.5 + half : 0.5, Math.abs(half));
+    const row = bar("", signed(unit.contribution, 2), half < 0 ? 0.5 + half : 0.5, Math.abs(half));
     row.classList.add("sided", half < 0 ? "against" : "for");
-    row.querySelector(".bar-name").append(element("span", { className: "unit-number" }, word("unit_number", unit)));
+    const button = element("button", { type: "button", className: "unit-button", disabled: !view.overlaid });
+    button.setAttribute("aria-pressed", "false");
+    button.onclick = () => showMapOf(unit, button);
+    const told = namesOf(unit).map(nameWords).join("; ") || word("unit_unnamed");
+    button.append(element("span", { className: "unit-number" }, word("unit_number", unit)), element("span", { className: "unit-name" }, told));
+    buttons.push(button);
+    row.querySelector(".bar-name").append(button);
+    if (unit.patches?.length) {
+      row.append(element("span", { className: "unit-patches" }, ...unit.patches.map((src, rank) => element("img", {
+        src, width: 48, height: 48, alt: word("unit_patch", { unit: unit.unit, rank: rank + 1 }),
+      }))));
+    }
     return row;
   }));
 }

@@ -129,7 +129,7 @@ function showReading(reading, picture, sample) {
     showPrediction(reading.prediction);
     view = showMap(reading, picture);
     show("units", Boolean(reading.units?.length));
-    if (reading.units?.length) showUnits(reading.units, reading.prediction.name);
+    if (reading.units?.length) showUnits(reading, view);
   } else {
     showRefused(reading, picture);
   }

@@ -68,9 +68,9 @@ async function get(path, parameters = {}) {
   return ask("GET", path, parameters);
 }
 
-// `body`, where there is one, is sent as JSON.
-async function ask(method, path, parameters, body) {
-  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+// `message`, where there is one, is sent as JSON.
+async function ask(method, path, parameters, message) {
+  const sent = message === undefined ? {} : { body: JSON.stringify(message), headers: { "Content-Type": "application/json" } };
   let answer;
   try {
     answer = await fetch(`${path}?${new URLSearchParams({ ...parameters, lang: language() })}`, { method, ...sent });

@@ -12,6 +12,7 @@ from conftest import ROOT, SAMPLES, SHARED_DATA
 from device.bundle import SCHEMA_FILE, Bundle
 from device.cli import _parser as box_parser
 from device.errors import BundleError, ImageError, LoupeError
+from device.reading import Reader
 from device.service import create_app
 from device.settings import Settings
 from training.cli import _parser as training_parser
@@ -62,6 +63,20 @@ def test_every_page_is_documented(bundle: Bundle) -> None:
     for rule in create_app(Settings(samples=SAMPLES), bundle).url_map.iter_rules():
         if rule.endpoint != "static":
             assert str(rule).replace("<path:file>", "FILE") in DOCS["api.md"]
+
+
+def test_every_key_of_a_reading_is_documented(reader: Reader, bundle: Bundle) -> None:
+    data_keys = {"values", "reasons", "timings_ms"}  # whose keys are labels, codes and steps
+
+    def keys(value: object) -> set[str]:
+        if isinstance(value, dict):
+            return set(value) | {key for name, inner in value.items() if name not in data_keys for key in keys(inner)}
+        return {key for inner in value for key in keys(inner)} if isinstance(value, list) else set()
+
+    golden = bundle.members[bundle.manifest["golden"][0]["picture"]]
+    found = keys(reader.as_json(reader.read(golden), "en")) | keys(reader.as_json(reader.read(golden, 10.0), "en"))
+    assert "window_px" in found
+    assert {key for key in found if f'"{key}"' not in DOCS["api.md"] and f"`{key}`" not in DOCS["api.md"]} == set()
 
 
 def test_every_error_is_documented() -> None:

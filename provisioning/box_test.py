@@ -143,7 +143,7 @@ def post_picture(clinic: lab.Clinic, picture: bytes, port: int = PORT) -> dict[s
     return dict(json.loads(answer))
 
 
-def play(box: lab.Box, log: Path, **variables: str | int) -> dict[str, int]:
+def play(box: lab.Box, log: Path, **variables: str | int | list[str]) -> dict[str, int]:
     """Run the playbook from the clinic's network; the counts of its recap. Raises `CommandFailedError`."""
     inventory = box.work / "inventory.json"
     host = {"ansible_host": lab.BOX_ADDRESS, "ansible_user": lab.TECHNICIAN, **variables}
@@ -275,7 +275,7 @@ def check_damaged_bundle(box: lab.Box, log: Path) -> None:
     data[len(data) // 2] ^= 1
     damaged.write_bytes(data)
     try:
-        play(box, log, loupe_bundle=str(damaged))
+        play(box, log, loupe_bundles=[str(damaged)])
     except lab.CommandFailedError:
         claim("signature_invalid" in log.read_text(), f"the playbook failed, but not on the signature: {log}")
     else:

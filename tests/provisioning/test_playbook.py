@@ -68,7 +68,7 @@ def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -
     written = tmp_path / "loupe.toml"
     written.write_text(template.render(variables | {"ansible_managed": "managed"}))
     settings = load_settings(written, {})
-    assert settings.bundle == Path("/opt/loupe/models/bach.loupe")
+    assert settings.bundle == Path("/opt/loupe/models")
     assert settings.store == Path("/var/lib/loupe/loupe.sqlite")
     assert settings.keys == Path("/etc/loupe/keys")
     assert (settings.threads, settings.queue) == (Settings.threads, Settings.queue)

@@ -69,16 +69,16 @@ function bars(unit, heaviest) {
     rows[apart.indexOf(Math.max(...apart))].querySelector(".selectivity").classList.add("marked");
   }
   const head = element("li", { className: "bar-row bar-head" },
-    element("span", {}, word("survey_class")), element("span", {}, word("survey_weight")), element("span", {}),
-    element("span", { className: "bar-words" }, unit.figures ? word("survey_auroc") : ""));
+    element("span", {}, word("survey_class")), element("span", {}, word("survey_weight")),
+    element("span", { className: "bar-words selectivity" }, unit.figures ? word("survey_auroc") : ""));
   return element("ul", { className: "bars" }, head, ...rows);
 }
 
 function figureWords(unit) {
-  const { active, overlap } = unit.figures;
+  const { active, overlap, inside } = unit.figures;
   const masks = Object.entries(survey.atlas.concepts)
     .filter(([concept]) => concept in overlap)
-    .map(([concept, name]) => word("survey_overlap", { name, overlap: number(overlap[concept], 2) }));
+    .map(([concept, name]) => word("survey_overlap", { name, overlap: number(overlap[concept], 2), auroc: number(inside[concept], 2) }));
   return [word("survey_active", { share: percent(active) }), ...masks].join(" ");
 }
 
@@ -123,7 +123,8 @@ function form(unit, renew) {
   back.onclick = () => change(
     () => takeBackUnitName(survey.model.id, unit.unit, expert()), word("survey_taken_back", unit),
   );
-  const made = element("form", { className: "unit-form" }, choice, own, told, element("div", { className: "row" }, save, back));
+  const made = element("form", { className: "unit-form" }, choice, own, told, element("div", { className: "row" }, save));
+  if (unit.names.some((each) => each.from === "box")) made.lastElementChild.append(back);
   made.onsubmit = (event) => {
     event.preventDefault();
     const name = choice.value === OWN || !choice.value ? { text: own.value } : { term: choice.value };

@@ -27,8 +27,8 @@ NOTICES = {
         "fr": "Les vignettes ont été dessinées par le code de Loupe ; elles ne contiennent le tissu d’aucun patient.",
     },
     False: {
-        "en": "The patches are cut from research data under its own terms: {terms}. Keep this file on your own boxes; don’t "
-        "pass it on unless those terms allow it.",
+        "en": "The patches are cut from research data under its own terms: {terms}. Keep this file on your own boxes; "
+        "don’t pass it on unless those terms allow it.",
         "fr": "Les vignettes sont découpées dans des données de recherche soumises à leurs propres conditions : {terms}. "
         "Gardez ce fichier sur vos propres boîtiers ; ne le transmettez que si ces conditions le permettent.",
     },
@@ -100,6 +100,9 @@ def unit_entry(reader: Reader, subjects: Subjects, survey: Survey, unit: int) ->
         "means": {label: real(survey.class_means[unit, k]) for k, label in enumerate(labels)},
         "overlap": {
             concept: round(float(survey.overlap[unit, m]), DIGITS) for m, concept in enumerate(subjects.concepts)
+        },
+        "inside": {
+            concept: round(float(survey.inside[unit, m]), DIGITS) for m, concept in enumerate(subjects.concepts)
         },
         "patches": [],
     }

@@ -17,14 +17,14 @@ from training.data.pictures import counted
 from training.dissect.subjects import Subjects
 from training.dissect.survey import Survey
 
-PATCH_PX = 96
+LEAST_PX, CELLS = 64, 3  # a patch is three cells wide, or more where cells are small
 JPEG_QUALITY = 75
 DARKENED = 0.35  # what is left of the light where the unit is below its threshold
 
 
 @dataclass(frozen=True)
 class Patch:
-    """A window of `PATCH_PX` squared as JPEG, the class of its picture, and the unit's activation there (real units)."""
+    """A square window as JPEG, the class of its picture, and the unit's activation there (real units)."""
 
     jpeg: bytes
     label: int
@@ -62,12 +62,13 @@ def cut(pixels: NDArray[np.uint8], steps: NDArray[np.int8], threshold: int) -> b
     height, width, _ = pixels.shape
     rows, columns = steps.shape
     row, column = strongest(steps)
-    top = int(np.clip(round((row + 0.5) * height / rows - PATCH_PX / 2), 0, max(height - PATCH_PX, 0)))
-    left = int(np.clip(round((column + 0.5) * width / columns - PATCH_PX / 2), 0, max(width - PATCH_PX, 0)))
+    side = max(LEAST_PX, round(CELLS * height / rows))
+    top = int(np.clip(round((row + 0.5) * height / rows - side / 2), 0, max(height - side, 0)))
+    left = int(np.clip(round((column + 0.5) * width / columns - side / 2), 0, max(width - side, 0)))
     # A picture whose peak stays below the threshold is among the strongest of a unit that is rarely excited.
     active = steps >= min(threshold, int(steps.max()))
     smooth = PIL.Image.fromarray(active.astype(np.float32)).resize((width, height), PIL.Image.Resampling.BILINEAR)
-    part = np.s_[top : top + PATCH_PX, left : left + PATCH_PX]
+    part = np.s_[top : top + side, left : left + side]
     lit = np.asarray(smooth)[part] >= 0.5
     window = pixels[part].astype(np.float32)
     shown = np.where(lit[..., None], window, window * DARKENED)

@@ -33,10 +33,11 @@ class Survey:
     `read` [n] are the pictures' indices in the subjects, `labels` [n] their classes. `means` float32 [n, C]: each
     picture's mean activation; `peaks` int8 [n, C]: its strongest cell. `histogram` int64 [C, 256] counts all cells by
     activation (step −128 first). `auroc` [C, K]: class against the others by a picture's mean, within groups where
-    `within` names any. `class_means` [C, K]. `overlap` [C, M]: IoU with each mask at `thresholds` [C]. `importance` [C]:
-    the mean size of the unit's part of a logit, for the class where that is largest. `listed` [C]: for how many pictures
-    it is among the units that a reading shows. `selective`, by AUROC: how many units tell some class apart that well, and
-    how many do by chance, the median over shuffles of the labels. Activations are in the network's integer steps.
+    `within` names any. `class_means` [C, K]. `overlap` [C, M]: IoU with each mask at `thresholds` [C]; `inside` [C, M]:
+    AUROC of cells inside the mask against those outside. `importance` [C]: the mean size of the unit's part of a logit,
+    for the class where that is largest. `listed` [C]: for how many pictures it is among the units that a reading shows.
+    `selective`, by AUROC: how many units tell some class apart that well, and how many do by chance, the median over
+    shuffles of the labels. Activations are in the network's integer steps.
     """
 
     read: NDArray[np.int64]
@@ -48,6 +49,7 @@ class Survey:
     within: tuple[str, ...]
     class_means: NDArray[np.float64]
     overlap: NDArray[np.float64]
+    inside: NDArray[np.float64]
     thresholds: NDArray[np.int16]
     importance: NDArray[np.float64]
     listed: NDArray[np.int64]
@@ -170,6 +172,7 @@ def survey(reader: Reader, subjects: Subjects, quantile: float) -> Survey:
         tuple(sorted(compared)),
         np.stack([averages[labels == label].mean(0) for label in range(classes)], 1).astype(np.float64),
         _overlaps(inside, valid_cells, thresholds),
+        _insides(inside, valid_cells, channels),
         (thresholds - 128).astype(np.int16),
         strength.max(1),
         _listed(averages, np.array(best), reader.head.weights),
@@ -187,6 +190,19 @@ def _overlaps(
         covered, all_cells = counts.reshape(channels, LEVELS), valid[concept].reshape(channels, LEVELS)
         both = (covered * active).sum(1)
         columns.append(both / np.maximum((all_cells * active).sum(1) + covered.sum(1) - both, 1e-9))
+    return np.stack(columns, 1) if columns else np.zeros((channels, 0))
+
+
+def _insides(
+    inside: dict[str, NDArray[np.float64]], valid: dict[str, NDArray[np.float64]], channels: int
+) -> NDArray[np.float64]:
+    columns = []
+    for concept, counts in inside.items():
+        covered = counts.reshape(channels, LEVELS)
+        outside = np.maximum(valid[concept].reshape(channels, LEVELS) - covered, 0)
+        below = outside.cumsum(1) - outside / 2
+        pairs = np.maximum(covered.sum(1) * outside.sum(1), 1e-9)
+        columns.append((covered * below).sum(1) / pairs)
     return np.stack(columns, 1) if columns else np.zeros((channels, 0))
 
 

@@ -172,3 +172,43 @@ DRAWN: dict[str, Callable[..., Picture]] = {
     "magnified": magnified,
     "blank": blank,
 }
+
+
+def clouds(seed: int = 0, width: int = 512, height: int = 384) -> Picture:
+    """Nothing but soft noise in two colours."""
+    rng = np.random.default_rng(seed)
+    below, above = rng.uniform(20, 235, (2, 3)).astype(np.float32)
+    share = 0.5 + 0.35 * _clouds(rng, height, width, rng.uniform(20, 200))
+    return _camera(_blend(np.broadcast_to(below, (height, width, 3)), above, np.clip(share, 0, 1)), rng)
+
+
+def weave(seed: int = 0, width: int = 512, height: int = 384) -> Picture:
+    """Cloth: two sets of threads across each other."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    angle, period = rng.uniform(0, pi), rng.uniform(6, 40)
+    across, down = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    threads = np.sin(2 * pi * across / period) * np.sin(2 * pi * down / period) + 0.2 * _clouds(rng, height, width, 8)
+    below, above = rng.uniform(20, 235, (2, 3)).astype(np.float32)
+    return _camera(_blend(np.broadcast_to(below, (height, width, 3)), above, np.clip(0.5 + 0.5 * threads, 0, 1)), rng)
+
+
+def document(seed: int = 0, width: int = 512, height: int = 384) -> Picture:
+    """A printed page: dark strokes in lines on paper."""
+    rng = np.random.default_rng(seed)
+    light: Field = np.full((height, width, 3), [242, 240, 232], np.float32)
+    line = int(rng.integers(14, 26))
+    for top in range(line, height - line, line):
+        left = int(width * 0.08)
+        while left < width * rng.uniform(0.8, 0.92):
+            for _ in range(int(rng.integers(2, 10))):
+                w, h = int(rng.integers(2, 3 + line // 4)), int(line * rng.uniform(0.3, 0.6))
+                light[top : top + h, left : left + max(1, w // 3)] = 40
+                light[top : top + 2, left : left + w] = 40
+                left += w + 2
+            left += line // 2
+    return _camera(light + 4 * _clouds(rng, height, width, 200)[..., None], rng)
+
+
+PLAIN: dict[str, Callable[..., Picture]] = {"clouds": clouds, "weave": weave, "document": document}
+"""Textures that no microscope shows: further foreign pictures, which no page offers as samples."""

@@ -1,0 +1,336 @@
+"""Every picture of the benchmark read once by the box's own code, and what detectors need of it kept.
+
+Each fold of the recipe's cross-validation brings its own network and gate, fitted without the fold's test groups: those are
+its proper pictures. Corruptions are made of them. Foreign pictures are read by every fold's network. What is kept are
+numbers of the network's outputs, no picture: means and spreads over the picture, and means over the cells of a grid.
+
+    OUT/FOLD/{fit,proper,teach,SET}.npz      a second run starts from these
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.errors import ImageError
+from device.image import decode
+from device.reading import Reader, Reading
+from training.data import LIMITS, TEST, TRAINING, Sample, Split, load_pixels, picture_bytes
+from training.data.pictures import counted
+from training.errors import RunError
+from training.ood.corruptions import Corruption, corrupt
+from training.ood.sets import ForeignSet, bmp, spread
+from training.ood.sides import VALIDATION
+from training.recipe import Recipe
+from training.run_files import FACTS, FOLDS, SPLIT
+
+if TYPE_CHECKING:
+    from training.fit import Run
+    from training.ood.autoencoder import Similarity
+
+DEPTHS = ("early", "middle", "features")
+CELL_PX = 64
+"""Side of a cell of the grid, in pixels of the picture as read; each depth is averaged over it."""
+FITTED, PROPER, CORRUPTED, TAUGHT = 1000, 150, 24, 4
+"""At most so many pictures a fold: to fit on, to test, to corrupt of each kind, to teach the classifier of each kind."""
+FIT, PROPER_SET, TEACH = "fit", "proper", "teach"
+HEAD = "head.npz"
+
+# What decides the numbers that are kept, besides the run: with any of them changed, everything is read anew.
+CODE = (
+    "device/gate.py", "device/image.py", "device/maps.py", "training/fit_gate.py", "training/foreign.py",
+    "training/quantize.py", "training/folding.py", "training/ood/autoencoder.py", "training/ood/collect.py",
+    "training/ood/corruptions.py", "training/ood/sets.py",
+)  # fmt: skip
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The pictures of a set, n of them with m cells in all, as one fold's network gives them, in real units (float32).
+
+    `early`, `middle`, `features` [n, 2·channels]: mean, then standard deviation over places. `cell_early` [m, 2·channels]
+    likewise, `cell_middle`, `cell_features` [m, channels]: means over a cell; `cell_map` [m, classes] of the class map;
+    `cell_of` [m] is each cell's picture. `logits` [n, classes]. `ssim` [m]: the autoencoder's. `gate` [n]: the shipping
+    gate's score, its question that is furthest over its threshold, of which 1 is the threshold; `refused` [n] bool.
+    `network_ms`, `gate_ms`, `ssim_ms` [n]. `label` [n], −1 for foreign pictures; `unit` [n]: what a resampling keeps together.
+    """
+
+    early: NDArray[np.float32]
+    middle: NDArray[np.float32]
+    features: NDArray[np.float32]
+    cell_early: NDArray[np.float32]
+    cell_middle: NDArray[np.float32]
+    cell_features: NDArray[np.float32]
+    cell_map: NDArray[np.float32]
+    cell_of: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    ssim: NDArray[np.float32]
+    gate: NDArray[np.float32]
+    refused: NDArray[np.bool_]
+    network_ms: NDArray[np.float32]
+    gate_ms: NDArray[np.float32]
+    ssim_ms: NDArray[np.float32]
+    label: NDArray[np.int64]
+    unit: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @classmethod
+    def load(cls, file: Path) -> Collected:
+        with np.load(file, allow_pickle=False) as arrays:
+            return cls(**{
+                field.name: arrays[field.name].astype(np.float32)
+                if arrays[field.name].dtype == np.float16
+                else arrays[field.name]
+                for field in fields(cls)
+            })  # fmt: skip
+
+    def save(self, file: Path) -> None:
+        """Cells take half precision: four hundredths of a per cent, far below the steps of 8 bits."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        half = {name: array.astype(np.float16) for name, array in arrays.items() if name.startswith("cell_") and array.ndim == 2}
+        written = file.with_suffix(".part.npz")
+        np.savez(written, **(arrays | half))
+        written.replace(file)
+
+    def take(self, chosen: NDArray[np.bool_]) -> Collected:
+        """Some of the pictures, `chosen` [n] bool, with their cells."""
+        inside = chosen[self.cell_of]
+        number = np.cumsum(chosen) - 1
+        found = {}
+        for field in fields(self):
+            array = getattr(self, field.name)
+            of_cells = field.name.startswith("cell_") or field.name == "ssim"
+            found[field.name] = array[inside] if of_cells else array[chosen]
+        found["cell_of"] = number[found["cell_of"]]
+        return Collected(**found)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold's folder of the cross-validation, its split, and where its numbers are kept. `run` loads the network."""
+
+    name: str
+    recipe: Recipe
+    data: Path
+    folder: Path
+    kept: Path
+
+    @cached_property
+    def split(self) -> Split:
+        return Split.load(self.folder / SPLIT)
+
+    @cached_property
+    def run(self) -> Run:
+        from training.fit import load_run
+
+        return load_run(self.recipe, self.data, self.folder)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Integer network and gate, fitted without the fold's test part."""
+        from training.pack import draft_reader
+
+        return draft_reader(self.run)
+
+    @cached_property
+    def fitted(self) -> list[Sample]:
+        return spread(self.split.parts[TRAINING], FITTED)
+
+    @cached_property
+    def similarity(self) -> Similarity:
+        from training.ood.autoencoder import fit_autoencoder
+
+        return fit_autoencoder(load_pixels(self.data, self.fitted, self.recipe.data.area_px))
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture to be read: its bytes, its class (−1 where it is foreign) and what a resampling keeps it with."""
+
+    data: Callable[[], bytes]
+    label: int
+    unit: str
+
+
+def find_folds(recipe: Recipe, data: Path, crossval: Path, out: Path) -> list[Fold]:
+    """The finished folds of a cross-validation. Raises `RunError` where there are none."""
+    try:
+        names = list(json.loads((crossval / FOLDS).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise RunError(f"{crossval} is no cross-validation: run `loupe-train crossval {recipe.id}` first") from error
+    finished = [name for name in names if (crossval / name / FACTS).is_file()]
+    if not finished:
+        raise RunError(f"{crossval} has no finished fold: run `loupe-train crossval {recipe.id}` again")
+    return [Fold(name, recipe, data, crossval / name, out / name) for name in finished]
+
+
+def _proper(fold: Fold, samples: Sequence[Sample]) -> list[Item]:
+    return [Item(partial(picture_bytes, fold.data, sample), sample.label, sample.group) for sample in samples]
+
+
+def _corrupted(fold: Fold, samples: Sequence[Sample], kind: str) -> list[Item]:
+    def make(sample: Sample, seed: int) -> bytes:
+        return bmp(corrupt(kind, decode(picture_bytes(fold.data, sample), LIMITS).pixels, seed))
+
+    return [Item(partial(make, sample, seed), -1, sample.group) for seed, sample in enumerate(samples)]
+
+
+def _lessons(fold: Fold, corruptions: Mapping[str, Corruption]) -> list[Item]:
+    """What the classifier is taught of the validation corruptions, made from fitting pictures; `unit` is the kind."""
+    kinds = [kind for kind, corruption in corruptions.items() if corruption.side == VALIDATION]
+    samples = spread(fold.fitted, TAUGHT)
+    return [replace(item, unit=kind) for kind in kinds for item in _corrupted(fold, samples, kind)]
+
+
+def _items(
+    fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]
+) -> dict[str, Callable[[], list[Item]]]:
+    """All that a fold reads, by name."""
+    tested = fold.split.parts[TEST]
+    found: dict[str, Callable[[], list[Item]]] = {
+        FIT: lambda: _proper(fold, fold.fitted),
+        PROPER_SET: lambda: _proper(fold, spread(tested, PROPER)),
+        TEACH: lambda: _lessons(fold, corruptions),
+    }
+    for kind in corruptions:
+        found[kind] = partial(_corrupted, fold, spread(tested, CORRUPTED), kind)
+    for each in sets:
+        found[each.name] = partial(
+            lambda s: [Item(make, -1, name) for name, make in zip(s.names, s.pictures, strict=True)], each
+        )
+    return found
+
+
+def cells(array: NDArray[Any], rows: int, columns: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of an output [R, C, channels] over a grid: [rows · columns, channels] each."""
+    down, right = (
+        np.linspace(0, size, count + 1).round().astype(int) for size, count in zip(array.shape, (rows, columns), strict=False)
+    )
+    # Where the output is coarser than the grid, neighbouring cells share a place.
+    down, right = np.maximum(down, 0), np.maximum(right, 0)
+
+    def total(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(np.add.reduceat(np.add.reduceat(values, down[:-1], 0), right[:-1], 1))
+
+    values = array.astype(np.float32)
+    places = np.outer(np.maximum(np.diff(down), 1), np.maximum(np.diff(right), 1))[..., None]
+    mean = total(values) / places
+    spread_ = np.sqrt(np.maximum(total(values**2) / places - mean**2, 0))
+    return mean.reshape(rows * columns, -1), spread_.reshape(rows * columns, -1)
+
+
+def describe(
+    outputs: Mapping[str, NDArray[np.float32]], class_map: NDArray[np.floating], size: tuple[int, int]
+) -> dict[str, NDArray[np.float32]]:
+    """The rows of one picture of `size` (height, width as read): `Collected`'s names, pooled without their first axis."""
+    rows, columns = (max(1, side // CELL_PX) for side in size)
+    found: dict[str, NDArray[np.float32]] = {}
+    for depth in DEPTHS:
+        flat = outputs[depth].reshape(-1, outputs[depth].shape[-1])
+        found[depth] = np.concatenate([flat.mean(0), flat.std(0)])
+        mean, spread_ = cells(outputs[depth], rows, columns)
+        found[f"cell_{depth}"] = np.concatenate([mean, spread_], 1) if depth == "early" else mean
+    found["cell_map"] = cells(class_map, rows, columns)[0]
+    return found
+
+
+def real_outputs(reader: Reader, reading: Reading) -> dict[str, NDArray[np.float32]]:
+    """A reading's int8 outputs in real units, by depth."""
+    found = {}
+    for depth in DEPTHS:
+        scale = reader.network.outputs[depth]
+        found[depth] = (reading.outputs[depth].astype(np.float32) - scale.zero_point) * np.float32(scale.scale)
+    return found
+
+
+def gate_score(reading: Reading) -> float:
+    """How far the question furthest over its threshold is: 1 is at the threshold."""
+    return max(a.score / a.threshold for a in reading.verdict.answers if np.isfinite(a.threshold) and a.threshold > 0)
+
+
+def gather(rows: Sequence[Mapping[str, Any]]) -> Collected:
+    """One picture's arrays each → a set's."""
+    found: dict[str, Any] = {}
+    for name in rows[0]:
+        of_cells = name.startswith("cell_") or name == "ssim"
+        found[name] = np.concatenate([row[name] for row in rows]) if of_cells else np.stack([row[name] for row in rows])
+    found["cell_of"] = np.repeat(np.arange(len(rows)), [len(row["ssim"]) for row in rows])
+    return Collected(**found)
+
+
+def _read(fold: Fold, name: str, items: Iterable[Item]) -> Collected:
+    """Pictures that the box can't decode (too narrow, too small) are left out: it refuses them before any gate."""
+    rows = []
+    for item in counted(list(items), f"fold {fold.name}, {name}"):
+        try:
+            reading = fold.reader.read(item.data())
+        except ImageError:
+            continue
+        size = reading.image.pixels.shape[:2]
+        found = describe(real_outputs(fold.reader, reading), reading.maps.values, (size[0], size[1]))
+        grid = [max(1, side // CELL_PX) for side in size]
+        started = perf_counter()
+        similarity = fold.similarity(reading.image.pixels)
+        took_ms = (perf_counter() - started) * 1e3
+        found["ssim"] = cells(similarity[..., None], grid[0], grid[1])[0][:, 0]
+        rows.append(
+            {
+                **found,
+                "logits": reading.maps.logits.astype(np.float32),
+                "gate": np.float32(gate_score(reading)),
+                "refused": np.bool_(not reading.verdict.accepted),
+                "network_ms": np.float32(reading.timings_ms["network"]),
+                "gate_ms": np.float32(reading.timings_ms["gate"]),
+                "ssim_ms": np.float32(took_ms),
+                "label": np.int64(item.label),
+                "unit": np.str_(item.unit),
+            }
+        )
+    if not rows:
+        raise RunError(f"no picture of {name} could be read")
+    return gather(rows)
+
+
+def _stamp(fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]) -> str:
+    """Names what the kept numbers come from."""
+    code = [(ROOT / file).read_text(encoding="utf-8") for file in CODE]
+    told = [(fold.folder / FACTS).read_text(encoding="utf-8"), repr(fold.recipe), fold.split.sha256, *code]
+    told += [name for each in sets for name in (each.name, each.side, *each.names)] + list(corruptions)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def collect(fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]) -> None:
+    """Read whatever of a fold isn't kept already. Interrupted, it goes on where it stopped."""
+    mark, stamp = fold.kept / "stamp", _stamp(fold, sets, corruptions)
+    if not (mark.is_file() and mark.read_text() == stamp):
+        for stale in fold.kept.glob("*.npz"):
+            stale.unlink()
+        fold.kept.mkdir(parents=True, exist_ok=True)
+        mark.write_text(stamp)
+    for name, items in _items(fold, sets, corruptions).items():
+        if not (file := fold.kept / f"{name}.npz").is_file():
+            _read(fold, name, items()).save(file)
+    if not (fold.kept / HEAD).is_file():
+        weights, bias = head_weights(fold.reader)
+        np.savez(fold.kept / HEAD, weights=weights, bias=bias)
+
+
+def head_weights(reader: Reader) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The head in real units: weights [channels, classes] and bias [classes], logit = features @ weights + bias."""
+    head = reader.bundle.manifest["head"]
+    step = 2.0 ** head["scale_log2"]
+    scale = reader.network.outputs["features"].scale
+    return reader.bundle.array(head["weights"]) * step / scale, reader.bundle.array(head["bias"]) * step

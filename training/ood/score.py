@@ -1,0 +1,295 @@
+"""Scores of every candidate, a detector at a depth and a level, on every set, fold by fold.
+
+Levels: a row a picture (means over it; means and spreads), or a row a cell of a grid, the picture then taking the mean or a
+high quantile of its cells. A candidate is fitted on the fold's fitting pictures and scores the fold's proper pictures, which
+neither it nor the network has seen, and the foreign ones.
+
+Two detectors need care. The classifier learns from foreign pictures, so each validation set is scored by one that was
+taught without that set. A combination of depths adds scores that must first be comparable: each is standardised by scores of
+fitting pictures under a detector that was fitted without their group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
+
+from training.data.pictures import counted
+from training.ood.collect import DEPTHS, FIT, PROPER_SET, TEACH, Collected
+from training.ood.detectors import (
+    AUTOENCODER,
+    CLASSIFIER,
+    GATE,
+    LAST_LAYER,
+    LOGITS,
+    ROWS,
+    LastLayer,
+    Scorer,
+    Scores,
+    fit_classifier,
+)
+
+MEANS, SPREADS, CELLS_MEAN, CELLS_HIGH = "means", "means and spreads", "cells, mean", "cells, high"
+CELL_LEVELS = {CELLS_MEAN: lambda values: float(values.mean()), CELLS_HIGH: lambda values: float(np.quantile(values, HIGH))}
+HIGH = 0.9
+CELLS_FITTED = 4000
+LEFT_OUT = "class "
+FEWEST_CLASSES = 3
+"""A class is left out only where at least two others stay."""
+COMBINED = ("Mahalanobis", "kNN", "PCA residual")
+COMBINATIONS: Mapping[str, tuple[str, ...]] = {
+    "early + middle": ("early", "middle"),
+    "early + middle + features": DEPTHS,
+}
+INNER_FOLDS = 4
+TIMED = 20
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A detector at a depth (or a combination of depths, `logits`, `pixels`) and a level."""
+
+    detector: str
+    depth: str
+    level: str
+
+    def __str__(self) -> str:
+        return f"{self.detector}; {self.depth}; {self.level}"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One candidate's scores on one set of one fold: of the foreign pictures [n] and the proper ones [p] that they are held
+    against, `cells` [·], `proper_cells` [·] of their single cells where there are any. `units` [n], `proper_units` [p], and
+    those of the cells, say what a resampling keeps together."""
+
+    foreign: Scores
+    proper: Scores
+    units: NDArray[np.str_]
+    proper_units: NDArray[np.str_]
+    cells: Scores | None = None
+    proper_cells: Scores | None = None
+    cell_units: NDArray[np.str_] | None = None
+    proper_cell_units: NDArray[np.str_] | None = None
+
+
+Table = dict[Candidate, dict[str, Scored]]
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """A fold's scores and each candidate's median time for one picture, ms, of the detector alone."""
+
+    table: Table
+    milliseconds: dict[Candidate, float]
+
+
+def _cell_rows(found: Collected, depth: str) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = getattr(found, f"cell_{depth}")
+    return rows
+
+
+def _picture_rows(found: Collected, depth: str, level: str) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = getattr(found, depth)
+    return rows if level == SPREADS else rows[:, : rows.shape[1] // 2]
+
+
+def _thin(count: int) -> NDArray[np.int64]:
+    """At most `CELLS_FITTED` of so many rows, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, CELLS_FITTED)).astype(np.int64))
+
+
+def _by_picture(cells: Scores, found: Collected, level: str) -> Scores:
+    starts = np.flatnonzero(np.diff(found.cell_of, prepend=-1))
+    return np.array([CELL_LEVELS[level](part) for part in np.split(cells, starts[1:])])
+
+
+def _scored(
+    foreign: Collected, proper: Collected, scores: tuple[Scores, Scores], level: str | None
+) -> Scored:
+    """From scores of foreign and proper rows; with a cell level, rows are cells."""
+    if level is None:
+        return Scored(*scores, foreign.unit, proper.unit)
+    pictures = (_by_picture(values, found, level) for values, found in zip(scores, (foreign, proper), strict=True))
+    return Scored(
+        *pictures, foreign.unit, proper.unit, *scores, foreign.unit[foreign.cell_of], proper.unit[proper.cell_of]
+    )
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """One fold's numbers: `fit`, `proper`, and the foreign sets by name; the head; what the classifier is taught."""
+
+    fit: Collected
+    proper: Collected
+    sets: Mapping[str, Collected]
+    taught: Mapping[str, tuple[Collected, ...]]
+    head: LastLayer
+
+    def add(self, table: Table, candidate: Candidate, rows: Callable[[Collected], NDArray[np.float32]], score: Scorer) -> None:
+        """Score all sets with one scorer; a cell candidate at both its levels."""
+        proper = score(rows(self.proper))
+        for name, found in self.sets.items():
+            foreign = score(rows(found))
+            for each in _levels(candidate):
+                cell_level = each.level if each.level in CELL_LEVELS else None
+                table.setdefault(each, {})[name] = _scored(found, self.proper, (foreign, proper), cell_level)
+
+
+def _levels(candidate: Candidate) -> Iterable[Candidate]:
+    if candidate.level not in CELL_LEVELS:
+        return (candidate,)
+    return (Candidate(candidate.detector, candidate.depth, level) for level in CELL_LEVELS)
+
+
+def _rows_of(depth: str, level: str) -> Callable[[Collected], NDArray[np.float32]]:
+    if level in CELL_LEVELS:
+        return lambda found: _cell_rows(found, depth)
+    return lambda found: _picture_rows(found, depth, level)
+
+
+def _labels_of(found: Collected, level: str) -> NDArray[np.int64]:
+    return found.label[found.cell_of] if level in CELL_LEVELS else found.label
+
+
+def _fit_on(found: Collected, depth: str, level: str, fit: Callable[..., Scorer]) -> Scorer:
+    rows, labels = _rows_of(depth, level)(found), _labels_of(found, level)
+    chosen = _thin(len(rows)) if level in CELL_LEVELS else np.arange(len(rows))
+    return fit(rows[chosen], labels[chosen])
+
+
+def _left_out(bench: _Bench, table: Table, candidate: Candidate, names: Sequence[str]) -> None:
+    """Each class in turn is unknown to the detector (the network was fitted on it). By picture alone."""
+    present = np.unique(bench.fit.label)
+    rows = _rows_of(candidate.depth, candidate.level)
+    for label in present if len(present) >= FEWEST_CLASSES else ():
+        inside = bench.proper.label == label
+        if inside.any() and not inside.all():
+            fitted = bench.fit.take(bench.fit.label != label)
+            score = _fit_on(fitted, candidate.depth, candidate.level, ROWS[candidate.detector])
+            unknown, known = bench.proper.take(inside), bench.proper.take(~inside)
+            table[candidate][f"{LEFT_OUT}{names[label]}"] = _scored(
+                unknown, known, (score(rows(unknown)), score(rows(known))), None
+            )
+
+
+def _teach(bench: _Bench, table: Table, depth: str, level: str) -> None:
+    rows = _rows_of(depth, level)
+
+    def taught(without: str | None) -> Scorer:
+        foreign = np.concatenate(
+            [rows(found) for name, several in bench.taught.items() if name != without for found in several]
+        )
+        proper = rows(bench.fit)
+        if level in CELL_LEVELS:
+            foreign, proper = foreign[_thin(len(foreign))], proper[_thin(len(proper))]
+        return fit_classifier(proper, foreign)
+
+    candidate, whole = Candidate(CLASSIFIER, depth, level), taught(None)
+    for name, found in bench.sets.items():
+        score = taught(name) if name in bench.taught else whole
+        scores = score(rows(found)), score(rows(bench.proper))
+        for each in _levels(candidate):
+            cell_level = each.level if each.level in CELL_LEVELS else None
+            table.setdefault(each, {})[name] = _scored(found, bench.proper, scores, cell_level)
+
+
+def _standardised(bench: _Bench, depth: str, level: str, name: str) -> Scorer:
+    """A detector whose scores of unseen proper rows have mean 0 and deviation 1."""
+    fit, rows = ROWS[name], _rows_of(depth, level)
+    inner = []
+    groups = bench.fit.unit
+    folds = GroupKFold(min(INNER_FOLDS, len(np.unique(groups)))).split(groups, groups=groups)
+    for rest, tested in folds:
+        part, seen = np.isin(np.arange(len(groups)), tested), np.isin(np.arange(len(groups)), rest)
+        found = rows(bench.fit.take(part))
+        inner.append(_fit_on(bench.fit.take(seen), depth, level, fit)(found[_thin(len(found))]))
+    values = np.concatenate(inner)
+    score, mean, deviation = _fit_on(bench.fit, depth, level, fit), values.mean(), values.std()
+    return lambda rows: (score(rows) - mean) / deviation
+
+
+def _combine(bench: _Bench, table: Table, name: str, level: str) -> None:
+    # Cells of the last layer say least (the report has them alone) and cost most.
+    combinations = {k: v for k, v in COMBINATIONS.items() if level not in CELL_LEVELS or "features" not in v}
+    used = {depth for depths in combinations.values() for depth in depths}
+    alone = {depth: _standardised(bench, depth, level, name) for depth in DEPTHS if depth in used}
+    scores = {
+        key: {depth: score(_rows_of(depth, level)(found)) for depth, score in alone.items()}
+        for key, found in {PROPER_SET: bench.proper, **bench.sets}.items()
+    }
+    for depths_name, depths in combinations.items():
+        for how, join in (("sum", np.mean), ("worst", np.max)):
+            joined = {key: np.asarray(join([found[depth] for depth in depths], 0)) for key, found in scores.items()}
+            for each in _levels(Candidate(f"{name}, {how} of depths", depths_name, level)):
+                cell_level = each.level if each.level in CELL_LEVELS else None
+                table[each] = {
+                    key: _scored(found, bench.proper, (joined[key], joined[PROPER_SET]), cell_level)
+                    for key, found in bench.sets.items()
+                }
+
+
+def _median_ms(score: Callable[[NDArray[np.float32]], object], rows: Sequence[NDArray[np.float32]]) -> float:
+    times = []
+    for row in rows:
+        start = perf_counter()
+        score(row)
+        times.append((perf_counter() - start) * 1e3)
+    return float(np.median(times))
+
+
+def score_fold(
+    fold: str, collected: Mapping[str, Collected], head: LastLayer, taught: Sequence[str], classes: Sequence[str]
+) -> FoldScores:
+    """All candidates on all sets of one fold.
+
+    `collected` holds what `training.ood.collect` kept; `taught` names the validation sets from which the classifier learns
+    (of the corruptions among them, pictures made from fitting pictures).
+    """
+    teach = collected[TEACH]
+    lessons = {
+        name: (teach.take(teach.unit == name),) if (teach.unit == name).any() else (collected[name],) for name in taught
+    }
+    sets = {name: found for name, found in collected.items() if name not in (FIT, PROPER_SET, TEACH)}
+    bench = _Bench(collected[FIT], collected[PROPER_SET], sets, lessons, head)
+    table: Table = {}
+    milliseconds: dict[Candidate, float] = {}
+    few = [bench.proper.take(np.arange(len(bench.proper)) == number) for number in range(min(TIMED, len(bench.proper)))]
+
+    def timed(candidate: Candidate, rows: Callable[[Collected], NDArray[np.float32]], score: Scorer) -> None:
+        bench.add(table, candidate, rows, score)
+        told = _median_ms(score, [rows(picture) for picture in few])
+        milliseconds.update(dict.fromkeys(_levels(candidate), told))
+
+    for name, score in LOGITS.items():
+        timed(Candidate(name, "logits", MEANS), lambda found: found.logits, score)
+        timed(Candidate(name, "logits", CELLS_MEAN), lambda found: found.cell_map, score)
+    for name, fit in LAST_LAYER.items():
+        for level in (MEANS, CELLS_MEAN):
+            rows = _rows_of("features", level)(bench.fit)
+            thin = _thin(len(rows)) if level in CELL_LEVELS else np.arange(len(rows))
+            timed(Candidate(name, "features", level), _rows_of("features", level), fit(rows[thin], head))
+    for depth, level in counted(
+        [(depth, level) for depth in DEPTHS for level in (MEANS, SPREADS, CELLS_MEAN)], f"fold {fold}, detectors"
+    ):
+        for name, fit in ROWS.items():
+            candidate = Candidate(name, depth, level)
+            timed(candidate, _rows_of(depth, level), _fit_on(bench.fit, depth, level, fit))
+            if level not in CELL_LEVELS:
+                _left_out(bench, table, candidate, classes)
+        _teach(bench, table, depth, level)
+    for name in COMBINED:
+        for level in (SPREADS, CELLS_MEAN):
+            _combine(bench, table, name, level)
+    for name, found in sets.items():
+        gate = Candidate(GATE, "its own", "its own")
+        table.setdefault(gate, {})[name] = Scored(
+            found.gate.astype(float), bench.proper.gate.astype(float), found.unit, bench.proper.unit
+        )
+    bench.add(table, Candidate(AUTOENCODER, "pixels", CELLS_MEAN), lambda found: found.ssim, lambda ssim: 1 - ssim.astype(float))
+    return FoldScores(table, milliseconds)

@@ -180,6 +180,14 @@ def check_no_uplink(box: lab.Box) -> None:
             claim(False, "the clinic's network leads somewhere")
 
 
+def check_counts(clinic: lab.Clinic, readings: int, port: int = PORT) -> None:
+    """The health page's counts: so many readings, in a store that works."""
+    health = json.loads(http(clinic, "/api/v1/health", port=port))
+    claim(health["store"]["works"], f"the store does not work: {health['store']['problem']}")
+    counted = sum(model["lately"]["readings"] for model in health["models"])
+    claim(counted == readings, f"{counted} readings are counted, not {readings}")
+
+
 def check_only_private_clients(box: lab.Box) -> str:
     """A client with a public address gets no answer, though a cable and addresses are there. SSH does answer."""
     if "does not support" in box.sh("journalctl --no-pager --grep 'BPF|firewall' || true"):
@@ -332,6 +340,8 @@ def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
                 readings[name] = post_picture(clinic, picture)
                 check_reading(name, readings[name], expected)
             note(f"{len(readings)} of {len(readings)}")
+        with steps.step("what was read is counted in the store"):
+            check_counts(clinic, len(readings))
         with steps.step("loupe verify on the box"):
             box.sh("sudo -u loupe /opt/loupe/venv/bin/loupe verify")
         with steps.step("units, as the board's systemd sees them") as note:
@@ -351,6 +361,7 @@ def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
         with steps.step("off and on again: it reads"):
             box.shut_down()
             box.boot()
+            check_counts(clinic, len(readings) + 2, OTHER_PORT)
             check_reading(name, post_picture(clinic, picture, OTHER_PORT), expected)
     return readings
 

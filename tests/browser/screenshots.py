@@ -1,6 +1,8 @@
-"""Make the screenshots of `docs/clinic.md` from a running box and its synthetic samples:
+"""Make the screenshots of `docs/clinic.md` and `docs/technicians.md` from a running box, its synthetic samples and simulated
+counts:
 
-    loupe serve --port 8000 &
+    python tests/browser/simulated_clinic.py var/simulated.sqlite
+    loupe serve --port 8000 --store var/simulated.sqlite &
     python tests/browser/screenshots.py http://127.0.0.1:8000
 
 Needs Debian's chromium and chromium-driver. The page uses the device's own font; `apt install fonts-roboto-unhinted`
@@ -64,6 +66,8 @@ def main(base: str) -> None:
             driver.get(f"{base}/?lang=en")
             choose_sample(driver, sample)
             shoot(driver, name)
+        driver.get(f"{base}/health?lang=en")
+        shoot(driver, "health")
         driver.get(f"{base}/?lang=en")
         as_phone(driver, 390, 844)
         choose_sample(driver, accepted)

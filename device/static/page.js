@@ -184,7 +184,9 @@ function start() {
   byId("cancel").onclick = () => request?.abort();
   byId("again").onclick = read;
   byId("read-again").onclick = read;
-  byId("um-per-px").onkeydown = (event) => event.key === "Enter" && chosen && read();
+  byId("um-per-px").onkeydown = (event) => {
+    if (event.key === "Enter" && chosen) read();
+  };
   byId("print").onclick = () => print();
 }
 

@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 # What Chromium logs by itself: an answer above 399 and a lost connection (tests see that the page words them), and that
 # a test reads the canvas back.
 EXPECTED = re.compile(
-    r"/api/v1/readings\?lang=\w+ - Failed to load resource: |ERR_INTERNET_DISCONNECTED|"
+    r"/api/v1/readings\?[\w=&.]+ - Failed to load resource: |ERR_INTERNET_DISCONNECTED|"
     r"willReadFrequently|will-read-frequently"
 )
 

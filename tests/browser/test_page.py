@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from chromium import Sample, choose_sample, click, wait_for_state, wait_until
@@ -26,6 +28,19 @@ for (let row = 0; row < rows; row += 1)
     colours.push([...data.slice(at, at + 4)]);
   }
 return colours;
+"""
+
+
+# Whether anything is drawn within each cell, off its border.
+HATCHED = """
+const [id, rows, columns] = arguments, canvas = document.getElementById(id), side = canvas.width / columns;
+const context = canvas.getContext("2d"), cells = [], edge = Math.ceil(side / 5), inner = Math.floor(side - 2 * edge);
+for (let row = 0; row < rows; row += 1)
+  for (let column = 0; column < columns; column += 1) {
+    const { data } = context.getImageData(column * side + edge, row * side + edge, inner, inner);
+    cells.push(data.some((value, at) => at % 4 === 3 && value > 0));
+  }
+return cells;
 """
 
 
@@ -99,6 +114,93 @@ def test_each_class_has_its_own_map_and_its_values_can_be_read_with_the_keyboard
     assert text(page, "readout") != before
     column = drawn["columns"] // 2
     assert text(page, "readout").startswith(f"Row {drawn['rows'] // 2 + 1}, column {column}: ")
+
+
+def give_scale(page: WebDriver, um_per_px: str) -> None:
+    page.execute_script("document.getElementById('advanced').open = true")
+    field = page.find_element(By.ID, "um-per-px")
+    field.clear()
+    field.send_keys(um_per_px)
+
+
+def hatched(page: WebDriver, canvas: str, rows: int, columns: int) -> list[bool]:
+    """For each cell of a canvas, row by row, whether anything is drawn amid it."""
+    return list(page.execute_script(HATCHED, canvas, rows, columns))
+
+
+@pytest.fixture(scope="module")
+def section(samples: list[Sample], live_service: str, tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """Known samples side by side, with glass and something foreign among them, and its reading at 1.5 µm/px."""
+    file = tmp_path_factory.mktemp("section") / "section.png"
+    known = [sample for sample in samples if sample.reading["verdict"]["accepted"]]
+    foreign = next(sample for sample in samples if sample.id == "foreign-landscape")
+    width, height = 512, 384
+    picture = Image.new("RGB", (5 * width, 3 * height), (246, 243, 247))
+    for place in range(12):
+        chosen = foreign if place == 11 else known[place % len(known)]
+        tile = Image.open(chosen.file).convert("RGB").resize((width, height))
+        picture.paste(tile, (place % 4 * width, place // 4 * height))
+    picture.save(file)
+    request = Request(f"{live_service}/api/v1/readings?um_per_px=1.5", file.read_bytes(), {"Content-Type": "image/png"})
+    return Sample("section", file, json.load(urlopen(request)))
+
+
+def test_a_section_shows_its_shares_and_leaves_glass_and_what_is_foreign_out_of_the_map(
+    page: WebDriver, section: Sample
+):
+    give_scale(page, "1,5")  # as one writes it in French
+    assert upload(page, section.file) == "done"
+    drawn, read, where = (section.reading[key] for key in ("class_map", "section", "verdict"))
+    assert text(page, "section-words").startswith(f"Read as a section: {read['read']} windows read")
+    assert all(share["name"] in text(page, "shares") for share in read["shares"])
+    click(page, "#cells")
+    values = drawn["values"][section.reading["prediction"]["label"]]
+    shown = [alpha > 0 for *_, alpha in cell_colours(page, drawn)]
+    assert shown == [value is not None and abs(value) >= drawn["blank_below"] for value in values]
+    if not page.find_element(By.ID, "where").is_selected():
+        click(page, "#where")
+    strange = [value > 1 for value in where["where"]["values"]]
+    assert any(strange)
+    assert hatched(page, "foreign", drawn["rows"], drawn["columns"]) == strange
+    click(page, "#where")
+    assert not visible(page, "foreign")
+    assert "of the tissue looks foreign" in text(page, "where-words")
+
+
+def test_a_place_of_a_section_that_is_not_in_the_map_says_why(page: WebDriver, section: Sample):
+    give_scale(page, "1.5")
+    upload(page, section.file)
+    overlay = page.find_element(By.ID, "overlay")
+    overlay.send_keys(Keys.ARROW_UP)
+    for _ in range(20):
+        overlay.send_keys(Keys.ARROW_RIGHT)
+    assert "bare glass" in text(page, "readout")
+
+
+def test_a_size_that_no_pixel_has_is_told_and_can_be_put_right(page: WebDriver, accepted: Sample):
+    give_scale(page, "0")
+    assert upload(page, accepted.file) == "failed"
+    assert text(page, "problem-title") == "The size of a pixel can’t be right"
+    give_scale(page, "")
+    click(page, "#read-again")
+    wait_for_state(page, "done")
+    assert text(page, "prediction-name") == accepted.reading["prediction"]["name"]
+
+
+def test_a_picture_that_is_refused_for_a_part_of_it_shows_which(page: WebDriver, section: Sample, tmp_path: Path):
+    # A strip of tissue beside much that is foreign.
+    picture = Image.open(section.file)
+    foreign = picture.crop((1536, 768, 2048, 1152))
+    for place in range(12):
+        if place % 4:
+            picture.paste(foreign, (place % 4 * 512, place // 4 * 384))
+    picture.crop((0, 0, 2048, 1152)).save(tmp_path / "mostly.png")
+    give_scale(page, "1.5")
+    upload(page, tmp_path / "mostly.png")
+    assert text(page, "verdict-kicker") == "REFUSED"
+    assert visible(page, "refused-foreign")
+    assert "hatched" in text(page, "refused-where")
+    assert not visible(page, "section")
 
 
 def test_a_refused_picture_gets_a_reason_and_a_next_step_but_no_class(page: WebDriver, refused: Sample):
@@ -188,7 +290,8 @@ def test_the_saved_picture_says_what_it_is(page: WebDriver, accepted: Sample):
         """
         const [reading, done] = arguments, picture = document.getElementById("picture");
         import("/static/exports.js").then(({ composePicture }) => {
-          const view = { label: reading.prediction.label, name: reading.prediction.name, overlaid: true };
+          const map = { ...reading.class_map, name: reading.prediction.name };
+          const view = { map, overlaid: true };
           const canvas = composePicture({ reading, picture, view, synthetic: true });
           done([canvas.width, canvas.height]);
         });

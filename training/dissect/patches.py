@@ -51,7 +51,7 @@ def choose(survey: Survey, groups: Sequence[str], unit: int, count: int) -> list
 def strongest(steps: NDArray[np.int8]) -> tuple[int, int]:
     """The row and column of a unit's strongest cell in its grid [rows, columns]; among equals, and 8 bits make many, the
     one whose neighbours are strongest."""
-    padded = np.pad(steps.astype(np.int64), 1, mode="edge")
+    padded = np.pad(steps.astype(np.int64), 1, constant_values=np.iinfo(np.int8).min)
     around = sliding_window_view(padded, (3, 3)).sum((2, 3))
     row, column = np.unravel_index(np.where(steps == steps.max(), around, np.iinfo(np.int64).min).argmax(), steps.shape)
     return int(row), int(column)

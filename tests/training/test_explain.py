@@ -1,0 +1,174 @@
+"""Explanations: methods are what their papers say, figures tell good maps from bad, and grids hold the same map."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.errors import ExplainError
+from training.explain import scores
+from training.explain.cascade import blocks, cascade
+from training.explain.floats import FloatNetwork
+from training.explain.methods import GRAD_CAM, HIRES_CAM, HIRES_CAM_EARLIER, OURS, gradient_cams, score_cams
+from training.explain.places import place
+from training.explain.scores import curves, drop, gini, rank_correlation, stretched
+from training.explain.strides import at_stride_16
+from training.explain.subject import fold_names
+from training.explain.summary import difference, mean_of
+from training.networks import build, load_weights, scale_pixels
+from training.phantoms import draw
+
+PICTURE = draw("invasive", 3, 128, 96).pixels
+LABEL = 2
+
+
+@pytest.fixture(scope="module")
+def network() -> FloatNetwork:
+    """A small network with random weights."""
+    keras.utils.set_random_seed(1)
+    return FloatNetwork(build("conv5", 3))
+
+
+def test_on_the_last_layer_hirescam_is_the_class_map_without_its_bias(network: FloatNetwork) -> None:
+    found = {e.method: e for e in gradient_cams(network, PICTURE, LABEL)}
+    bias = network.model.get_layer("class_map").get_weights()[1].astype(float)
+    ours = network.class_map(PICTURE)[..., LABEL] - (bias - bias.mean())[LABEL]
+    assert np.allclose(found[HIRES_CAM].values * ours.size, ours, atol=1e-4)
+    assert np.allclose(found[GRAD_CAM].values, np.maximum(found[HIRES_CAM].values, 0), atol=1e-6)
+    assert found[HIRES_CAM_EARLIER].values.shape == (6, 8)
+
+
+def test_units_on_no_way_to_the_logit_have_no_gradient() -> None:
+    """The middle layer of lite0-shallow lies beyond its features."""
+    assert FloatNetwork(build("lite0-shallow", 2)).earlier == "early"
+
+
+def test_score_cam_weighs_a_channel_by_what_its_mask_gains() -> None:
+    """A network whose logit is its first channel's mean: that channel's mask must weigh most."""
+    image = keras.Input((None, None, 3), name="image")
+    features = keras.layers.AveragePooling2D(8)(keras.layers.ReLU()(image))
+    head = keras.layers.Conv2D(2, 1, name="class_map")
+    small = keras.Model(image, {"features": features, "class_map": head(features)})
+    head.set_weights([np.array([[[[60.0, 0.0], [0.0, 0.0], [0.0, 0.0]]]]), np.zeros(2)])
+    pixels = np.full((32, 32, 3), 127, np.uint8)
+    pixels[:16, :, 0] = 255  # red above, which the class is made of
+    pixels[16:, :, 1] = 255
+    values, took = score_cams(FloatNetwork(small), pixels)
+    assert values.shape == (4, 4, 2)
+    assert values[:2, :, 0].mean() > 3 * values[2:, :, 0].mean()
+    assert took > 0
+
+
+class Stub:
+    """A network to which p of a class is the share of white pixels in the left half."""
+
+    def probabilities(self, pictures: list[np.ndarray], label: int) -> np.ndarray:  # noqa: ARG002
+        return np.array([(p[:, : p.shape[1] // 2] / 255).mean() for p in pictures])
+
+
+def test_curves_and_drop_tell_a_true_map_from_a_false_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.full((32, 32, 3), 255, np.uint8)
+    monkeypatch.setattr(scores, "blurred", np.zeros_like)
+    left = np.repeat([[1.0, 1.0, 0.0, 0.0]], 4, 0)
+    rng = np.random.default_rng(1)
+    true, false = (curves(Stub(), pixels, values, 0, rng) for values in (left, 1 - left))  # type: ignore[arg-type]
+    # p rises over the first half and stays 1, or stays 0 and rises over the second; enlarging blurs the edge.
+    assert true.insertion_area == pytest.approx(0.75, abs=0.02)
+    assert false.insertion_area == pytest.approx(0.25, abs=0.02)
+    assert (true.deletion_area, false.deletion_area) == pytest.approx((0.25, 0.75), abs=0.02)
+    assert drop(Stub(), pixels, np.ones((4, 4)), 0) == (0, 0)  # type: ignore[arg-type]
+    assert drop(Stub(), pixels, 1 - left, 0)[0] > 0.8  # type: ignore[arg-type]
+
+
+def test_gini_is_0_for_even_evidence_and_near_1_for_a_single_cell() -> None:
+    single = np.zeros((10, 10))
+    single[3, 4] = 2
+    assert gini(np.full((10, 10), 0.3)) == pytest.approx(0)
+    assert gini(single) == pytest.approx(0.99)
+    assert np.isnan(gini(-single))
+
+
+def test_places_are_judged_alike_on_every_grid() -> None:
+    mask = np.zeros((64, 96), bool)
+    mask[:, :48] = True
+    coarse = np.repeat([[3.0, -1.0]], 2, 0)
+    fine = np.kron(coarse, np.ones((4, 6)))
+    for values in (coarse, fine):
+        found = place(values, mask)
+        assert found is not None
+        assert (found.auroc, found.pointing, found.area) == (1, 1, 0.5)
+        assert found.energy > 0.7
+    assert place(coarse, np.ones((64, 96), bool)) is None
+    known = mask.copy()
+    known[:, 48:56] = True
+    found = place(coarse, mask, known)
+    assert found is not None
+    assert found.area == pytest.approx(6 / 7)
+
+
+def test_stride_16_holds_the_map_of_stride_32() -> None:
+    """The block that lost its stride began at the second place of each pair: so do the places that stay."""
+    keras.utils.set_random_seed(1)
+    model = build("lite0", 3)
+    load_weights(model, "lite0", "imagenet")
+    picture = scale_pixels(PICTURE[None])
+    fine, coarse = (np.asarray(m(picture, training=False)["class_map"])[0] for m in (at_stride_16(model), model))
+    assert fine.shape == (2 * coarse.shape[0], 2 * coarse.shape[1], 3)
+    assert np.allclose(fine[1::2, 1::2], coarse, atol=1e-4)
+
+
+def test_only_a_network_with_a_last_stride_can_lose_it() -> None:
+    with pytest.raises(ExplainError, match="lite0"):
+        at_stride_16(build("lite0-shallow", 2))
+
+
+def test_randomising_the_network_changes_the_map_and_leaves_the_network(network: FloatNetwork) -> None:
+    before = network.class_map(PICTURE)
+    stages = cascade(network.model, [PICTURE], [LABEL])
+    names = [name for name, _ in blocks(network.model)]
+    assert names == ["class_map", "dense", "conv5", "conv4", "conv3", "conv2", "conv1"]
+    assert list(dict.fromkeys(stage.block for stage in stages)) == names
+    ours = [stage.signed for stage in stages if stage.method == OURS]
+    assert all(value < 0.9 for value in ours)
+    assert np.array_equal(network.class_map(PICTURE), before)
+
+
+def test_rank_correlation_sees_ranks_alone() -> None:
+    values = np.random.default_rng(1).normal(size=(3, 4))
+    assert rank_correlation(values, np.exp(values)) == pytest.approx(1)
+    assert np.isnan(rank_correlation(values, np.zeros((3, 4))))
+    assert stretched(values).max() == 1
+    assert not stretched(-np.abs(values)).any()
+
+
+def test_differences_are_paired_and_their_interval_resamples_groups() -> None:
+    table = pd.DataFrame(
+        {
+            "file": ["a", "b", "c", "a", "b", "c"],
+            "group": ["1", "1", "2"] * 2,
+            "method": ["x"] * 3 + ["y"] * 3,
+            "insertion": [0.5, 0.7, 0.9, 0.4, 0.6, 0.8],
+        }
+    )
+    found = difference(table, "method", "x", "y", ("file",), "insertion")
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((0.1, 0.1, 0.1))
+    assert mean_of(table.iloc[:0], "insertion")["value"] is None
+
+
+def test_a_folder_without_folds_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExplainError, match="loupe-train crossval"):
+        fold_names(tmp_path)
+
+
+def test_the_command_takes_what_the_page_says() -> None:
+    from training.commands.faithful import add_arguments
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    told = parser.parse_args(["bach", "--pictures", "8", "--score-cam", "0", "--strides"])
+    assert (told.pictures, told.score_cam, told.windows, told.strides) == (8, 0, 100, True)

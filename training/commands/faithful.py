@@ -1,0 +1,62 @@
+"""`loupe-train faithful`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.options import Command, add_recipe, recipe_and_data
+
+PICTURES, SCORE_CAM, WINDOWS = 40, 20, 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_recipe(parser)
+    parser.add_argument("--crossval", type=Path, help="folder of the folds (default runs/RECIPE-crossval)")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=PICTURES,
+        help=f"unseen pictures to explain, over all folds (default {PICTURES})",
+    )
+    parser.add_argument(
+        "--score-cam",
+        type=int,
+        default=SCORE_CAM,
+        help=f"of them, and of places that are known, how many by Score-CAM; 0: none (default {SCORE_CAM})",
+    )
+    parser.add_argument(
+        "--windows", type=int, default=WINDOWS, help=f"windows of sections or films with a lesion (default {WINDOWS})"
+    )
+    parser.add_argument("--strides", action="store_true", help="compare maps at stride 16 with those at 32 (lite0)")
+    parser.add_argument("--out", type=Path, help="folder of the report (default the folds', then faithful)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from training.explain.measure import Extent, measure
+    from training.explain.report import write
+    from training.explain.stride_trial import try_strides
+    from training.explain.summary import document
+    from training.explain.words import markdown
+
+    recipe, data = recipe_and_data(arguments)
+    crossval = arguments.crossval or Path("runs") / f"{recipe.id}-crossval"
+    out = arguments.out or crossval / "faithful"
+    extent = Extent(arguments.pictures, arguments.score_cam, arguments.windows)
+    trial = try_strides(recipe, data, crossval) if arguments.strides else None
+    measured = measure(recipe, data, crossval, extent, out / "score-cam")
+    found = document(recipe, measured, trial)
+    print(markdown(found))
+    print(f"report: {write(found, out, measured.gallery)}")
+
+
+COMMANDS = (
+    Command(
+        "faithful",
+        "whether the class maps tell the truth, beside Grad-CAM, HiResCAM, Score-CAM and chance",
+        add_arguments,
+        run,
+        "Explains pictures by networks that never saw their groups, and measures whether the network behaves as the maps "
+        "say and whether they lie where the lesion is known to be. Score-CAMs, which take most of the time, are kept.",
+    ),
+)

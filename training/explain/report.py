@@ -1,0 +1,55 @@
+"""The faithfulness report: one document as JSON, its tables as Markdown, and a page that fetches nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from training.explain import figures, words
+from training.explain.measure import Shown
+from training.explain.methods import METHODS
+
+PAGE, JSON, TABLES = "faithful.html", "faithful.json", "faithful.md"
+TEMPLATE = Path(__file__).with_name("faithful.html.j2")
+
+
+def render(d: Mapping[str, Any], gallery: Sequence[Shown] = ()) -> str:
+    """The HTML page of a document, with the maps of some phantoms."""
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.globals |= {
+        "method": lambda name: words.method(name, d["earlier_stride"]),
+        "passes": lambda name: words.passes(name, d["channels"]),
+        "figures": words.FIGURES,
+        "number": words.number,
+        "limits": words.limits,
+        "gap": words.gap,
+        "ms": words.milliseconds,
+        "methods": METHODS,
+    }
+    charts = {"curves": figures.curves(d), "cascade": figures.cascade(d)}
+    if d["places"]:
+        charts["places"] = figures.places(d)
+    if gallery:
+        charts["phantoms"] = figures.phantoms(gallery, d["earlier_stride"])
+    if d["whole"] and d["whole"]["each"]:
+        charts["sections"] = figures.sections(d["whole"]["each"])
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    # The charts are drawn by our own code; everything else is escaped.
+    return template.render(d=d, charts={name: Markup(chart) for name, chart in charts.items()})  # noqa: S704
+
+
+def write(d: Mapping[str, Any], folder: Path, gallery: Sequence[Shown] = ()) -> Path:
+    """Write the page, the JSON and the tables; the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / JSON).write_text(json.dumps(d, indent=1, ensure_ascii=False), encoding="utf-8")
+    (folder / TABLES).write_text(words.markdown(d), encoding="utf-8")
+    page = folder / PAGE
+    page.write_text(render(d, gallery), encoding="utf-8")
+    return page

@@ -1,0 +1,131 @@
+"""Maps of whole sections and films on unseen patients: does the evidence lie where the pathologist saw carcinoma?
+
+A section is put together from its tiles, enlarged as tiles are, and read by the fold's integer network in blocks of tiles
+that overlap by one, so that each place has its surroundings: one evidence map of the whole section. A tile's score is the
+map's mean over it and, since the recipe reads a tile amid its neighbours, its mean over the tile with those. A film is read
+in one pass at the scale of its windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from scipy import ndimage
+from sklearn.metrics import roc_auc_score
+
+from training.data import Sample
+from training.data.adapters.idc import TILE_PX
+from training.data.adapters.idc import UM_PER_PX as TILE_UM_PER_PX
+from training.data.adapters.mini_mias import SIDE_PX, SMALL_PX, UM_PER_PX
+from training.data.sample import MOSAIC
+from training.data.sections import MISSING, WHITE, Section, section_pixels, sections
+from training.data.windows import breast_area
+from training.explain.floats import Floats
+from training.explain.places import MOST, Placed, shares
+from training.explain.subject import Subject
+from training.explain.targets import circles
+
+BLOCK = 6  # tiles on a side that are read at once, beside one more all around
+POSITIVE = 1
+
+
+@dataclass(frozen=True)
+class SectionFound:
+    """One patient's section: AUROC over labelled tiles by the map's mean over the tile and over it with its neighbours, and
+    how the map's own cells lie in the carcinoma's tiles. `evidence` [rows, columns] is each tile's score amid its
+    neighbours, `labels` the section's (−1: no tile)."""
+
+    patient: str
+    tiles: int
+    auroc_tile: float
+    auroc_amid_neighbours: float
+    cells: Placed
+    evidence: Floats
+    labels: NDArray[np.int64]
+
+
+def _judge(values: Floats, inside: NDArray[np.bool_]) -> Placed:
+    """Cells [n] of a map against where they lie."""
+    positive = np.maximum(values, 0)
+    return Placed(
+        float(roc_auc_score(inside, values)),
+        float(inside[values.argmax()]),
+        float(positive[inside].sum() / positive.sum()) if positive.sum() > 0 else float("nan"),
+        float(inside.mean()),
+    )
+
+
+def section_map(subject: Subject, section: Section, samples: list[Sample]) -> Floats:
+    """The evidence map [rows · c, columns · c] of a section of rows × columns tiles, c cells on a tile's side."""
+    side = round(TILE_PX * TILE_UM_PER_PX / subject.run.recipe.data.um_per_px)
+    rows, columns = section.grid.shape
+    small = section_pixels(subject.run.data, section, samples)
+    padding = (TILE_PX, (BLOCK + 1) * TILE_PX)
+    padded = np.pad(small, (padding, padding, (0, 0)), constant_values=WHITE)
+    whole: Floats = np.zeros((0, 0))
+    for top in range(0, rows, BLOCK):
+        for left in range(0, columns, BLOCK):
+            reach = (BLOCK + 2) * TILE_PX
+            block = padded[top * TILE_PX : top * TILE_PX + reach, left * TILE_PX : left * TILE_PX + reach]
+            size = (BLOCK + 2) * side
+            pixels = np.asarray(PIL.Image.fromarray(block).resize((size, size), PIL.Image.Resampling.LANCZOS))
+            values = subject.maps(pixels).values[..., POSITIVE]
+            c = len(values) // (BLOCK + 2)
+            if not whole.size:
+                whole = np.zeros((-(-rows // BLOCK) * BLOCK * c, -(-columns // BLOCK) * BLOCK * c))
+            whole[top * c : (top + BLOCK) * c, left * c : (left + BLOCK) * c] = values[c:-c, c:-c]
+    return whole[: rows * c, : columns * c]
+
+
+def _tile_alone(sample: Sample) -> Sample:
+    return replace(sample, extra={name: value for name, value in sample.extra.items() if name != MOSAIC})
+
+
+def find_sections(subject: Subject) -> list[SectionFound]:
+    """Each unseen patient's section."""
+    samples = [_tile_alone(sample) for sample in subject.unseen]
+    return [_find(section_map(subject, section, samples), section) for section in sections(samples)]
+
+
+def _find(values: Floats, section: Section) -> SectionFound:
+    rows, columns = section.grid.shape
+    c = len(values) // rows
+    tiles = values.reshape(rows, c, columns, c).mean((1, 3))
+    amid = ndimage.uniform_filter(tiles, 3, mode="nearest")
+    there = section.grid != MISSING
+    truth = section.labels[there] == POSITIVE
+    by_cell = np.repeat(np.repeat(there, c, 0), c, 1)
+    inside = np.repeat(np.repeat(section.labels == POSITIVE, c, 0), c, 1)
+    return SectionFound(
+        section.patient,
+        int(there.sum()),
+        float(roc_auc_score(truth, tiles[there])),
+        float(roc_auc_score(truth, amid[there])),
+        _judge(values[by_cell], inside[by_cell]),
+        amid,
+        section.labels,
+    )
+
+
+def find_films(subject: Subject) -> Iterator[tuple[Sample, Placed]]:
+    """Each unseen film with a lesion: its map's cells in the breast against the lesion's circle."""
+    masks = circles(subject.run.data)
+    side = round(SIDE_PX * UM_PER_PX / subject.run.recipe.data.um_per_px)
+    for film, sample in sorted({sample.file: sample for sample in subject.unseen}.items()):
+        mask = masks.get(Path(film).stem)
+        if mask is None:
+            continue
+        with PIL.Image.open(subject.run.data / film) as picture:
+            grey = picture.convert("L")
+        breast = breast_area(np.asarray(grey.resize((SMALL_PX, SMALL_PX))))
+        pixels = np.asarray(grey.resize((side, side), PIL.Image.Resampling.LANCZOS).convert("RGB"))
+        values = subject.maps(pixels).values[..., POSITIVE]
+        inside = shares(mask, values.shape) >= MOST
+        asked = (shares(breast, values.shape) >= MOST) | inside
+        if inside.any():
+            yield sample, _judge(values[asked], inside[asked])

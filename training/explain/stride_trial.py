@@ -1,0 +1,129 @@
+"""Stride 16 against 32 on a cross-validation: accuracy, cost, where the maps point, and how far a cell sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from device.bundle import NETWORK
+from device.runtime import Network
+from training.data import TRAINING, load_pixels
+from training.explain.floats import FloatNetwork
+from training.explain.measure import PHANTOM_SEEDS, SEED
+from training.explain.places import place
+from training.explain.scores import curves, gini, rank_correlation
+from training.explain.strides import COARSE, FINE, Sight, at_stride_16, sight, time_ms
+from training.explain.subject import Subject, fold_names, open_fold, spread
+from training.explain.targets import TARGETS, phantoms
+from training.pack import representative
+from training.phantoms import KINDS
+from training.quantize import convert, integer_head
+from training.recipe import Recipe
+
+CURVED = 4  # pictures a fold for curves and sight
+
+
+@dataclass(frozen=True)
+class StrideTrial:
+    """`readings`: a row for each unseen picture and stride; `places` and `curves` likewise for targets and some pictures;
+    `sights` by stride and fold; `float_ms` and `integer_ms`, medians of a forward pass by stride; `integer`: of one fold,
+    the integer networks' accuracies and the fine one's rank correlation with its float maps."""
+
+    readings: pd.DataFrame
+    places: pd.DataFrame
+    curves: pd.DataFrame
+    sights: dict[int, list[Sight]]
+    float_ms: dict[int, float]
+    integer_ms: dict[int, float]
+    integer: dict[str, Any]
+
+
+def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str], None] = print) -> StrideTrial:
+    """Both strides on each fold's unseen pictures, with the float networks; in integers on the first fold."""
+    names = fold_names(crossval)
+    labels = [label.id for label in recipe.labels]
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in ("readings", "places", "curves")}
+    sights: dict[int, list[Sight]] = {COARSE: [], FINE: []}
+    float_ms, integer_ms, integer = dict[int, float](), dict[int, float](), dict[str, Any]()
+    for number, name in enumerate(names):
+        subject = open_fold(recipe, data, crossval / name)
+        networks = {COARSE: subject.floats, FINE: FloatNetwork(at_stride_16(subject.run.model))}
+        pictures = load_pixels(data, subject.unseen, recipe.data.area_px)
+        for stride, network in networks.items():
+            for sample, pixels in zip(subject.unseen, pictures, strict=True):
+                logits = network.logits([pixels])[0]
+                told = {"fold": name, "file": sample.file, "group": sample.group, "label": sample.label}
+                said = {f"logit_{label}": float(value) for label, value in zip(labels, logits, strict=True)}
+                tables["readings"].append({**told, "stride": stride, "predicted": int(logits.argmax()), **said})
+        targets = list(TARGETS[recipe.data.adapter](subject, 0)) if recipe.data.adapter in TARGETS else []
+        if set(labels) == set(KINDS):
+            targets += phantoms(labels, range(number, PHANTOM_SEEDS, len(names)))
+        for target in targets:
+            for stride, network in networks.items():
+                values = network.class_map(target.pixels)[..., target.label]
+                if placed := place(values, target.mask, target.known):
+                    told = {"fold": name, "set": target.set, "name": target.name, "group": target.group}
+                    tables["places"].append({**told, "label": target.label, "stride": stride, **asdict(placed)})
+        chosen = {id(sample) for sample in spread(subject.unseen, CURVED)}
+        some = [(s, p) for s, p in zip(subject.unseen, pictures, strict=True) if id(s) in chosen]
+        for stride, network in networks.items():
+            sights[stride].append(sight(network, [pixels for _, pixels in some], stride))
+            for sample, pixels in some:
+                values = network.class_map(pixels)
+                label = int(subject.floats.logits([pixels])[0].argmax())
+                rng = np.random.default_rng(SEED)
+                found = curves(subject.floats, pixels, values[..., label], label, rng)  # one judge for both
+                told = {"fold": name, "file": sample.file, "group": sample.group, "stride": stride}
+                areas = {"insertion": found.insertion_area, "deletion": found.deletion_area}
+                tables["curves"].append({**told, **areas, "gini": gini(values[..., label])})
+        if number == 0:
+            float_ms = {stride: time_ms(partial(n.logits, pictures[:1])) for stride, n in networks.items()}
+            integer_ms, integer = _integers(subject, networks[FINE], pictures)
+        tell(f"fold {name}: both strides read")
+    return StrideTrial(
+        **{name: pd.DataFrame(rows) for name, rows in tables.items()},
+        sights=sights,
+        float_ms=float_ms,
+        integer_ms=integer_ms,
+        integer=integer,
+    )
+
+
+def _integers(
+    subject: Subject, fine: FloatNetwork, pictures: list[NDArray[np.uint8]]
+) -> tuple[dict[int, float], dict[str, Any]]:
+    recipe = subject.run.recipe
+    shown = representative(load_pixels(subject.run.data, subject.run.split.parts[TRAINING], recipe.data.area_px))
+    truth = [sample.label for sample in subject.unseen]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / NETWORK
+        file.write_bytes(convert(fine.model, shown))
+        network = Network(file)
+        head = integer_head(fine.model, network.outputs["features"].scale)
+        zero_point, step = network.outputs["features"].zero_point, 2.0**head.scale_log2
+        correlations, right = [], []
+        for pixels, label in zip(pictures, truth, strict=True):
+            steps = network.run(pixels)["features"].astype(np.float64) - zero_point
+            values = (steps @ head.weights + head.bias) * step
+            said = int(values.mean((0, 1)).argmax())
+            right.append(said == label)
+            correlations.append(rank_correlation(values[..., said], fine.class_map(pixels)[..., said]))
+        times = {
+            COARSE: time_ms(lambda: subject.network.run(pictures[0])),
+            FINE: time_ms(lambda: network.run(pictures[0])),
+        }
+    coarse = [int(subject.maps(pixels).logits.argmax()) == label for pixels, label in zip(pictures, truth, strict=True)]
+    return times, {
+        "fold": subject.name,
+        "n": len(pictures),
+        "accuracy": {COARSE: float(np.mean(coarse)), FINE: float(np.mean(right))},
+        "spearman": float(np.nanmean(correlations)),
+    }

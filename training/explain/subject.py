@@ -1,0 +1,101 @@
+"""What is explained: a fold of a cross-validation, its integer network as the box runs it and the float one behind it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.bundle import NETWORK, Bundle
+from device.maps import Head, Maps
+from device.runtime import Network
+from training.data import TEST, TRAINING, Sample, load_pixels
+from training.errors import ExplainError
+from training.explain.floats import FloatNetwork
+from training.fit import Run, load_run
+from training.quantize import integer_head
+from training.recipe import Recipe
+from training.run_files import FOLDS
+
+LIMIT_PICTURES = 50
+LIMIT_QUANTILE = 0.99  # as bundles have it (training/pack.py)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One fold. `limit` is the end of the fixed scale of its maps, in logit units, taken from pictures it was fitted on."""
+
+    name: str
+    run: Run
+    network: Network
+    head: Head
+    floats: FloatNetwork
+    limit: float
+
+    def maps(self, pixels: NDArray[np.uint8]) -> Maps:
+        """The box's maps of a picture uint8 [h, w, 3]."""
+        return self.head.maps(self.network.run(pixels)["features"])
+
+    @property
+    def unseen(self) -> list[Sample]:
+        return self.run.split.parts[TEST]
+
+
+def fold_names(crossval: Path) -> list[str]:
+    """Raises `ExplainError` where no cross-validation lies."""
+    try:
+        names: list[str] = sorted(json.loads((crossval / FOLDS).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ExplainError(f"{crossval} holds no cross-validation: run `loupe-train crossval` first") from error
+    found = [name for name in names if (crossval / name / NETWORK).is_file()]
+    if not found:
+        raise ExplainError(f"no fold in {crossval} has its {NETWORK}: run `loupe-train crossval` first")
+    return found
+
+
+def box_head(run: Run, network: Network) -> Head:
+    """The box's head of a run that isn't packed."""
+    weights = integer_head(run.model, network.outputs["features"].scale)
+    members = {}
+    for name, array in (("weights", weights.weights), ("bias", weights.bias)):
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        members[name] = buffer.getvalue()
+    manifest = {
+        "network": {"outputs": {"features": {"zero_point": network.outputs["features"].zero_point}}},
+        "head": {"weights": "weights", "bias": "bias", "scale_log2": weights.scale_log2},
+    }
+    return Head(Bundle("draft", "", "", manifest, members, run.folder / NETWORK))
+
+
+def open_fold(recipe: Recipe, data: Path, folder: Path) -> Subject:
+    """A fold's networks. Raises `ExplainError` for a recipe whose integer network has other weights than its run."""
+    if recipe.quantization.rescue_epochs:
+        raise ExplainError(
+            f"{recipe.id} fine-tunes for whole numbers when it is packed (quantization.rescue_epochs), so no float network "
+            "stands beside the integer one: set it to 0"
+        )
+    run = load_run(recipe, data, folder)
+    network = Network(folder / NETWORK)
+    head = box_head(run, network)
+    fitted = run.split.parts[TRAINING]
+    shown = load_pixels(data, fitted[:: max(1, len(fitted) // LIMIT_PICTURES)][:LIMIT_PICTURES], recipe.data.area_px)
+    evidence = np.concatenate([np.abs(head.maps(network.run(p)["features"]).values).ravel() for p in shown])
+    limit = float(np.quantile(evidence, LIMIT_QUANTILE))
+    return Subject(folder.name, run, network, head, FloatNetwork(run.model), limit)
+
+
+def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """About `count` samples, the same number of each class, evenly spread over each class's."""
+    labels = sorted({sample.label for sample in samples})
+    chosen: list[Sample] = []
+    for label in labels:
+        members = [sample for sample in samples if sample.label == label]
+        picks = np.unique(np.linspace(0, len(members) - 1, max(1, round(count / len(labels)))).round().astype(int))
+        chosen += [members[i] for i in picks]
+    return chosen

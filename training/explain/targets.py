@@ -1,0 +1,170 @@
+"""Pictures in which the place of a class is known, for localisation: each is read by a network that never saw its group.
+
+- Mosaics of fields (bach): a quarter of one unseen field of each class, at its own scale; the map of a class should lie in
+  that class's quarter (Arias-Duart et al. 2022). A field's label needn't hold in every corner of it, for any method alike.
+- Phantoms: drawn fields, whose tumour cells are known, and mosaics of them.
+- Windows of sections (idc): a tile amid its neighbours, of which the pathologist labelled some carcinoma and others not.
+- Windows of films (mini_mias): the circle around the lesion.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data import Sample, load_pixels
+from training.data.adapters.mini_mias import INFO, SIDE_PX, read_info
+from training.data.sample import COLUMN, MOSAIC, ROW
+from training.explain.places import MOST, shares
+from training.explain.subject import Subject, spread
+from training.phantoms import KINDS, draw
+
+Mask = NDArray[np.bool_]
+TUMOURS = ("insitu", "invasive")
+MOSAICS, LESIONS, PHANTOM_MOSAICS = "mosaics of fields", "lesions of phantoms", "mosaics of phantoms"
+SECTION_WINDOWS, FILM_WINDOWS = "windows of sections", "windows of films"
+FIRST_SEED = 1000  # none that another use of phantoms draws
+LEAST_AREA, MOST_AREA = 0.05, 0.95
+
+
+@dataclass(frozen=True)
+class Target:
+    """`pixels` uint8 [h, w, 3] as the network reads them; `mask` bool [h, w], where class `label` is; `known` bool [h, w],
+    where that can be said. `group` is what intervals resample."""
+
+    set: str
+    name: str
+    pixels: NDArray[np.uint8]
+    label: int
+    mask: Mask
+    known: Mask
+    group: str
+
+
+def _everywhere(mask: Mask) -> Mask:
+    return np.ones_like(mask)
+
+
+def _mosaic(parts: Sequence[NDArray[np.uint8]], places: NDArray[np.int64]) -> tuple[NDArray[np.uint8], list[Mask]]:
+    """The middle quarter of each of four pictures of one shape, part i in quadrant `places[i]`; and each part's mask."""
+    height, width, _ = parts[0].shape
+    rows, columns = height // 2, width // 2
+    pixels, masks = np.empty_like(parts[0]), []
+    for part, quadrant in zip(parts, places.tolist(), strict=True):
+        mask = np.zeros((height, width), bool)
+        top, left = quadrant // 2 * rows, quadrant % 2 * columns
+        mask[top : top + rows, left : left + columns] = True
+        pixels[mask] = part[rows // 2 : rows // 2 + rows, columns // 2 : columns // 2 + columns].reshape(-1, 3)
+        masks.append(mask)
+    return pixels, masks
+
+
+def _each_class(set_name: str, name: str, pixels: NDArray[np.uint8], masks: list[Mask], group: str) -> list[Target]:
+    return [Target(set_name, name, pixels, label, mask, _everywhere(mask), group) for label, mask in enumerate(masks)]
+
+
+def mosaics(subject: Subject) -> Iterator[Target]:
+    """Each unseen field once, four classes a mosaic, within one block of numbers."""
+    rng = np.random.default_rng(1)
+    by_group: dict[str, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    for sample in subject.unseen:
+        by_group[sample.group][sample.label].append(sample)
+    for group, classes in sorted(by_group.items()):
+        for number, samples in enumerate(zip(*(classes[label] for label in sorted(classes)), strict=False)):
+            parts = load_pixels(subject.run.data, samples, subject.run.recipe.data.area_px)
+            if len(parts) == 4 and len({part.shape for part in parts}) == 1:
+                yield from _each_class(MOSAICS, f"{group}-{number}", *_mosaic(parts, rng.permutation(4)), group)
+
+
+def phantoms(labels: Sequence[str], seeds: Sequence[int]) -> Iterator[Target]:
+    """Drawn tumours with their cells as mask, and mosaics of drawn fields; a phantom is nobody's patient."""
+    for seed in seeds:
+        drawn = {kind: draw(kind, FIRST_SEED + seed) for kind in KINDS}
+        for kind in TUMOURS:
+            mask = drawn[kind].lesion
+            yield Target(
+                LESIONS,
+                f"{kind}-{seed}",
+                drawn[kind].pixels,
+                labels.index(kind),
+                mask,
+                _everywhere(mask),
+                str(seed),
+            )
+        order = np.random.default_rng(seed).permutation(4)
+        made = _mosaic([drawn[label].pixels for label in labels], order)
+        yield from _each_class(PHANTOM_MOSAICS, f"mosaic-{seed}", *made, str(seed))
+
+
+def section_windows(subject: Subject, count: int) -> Iterator[Target]:
+    """Windows with tiles of both classes, the same number with either class in the middle."""
+    by_file = {sample.file: sample.label for sample in subject.unseen}
+    mixed = []
+    for sample in subject.unseen:
+        tiles = _tiles(sample)
+        found = {by_file[file] for row in tiles for file in row if file}
+        if len(found) == 2:
+            mixed.append(sample)
+    for sample in spread(mixed, count):
+        (pixels,) = load_pixels(subject.run.data, [sample], subject.run.recipe.data.area_px)
+        tiles = _tiles(sample)
+        height, width = (side // len(tiles) for side in pixels.shape[:2])
+        mask, known = np.zeros(pixels.shape[:2], bool), np.zeros(pixels.shape[:2], bool)
+        for row, files in enumerate(tiles):
+            for column, file in enumerate(files):
+                here = slice(row * height, (row + 1) * height), slice(column * width, (column + 1) * width)
+                known[here], mask[here] = bool(file), bool(file) and by_file[file] == 1
+        yield Target(SECTION_WINDOWS, sample.file, pixels, 1, mask, known, sample.group)
+
+
+def _tiles(sample: Sample) -> list[list[str]]:
+    """Files of a window's tiles by row, empty where there is none."""
+    return [row.split(COLUMN) for row in str(sample.extra[MOSAIC]).split(ROW)]
+
+
+def circles(folder: Path) -> dict[str, Mask]:
+    """Lesions of each film of mini-MIAS, bool [1024, 1024]."""
+    rows, columns = np.ogrid[:SIDE_PX, :SIDE_PX]
+    masks = {}
+    for film, findings in read_info(folder / INFO).items():
+        found = [finding.circle for finding in findings if finding.circle]
+        if found:
+            inside = [(columns - x) ** 2 + (rows - y) ** 2 <= radius**2 for x, y, radius in found]
+            masks[film] = np.logical_or.reduce(inside)
+    return masks
+
+
+def film_windows(subject: Subject, count: int) -> Iterator[Target]:
+    """Windows that show part of a lesion, neither hardly any of it nor nothing else."""
+    masks = circles(subject.run.data)
+    shown = []
+    for sample in subject.unseen:
+        if sample.label and sample.box:
+            left, top, right, bottom = sample.box
+            mask = masks[Path(sample.file).stem][top:bottom, left:right]
+            if LEAST_AREA <= mask.mean() <= MOST_AREA:
+                shown.append((sample, mask))
+    picked = {id(sample) for sample in spread([sample for sample, _ in shown], count)}
+    for sample, mask in shown:
+        if id(sample) in picked:
+            (pixels,) = load_pixels(subject.run.data, [sample], subject.run.recipe.data.area_px)
+            sized = _mask_of_size(mask, pixels.shape)
+            yield Target(
+                FILM_WINDOWS, f"{sample.file} {sample.box}", pixels, 1, sized, _everywhere(sized), sample.group
+            )
+
+
+def _mask_of_size(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    return np.asarray(shares(mask, (shape[0], shape[1])) >= MOST)
+
+
+TARGETS: dict[str, Callable[[Subject, int], Iterator[Target]]] = {
+    "bach": lambda subject, _: mosaics(subject),
+    "idc": section_windows,
+    "mini_mias": film_windows,
+}

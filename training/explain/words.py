@@ -1,0 +1,195 @@
+"""What methods and figures are called, and how figures are written, in the page and in the Markdown table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from training.evaluation.words import markdown_table
+from training.explain.methods import (
+    GRAD_CAM,
+    GRAD_CAM_EARLIER,
+    HIRES_CAM,
+    HIRES_CAM_EARLIER,
+    METHODS,
+    OURS,
+    RANDOM,
+    SCORE_CAM,
+)
+from training.explain.strides import COARSE, FINE
+
+NOTHING = "–"
+FIGURES = {
+    "insertion": "Insertion ↑",
+    "deletion": "Deletion ↓",
+    "drop": "Average drop ↓",
+    "increase": "Increase in confidence ↑",
+    "gini": "Sparsity (Gini)",
+    "auroc": "AUROC of cells ↑",
+    "pointing": "Pointing game ↑",
+    "energy": "Energy in the place ↑",
+    "area": "By chance",
+    "auroc_tile": "AUROC of tiles, the map over the tile ↑",
+    "auroc_amid_neighbours": "AUROC of tiles, with their neighbours ↑",
+    "accuracy": "Accuracy ↑",
+    "balanced_accuracy": "Balanced accuracy ↑",
+}
+
+
+def method(name: str, earlier_stride: int | None) -> str:
+    """A method's title; those on an earlier layer say its stride."""
+    return {
+        OURS: "Class map (the box's own)",
+        GRAD_CAM: "Grad-CAM",
+        HIRES_CAM: "HiResCAM",
+        GRAD_CAM_EARLIER: f"Grad-CAM, an earlier layer (stride {earlier_stride})",
+        HIRES_CAM_EARLIER: f"HiResCAM, an earlier layer (stride {earlier_stride})",
+        SCORE_CAM: "Score-CAM",
+        RANDOM: "Random map",
+    }[name]
+
+
+def passes(name: str, channels: int) -> str:
+    """What a method asks of the network beyond the reading's forward pass."""
+    return {
+        OURS: "none",
+        SCORE_CAM: f"up to {channels} forward",
+        RANDOM: "none",
+    }.get(name, "1 forward, 1 backward (float)")
+
+
+def number(value: float | None, *, signed: bool = False, digits: int = 3) -> str:
+    """`0.941`, or `+0.012`."""
+    if value is None:
+        return NOTHING
+    shown = round(value, digits) + 0.0
+    return f"{shown:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def limits(figure: Mapping[str, float | None], *, signed: bool = False) -> str:
+    """`0.902 to 0.964`; empty where there is no interval."""
+    if figure["low"] is None:
+        return ""
+    return f"{number(figure['low'], signed=signed)} to {number(figure['high'], signed=signed)}"
+
+
+def with_interval(figure: Mapping[str, float | None], *, signed: bool = False) -> str:
+    told = limits(figure, signed=signed)
+    return number(figure["value"], signed=signed) + (f" ({told})" if told else "")
+
+
+def milliseconds(value: float | None) -> str:
+    if value is None or value == 0:
+        return NOTHING
+    return f"{value / 1000:.1f} s" if value >= 10_000 else f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
+
+
+def gap(value: float | None) -> str:
+    """The completeness gap in logit units."""
+    return NOTHING if value is None else "0 (exact)" if value == 0 else number(value)
+
+
+def _methods_table(d: Mapping[str, Any], found: Mapping[str, Any], figures: tuple[str, ...], *, cost: bool) -> str:
+    heads = ["method", *(FIGURES[figure] for figure in figures), *(["gap to the logit", "time"] if cost else [])]
+    rows = []
+    for name in (name for name in METHODS if name in found):
+        cells = [with_interval(found[name][figure]) for figure in figures]
+        if cost:
+            told = d["faithfulness"]
+            cells += [gap(told["gap"].get(name)), milliseconds(told["latency_ms"].get(name))]
+        rows.append([method(name, d["earlier_stride"]), *cells])
+    return markdown_table(heads, rows)
+
+
+def markdown(d: Mapping[str, Any]) -> str:
+    """The report's tables for docs/results.md and docs/explanations.md."""
+    agreement = d["agreement"]
+    parts = [
+        f"### {d['recipe']['id']}, {d['recipe']['network']}: faithfulness of class maps",
+        f"{d['n']} pictures of {d['groups']} unseen groups, measured {d['created']}; 95 % intervals resample groups. The "
+        f"class map misses its logit by at most {agreement['worst_gap']:g}. Integer against float maps, rank correlation by "
+        f"picture: {with_interval(agreement['spearman'])}, median {number(agreement['spearman_median'])}.",
+        _methods_table(
+            d, d["faithfulness"]["methods"], ("insertion", "deletion", "drop", "increase", "gini"), cost=True
+        ),
+    ]
+    if d["score_cam"]:
+        told = d["score_cam"]["ours_minus"]
+        parts += [
+            f"The {d['score_cam']['n']} pictures of {d['score_cam']['groups']} groups that Score-CAM explained too:",
+            _methods_table(
+                d, d["score_cam"]["methods"], ("insertion", "deletion", "drop", "increase", "gini"), cost=True
+            ),
+            "Class map − Score-CAM: "
+            + "; ".join(
+                f"{FIGURES[figure].rstrip(' ↑↓').lower()} {with_interval(told[figure], signed=True)}"
+                for figure in ("insertion", "deletion", "drop", "increase")
+            )
+            + ".",
+        ]
+    for found in d["places"]:
+        parts += [
+            f"Where the class is known to be: {found['set']}, n = {found['n']} of {found['groups']} groups.",
+            _methods_table(d, found["methods"], ("auroc", "pointing", "energy", "area"), cost=False),
+        ]
+        if found["score_cam"]:
+            parts += [
+                f"The {found['score_cam']['n']} of them that Score-CAM explained too:",
+                _methods_table(d, found["score_cam"]["methods"], ("auroc", "pointing", "energy", "area"), cost=False),
+            ]
+    if d["whole"]:
+        parts.append(_whole_table(d["whole"]))
+    if d["strides_compared"]:
+        parts.append(_strides_table(d["strides_compared"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _whole_table(whole: Mapping[str, Any]) -> str:
+    figures = list(whole["figures"])
+    if not whole["each"]:
+        rows = [[FIGURES[figure], with_interval(whole["figures"][figure])] for figure in figures]
+        return f"Whole films with a lesion, n = {whole['n']}:\n\n" + markdown_table(["figure", "mean of films"], rows)
+    rows = [
+        [str(row["group"]), str(row["tiles"]), *(number(row[figure]) for figure in figures)] for row in whole["each"]
+    ]
+    rows.append(["mean", "", *(with_interval(whole["figures"][figure]) for figure in figures)])
+    return "Whole sections:\n\n" + markdown_table(["patient", "tiles", *(FIGURES[figure] for figure in figures)], rows)
+
+
+def _strides_table(found: Mapping[str, Any]) -> str:
+    coarse, fine = str(COARSE), str(FINE)
+    heads = ["figure", "n", f"stride {coarse}", f"stride {fine}", "change"]
+    rows = []
+    for figure, told in found["scores"].items():
+        rows.append([FIGURES[figure], str(found["n"]), *_three(told)])
+    for where in found["places"]:
+        rows += [
+            [f"{where['set']}: {FIGURES[f]}", str(where["n"]), *_three(told)] for f, told in where["figures"].items()
+        ]
+    rows += [[FIGURES[f], str(found["curves"]["n"]), *_three(told)] for f, told in found["curves"]["figures"].items()]
+    for name, took in (("Forward pass, float", found["float_ms"]), ("Forward pass, integer", found["integer_ms"])):
+        ratio = f"× {took[fine] / took[coarse]:.2f}"
+        rows.append([name, "", milliseconds(took[coarse]), milliseconds(took[fine]), ratio])
+    seen = {stride: f"{found['sight'][stride]['spread_px']:.0f} px" for stride in (coarse, fine)}
+    rows.append(["How far a cell sees (standard deviation)", "", seen[coarse], seen[fine], ""])
+    told = found["integer"]
+    rows.append(
+        [
+            f"Accuracy in integers, fold {told['fold']}",
+            str(told["n"]),
+            number(told["accuracy"][coarse]),
+            number(told["accuracy"][fine]),
+            number(told["accuracy"][fine] - told["accuracy"][coarse], signed=True),
+        ]
+    )
+    return f"Stride {fine} against {coarse}, same weights, float networks unless said:\n\n" + markdown_table(
+        heads, rows
+    )
+
+
+def _three(told: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    return [
+        with_interval(told[str(COARSE)]),
+        with_interval(told[str(FINE)]),
+        with_interval(told["change"], signed=True),
+    ]

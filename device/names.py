@@ -26,7 +26,7 @@ from device.store import connect
 SCHEMA = "loupe-names/1"
 NAME_LIMIT, EXPERT_LIMIT = 60, 12
 EXPERT = re.compile(rf"[^\W_](?:[^\W_]|[ .\-]){{0,{EXPERT_LIMIT - 1}}}")
-WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 TABLE = """
 CREATE TABLE IF NOT EXISTS unit_names (
     network TEXT NOT NULL, unit INTEGER NOT NULL, expert TEXT NOT NULL COLLATE NOCASE,
@@ -90,7 +90,7 @@ def given_name(unit: int, sent: Any, lexicon: Lexicon, at: str | None = None) ->
         text = clean_name(text)
         term = lexicon.find(text)
         text = None if term else text
-    when = at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    when = at or datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Given(unit, clean_expert(sent.get("expert")), term, text, when)
 
 

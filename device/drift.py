@@ -250,7 +250,7 @@ class DriftLog:
         """Count a reading and go on with the bundle's watch, in one transaction."""
         key, day = bundle.sha256, now.date().isoformat()
         sizes = self._sizes[key]
-        p_values = p_values_of(reading)
+        p_values = {name: p for name, p in p_values_of(reading).items() if name in sizes}
 
         def write(store: sqlite3.Connection) -> None:
             found = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()

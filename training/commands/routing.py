@@ -1,31 +1,40 @@
-"""`loupe-train routing`."""
+"""`loupe-train routing` and `loupe-train drift`: what a clinic's box would do, replayed on real pictures."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from training.commands.options import SHARED_DATA, Command, add_foreign, add_keys
+from training.commands.options import SHARED_DATA, Command, add_bundle, add_foreign, add_keys, open_reader
 
 RECIPES = ("bach", "idc", "busi", "breakhis", "mammogram")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_sets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "sets",
         nargs="*",
         metavar="SET",
         help=f"a shipped recipe or a folder of pictures (default {', '.join(RECIPES)} and the foreign folders)",
     )
-    parser.add_argument(
-        "--bundles", type=Path, default=Path("models"), help="bundle or folder of them (default models)"
-    )
     parser.add_argument("--most", type=int, default=200, metavar="N", help="pictures of a set (default 200)")
-    add_keys(parser)
     add_foreign(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def _sets(arguments: argparse.Namespace) -> list[str]:
+    foreign = sorted(str(path) for path in arguments.foreign.iterdir() if path.is_dir())
+    return arguments.sets or [*RECIPES, *foreign]
+
+
+def add_routing_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_sets(parser)
+    parser.add_argument(
+        "--bundles", type=Path, default=Path("models"), help="bundle or folder of them (default models)"
+    )
+    add_keys(parser)
+
+
+def routing(arguments: argparse.Namespace) -> None:
     from device.bundle import Bundle
     from device.golden import bundle_files
     from device.routing import Router
@@ -34,11 +43,35 @@ def run(arguments: argparse.Namespace) -> None:
 
     bundles = [Bundle.open(path, arguments.keys) for path in bundle_files(arguments.bundles)]
     router = Router(bundles, LIMITS)
-    sets = arguments.sets or [*RECIPES, *(str(path) for path in sorted(arguments.foreign.iterdir()) if path.is_dir())]
-    rows = [share_out(router, *pictures_of(name, SHARED_DATA, arguments.most)) for name in sets]
+    rows = [share_out(router, *pictures_of(name, SHARED_DATA, arguments.most)) for name in _sets(arguments)]
     print(as_table(rows, [bundle.manifest["id"] for bundle in bundles]))
 
 
+def add_drift_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", help="a shipped recipe (bach) or a .toml file")
+    _add_sets(parser)
+    add_bundle(parser)
+    parser.add_argument(
+        "--orders", type=int, default=20, metavar="N", help="random orders of the pictures (default 20)"
+    )
+    parser.add_argument(
+        "--readings", type=Path, help="proper pictures, as crossval read them (default runs/RECIPE-crossval)"
+    )
+
+
+def drift(arguments: argparse.Namespace) -> None:
+    from training.drift_report import as_table, drift_report
+    from training.evaluation.table import load_table
+    from training.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe)
+    table = load_table(arguments.readings or Path("runs") / f"{recipe.id}-crossval" / "readings.parquet")
+    sets = [name for name in _sets(arguments) if name != recipe.id]
+    reader = open_reader(arguments, recipe)
+    print(as_table(drift_report(reader, table, sets, SHARED_DATA, arguments.most, arguments.orders)))
+
+
 COMMANDS = (
-    Command("routing", "which of several bundles reads which pictures, and which none does", add_arguments, run),
+    Command("routing", "which of several bundles reads which pictures", add_routing_arguments, routing),
+    Command("drift", "how soon the drift watch finds that another set's pictures come", add_drift_arguments, drift),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import keras
@@ -14,14 +15,28 @@ from training.errors import ExplainError
 from training.explain import scores
 from training.explain.cascade import blocks, cascade
 from training.explain.floats import FloatNetwork
-from training.explain.methods import GRAD_CAM, HIRES_CAM, HIRES_CAM_EARLIER, OURS, gradient_cams, score_cams
+from training.explain.kept import Kept
+from training.explain.measure import Measured, Shown
+from training.explain.methods import (
+    GRAD_CAM,
+    HIRES_CAM,
+    HIRES_CAM_EARLIER,
+    OURS,
+    RANDOM,
+    SCORE_CAM,
+    gradient_cams,
+    score_cams,
+)
 from training.explain.places import place
-from training.explain.scores import curves, drop, gini, rank_correlation, stretched
-from training.explain.strides import at_stride_16
+from training.explain.report import load_strides, save_strides, write
+from training.explain.scores import STEPS, curves, drop, gini, rank_correlation, stretched
+from training.explain.stride_trial import StrideTrial
+from training.explain.strides import Sight, at_stride_16
 from training.explain.subject import fold_names
-from training.explain.summary import difference, mean_of
+from training.explain.summary import compare_strides, difference, document, mean_of
 from training.networks import build, load_weights, scale_pixels
 from training.phantoms import draw
+from training.recipe import load_recipe
 
 PICTURE = draw("invasive", 3, 128, 96).pixels
 LABEL = 2
@@ -172,3 +187,88 @@ def test_the_command_takes_what_the_page_says() -> None:
     add_arguments(parser)
     told = parser.parse_args(["bach", "--pictures", "8", "--score-cam", "0", "--strides"])
     assert (told.pictures, told.score_cam, told.windows, told.strides) == (8, 0, 100, True)
+
+
+def measured() -> Measured:
+    """Two pictures of two groups and what five methods made of them, numbers made up."""
+    rng = np.random.default_rng(1)
+    methods = (OURS, GRAD_CAM, HIRES_CAM, SCORE_CAM, RANDOM)
+    pictures = [{"fold": "0", "file": f"{n}", "group": f"g{n}"} for n in range(2)]
+    curve = np.linspace(0, 1, STEPS + 1).tolist()
+    figures = {
+        "insertion": 0.6,
+        "deletion": 0.4,
+        "drop": 0.1,
+        "increase": 1.0,
+        "gini": 0.5,
+        "gap": 0.0,
+        "latency_ms": 9.0,
+    }
+    both = {"insertion_curve": curve, "deletion_curve": curve[::-1]}
+    placed = {"set": "windows", "name": "a", "label": 1, "auroc": 0.9, "pointing": 1.0, "energy": 0.7, "area": 0.2}
+    known = {"auroc": 0.7, "pointing": 1.0, "energy": 0.3, "area": 0.2}
+    section = {"tiles": 4, "auroc_tile": 0.9, "auroc_amid_neighbours": 0.95, **known}
+    grids = {"evidence": rng.normal(size=(2, 2)).tolist(), "labels": [[0, 1], [1, -1]]}
+    stage = {"picture": 0, "signed": 0.1, "absolute": 0.1}
+    return Measured(
+        folds=("0",),
+        faithfulness=pd.DataFrame([{**p, "method": m, **figures, **both} for p in pictures for m in methods]),
+        agreement=pd.DataFrame(
+            [{**p, "spearman": 0.99, "spearman_all": 0.98, "distance": 0.1, "gap": 0.0} for p in pictures]
+        ),
+        places=pd.DataFrame([{**p, "method": m, **placed} for p in pictures for m in methods]),
+        cascade=pd.DataFrame(
+            [
+                {"fold": "0", "group": "g0", "method": m, "block": b, **stage}
+                for m in (OURS, GRAD_CAM)
+                for b in ("head", "stem")
+            ]
+        ),
+        whole=pd.DataFrame([{"fold": "0", "group": f"p{n}", **section, **grids} for n in range(2)]),
+        earlier_stride=16,
+        channels=1280,
+        limits={"0": 4.0},
+        gallery=(Shown("invasive", PICTURE, np.ones(PICTURE.shape[:2], bool), {OURS: rng.normal(size=(3, 4))}, 4.0),),
+    )
+
+
+def trial() -> StrideTrial:
+    rows = [
+        {"fold": "0", "file": f"{n}", "group": f"g{n}", "label": n, "predicted": n, "stride": stride}
+        for n in range(2)
+        for stride in (16, 32)
+    ]
+    placed = {"set": "mosaics", "name": "a", "auroc": 0.8, "pointing": 1.0, "energy": 0.5, "area": 0.25}
+    return StrideTrial(
+        readings=pd.DataFrame(rows),
+        places=pd.DataFrame([{**row, **placed} for row in rows]),
+        curves=pd.DataFrame([{**row, "insertion": 0.6, "deletion": 0.4, "gini": 0.5} for row in rows]),
+        sights={16: [Sight(0, 0, 50)], 32: [Sight(0, 0, 50)]},
+        float_ms={16: 40.0, 32: 20.0},
+        integer_ms={16: 20.0, 32: 10.0},
+        integer={"fold": "0", "n": 2, "accuracy": {16: 1.0, 32: 1.0}, "spearman": 0.99},
+    )
+
+
+def test_the_report_says_what_was_measured_and_fetches_nothing(tmp_path: Path) -> None:
+    recipe = load_recipe("bach")
+    save_strides(compare_strides(trial(), 2), tmp_path)
+    found = document(recipe, measured(), load_strides(tmp_path))
+    page = write(found, tmp_path, measured().gallery).read_text(encoding="utf-8")
+    assert "0 (exact)" in page
+    assert "Class map (the box&#39;s own)" in page or "Class map (the box's own)" in page
+    assert "× 2.00" in page
+    assert not re.findall(r'<script|<link|(?:src|href)="http', page)
+    tables = (tmp_path / "faithful.md").read_text(encoding="utf-8")
+    assert "| Score-CAM | 0.600 (0.600 to 0.600) |" in tables
+    assert "insertion +0.000" in tables
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
+    kept, pixels = Kept(tmp_path), np.zeros((2, 2, 3), np.uint8)
+    first = kept.row(("figure", pixels, 1), lambda: {"value": 1.5})
+    again = kept.row(("figure", pixels, 1), lambda: pytest.fail("measured again"))
+    assert first == again == {"value": 1.5}
+    assert kept.row(("figure", pixels, 2), lambda: {"value": 2.5}) == {"value": 2.5}
+    arrays = kept.arrays(("map", pixels), lambda: {"values": np.ones(3)})
+    assert np.array_equal(arrays["values"], kept.arrays(("map", pixels), dict)["values"])

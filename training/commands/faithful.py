@@ -28,24 +28,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--windows", type=int, default=WINDOWS, help=f"windows of sections or films with a lesion (default {WINDOWS})"
     )
-    parser.add_argument("--strides", action="store_true", help="compare maps at stride 16 with those at 32 (lite0)")
+    parser.add_argument(
+        "--strides",
+        action="store_true",
+        help="compare maps at stride 16 and 32 (lite0); later reports show it too",
+    )
     parser.add_argument("--out", type=Path, help="folder of the report (default the folds', then faithful)")
 
 
 def run(arguments: argparse.Namespace) -> None:
     from training.explain.measure import Extent, measure
-    from training.explain.report import write
+    from training.explain.report import load_strides, save_strides, write
     from training.explain.stride_trial import try_strides
-    from training.explain.summary import document
+    from training.explain.summary import compare_strides, document
     from training.explain.words import markdown
 
     recipe, data = recipe_and_data(arguments)
     crossval = arguments.crossval or Path("runs") / f"{recipe.id}-crossval"
     out = arguments.out or crossval / "faithful"
+    if arguments.strides:
+        save_strides(compare_strides(try_strides(recipe, data, crossval), len(recipe.labels)), out)
     extent = Extent(arguments.pictures, arguments.score_cam, arguments.windows)
-    trial = try_strides(recipe, data, crossval) if arguments.strides else None
-    measured = measure(recipe, data, crossval, extent, out / "score-cam")
-    found = document(recipe, measured, trial)
+    measured = measure(recipe, data, crossval, extent, out / "kept")
+    found = document(recipe, measured, load_strides(out))
     print(markdown(found))
     print(f"report: {write(found, out, measured.gallery)}")
 
@@ -57,6 +62,6 @@ COMMANDS = (
         add_arguments,
         run,
         "Explains pictures by networks that never saw their groups, and measures whether the network behaves as the maps "
-        "say and whether they lie where the lesion is known to be. Score-CAMs, which take most of the time, are kept.",
+        "say and whether they lie where the lesion is known to be. What was measured is kept: the same command goes on.",
     ),
 )

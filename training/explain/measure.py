@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,20 @@ from numpy.typing import NDArray
 from training.data import Sample, load_pixels
 from training.explain.cascade import cascade
 from training.explain.floats import Floats
-from training.explain.methods import OURS, SCORE_CAM, Explanation, chance, class_map, gradient_cams, score_cams
+from training.explain.kept import Kept, Row
+from training.explain.methods import (
+    GRAD_CAM_EARLIER,
+    HIRES_CAM_EARLIER,
+    METHODS,
+    OURS,
+    RANDOM,
+    SCORE_CAM,
+    Explanation,
+    chance,
+    class_map,
+    gradient_cams,
+    score_cams,
+)
 from training.explain.places import place
 from training.explain.scores import curves, drop, gini, rank_correlation, stretched
 from training.explain.sections import find_films, find_sections
@@ -24,12 +38,9 @@ from training.explain.subject import Subject, fold_names, open_fold, spread
 from training.explain.targets import LESIONS, TARGETS, Target, phantoms
 from training.phantoms import KINDS
 from training.recipe import Recipe
-from training.run_files import WEIGHTS
 
 PHANTOM_SEEDS = 10
 CASCADED = 4  # pictures a fold
-GALLERY = 2
-SEED = 1
 
 
 @dataclass(frozen=True)
@@ -70,75 +81,85 @@ class Shown:
     limit: float
 
 
-class ScoreCams:
-    """Score-CAMs, kept in a folder: they cost a forward pass a channel."""
+class Explainer:
+    """All methods on one picture and class, each made when it is first asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, subject: Subject, pixels: NDArray[np.uint8], label: int, kept: Kept) -> None:
+        self._subject, self._pixels, self._label, self._kept = subject, pixels, label, kept
+        self._found: dict[str, Explanation] = {}
+        self.rng = np.random.default_rng([*hashlib.sha256(pixels.tobytes()).digest()[:8], label])
 
-    def find(self, subject: Subject, pixels: NDArray[np.uint8]) -> tuple[Floats, float]:
-        """Maps [rows, columns, classes] and the time that they took, ms."""
-        told = pixels.tobytes() + (subject.run.folder / WEIGHTS).read_bytes()
-        file = self._folder / f"{hashlib.sha256(told).hexdigest()[:32]}.npz"
-        if not file.is_file():
-            values, took = score_cams(subject.floats, pixels)
-            np.savez(file.with_suffix(".tmp.npz"), values=values, took=took)
-            file.with_suffix(".tmp.npz").replace(file)
-        with np.load(file) as kept:
-            return kept["values"], float(kept["took"])
+    def methods(self, *, score_cam: bool) -> list[str]:
+        """Names of those that this network allows."""
+        left_out = {*(() if score_cam else (SCORE_CAM,))}
+        if self._subject.floats.earlier is None:
+            left_out |= {GRAD_CAM_EARLIER, HIRES_CAM_EARLIER}
+        return [name for name in METHODS if name not in left_out]
 
+    def explain(self, method: str) -> Explanation:
+        if method not in self._found:
+            self._make(method)
+        return self._found[method]
 
-def explanations(
-    subject: Subject, pixels: NDArray[np.uint8], label: int, rng: np.random.Generator, score_cam: ScoreCams | None
-) -> list[Explanation]:
-    """All methods on one picture."""
-    ours = class_map(subject, pixels, label)
-    found = [ours, *gradient_cams(subject.floats, pixels, label)]
-    if score_cam:
-        values, took = score_cam.find(subject, pixels)
-        found.append(Explanation(SCORE_CAM, values[..., label], float(values[..., label].mean()), took))
-    return [*found, chance(ours.values.shape, rng)]
+    def _make(self, method: str) -> None:
+        subject, pixels, label = self._subject, self._pixels, self._label
+        if method == OURS:
+            self._found[OURS] = class_map(subject, pixels, label)
+        elif method == SCORE_CAM:
+            kept = self._kept.arrays(("score-cam", subject.weights, pixels), self._score_cams)
+            values = kept["values"][..., label]
+            self._found[SCORE_CAM] = Explanation(SCORE_CAM, values, float(values.mean()), float(kept["took"]))
+        elif method == RANDOM:
+            self._found[RANDOM] = chance(self.explain(OURS).values.shape, self.rng)
+        else:
+            self._found |= {found.method: found for found in gradient_cams(subject.floats, pixels, label)}
+
+    def _score_cams(self) -> dict[str, NDArray[Any]]:
+        values, took = score_cams(self._subject.floats, self._pixels)
+        return {"values": values, "took": np.array(took)}
 
 
 def _faithfulness(
-    subject: Subject, sample: Sample, pixels: NDArray[np.uint8], rng: np.random.Generator, score_cam: ScoreCams | None
-) -> list[dict[str, Any]]:
-    maps = subject.maps(pixels)
-    label = int(maps.logits.argmax())
-    float_logit = float(subject.floats.logits([pixels])[0, label])
-    rows = []
-    for found in explanations(subject, pixels, label, rng, score_cam):
-        if found.method == OURS:
-            gap = abs(math.fsum(found.values.ravel()) / found.values.size - float(maps.logits[label]))
+    subject: Subject, sample: Sample, pixels: NDArray[np.uint8], kept: Kept, *, score_cam: bool
+) -> list[Row]:
+    logits = subject.maps(pixels).logits
+    label = int(logits.argmax())
+    explainer = Explainer(subject, pixels, label, kept)
+
+    def judged(method: str) -> Row:
+        found = explainer.explain(method)
+        if method == OURS:
+            gap = abs(math.fsum(found.values.ravel()) / found.values.size - float(logits[label]))
             shown = np.clip(found.values / subject.limit, 0, 1)
         else:
-            gap, shown = abs(found.total - float_logit), stretched(found.values)
-        curve = curves(subject.floats, pixels, found.values, label, rng)
+            gap = abs(found.total - float(subject.floats.logits([pixels])[0, label]))
+            shown = stretched(found.values)
+        curve = curves(subject.floats, pixels, found.values, label, explainer.rng)
         lost, rose = drop(subject.floats, pixels, shown, label)
-        rows.append(
-            {
-                "fold": subject.name,
-                "file": sample.file,
-                "group": sample.group,
-                "label": sample.label,
-                "predicted": label,
-                "method": found.method,
-                "insertion": curve.insertion_area,
-                "deletion": curve.deletion_area,
-                "drop": lost,
-                "increase": rose,
-                "gini": gini(found.values),
-                "gap": gap,
-                "latency_ms": found.latency_ms,
-                "insertion_curve": curve.insertion.round(4).tolist(),
-                "deletion_curve": curve.deletion.round(4).tolist(),
-            }
-        )
-    return rows
+        return {
+            "insertion": curve.insertion_area,
+            "deletion": curve.deletion_area,
+            "drop": lost,
+            "increase": rose,
+            "gini": gini(found.values),
+            "gap": gap,
+            "latency_ms": found.latency_ms,
+            "insertion_curve": curve.insertion.round(4).tolist(),
+            "deletion_curve": curve.deletion.round(4).tolist(),
+        }
+
+    told = {"fold": subject.name, "file": sample.file, "group": sample.group, "predicted": label}
+    return [
+        {
+            **told,
+            "method": method,
+            **kept.row(("faithfulness", subject.weights, pixels, label, method), partial(judged, method)),
+        }
+        for method in explainer.methods(score_cam=score_cam)
+    ]
 
 
-def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> dict[str, Any]:
+def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> Row:
     """The integer maps against the float ones, and whether they are exact: over places, and over units."""
     maps, real = subject.maps(pixels), subject.floats.class_map(pixels)
     label, classes = int(maps.logits.argmax()), maps.values.shape[-1]
@@ -154,21 +175,31 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> d
     }
 
 
-def _places(
-    subject: Subject, targets: Iterable[Target], rng: np.random.Generator, score_cam: ScoreCams | None, count: int
-) -> list[dict[str, Any]]:
+def _places(subject: Subject, targets: Iterable[Target], kept: Kept, count: int) -> list[Row]:
     """Each target by every method; the first `count` by Score-CAM too."""
     rows = []
     for number, target in enumerate(targets):
-        chosen = score_cam if number < count else None
-        for found in explanations(subject, target.pixels, target.label, rng, chosen):
-            if placed := place(found.values, target.mask, target.known):
-                told = {"set": target.set, "name": target.name, "group": target.group, "label": target.label}
-                rows.append({"fold": subject.name, **told, "method": found.method, **asdict(placed)})
+        explainer = Explainer(subject, target.pixels, target.label, kept)
+
+        def judged(method: str, target: Target = target, explainer: Explainer = explainer) -> Row:
+            placed = place(explainer.explain(method).values, target.mask, target.known)
+            return asdict(placed) if placed else {}
+
+        told = {
+            "fold": subject.name,
+            "set": target.set,
+            "name": target.name,
+            "group": target.group,
+            "label": target.label,
+        }
+        for method in explainer.methods(score_cam=number < count):
+            source = ("places", subject.weights, target.pixels, target.mask, target.known, target.label, method)
+            if placed := kept.row(source, partial(judged, method)):
+                rows.append({**told, "method": method, **placed})
     return rows
 
 
-def _whole(subject: Subject) -> list[dict[str, Any]]:
+def _whole(subject: Subject) -> list[Row]:
     """Whole sections and films."""
     adapter = subject.run.recipe.data.adapter
     if adapter == "idc":
@@ -198,40 +229,35 @@ def _share(total: int, folds: int) -> int:
 
 
 def measure(
-    recipe: Recipe, data: Path, crossval: Path, extent: Extent, kept: Path, tell: Callable[[str], None] = print
+    recipe: Recipe, data: Path, crossval: Path, extent: Extent, folder: Path, tell: Callable[[str], None] = print
 ) -> Measured:
-    """Everything but the comparison of strides. `kept`: folder in which Score-CAMs stay for the next time."""
+    """Everything but the comparison of strides. What is measured is kept in `folder` for the next time."""
     names = fold_names(crossval)
     labels = [label.id for label in recipe.labels]
-    score_cams_kept = ScoreCams(kept)
-    tables: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("faithfulness", "agreement", "places", "cascade", "whole")
-    }
+    kept = Kept(folder)
+    tables: dict[str, list[Row]] = {name: [] for name in ("faithfulness", "agreement", "places", "cascade", "whole")}
     earlier_stride, channels, limits = None, 0, dict[str, float]()
     gallery: list[Shown] = []
     for number, name in enumerate(names):
-        rng = np.random.default_rng((SEED, number))
         subject = open_fold(recipe, data, crossval / name)
         floats, limits[name] = subject.floats, subject.limit
         channels, earlier_stride = floats.channels, floats.strides[floats.earlier] if floats.earlier else None
         samples = spread(subject.unseen, _share(extent.pictures, len(names)))
-        scored = {id(sample) for sample in spread(samples, _share(extent.score_cam, len(names)))}
+        count = _share(extent.score_cam, len(names))
+        scored = {id(sample) for sample in spread(samples, count)} if count else set()
         pictures = load_pixels(data, samples, recipe.data.area_px)
         for sample, pixels in zip(samples, pictures, strict=True):
-            chosen = score_cams_kept if id(sample) in scored and extent.score_cam else None
-            tables["faithfulness"] += _faithfulness(subject, sample, pixels, rng, chosen)
+            tables["faithfulness"] += _faithfulness(subject, sample, pixels, kept, score_cam=id(sample) in scored)
             tables["agreement"].append(_agreement(subject, sample, pixels))
         tell(f"fold {name}: {len(samples)} pictures explained")
-        tables["cascade"] += _cascade(subject, samples, pictures)
-        count = _share(extent.score_cam, len(names))
+        tables["cascade"] += _cascade(subject, samples, pictures, kept)
         if recipe.data.adapter in TARGETS:
             targets = TARGETS[recipe.data.adapter](subject, _share(extent.windows, len(names)))
-            tables["places"] += _places(subject, targets, rng, score_cams_kept, count)
+            tables["places"] += _places(subject, targets, kept, count)
         if set(labels) == set(KINDS):
-            drawn = phantoms(labels, range(number, PHANTOM_SEEDS, len(names)))
-            tables["places"] += _places(subject, drawn, rng, None, 0)
-            if len(gallery) < GALLERY:
-                gallery += _gallery(subject, labels, score_cams_kept if extent.score_cam else None)
+            tables["places"] += _places(subject, phantoms(labels, range(number, PHANTOM_SEEDS, len(names))), kept, 0)
+            if not gallery:
+                gallery = _gallery(subject, labels, kept, score_cam=bool(count))
         tables["whole"] += _whole(subject)
         tell(f"fold {name}: done")
     return Measured(
@@ -244,29 +270,25 @@ def measure(
     )
 
 
-def _gallery(subject: Subject, labels: Sequence[str], score_cam: ScoreCams | None) -> list[Shown]:
-    rng = np.random.default_rng(SEED)
-    return [
-        Shown(
-            labels[target.label],
-            target.pixels,
-            target.mask,
-            {e.method: e.values for e in explanations(subject, target.pixels, target.label, rng, score_cam)},
-            subject.limit,
-        )
-        for target in phantoms(labels, [0])
-        if target.set == LESIONS
-    ]
+def _gallery(subject: Subject, labels: Sequence[str], kept: Kept, *, score_cam: bool) -> list[Shown]:
+    shown = []
+    for target in phantoms(labels, [0]):
+        if target.set == LESIONS:
+            explainer = Explainer(subject, target.pixels, target.label, kept)
+            maps = {method: explainer.explain(method).values for method in explainer.methods(score_cam=score_cam)}
+            shown.append(Shown(labels[target.label], target.pixels, target.mask, maps, subject.limit))
+    return shown
 
 
 def _cascade(
-    subject: Subject, samples: Sequence[Sample], pictures: Sequence[NDArray[np.uint8]]
-) -> list[dict[str, Any]]:
+    subject: Subject, samples: Sequence[Sample], pictures: Sequence[NDArray[np.uint8]], kept: Kept
+) -> list[Row]:
     positions = {id(sample): position for position, sample in enumerate(samples)}
     chosen = [positions[id(sample)] for sample in spread(samples, CASCADED)]
     shown = [pictures[position] for position in chosen]
     said = [int(subject.maps(pixels).logits.argmax()) for pixels in shown]
-    return [
-        {"fold": subject.name, "group": samples[chosen[stage.picture]].group, **asdict(stage)}
-        for stage in cascade(subject.run.model, shown, said)
-    ]
+    stages = kept.row(
+        ("cascade", subject.weights, *shown),
+        lambda: {"stages": [asdict(stage) for stage in cascade(subject.run.model, shown, said)]},
+    )["stages"]
+    return [{"fold": subject.name, "group": samples[chosen[stage["picture"]]].group, **stage} for stage in stages]

@@ -14,7 +14,7 @@ from training.explain import figures, words
 from training.explain.measure import Shown
 from training.explain.methods import METHODS
 
-PAGE, JSON, TABLES = "faithful.html", "faithful.json", "faithful.md"
+PAGE, JSON, TABLES, STRIDES = "faithful.html", "faithful.json", "faithful.md", "strides.json"
 TEMPLATE = Path(__file__).with_name("faithful.html.j2")
 
 
@@ -53,3 +53,16 @@ def write(d: Mapping[str, Any], folder: Path, gallery: Sequence[Shown] = ()) -> 
     page = folder / PAGE
     page.write_text(render(d, gallery), encoding="utf-8")
     return page
+
+
+def save_strides(found: Mapping[str, Any], folder: Path) -> None:
+    """Keep a comparison of strides beside the report, for this page and later ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STRIDES).write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+def load_strides(folder: Path) -> dict[str, Any] | None:
+    """The last comparison of strides, if there is one."""
+    file = folder / STRIDES
+    found: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return found

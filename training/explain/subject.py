@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from training.explain.floats import FloatNetwork
 from training.fit import Run, load_run
 from training.quantize import integer_head
 from training.recipe import Recipe
-from training.run_files import FOLDS
+from training.run_files import FOLDS, WEIGHTS
 
 LIMIT_PICTURES = 50
 LIMIT_QUANTILE = 0.99  # as bundles have it (training/pack.py)
@@ -28,7 +29,8 @@ LIMIT_QUANTILE = 0.99  # as bundles have it (training/pack.py)
 
 @dataclass(frozen=True)
 class Subject:
-    """One fold. `limit` is the end of the fixed scale of its maps, in logit units, taken from pictures it was fitted on."""
+    """One fold. `limit` is the end of the fixed scale of its maps, in logit units, taken from pictures it was fitted on;
+    `weights` the hash of both networks."""
 
     name: str
     run: Run
@@ -36,6 +38,7 @@ class Subject:
     head: Head
     floats: FloatNetwork
     limit: float
+    weights: str
 
     def maps(self, pixels: NDArray[np.uint8]) -> Maps:
         """The box's maps of a picture uint8 [h, w, 3]."""
@@ -87,7 +90,8 @@ def open_fold(recipe: Recipe, data: Path, folder: Path) -> Subject:
     shown = load_pixels(data, fitted[:: max(1, len(fitted) // LIMIT_PICTURES)][:LIMIT_PICTURES], recipe.data.area_px)
     evidence = np.concatenate([np.abs(head.maps(network.run(p)["features"]).values).ravel() for p in shown])
     limit = float(np.quantile(evidence, LIMIT_QUANTILE))
-    return Subject(folder.name, run, network, head, FloatNetwork(run.model), limit)
+    weights = hashlib.sha256((folder / WEIGHTS).read_bytes() + (folder / NETWORK).read_bytes()).hexdigest()
+    return Subject(folder.name, run, network, head, FloatNetwork(run.model), limit, weights)
 
 
 def spread(samples: Sequence[Sample], count: int) -> list[Sample]:

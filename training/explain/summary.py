@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -131,7 +131,7 @@ def _whole(table: pd.DataFrame) -> dict[str, Any] | None:
     }
 
 
-def document(recipe: Recipe, measured: Measured, trial: StrideTrial | None) -> dict[str, Any]:
+def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | None) -> dict[str, Any]:
     """Everything that the report says, JSON-able."""
     table, agreement = measured.faithfulness, measured.agreement
     key = ("fold", "file")
@@ -181,11 +181,12 @@ def document(recipe: Recipe, measured: Measured, trial: StrideTrial | None) -> d
         "cascade": _cascade(measured.cascade),
         "places": _places(measured.places) if len(measured.places) else [],
         "whole": _whole(measured.whole),
-        "strides_compared": _strides(trial, len(recipe.labels)) if trial else None,
+        "strides_compared": strides,
     }
 
 
-def _strides(trial: StrideTrial, classes: int) -> dict[str, Any]:
+def compare_strides(trial: StrideTrial, classes: int) -> dict[str, Any]:
+    """Stride 16 beside 32, JSON-able."""
     readings = {stride: trial.readings[trial.readings["stride"] == stride] for stride in (COARSE, FINE)}
     codes, groups = pd.factorize(readings[COARSE]["group"])
     weights = patient_weights(len(groups))

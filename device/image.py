@@ -67,6 +67,9 @@ TURNS = {
 # 3 grey levels apart from the same picture in another format; stopping at twice, it is 1 level.
 GAP = 2
 
+# A result of more pixels than this is made in strips of so many rows.
+LARGE_PX, STRIP_PX = 4_000_000, 256
+
 SizeRule = Callable[[int, int], tuple[int, int]]
 
 
@@ -186,8 +189,11 @@ def _read(picture: ImageFile, name: str, target: int | SizeRule | None) -> Image
             if orientation >= 5:
                 width, height, size = height, width, (size[1], size[0])
     # Turned at full size and flattened at the small one: so all orientations give the same pixels, at little memory.
-    pixels = np.asarray(_flatten(_resize(colours, size), notes))
-    return Image(pixels, width, height, name, tuple(notes))
+    if size[0] * size[1] > LARGE_PX:
+        pixels = _in_strips(colours, size, notes)
+    else:
+        pixels = np.asarray(_flatten(_resize(colours, size), notes))
+    return Image(pixels, width, height, name, tuple(dict.fromkeys(notes)))
 
 
 def _bits(picture: ImageFile) -> int:
@@ -236,6 +242,19 @@ def _expand(picture: ImageFile, bits: int, notes: list[str]) -> PIL.Image.Image:
 
 def _resize(picture: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
     return picture if picture.size == size else picture.resize(size, Resampling.LANCZOS, reducing_gap=GAP)
+
+
+def _in_strips(picture: PIL.Image.Image, size: tuple[int, int], notes: list[str]) -> NDArray[np.uint8]:
+    """Resized and flattened a strip at a time, so that the large picture is never there twice: uint8 [h, w, 3]."""
+    width, height = size
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, STRIP_PX):
+        bottom = min(height, top + STRIP_PX)
+        box = (0, top * picture.height / height, picture.width, bottom * picture.height / height)
+        # Pillow looks beyond the box where the filter does, so there are no seams.
+        strip = picture.resize((width, bottom - top), Resampling.LANCZOS, box=box)
+        pixels[top:bottom] = np.asarray(_flatten(strip, notes))
+    return pixels
 
 
 def _flatten(picture: PIL.Image.Image, notes: list[str]) -> PIL.Image.Image:

@@ -148,7 +148,8 @@ class Reader:
         if um_per_px is None:
             image = decode(data, self.limits, self._area_px)
         else:
-            scale = true_size(check_um_per_px(um_per_px), self._um_per_px, self.limits.max_megapixels)
+            check_um_per_px(um_per_px)
+            scale = true_size(um_per_px, self._um_per_px, self._area_px, self.limits.max_megapixels)
             image = decode(data, self.limits, scale)
         decoded = perf_counter()
         if um_per_px is not None and is_section(image.pixels, self._area_px):

@@ -89,8 +89,9 @@ def check_um_per_px(value: float, given: object = None) -> float:
     return value
 
 
-def true_size(um_per_px: float, model_um_per_px: float, max_megapixels: float) -> SizeRule:
-    """The rule by which a picture gets the model's scale: its size in pixels of `model_um_per_px`, sides a multiple of 32.
+def true_size(um_per_px: float, model_um_per_px: float, area_px: int, max_megapixels: float) -> SizeRule:
+    """The rule by which a picture gets the model's scale: its size in pixels of `model_um_per_px`. The sides of what is
+    read whole are a multiple of 32, as those of any field.
 
     The rule raises `SectionTooLarge` and `FieldTooSmall`, before anything is decoded.
     """
@@ -108,6 +109,8 @@ def true_size(um_per_px: float, model_um_per_px: float, max_megapixels: float) -
                 height_um=round(height * um_per_px),
                 minimum_um=round(LEAST_PX * model_um_per_px),
             )
+        if across * down > WHOLE_UP_TO * area_px:
+            return round(across), round(down)
         return read_size(width, height, round(across * down), MULTIPLE_PX)
 
     return size
@@ -123,11 +126,16 @@ def _side(area_px: int) -> int:
     return max(LEAST_PX, round(sqrt(area_px) / MULTIPLE_PX) * MULTIPLE_PX)
 
 
+def window_of(length: int, side: int) -> int:
+    """How long a window is along an axis of `length` px: a side, or what fits."""
+    return min(side, length // MULTIPLE_PX * MULTIPLE_PX)
+
+
 def grid_of(length: int, side: int, steps: float = STEPS) -> tuple[list[int], NDArray[np.int64]]:
-    """Along one axis of `length` px: where each window of min(side, length) px starts, and the borders of the cells that
-    they stand for, int64 [cells + 1]."""
+    """Along one axis of `length` px: where each window starts, and the borders of the cells that they stand for, int64
+    [cells + 1]."""
     if length <= side:
-        return [0], np.array([0, length])
+        return [(length - window_of(length, side)) // 2], np.array([0, length])
     cells = round(length * steps / side)
     borders = np.round(np.arange(cells + 1) * length / cells).astype(np.int64)
     middles = (borders[1:] + borders[:-1] - side) // 2
@@ -150,7 +158,7 @@ def read_section(
     height, width, _ = image.pixels.shape
     side = _side(area_px)
     (tops, down), (lefts, across) = grid_of(height, side, steps), grid_of(width, side, steps)
-    window_px = min(side, width), min(side, height)
+    window_px = window_of(width, side), window_of(height, side)
     states = np.full((len(tops), len(lefts)), GLASS, np.uint8)
     features = np.full((*states.shape, channels), np.nan, np.float32)
     verdicts: dict[tuple[int, int], Verdict] = {}

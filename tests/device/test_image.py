@@ -529,3 +529,19 @@ def test_threads_do_not_disturb_each_other() -> None:
         for _ in range(3):
             for image, pixels in zip(pool.map(lambda data: decode(data, LIMITS, AREA), files), expected, strict=True):
                 assert (image.pixels == pixels).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_large_picture_is_resized_in_strips_without_seams(mode: str) -> None:
+    rng = np.random.default_rng(1)
+    small = PIL.Image.fromarray(rng.integers(0, 256, (90, 120, len(mode)), np.uint8), mode)
+    picture = small.resize((2400, 1800), PIL.Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    size = (2700, 2025)
+    read = decode(buffer.getvalue(), Limits(), lambda *_: size)
+    whole = picture.resize(size, PIL.Image.Resampling.LANCZOS)
+    if mode == "RGBA":
+        assert read.notes == ("alpha_flattened",)
+        whole = PIL.Image.alpha_composite(PIL.Image.new("RGBA", size, "white"), whole).convert("RGB")
+    assert np.array_equal(read.pixels, np.asarray(whole))

@@ -19,7 +19,7 @@ from device.gate import Answer, Verdict
 from device.image import Image
 from device.overlay import draw_overlay
 from device.reading import Reader, Reading
-from device.sections import FOREIGN, GLASS, READ, grid_of, parse_um_per_px, read_section, true_size
+from device.sections import FOREIGN, GLASS, READ, grid_of, parse_um_per_px, read_section, true_size, window_of
 
 KNOWN = ("texture-normal", "texture-invasive", "texture-benign", "texture-insitu")
 FIELD = (512, 384)
@@ -133,21 +133,23 @@ def test_what_is_too_large_or_too_small_at_the_models_scale_is_told_before_it_is
     # The header alone decides: a file whose pixels are cut off is told to be too large, not to be incomplete.
     with pytest.raises(SectionTooLarge):
         reader.read(field[:2000], scale * 20)
-    true_size(2.0, 1.0, 64)(4000, 4000)
+    assert true_size(2.0, 1.0, 200_000, 64)(4000, 4000) == (8000, 8000)
     with pytest.raises(SectionTooLarge):
-        true_size(2.01, 1.0, 64)(4000, 4000)
+        true_size(2.01, 1.0, 200_000, 64)(4000, 4000)
 
 
-@pytest.mark.parametrize(("length", "side"), [(448, 448), (480, 448), (900, 448), (4320, 288), (200, 448)])
+@pytest.mark.parametrize(("length", "side"), [(448, 448), (480, 448), (901, 448), (4320, 288), (192, 448)])
 def test_windows_lie_inside_the_picture_and_their_cells_cover_it(length: int, side: int) -> None:
     starts, borders = grid_of(length, side)
     assert borders[0] == 0
     assert borders[-1] == length
     assert len(starts) == len(borders) - 1
+    window = window_of(length, side)
+    assert window % 32 == 0
     for start, left, right in zip(starts, borders, borders[1:], strict=False):
         assert start >= 0
-        assert start + min(side, length) <= length
-        assert start <= left < right <= start + min(side, length)
+        assert start + window <= length
+        assert start <= left < right <= start + window
 
 
 class Gate:

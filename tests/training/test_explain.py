@@ -202,7 +202,7 @@ def measured() -> Measured:
         "increase": 1.0,
         "gini": 0.5,
         "gap": 0.0,
-        "latency_ms": 9.0,
+        "cpu_ms": 9.0,
     }
     both = {"insertion_curve": curve, "deletion_curve": curve[::-1]}
     placed = {"set": "windows", "name": "a", "label": 1, "auroc": 0.9, "pointing": 1.0, "energy": 0.7, "area": 0.2}

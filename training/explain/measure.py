@@ -87,7 +87,11 @@ class Explainer:
     def __init__(self, subject: Subject, pixels: NDArray[np.uint8], label: int, kept: Kept) -> None:
         self._subject, self._pixels, self._label, self._kept = subject, pixels, label, kept
         self._found: dict[str, Explanation] = {}
-        self.rng = np.random.default_rng([*hashlib.sha256(pixels.tobytes()).digest()[:8], label])
+
+    def rng(self, use: str) -> np.random.Generator:
+        """Chance, the same for the same picture, class and use."""
+        told = self._pixels.tobytes() + f"{self._label} {use}".encode()
+        return np.random.default_rng([*hashlib.sha256(told).digest()[:8]])
 
     def methods(self, *, score_cam: bool) -> list[str]:
         """Names of those that this network allows."""
@@ -106,17 +110,17 @@ class Explainer:
         if method == OURS:
             self._found[OURS] = class_map(subject, pixels, label)
         elif method == SCORE_CAM:
-            kept = self._kept.arrays(("score-cam", subject.weights, pixels), self._score_cams)
+            kept = self._kept.arrays((SCORE_CAM, subject.weights, pixels), self._score_cams)
             values = kept["values"][..., label]
-            self._found[SCORE_CAM] = Explanation(SCORE_CAM, values, float(values.mean()), float(kept["took"]))
+            self._found[SCORE_CAM] = Explanation(SCORE_CAM, values, float(values.mean()), float(kept["cpu_ms"]))
         elif method == RANDOM:
-            self._found[RANDOM] = chance(self.explain(OURS).values.shape, self.rng)
+            self._found[RANDOM] = chance(self.explain(OURS).values.shape, self.rng(RANDOM))
         else:
             self._found |= {found.method: found for found in gradient_cams(subject.floats, pixels, label)}
 
     def _score_cams(self) -> dict[str, NDArray[Any]]:
-        values, took = score_cams(self._subject.floats, self._pixels)
-        return {"values": values, "took": np.array(took)}
+        values, cpu_ms = score_cams(self._subject.floats, self._pixels)
+        return {"values": values, "cpu_ms": np.array(cpu_ms)}
 
 
 def _faithfulness(
@@ -134,7 +138,7 @@ def _faithfulness(
         else:
             gap = abs(found.total - float(subject.floats.logits([pixels])[0, label]))
             shown = stretched(found.values)
-        curve = curves(subject.floats, pixels, found.values, label, explainer.rng)
+        curve = curves(subject.floats, pixels, found.values, label, explainer.rng(f"ties of {method}"))
         lost, rose = drop(subject.floats, pixels, shown, label)
         return {
             "insertion": curve.insertion_area,
@@ -143,7 +147,7 @@ def _faithfulness(
             "increase": rose,
             "gini": gini(found.values),
             "gap": gap,
-            "latency_ms": found.latency_ms,
+            "cpu_ms": found.cpu_ms,
             "insertion_curve": curve.insertion.round(4).tolist(),
             "deletion_curve": curve.deletion.round(4).tolist(),
         }
@@ -153,7 +157,7 @@ def _faithfulness(
         {
             **told,
             "method": method,
-            **kept.row(("faithfulness", subject.weights, pixels, label, method), partial(judged, method)),
+            **kept.row(("figures", subject.weights, pixels, label, method), partial(judged, method)),
         }
         for method in explainer.methods(score_cam=score_cam)
     ]

@@ -54,12 +54,12 @@ def at_stride_16(model: keras.Model) -> keras.Model:
 
 
 def time_ms(forward: Callable[[], Any]) -> float:
-    """Median over some calls, the first two left out."""
+    """One core's time, median over some calls, the first two left out."""
     took = []
     for _ in range(TIMED + 2):
-        started = time.perf_counter()
+        started = time.process_time()
         forward()
-        took.append((time.perf_counter() - started) * 1e3)
+        took.append((time.process_time() - started) * 1e3)
     return statistics.median(took[2:])
 
 

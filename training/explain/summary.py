@@ -159,7 +159,7 @@ def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | No
             "methods": _by_method(table[table["method"] != SCORE_CAM], MAP_FIGURES),
             "curves": _curves(scored if len(scored) else table),
             "curves_n": int(((scored if len(scored) else table)["method"] == OURS).sum()),
-            "latency_ms": _medians(table, "latency_ms"),
+            "cpu_ms": _medians(table, "cpu_ms"),
             "gap": _medians(table, "gap"),
         },
         "score_cam": {

@@ -90,13 +90,17 @@ def gap(value: float | None) -> str:
 
 
 def _methods_table(d: Mapping[str, Any], found: Mapping[str, Any], figures: tuple[str, ...], *, cost: bool) -> str:
-    heads = ["method", *(FIGURES[figure] for figure in figures), *(["gap to the logit", "time"] if cost else [])]
+    heads = [
+        "method",
+        *(FIGURES[figure] for figure in figures),
+        *(["gap to the logit", "time of a core"] if cost else []),
+    ]
     rows = []
     for name in (name for name in METHODS if name in found):
         cells = [with_interval(found[name][figure]) for figure in figures]
         if cost:
             told = d["faithfulness"]
-            cells += [gap(told["gap"].get(name)), milliseconds(told["latency_ms"].get(name))]
+            cells += [gap(told["gap"].get(name)), milliseconds(told["cpu_ms"].get(name))]
         rows.append([method(name, d["earlier_stride"]), *cells])
     return markdown_table(heads, rows)
 

@@ -31,7 +31,7 @@ function problemFrom(status, body) {
 
 // Sends one picture. `onProgress(share)` gets the share of the upload that is done, 1 once the box reads.
 // The file's name stays here: it may hold a patient's name and the box has no use for it.
-export function requestReading(file, { onProgress, signal, limitMb, umPerPx }) {
+export function requestReading(file, { onProgress, signal, limitMb, umPerPx, model }) {
   if (limitMb && file.size > limitMb * 1e6) {
     const words = errorWords("upload_too_large", { limit_mb: limitMb });
     return Promise.reject(new Problem({ ...words, code: "upload_too_large", status: 413 }));
@@ -39,7 +39,8 @@ export function requestReading(file, { onProgress, signal, limitMb, umPerPx }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch can't report the progress of an upload
     const scale = umPerPx ? `&um_per_px=${encodeURIComponent(umPerPx)}` : "";
-    request.open("POST", `/api/v1/readings?lang=${language()}${scale}`);
+    const named = model ? `&model=${encodeURIComponent(model)}` : "";
+    request.open("POST", `/api/v1/readings?lang=${language()}${scale}${named}`);
     request.responseType = "text";
     request.timeout = umPerPx ? PATIENCE_SECTION_MS : PATIENCE_MS;
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);

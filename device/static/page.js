@@ -7,6 +7,7 @@ import { byId, setText, show } from "./dom.js";
 import { savePicture, saveReading } from "./exports.js";
 import { showPrediction, showUnits } from "./findings.js";
 import { showMap } from "./mapview.js";
+import { offerModels, showRouting } from "./models.js";
 import { countWindows, showSection } from "./sectionview.js";
 import { listenForPictures, showSamples } from "./sources.js";
 import { showVerdict } from "./verdict.js";
@@ -18,6 +19,7 @@ let models = []; // what the box can read with, once it has said so
 let samples = null; // Promise of the offered samples by id
 let request = null; // AbortController of the reading under way
 let uploadLimitMb = null; // what the box takes, once it has said so
+let wantedModel = ""; // the model that shall read; none: the one that knows the picture
 let listeners = null; // AbortController of the listeners on the document
 
 function setState(state) {
@@ -64,6 +66,7 @@ async function read() {
     const windows = shown && Number(umPerPx) > 0 ? countWindows(shown, Number(umPerPx), models) : 0;
     const reading = await requestReading(file, {
       onProgress: (share) => setStage(share, windows), signal: mine.signal, limitMb: uploadLimitMb, umPerPx,
+      model: wantedModel,
     });
     const sample = sampleId && (await samples).get(sampleId);
     if (request === mine) showReading(reading, shown, sample);
@@ -120,6 +123,7 @@ function showReading(reading, picture, sample) {
   let view = null;
   setState("done");
   showVerdict(reading);
+  showRouting(reading);
   show("synthetic", synthetic);
   setText("synthetic-sample", sample?.description ?? "");
   for (const id of ["prediction", "map", "units", "save-picture"]) show(id, accepted);
@@ -146,6 +150,7 @@ async function showIdentity() {
     const model = await getModel();
     uploadLimitMb = model.limits?.max_upload_mb ?? null;
     models = model.models;
+    offerModels(models, wantedModel);
     setText("identity", model.models.map((each) => `${each.title} · ${word("model_version", each)}`).join("; "));
   } catch (problem) {
     setText("identity", problem.title);
@@ -186,6 +191,10 @@ function start() {
   byId("read-again").onclick = read;
   byId("um-per-px").onkeydown = (event) => {
     if (event.key === "Enter" && chosen) read();
+  };
+  byId("model").onchange = ({ target }) => {
+    wantedModel = target.value;
+    if (chosen) read();
   };
   byId("print").onclick = () => print();
 }

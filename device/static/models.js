@@ -1,0 +1,22 @@
+// Several models on one box: which one shall read, and what each of them said.
+
+import { byId, element, setText, show } from "./dom.js";
+import { word } from "./words.js";
+
+// Offers the box's models, if there is a choice.
+export function offerModels(models, chosen) {
+  const choice = byId("model");
+  choice.append(...models.map(({ id, title }) => element("option", { value: id }, title)));
+  choice.value = models.some(({ id }) => id === chosen) ? chosen : "";
+  show("model-choice", models.length > 1);
+}
+
+export function showRouting({ routing, verdict }) {
+  const others = routing.filter((each) => !each.chosen);
+  const { title } = routing.find((each) => each.chosen);
+  const accepting = others.filter((each) => each.accepted).map((each) => each.title);
+  show("verdict-models", others.length > 0);
+  if (!verdict.accepted) setText("verdict-models", word("routing_none", { title }));
+  else if (accepting.length) setText("verdict-models", word("routing_several", { title, others: accepting.join("; ") }));
+  else setText("verdict-models", word("routing_one", { title }));
+}

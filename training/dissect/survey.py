@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from device.errors import ImageError
 from device.reading import UNITS_SHOWN, Reader
 from training.data.pictures import counted
-from training.dissect.subjects import Mask, Subjects
+from training.dissect.subjects import Mask, Seen, Subjects
 from training.errors import DissectError
 
 LEVELS = 256
@@ -116,15 +116,60 @@ def selectivity(
     return np.stack(columns, 1)
 
 
+class Counts:
+    """Histograms of C units over cells: of all, and for each mask of the cells that it covers and of those it speaks of."""
+
+    def __init__(self, channels: int, concepts: tuple[str, ...]) -> None:
+        self._first_bars = np.arange(channels) * LEVELS
+        self._shape = (channels, LEVELS)
+        self.all = np.zeros(self._shape, np.int64)
+        self.covered = {concept: np.zeros(self._shape) for concept in concepts}
+        self.said = {concept: np.zeros(self._shape) for concept in concepts}
+
+    def add(self, features: NDArray[np.int8], seen: Seen) -> None:
+        """Count one picture's features [rows, columns, channels]."""
+        rows, columns, channels = features.shape
+        bars = (features.reshape(-1, channels).astype(np.int64) + 128 + self._first_bars).ravel()
+
+        def count(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+            found = np.bincount(bars, np.repeat(weights.ravel(), channels), channels * LEVELS)
+            return np.asarray(found, np.float64).reshape(self._shape)
+
+        self.all += np.bincount(bars, minlength=channels * LEVELS).reshape(self._shape)
+        said = np.ones((rows, columns)) if seen.valid is None else cell_shares(seen.valid, rows, columns)
+        for concept, mask in seen.masks.items():
+            self.covered[concept] += count(cell_shares(mask, rows, columns))
+            self.said[concept] += count(said)
+
+    def overlaps(self, thresholds: NDArray[np.int64]) -> NDArray[np.float64]:
+        """IoU [C, M] of each mask with the cells that reach a unit's bar."""
+        active = np.arange(LEVELS) >= thresholds[:, None]
+        columns = []
+        for concept, covered in self.covered.items():
+            both = (covered * active).sum(1)
+            columns.append(both / np.maximum((self.said[concept] * active).sum(1) + covered.sum(1) - both, 1e-9))
+        return _side_by_side(columns, self._shape[0])
+
+    def insides(self) -> NDArray[np.float64]:
+        """AUROC [C, M] of cells inside each mask against those outside."""
+        columns = []
+        for concept, covered in self.covered.items():
+            outside = np.maximum(self.said[concept] - covered, 0)
+            below = outside.cumsum(1) - outside / 2
+            columns.append((covered * below).sum(1) / np.maximum(covered.sum(1) * outside.sum(1), 1e-9))
+        return _side_by_side(columns, self._shape[0])
+
+
+def _side_by_side(columns: list[NDArray[np.float64]], channels: int) -> NDArray[np.float64]:
+    return np.stack(columns, 1) if columns else np.zeros((channels, 0))
+
+
 def survey(reader: Reader, subjects: Subjects, quantile: float) -> Survey:
     """Read every picture once and measure all units. Pictures that can't be read are left out; those that the gate
     refuses aren't, for they have been labelled. Raises `DissectError` when a class has no picture that can be read."""
-    zero = reader.network.outputs["features"].zero_point
-    channels, classes = reader.head.weights.shape
-    histogram = np.zeros(channels * LEVELS, np.int64)
-    inside = {concept: np.zeros(channels * LEVELS) for concept in subjects.concepts}
-    valid_cells = {concept: np.zeros(channels * LEVELS) for concept in subjects.concepts}
-    bars_of_unit = np.arange(channels) * LEVELS
+    zero, weights = reader.network.outputs["features"].zero_point, reader.head.weights
+    channels, classes = weights.shape
+    counts = Counts(channels, subjects.concepts)
     read, means, peaks, best = [], [], [], []
     for index in counted(range(len(subjects)), "read"):
         seen = subjects.load(index)
@@ -133,77 +178,43 @@ def survey(reader: Reader, subjects: Subjects, quantile: float) -> Survey:
         except ImageError:
             continue
         features = reading.outputs["features"]
-        rows, columns, _ = features.shape
-        cells = features.reshape(-1, channels)
-        bars = (cells.astype(np.int64) + 128 + bars_of_unit).ravel()
-        histogram += np.bincount(bars, minlength=len(histogram))
-        said = np.ones(rows * columns) if seen.valid is None else cell_shares(seen.valid, rows, columns).ravel()
-        for concept, mask in seen.masks.items():
-            covered = cell_shares(mask, rows, columns).ravel()
-            inside[concept] += np.bincount(bars, np.repeat(covered, channels), len(histogram))
-            valid_cells[concept] += np.bincount(bars, np.repeat(said, channels), len(histogram))
+        counts.add(features, seen)
         read.append(index)
-        means.append(cells.mean(0, dtype=np.float64).astype(np.float32) - zero)
-        peaks.append(cells.max(0))
+        means.append(features.mean((0, 1), dtype=np.float64).astype(np.float32) - zero)
+        peaks.append(features.max((0, 1)))
         best.append(reading.best)
     labels = subjects.labels[read]
     if len(np.unique(labels)) < classes:
         raise DissectError("a class has no picture that could be read: check the folder with loupe-train data check")
-    groups = np.array(subjects.groups)[read]
-    averages = np.stack(means)
-    counts = histogram.reshape(channels, LEVELS)
-    thresholds = threshold_of(counts, quantile)
-    strength = np.abs(averages).mean(0)[:, None] * np.abs(reader.head.weights)
+    groups, averages = np.array(subjects.groups)[read], np.stack(means)
+    thresholds = threshold_of(counts.all, quantile)
     found = selectivity(averages, labels, groups, classes)
-    compared = {
-        str(group)
-        for label in range(classes)
-        if len(inside_ := comparable_groups(labels, groups, label)) > 1
-        for members in inside_
-        for group in np.unique(groups[members])
-    }
     return Survey(
-        np.array(read),
-        labels,
-        averages,
-        np.stack(peaks),
-        counts,
-        found,
-        tuple(sorted(compared)),
-        np.stack([averages[labels == label].mean(0) for label in range(classes)], 1).astype(np.float64),
-        _overlaps(inside, valid_cells, thresholds),
-        _insides(inside, valid_cells, channels),
-        (thresholds - 128).astype(np.int16),
-        strength.max(1),
-        _listed(averages, np.array(best), reader.head.weights),
-        _selective(found, averages, labels, groups, classes),
+        read=np.array(read),
+        labels=labels,
+        means=averages,
+        peaks=np.stack(peaks),
+        histogram=counts.all,
+        auroc=found,
+        within=_compared_within(labels, groups, classes),
+        class_means=np.stack([averages[labels == k].mean(0) for k in range(classes)], 1).astype(np.float64),
+        overlap=counts.overlaps(thresholds),
+        inside=counts.insides(),
+        thresholds=(thresholds - 128).astype(np.int16),
+        importance=(np.abs(averages).mean(0)[:, None] * np.abs(weights)).max(1),
+        listed=_listed(averages, np.array(best), weights),
+        selective=_selective(found, averages, labels, groups, classes),
     )
 
 
-def _overlaps(
-    inside: dict[str, NDArray[np.float64]], valid: dict[str, NDArray[np.float64]], thresholds: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    channels = len(thresholds)
-    active = np.arange(LEVELS) >= thresholds[:, None]
-    columns = []
-    for concept, counts in inside.items():
-        covered, all_cells = counts.reshape(channels, LEVELS), valid[concept].reshape(channels, LEVELS)
-        both = (covered * active).sum(1)
-        columns.append(both / np.maximum((all_cells * active).sum(1) + covered.sum(1) - both, 1e-9))
-    return np.stack(columns, 1) if columns else np.zeros((channels, 0))
-
-
-def _insides(
-    inside: dict[str, NDArray[np.float64]], valid: dict[str, NDArray[np.float64]], channels: int
-) -> NDArray[np.float64]:
-    columns = []
-    for concept, counts in inside.items():
-        covered = counts.reshape(channels, LEVELS)
-        outside = np.maximum(valid[concept].reshape(channels, LEVELS) - covered, 0)
-        below = outside.cumsum(1) - outside / 2
-        pairs = np.maximum(covered.sum(1) * outside.sum(1), 1e-9)
-        columns.append((covered * below).sum(1) / pairs)
-    return np.stack(columns, 1) if columns else np.zeros((channels, 0))
+def _compared_within(labels: NDArray[np.int64], groups: NDArray[np.str_], classes: int) -> tuple[str, ...]:
+    """The groups within which some class is compared with the others."""
+    names: set[str] = set()
+    for label in range(classes):
+        inside = comparable_groups(labels, groups, label)
+        if len(inside) > 1:
+            names |= {str(groups[members][0]) for members in inside}
+    return tuple(sorted(names))
 
 
 def _listed(averages: NDArray[np.float32], best: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -222,7 +233,7 @@ def _selective(
 ) -> dict[float, tuple[int, float]]:
     """Labels are shuffled within groups where classes are compared within them, else over all pictures."""
     rng = np.random.default_rng(1)
-    within = any(len(comparable_groups(labels, groups, label)) > 1 for label in range(classes))
+    within = bool(_compared_within(labels, groups, classes))
     chance: dict[float, list[int]] = {SELECTIVE: [], STRONGLY_SELECTIVE: []}
     for _ in range(SHUFFLES):
         shuffled = labels.copy()

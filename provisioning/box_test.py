@@ -93,6 +93,11 @@ def golden_pictures() -> list[tuple[str, bytes, dict[str, Any]]]:
         return [(golden["name"], archive.read(golden["picture"]), golden["expected"]) for golden in manifest["golden"]]
 
 
+def counted(picture: bytes) -> int:
+    """1, or 0 for one of the box's own samples: trying the box isn't the clinic's work, so it isn't counted."""
+    return int(picture not in {path.read_bytes() for path in (ROOT / "models" / "samples").iterdir()})
+
+
 def check_reading(name: str, reading: dict[str, Any], expected: dict[str, Any]) -> None:
     """The reading is the recorded one: the gate's reason, and every logit to the last bit."""
     reason = reading["verdict"]["reason"]
@@ -341,7 +346,8 @@ def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
                 check_reading(name, readings[name], expected)
             note(f"{len(readings)} of {len(readings)}")
         with steps.step("what was read is counted in the store"):
-            check_counts(clinic, len(readings))
+            counts = sum(counted(picture) for _, picture, _ in golden_pictures())
+            check_counts(clinic, counts)
         with steps.step("loupe verify on the box"):
             box.sh("sudo -u loupe /opt/loupe/venv/bin/loupe verify")
         with steps.step("units, as the board's systemd sees them") as note:
@@ -361,7 +367,7 @@ def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
         with steps.step("off and on again: it reads"):
             box.shut_down()
             box.boot()
-            check_counts(clinic, len(readings) + 2, OTHER_PORT)
+            check_counts(clinic, counts + 2 * counted(picture), OTHER_PORT)
             check_reading(name, post_picture(clinic, picture, OTHER_PORT), expected)
     return readings
 

@@ -63,7 +63,8 @@ async function read() {
   });
   try {
     const shown = await picture;
-    const windows = shown && Number(umPerPx) > 0 ? countWindows(shown, Number(umPerPx), models) : 0;
+    const asked = models.filter(({ id }) => !wantedModel || id === wantedModel);
+    const windows = shown && Number(umPerPx) > 0 ? countWindows(shown, Number(umPerPx), asked) : 0;
     const reading = await requestReading(file, {
       onProgress: (share) => setStage(share, windows), signal: mine.signal, limitMb: uploadLimitMb, umPerPx,
       model: wantedModel,

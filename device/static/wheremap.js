@@ -11,9 +11,10 @@ export function isPartial(where) {
 }
 
 export function whereWords({ verdict, section }) {
-  if (!section) return word("where_share", { share: percent(verdict.where.foreign) });
+  const kind = verdict.accepted ? "share" : "refused";
+  if (!section) return word(`where_${kind}`, { share: percent(verdict.where.foreign) });
   const { foreign, read } = section;
-  return word("where_share_section", { share: percent(foreign / (foreign + read)) });
+  return word(`where_${kind}_section`, { share: percent(foreign / (foreign + read)) });
 }
 
 // The refused picture (a loaded <img>), hatched where it looks foreign if that is only a part of it.

@@ -55,5 +55,6 @@ export function percent(value) {
 }
 
 export function milliseconds(value) {
+  if (value >= 10_000) return word("seconds", { value: number(value / 1000) });
   return word("milliseconds", { value: number(value, value < 10 ? 1 : 0) });
 }

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
+from conftest import BUNDLE, KEYS, SAMPLES
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from device.bundle import Bundle
+from device.cli import main
 from device.errors import FieldTooSmall, ScaleInvalid, SectionTooLarge
 from device.gate import Answer, Verdict
 from device.image import Image
 from device.overlay import draw_overlay
 from device.reading import Reader, Reading
 from device.sections import FOREIGN, GLASS, READ, grid_of, parse_um_per_px, read_section, true_size, window_of
+from device.service import create_app
+from device.settings import Settings
 
 KNOWN = ("texture-normal", "texture-invasive", "texture-benign", "texture-insitu")
 FIELD = (512, 384)
@@ -256,3 +260,40 @@ def test_an_overlay_leaves_glass_alone_and_hatches_what_is_foreign(tissue: Readi
     assert share[states == FOREIGN].max() < 0.8
     cells = np.asarray(draw_overlay(tissue, reader, tissue.best, cells=True))
     assert not np.array_equal(cells, np.asarray(draw_overlay(tissue, reader, tissue.best)))
+
+
+def test_over_http_the_size_of_a_pixel_makes_a_section_and_a_wrong_one_a_named_problem(
+    bundle: Bundle, scale: float
+) -> None:
+    client = create_app(Settings(samples=SAMPLES, max_megapixels=4), bundle).test_client()
+    picture = png(mosaic([[KNOWN[0], KNOWN[1]], [KNOWN[2], None]]))
+
+    def post(um_per_px: str) -> Any:
+        answer = client.post(f"/api/v1/readings?lang=en&um_per_px={um_per_px}", data=picture, content_type="image/png")
+        return answer.status_code, answer.get_json()
+
+    status, reading = post(str(scale))
+    assert status == 200
+    assert reading["section"]["read"] > 0
+    assert reading["image"]["um_per_px"] == scale
+    problems = (("x", 400, "scale_invalid"), ("9", 422, "section_too_large"), ("0.1", 422, "field_too_small"))
+    for given, expected, code in problems:
+        status, problem = post(given)
+        assert (status, problem["code"]) == (expected, code)
+        assert problem["next_step"]
+    assert "{" not in problem["detail"]
+
+
+def test_on_the_command_line_a_section_is_told_in_words_and_drawn(
+    scale: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, overlay = tmp_path / "section.png", tmp_path / "overlay.png"
+    file.write_bytes(png(mosaic([[KNOWN[0], KNOWN[1]], [KNOWN[2], None]])))
+    arguments = ["read", str(file), "--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
+    assert main([*arguments, "--um-per-px", str(scale), "--overlay", str(overlay), "--cells"]) == 0
+    told = capsys.readouterr().out
+    assert "Read as a section: " in told
+    assert "Share of the tissue" in told
+    assert Pillow.open(overlay).size == (2 * FIELD[0], 2 * FIELD[1])
+    assert main([*arguments, "--um-per-px", "0"]) == 1
+    assert "The size of a pixel" in capsys.readouterr().err

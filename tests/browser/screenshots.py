@@ -18,12 +18,12 @@ from io import BytesIO
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from chromium import MISSING, as_phone, choose_sample, open_chromium
+from chromium import MISSING, as_phone, choose_sample, open_chromium, wait_for_state
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-PHONE_HEIGHT_PX = 1500
+PHONE_HEIGHT_PX, UNITS_HEIGHT_PX = 1500, 1400
 SCALE = 0.75  # keeps the files small
 
 
@@ -68,6 +68,9 @@ def main(base: str) -> None:
             shoot(driver, name)
         driver.get(f"{base}/health?lang=en")
         shoot(driver, "health")
+        driver.get(f"{base}/units?lang=en")
+        wait_for_state(driver, "done")
+        shoot(driver, "units", UNITS_HEIGHT_PX)
         driver.get(f"{base}/?lang=en")
         as_phone(driver, 390, 844)
         choose_sample(driver, accepted)

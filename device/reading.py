@@ -27,7 +27,7 @@ from device.image import Image, Limits, decode
 from device.maps import Head, Maps, softmax
 from device.runtime import Network, Runtime
 from device.sections import FOREIGN, GLASS, READ, Section, check_um_per_px, is_section, read_section, true_size
-from device.texts import likelihood, words
+from device.texts import likelihood, reason_words, words
 
 SCHEMA = "loupe-reading/1"
 UNITS_SHOWN = 8
@@ -89,7 +89,7 @@ def _reason(verdict: Verdict, language: str) -> dict[str, Any] | None:
     """Code, variant and words of a refusal, None where accepted."""
     if verdict.reason is None:
         return None
-    told = words(language)["reasons"][verdict.reason]
+    told = reason_words(verdict.reason, verdict.variant, language)
     return {"code": verdict.reason, "variant": verdict.variant, **told}
 
 
@@ -142,7 +142,7 @@ class Reader:
         ran = perf_counter()
         maps = self.head.maps(outputs["features"])
         mapped = perf_counter()
-        verdict = self.gate.judge(image.pixels, outputs)
+        verdict = self.gate.judge(image, outputs)
         judged = perf_counter()
         timings_ms = {
             "decode": (decoded - start) * 1e3,

@@ -138,10 +138,14 @@ class Bundle:
             (head["weights"], (outputs["features"]["channels"], classes)),
             (head["bias"], (classes,)),
         ]
-        for question in ("made", "shows"):
-            rule = self.manifest["gate"][question]
-            width = outputs[rule["output"]]["channels"] * len(rule["statistics"])
-            shapes += [(rule["centre"], (width,)), (rule["whitening"], (width, width))]
+        gate = self.manifest["gate"]
+        early, middle = (outputs[name]["channels"] for name in ("early", "middle"))
+        for table, width in (("made", early), ("shows", middle), ("cells", early)):
+            shapes += [(gate[table]["centre"], (width,)), (gate[table]["whitening"], (width, width))]
+        shapes += [
+            (gate["scale"]["weights"], (early + middle,)),
+            (gate["scale"]["centres"], (len(gate["scale"]["ratios"]), early)),
+        ]
         for member, shape in shapes:
             array = self.array(member)
             if array.shape != shape or not np.isfinite(array).all():

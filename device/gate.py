@@ -1,18 +1,25 @@
 """The gate: may a reading be given of this picture at all?
 
-Three questions, each with its own threshold and reason: can the *picture* be judged (light, focus, tissue); is it
-*made* like the ones the model knows (stain, scanner, magnification: the network's early layer); does it *show* what the
-model knows (its middle layer). The last two measure how far the layer's mean and spread over the picture lie from
-proper pictures (Mahalanobis distance with a Ledoit–Wolf covariance) and compare with the distances of the bundle's
-calibration pictures, none of which was fitted on when it was scored: p = (1 + number at least as far) / (1 + n), and p
-below alpha refuses: about that share of pictures exchangeable with the calibration set (conformal).
+Four questions, each with its own reasons and next steps: can the *picture* be judged (light, focus, tissue, size); is it
+at the *scale* the model knows; is it *made* like the ones the model knows (stain, scanner: the network's early layer);
+does it *show* what the model knows (its middle layer).
 
-Distances are of the integer network's outputs, never of quantized probabilities.
+- `made` and `shows` are Mahalanobis distances of a layer's mean over the picture from the means of proper pictures.
+- `scale` is how many octaves the magnification that a linear rule reads off both means lies from that of proper pictures.
+
+Each is divided by its own 95 % quantile over proper pictures, so the three speak in one unit and share one threshold: the
+bundle's `promise`, taken from pictures that neither network nor gate had seen. It says which share of proper pictures is
+refused at most, and how sure that is (`training/promise.py`). A question's p-value is the share of those pictures that
+were at least as strange, the new one among them.
+
+All of it rests on the integer network's outputs, never on quantized probabilities, and costs far less than the network,
+whose graph averages the layers to cells before the gate sees them. A coarse map of the cells tells where a picture is
+foreign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +27,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.bundle import Bundle
+from device.image import Image
 from device.runtime import Quantization
 
-PICTURE, MADE, SHOWS = "picture", "made", "shows"
-REASON_OF_QUESTION = {MADE: "wrong_stain_or_scanner", SHOWS: "unknown_content"}
+PICTURE, SCALE, MADE, SHOWS = "picture", "scale", "made", "shows"
+LAYERS = {MADE: "early", SHOWS: "middle"}
+REASON_OF_QUESTION = {MADE: "wrong_stain_or_scanner", SHOWS: "unknown_content", SCALE: "wrong_magnification"}
+PICTURE_REASONS = ("too_small", "exposure", "blank", "blurred")
+VARIANTS = (
+    "exposure_dark",
+    "exposure_bright",
+    "blank_glass",
+    "wrong_magnification_soft",
+)  # reasons with words of their own for some cause
+REASONS = (*PICTURE_REASONS, "wrong_magnification", "wrong_stain_or_scanner", "unknown_content")
 CAUTION_BELOW_P = 0.05
 TISSUE_DENSITY = 0.15
 FAR_PX = 6
 ROUNDING = 0.35  # mean difference of neighbours in a smooth picture that is rounded to whole grey levels
+ROW_STEP = 16  # statistics of light and focus look at every sixteenth row of pixels
 
 
 @dataclass(frozen=True)
@@ -59,8 +77,14 @@ class Verdict:
 
     @property
     def caution(self) -> bool:
-        """Accepted, but rarer than one proper picture in twenty."""
-        return self.accepted and any(a.p_value is not None and a.p_value < CAUTION_BELOW_P for a in self.answers)
+        """Accepted, but on some question rarer than one proper picture in twenty, or foreign in a part."""
+        rare = any(answer.p_value is not None and answer.p_value < CAUTION_BELOW_P for answer in self.answers)
+        return self.accepted and (rare or self.partly_foreign)
+
+    @property
+    def partly_foreign(self) -> bool:
+        """Some place of the picture is stranger than any place in nearly all proper pictures."""
+        return self.strangeness is not None and bool((self.strangeness > 1).any())
 
 
 @dataclass(frozen=True)
@@ -80,29 +104,47 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     neighbours differ, less what rounding to 8 bits alone makes of them, over how much pixels six apart do: it falls
     steadily with blur and hardly with contrast.
     """
-    coarse = pixels[::2, ::2].reshape(-1, 3)
-    luminance = coarse.mean(1)
-    darkest = coarse.min(1)
-    green = pixels[..., 1].astype(np.int16)
-    near = np.abs(green[:, 1:] - green[:, :-1]).mean()
-    far = np.abs(green[:, FAR_PX:] - green[:, :-FAR_PX]).mean()
+    red, green, blue = np.ascontiguousarray(pixels[ROW_STEP // 2 :: ROW_STEP].transpose(2, 0, 1)).astype(np.int16)
+    sums = (red + green + blue).ravel()
+    tissue = np.count_nonzero(np.minimum(np.minimum(red, green), blue) < 255 * 10**-TISSUE_DENSITY) / red.size
+    total = int(sums.sum(dtype=np.int64))
+    squares = float(np.dot(sums.astype(np.float32), sums.astype(np.float32)))
+    mean = total / sums.size
+    near = np.abs(green[:, 1:] - green[:, :-1]).sum(dtype=np.int64) / green[:, 1:].size
+    far = np.abs(green[:, FAR_PX:] - green[:, :-FAR_PX]).sum(dtype=np.int64) / green[:, FAR_PX:].size
     return PictureStatistics(
-        contrast=float(luminance.std()),
-        tissue=float((darkest < 255 * 10**-TISSUE_DENSITY).mean()),
-        luminance=float(luminance.mean()),
-        sharpness=float(max(near - ROUNDING, 0) / (far + ROUNDING)),
+        contrast=max(squares / sums.size - mean**2, 0.0) ** 0.5 / 3,
+        tissue=tissue,
+        luminance=mean / 3,
+        sharpness=max(float(near) - ROUNDING, 0.0) / (float(far) + ROUNDING),
     )
 
 
-def pooled(output: NDArray[np.int8], quantization: Quantization, statistics: Sequence[str]) -> NDArray[np.float64]:
-    """An int8 output [rows, columns, channels] → its mean and/or standard deviation over places, real units, one row."""
-    steps = output.reshape(-1, output.shape[-1]).astype(np.float32)
-    mean = steps.mean(0, dtype=np.float64)
-    parts = {"mean": (mean - quantization.zero_point) * quantization.scale}
-    if "std" in statistics:
-        square = np.einsum("ij,ij->j", steps, steps, dtype=np.float64) / len(steps)
-        parts["std"] = np.sqrt(np.maximum(square - mean**2, 0)) * quantization.scale
-    return np.concatenate([parts[name] for name in statistics])
+def cells(output: NDArray[np.int8], quantization: Quantization) -> NDArray[np.float32]:
+    """An int8 output [rows, columns, channels] in real units."""
+    return (output.astype(np.float32) - np.float32(quantization.zero_point)) * np.float32(quantization.scale)
+
+
+def mean_of(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cells [rows, columns, channels] → their mean [channels]."""
+    flat = cells.reshape(-1, cells.shape[-1])
+    return np.ones(len(flat), np.float32) @ flat / np.float32(len(flat))
+
+
+def coarse(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cells [rows, columns, channels] → means of 2 × 2 cells, at an odd edge of fewer [⌈rows/2⌉, ⌈columns/2⌉, channels]."""
+    rows, columns, channels = cells.shape
+    if rows % 2 or columns % 2:
+        cells = np.pad(cells, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
+    across = cells.reshape(-1, 2 * channels)
+    pairs = (across[:, :channels] + across[:, channels:]).reshape(-(-rows // 2), 2, -1, channels)
+    return np.asarray((pairs[:, 0] + pairs[:, 1]) / np.float32(4))
+
+
+def distance(rows: NDArray[Any], centre: NDArray[Any], whitening: NDArray[Any]) -> NDArray[Any]:
+    """Mahalanobis distances [...] of rows [..., d], in the unit that the whitening [d, d] gives."""
+    whitened = (rows - centre) @ whitening
+    return np.asarray(np.sqrt((whitened * whitened).mean(-1)))
 
 
 def conformal_p(score: float, calibration: NDArray[np.float64]) -> float:
@@ -111,62 +153,77 @@ def conformal_p(score: float, calibration: NDArray[np.float64]) -> float:
     return (1 + at_least) / (1 + len(calibration))
 
 
-def conformal_threshold(calibration: NDArray[np.float64], alpha: float) -> float:
-    """The greatest score whose p-value isn't below alpha; infinite when there are too few pictures to refuse at alpha."""
-    n = len(calibration)
-    needed = int(np.ceil(alpha * (n + 1) - 1e-9)) - 1
-    return float("inf") if needed < 1 else float(calibration[n - needed])
-
-
-class _Distance:
-    def __init__(self, bundle: Bundle, question: str) -> None:
-        rule = bundle.manifest["gate"][question]
-        self.question, self._output, self._statistics = question, rule["output"], tuple(rule["statistics"])
-        said = bundle.manifest["network"]["outputs"][self._output]
-        self._quantization = Quantization(said["scale"], said["zero_point"])
-        self._centre = bundle.array(rule["centre"]).astype(np.float64)
-        self._whitening = bundle.array(rule["whitening"]).astype(np.float64)
-        self._calibration = np.sort(np.asarray(rule["calibration_scores"], np.float64))
-        self._threshold = conformal_threshold(self._calibration, rule["alpha"])
-
-    def answer(self, outputs: Mapping[str, NDArray[np.int8]]) -> Answer:
-        row = pooled(outputs[self._output], self._quantization, self._statistics)
-        score = distance(row, self._centre, self._whitening)
-        p_value = conformal_p(score, self._calibration)
-        return Answer(self.question, score <= self._threshold, score, self._threshold, p_value)
-
-
-def distance(row: NDArray[Any], centre: NDArray[Any], whitening: NDArray[Any]) -> float:
-    """Mahalanobis distance per degree of freedom: about 1 for the pictures it was fitted on."""
-    whitened = (row - centre) @ whitening
-    return float(np.sqrt(whitened @ whitened / len(whitened)))
-
-
 class Gate:
     """The gate of one bundle."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._limits = bundle.manifest["gate"]["picture"]
-        self._distances = tuple(_Distance(bundle, question) for question in (MADE, SHOWS))
+        rule, outputs = bundle.manifest["gate"], bundle.manifest["network"]["outputs"]
 
-    def judge(self, pixels: NDArray[np.uint8], outputs: Mapping[str, NDArray[np.int8]]) -> Verdict:
-        """uint8 pixels [h, w, 3] as the network saw them and its integer outputs → a verdict."""
-        picture, reason = self._picture(picture_statistics(pixels))
-        answers = (picture, *(distance.answer(outputs) for distance in self._distances))
+        def array(member: str) -> NDArray[np.float32]:
+            return bundle.array(member).astype(np.float32)
+
+        def space(table: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            return array(table["centre"]), array(table["whitening"])
+
+        self._limits: Mapping[str, float] = rule["picture"]
+        self._threshold = float(rule["promise"]["threshold"])
+        self._quantization = {q: Quantization(outputs[o]["scale"], outputs[o]["zero_point"]) for q, o in LAYERS.items()}
+        self._spaces = {question: space(rule[question]) for question in LAYERS}
+        self._scale_weights, self._intercept = array(rule[SCALE]["weights"]), rule[SCALE]["intercept"]
+        self._octave: float = rule[SCALE]["octaves"]
+        self._ratios = np.log2(rule[SCALE]["ratios"])
+        self._centres, self._alike = array(rule[SCALE]["centres"]), rule[SCALE]["alike"]
+        self._cells, self._cell_limit = space(rule["cells"]), np.float32(rule["cells"]["limit"])
+        self._calibration = {q: np.sort(np.asarray(rule[q]["calibration_scores"])) for q in (SCALE, MADE, SHOWS)}
+
+    def judge(self, image: Image, outputs: Mapping[str, NDArray[np.int8]]) -> Verdict:
+        """A decoded picture, its pixels as the network saw them, and the network's integer outputs → a verdict."""
+        grids = {q: cells(outputs[output], self._quantization[q]) for q, output in LAYERS.items()}
+        means = {question: mean_of(grid) for question, grid in grids.items()}
+        octaves = float(np.concatenate([means[MADE], means[SHOWS]]) @ self._scale_weights) + self._intercept
+        seen = picture_statistics(image.pixels)
+        picture, reason, variant = self._picture(image, seen)
+        scores = {
+            SCALE: abs(octaves) / self._octave,
+            **{question: float(distance(means[question], *self._spaces[question])) for question in LAYERS},
+        }
+        answers = (picture, *(self._answer(question, score) for question, score in scores.items()))
+        magnification = None
         if reason is None:
-            reason = next((REASON_OF_QUESTION[a.question] for a in answers if not a.passed), None)
-        return Verdict(answers, reason)
+            reason, magnification = self._foreign(answers, octaves, means[MADE])
+            if reason == REASON_OF_QUESTION[SCALE] and octaves > 0 and seen.sharpness < self._limits["soft_below"]:
+                variant = "soft"
+        strangeness = (distance(coarse(grids[MADE]), *self._cells) / self._cell_limit).astype(np.float32)
+        return Verdict(answers, reason, variant, magnification, strangeness)
 
-    def _picture(self, seen: PictureStatistics) -> tuple[Answer, str | None]:
+    def _answer(self, question: str, score: float) -> Answer:
+        p_value = conformal_p(score, self._calibration[question])
+        return Answer(question, score <= self._threshold, score, self._threshold, p_value)
+
+    def _foreign(
+        self, answers: tuple[Answer, ...], octaves: float, early: NDArray[np.float32]
+    ) -> tuple[str | None, float | None]:
+        """Why a picture that can be judged is refused, None if it isn't; and its magnification where that is why and
+        it looks, but for its magnification, like proper pictures."""
+        failed = {answer.question for answer in answers if not answer.passed}
+        if SCALE in failed:
+            there = np.array([np.interp(octaves, self._ratios, column) for column in self._centres.T], np.float32)
+            _, whitening = self._spaces[MADE]
+            if distance(early, there, whitening) <= self._alike:
+                return REASON_OF_QUESTION[SCALE], float(2.0**octaves)
+        return next((reason for question, reason in REASON_OF_QUESTION.items() if question in failed), None), None
+
+    def _picture(self, image: Image, seen: PictureStatistics) -> tuple[Answer, str | None, str | None]:
         limits = self._limits
-        # Each check as (reason, how far past its limit; 1 is at the limit), the most telling cause first.
+        # Each check as (reason, its variant, how far past its limit; 1 is at the limit), the most telling cause first.
         checks = (
-            ("too_dark", limits["min_luminance"] / max(seen.luminance, 1e-6)),
-            ("blank", limits["min_contrast"] / max(seen.contrast, 1e-6)),
-            ("too_bright", seen.luminance / limits["max_luminance"]),
-            ("no_tissue", limits["min_tissue"] / max(seen.tissue, 1e-6)),
-            ("blurred", limits["min_sharpness"] / max(seen.sharpness, 1e-6)),
+            ("too_small", None, limits["min_source_px"] / (image.width * image.height)),
+            ("exposure", "dark", limits["min_luminance"] / max(seen.luminance, 1e-6)),
+            ("blank", None, limits["min_contrast"] / max(seen.contrast, 1e-6)),
+            ("exposure", "bright", seen.luminance / limits["max_luminance"]),
+            ("blank", "glass", limits["min_tissue"] / max(seen.tissue, 1e-6)),
+            ("blurred", None, limits["min_sharpness"] / max(seen.sharpness, 1e-6)),
         )
-        reason = next((code for code, excess in checks if excess > 1), None)
-        worst = max(excess for _, excess in checks)
-        return Answer(PICTURE, reason is None, worst, 1.0), reason
+        reason, variant = next(((code, kind) for code, kind, excess in checks if excess > 1), (None, None))
+        worst = max(excess for *_, excess in checks)
+        return Answer(PICTURE, reason is None, worst, 1.0), reason, variant

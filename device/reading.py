@@ -27,7 +27,7 @@ from device.image import Image, Limits, decode
 from device.maps import Head, Maps, softmax
 from device.runtime import Network, Runtime
 from device.sections import FOREIGN, GLASS, READ, Section, check_um_per_px, is_section, read_section, true_size
-from device.texts import likelihood, words
+from device.texts import likelihood, reason_words, words
 
 SCHEMA = "loupe-reading/1"
 UNITS_SHOWN = 8
@@ -92,8 +92,7 @@ def _reason(reading: Reading, language: str) -> dict[str, Any] | None:
     verdict, told = reading.verdict, words(language)
     if verdict.reason is None:
         return None
-    variant = f"{verdict.reason}_{verdict.variant}"
-    said = dict(told["reasons"][variant if variant in told["reasons"] else verdict.reason])
+    said = reason_words(verdict.reason, verdict.variant, language)
     if verdict.magnification is not None:
         said["detail"] += " " + magnification_words(verdict.magnification, language)
     if verdict.reason == WRONG_MAGNIFICATION:
@@ -158,7 +157,7 @@ class Reader:
         ran = perf_counter()
         maps = self.head.maps(outputs["features"])
         mapped = perf_counter()
-        verdict = self.gate.judge(image.pixels, outputs)
+        verdict = self.gate.judge(image, outputs)
         judged = perf_counter()
         timings_ms = {
             "decode": (decoded - start) * 1e3,

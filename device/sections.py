@@ -159,6 +159,7 @@ def read_section(
     side = _side(area_px)
     (tops, down), (lefts, across) = grid_of(height, side, steps), grid_of(width, side, steps)
     window_px = window_of(width, side), window_of(height, side)
+    source = round(window_px[0] * image.width / width), round(window_px[1] * image.height / height)
     states = np.full((len(tops), len(lefts)), GLASS, np.uint8)
     features = np.full((*states.shape, channels), np.nan, np.float32)
     verdicts: dict[tuple[int, int], Verdict] = {}
@@ -167,7 +168,7 @@ def read_section(
         start = perf_counter()
         outputs = network.run(pixels)
         ran = perf_counter()
-        verdict = gate.judge(pixels, outputs)
+        verdict = gate.judge(replace(image, pixels=pixels, width=source[0], height=source[1]), outputs)
         judged = perf_counter()
         if verdict.reason != BLANK:
             verdicts[row, column] = verdict

@@ -1,77 +1,232 @@
 """Fitting the gate on outputs of the integer network.
 
-Centre and whitening come from the training and calibration parts together. The conformal scores are cross-fitted: each
-group's pictures are scored by a distance that was fitted on the other groups (Vovk 2015), so that every picture counts
-and none scores itself. The network did train on most of them; at the early and middle layers that doesn't make them less
-strange (docs/decisions.md). The limits of the first question are the extremes of all these pictures, with room
-(`MARGIN`).
+`fit_gate` fits everything on proper pictures: limits of light and focus, the two distances, the rule that reads off the
+magnification (on the same pictures at other magnifications, `magnification.py`), and the cells' distance. Each question's
+score is divided by its 95 % quantile over those pictures, scored across groups: each fifth of the groups by a fit on the
+rest. Scores that the promise is taken from must be of pictures that were not fitted on: `cross_scores` fits without each
+group in turn, and `loupe-train crossval` reads each group by a network and a gate that never saw it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import GroupKFold
 
-from device.gate import MADE, SHOWS, distance, picture_statistics, pooled
+from device.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, distance, mean_of, picture_statistics
+from device.image import Image
 from device.runtime import Network
+from training.magnification import RATIOS, magnified
 
-# Which output answers which question, by which statistics over places. Chosen in docs/decisions.md.
-QUESTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {MADE: ("early", ("mean", "std")), SHOWS: ("middle", ("mean",))}
+QUESTIONS = (SCALE, MADE, SHOWS)
 MARGIN = 2.0
 DARKEST, BRIGHTEST = 40.0, 250.0
+RESCALED = 200  # pictures that are read at each magnification
+FOLDS = 5
+UNIT = 0.95  # the quantile of proper pictures' scores that is called 1
+ALIKE = 0.95  # share of rescaled proper pictures that are still taken for proper ones at their magnification
+PARTLY = 0.99  # share of proper pictures that have no cell over the limit
+PENALTIES = tuple(10.0**power for power in range(-1, 5))
+CELLS_FITTED = 20_000
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Distance:
-    """Centre [d] and whitening [d, d] of one question."""
+class Outputs:
+    """What the gate is fitted on. `means`: for each question of `LAYERS` [pictures, channels]; `groups` [pictures];
+    `cells` [n, channels] of the early layer and the picture `of_cell` [n] of each; `rescaled`: for each ratio of `RATIOS`
+    the means, both layers side by side [pictures, channels], of the pictures `of_rescaled` [pictures]."""
 
-    centre: NDArray[np.float64]
-    whitening: NDArray[np.float64]
+    means: dict[str, Floats]
+    groups: NDArray[np.str_]
+    cells: Floats
+    of_cell: NDArray[np.int64]
+    rescaled: Floats
+    of_rescaled: NDArray[np.int64]
 
-    def scores(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.array([distance(row, self.centre, self.whitening) for row in rows])
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def both(self, which: NDArray[Any] | slice = slice(None)) -> Floats:
+        return np.concatenate([self.means[MADE][which], self.means[SHOWS][which]], 1)
 
 
-def fit_distance(rows: NDArray[np.float64]) -> Distance:
-    """Ledoit–Wolf Mahalanobis distance of pooled outputs [n, d], standardised first so that shrinkage treats all alike."""
+@dataclass(frozen=True)
+class Space:
+    """A Mahalanobis distance: centre [d] and whitening [d, d]."""
+
+    centre: Floats
+    whitening: Floats
+
+    def scores(self, rows: Floats) -> Floats:
+        return distance(rows, self.centre, self.whitening)
+
+    def in_units_of(self, score: float) -> Space:
+        return Space(self.centre, self.whitening / score)
+
+
+@dataclass(frozen=True)
+class ScaleRule:
+    """Octaves that structures are too large: rows of both layers' means · `weights` [d] + `intercept`."""
+
+    weights: Floats
+    intercept: float
+
+    def octaves(self, rows: Floats) -> Floats:
+        return np.asarray(rows @ self.weights + self.intercept)
+
+
+@dataclass(frozen=True)
+class FittedGate:
+    """All that is fitted but the promise. `octaves` is the unit of `scale`; `centres` [ratios, channels] are the early
+    means of proper pictures at `RATIOS`; `alike` is the distance from them that still counts as proper."""
+
+    spaces: dict[str, Space]
+    scale: ScaleRule
+    octaves: float
+    centres: Floats
+    alike: float
+    cells: Space
+    cell_limit: float
+
+    def scores(self, both: Floats) -> dict[str, Floats]:
+        """Each question's score [n] of rows of both layers' means [n, d]."""
+        width = len(self.spaces[MADE].centre)
+        rows = {MADE: both[:, :width], SHOWS: both[:, width:]}
+        return {
+            SCALE: np.abs(self.scale.octaves(both)) / self.octaves,
+            **{question: self.spaces[question].scores(rows[question]) for question in LAYERS},
+        }
+
+
+def fit_space(rows: Floats) -> Space:
+    """Ledoit–Wolf Mahalanobis distance of rows [n, d], standardised first so that shrinkage treats all channels alike."""
     centre, spread = rows.mean(0), rows.std(0) + 1e-9
     precision = LedoitWolf().fit((rows - centre) / spread).precision_
     values, vectors = np.linalg.eigh(precision)
-    return Distance(centre, (vectors * np.sqrt(np.maximum(values, 0))) / spread[:, None])
+    return Space(centre, (vectors * np.sqrt(np.maximum(values, 0))) / spread[:, None])
 
 
-def cross_scores(rows: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Each picture's score [n] by a distance fitted on the pictures of all other groups."""
-    scores = np.zeros(len(rows))
-    for group in np.unique(groups):
-        inside = groups == group
-        scores[inside] = fit_distance(rows[~inside]).scores(rows[inside])
-    return scores
+def fit_scale(rescaled: Floats, proper: Floats) -> ScaleRule:
+    """Ridge regression of the octaves on means at each ratio [ratios, n, d]; 0 is the median of proper pictures [m, d]."""
+    rows, octaves = rescaled.reshape(-1, rescaled.shape[-1]), np.repeat(np.log2(RATIOS), rescaled.shape[1])
+    centre, spread = rows.mean(0), rows.std(0) + 1e-9
+    found = RidgeCV(PENALTIES).fit((rows - centre) / spread, octaves)
+    weights = found.coef_ / spread
+    return ScaleRule(weights, -float(np.median(proper @ weights)))
 
 
-def pooled_rows(network: Network, pictures: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float64]]:
-    """Each question's pooled outputs [n, d] of pictures uint8 [h, w, 3]."""
-    rows: dict[str, list[NDArray[np.float64]]] = {question: [] for question in QUESTIONS}
-    for picture in pictures:
-        outputs = network.run(picture)
-        for question, (output, statistics) in QUESTIONS.items():
-            rows[question].append(pooled(outputs[output], network.outputs[output], statistics))
-    return {question: np.stack(found) for question, found in rows.items()}
+def _folds(groups: NDArray[np.str_]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    several = min(FOLDS, len(np.unique(groups)))
+    if several < 2:
+        everything = np.arange(len(groups))
+        return [(everything, everything)]
+    return list(GroupKFold(several).split(groups, groups=groups))
 
 
-def picture_limits(pictures: Sequence[NDArray[np.uint8]]) -> dict[str, float]:
-    """Limits of the first question: twice as far as any proper picture, darkest and brightest by general rule."""
-    seen = [asdict(picture_statistics(picture)) for picture in pictures]
+def fit_gate(outputs: Outputs, which: NDArray[np.int64] | None = None) -> FittedGate:
+    """Fit on all pictures or on those with the given indexes."""
+    which = np.arange(len(outputs)) if which is None else which
+    both = outputs.both(which)
+    shown = np.isin(outputs.of_rescaled, which)
+    rescaled, rescaled_groups = outputs.rescaled[:, shown], outputs.groups[outputs.of_rescaled[shown]]
+    width = outputs.means[MADE].shape[1]
+    units: dict[str, list[Floats]] = {question: [] for question in QUESTIONS}
+    alike: list[Floats] = []
+    for rest, held in _folds(outputs.groups[which]):
+        near = ~np.isin(rescaled_groups, np.unique(outputs.groups[which][held]))
+        if not near.any() or near.all():
+            near = np.ones(len(near), bool)
+        spaces = {q: fit_space(outputs.means[q][which[rest]]) for q in LAYERS}
+        for question, space in spaces.items():
+            units[question].append(space.scores(outputs.means[question][which[held]]))
+        units[SCALE].append(np.abs(fit_scale(rescaled[:, near], both[rest]).octaves(both[held])))
+        centres = rescaled[:, near, :width].mean(1)
+        far = rescaled[:, ~near, :width] if not near.all() else rescaled[..., :width]
+        alike += [spaces[MADE].scores(r - c + spaces[MADE].centre) for r, c in zip(far, centres, strict=True)]
+    unit = {question: float(np.quantile(np.concatenate(found), UNIT)) for question, found in units.items()}
+    cells_here = np.isin(outputs.of_cell, which)
+    rows, of_row = outputs.cells[cells_here], outputs.of_cell[cells_here]
+    cell_space = fit_space(rows[:: max(1, len(rows) // CELLS_FITTED)])
+    worst = np.zeros(len(outputs))
+    np.maximum.at(worst, of_row, cell_space.scores(rows))
+    return FittedGate(
+        spaces={q: fit_space(outputs.means[q][which]).in_units_of(unit[q]) for q in LAYERS},
+        scale=fit_scale(rescaled, both),
+        octaves=unit[SCALE],
+        centres=rescaled[..., :width].mean(1),
+        alike=float(np.quantile(np.concatenate(alike), ALIKE)) / unit[MADE],
+        cells=cell_space,
+        cell_limit=float(np.quantile(worst[which], PARTLY)),
+    )
+
+
+def cross_scores(outputs: Outputs) -> dict[str, Floats]:
+    """Each question's score [pictures] of every picture by a gate that was fitted without its group."""
+    found = {question: np.zeros(len(outputs)) for question in QUESTIONS}
+    for group in np.unique(outputs.groups):
+        inside = outputs.groups == group
+        fitted = fit_gate(outputs, np.flatnonzero(~inside))
+        for question, scores in fitted.scores(outputs.both(inside)).items():
+            found[question][inside] = scores
+    return found
+
+
+def rescaled_indexes(count: int) -> NDArray[np.int64]:
+    """Which of so many pictures are read at other magnifications too: evenly spread ones."""
+    return np.arange(count)[:: max(1, -(-count // RESCALED))]
+
+
+def collect(
+    network: Network, images: Sequence[Image], sources: Sequence[NDArray[np.uint8]], groups: NDArray[np.str_]
+) -> Outputs:
+    """Run the network on images as it reads them, and on those of `rescaled_indexes`, whose pixels at their files' own
+    size are `sources`, at other magnifications."""
+
+    def grids(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        read = network.run(pixels)
+        return {question: cells(read[output], network.outputs[output]) for question, output in LAYERS.items()}
+
+    seen = [grids(image.pixels) for image in images]
+    some = [coarse(grid[MADE]).reshape(-1, grid[MADE].shape[-1]) for grid in seen]
+    chosen = rescaled_indexes(len(images))
+    rescaled = []
+    for ratio in RATIOS:
+        at_ratio = []
+        for index, source in zip(chosen, sources, strict=True):
+            height, width, _ = images[index].pixels.shape
+            grid = grids(magnified(source, ratio, width, height))
+            at_ratio.append(np.concatenate([mean_of(grid[question]) for question in LAYERS]))
+        rescaled.append(at_ratio)
+    return Outputs(
+        means={q: np.array([mean_of(grid[q]) for grid in seen], np.float64) for q in LAYERS},
+        groups=groups,
+        cells=np.concatenate(some).astype(np.float64),
+        of_cell=np.repeat(np.arange(len(some)), [len(each) for each in some]),
+        rescaled=np.array(rescaled, np.float64),
+        of_rescaled=chosen,
+    )
+
+
+def picture_limits(images: Sequence[Image]) -> dict[str, float]:
+    """Limits of the first question: twice as far as any proper picture, darkest and brightest by general rule. What is
+    softer than any proper picture may look enlarged for want of focus."""
+    seen = [asdict(picture_statistics(image.pixels)) for image in images]
     least = {name: min(row[name] for row in seen) for name in seen[0]}
     brightest = max(row["luminance"] for row in seen)
-    return {
+    limits = {
         "min_contrast": least["contrast"] / MARGIN,
         "min_tissue": least["tissue"] / MARGIN,
         "min_luminance": min(DARKEST, least["luminance"] / MARGIN),
         "max_luminance": max(BRIGHTEST, brightest),
         "min_sharpness": least["sharpness"] / MARGIN,
+        "soft_below": least["sharpness"],
+        "min_source_px": min(image.width * image.height for image in images) / MARGIN**2,
     }
+    return {name: float(limit) for name, limit in limits.items()}

@@ -26,6 +26,8 @@ from training.folding import prepare
 
 SIGNATURE = "read"
 OUTPUTS = ("early", "middle", "features")
+GATE_OUTPUTS = ("early", "middle")
+CELL_PX = 32
 PIXEL_QUANTIZATION = (1 / networks.PIXEL_SCALE, int(networks.PIXEL_MEAN))
 HEAD_BITS = 20
 
@@ -39,6 +41,17 @@ class IntegerHead:
     scale_log2: int
 
 
+def box_outputs(model: keras.Model, outputs: Sequence[str] = OUTPUTS) -> keras.Model:
+    """The network with the outputs that the box gets: what only the gate looks at is averaged down to cells of 32 px in
+    the graph, where that costs next to nothing."""
+    strides = networks.output_strides(model)
+    tensors = {name: model.output[name] for name in outputs}
+    for name in tensors.keys() & set(GATE_OUTPUTS):
+        if side := CELL_PX // strides[name]:
+            tensors[name] = keras.layers.AveragePooling2D(side, name=f"{name}_cells")(tensors[name])
+    return keras.Model(model.input, tensors)
+
+
 def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: Sequence[str] = OUTPUTS) -> bytes:
     """The integer network as a `.tflite` file, its ranges taken from representative pictures uint8 [h, w, 3],
     its biases corrected on them (`training/folding.py`).
@@ -46,7 +59,7 @@ def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: 
     Raises `QuantizationError` if an operation on floats is left or pixels wouldn't go in as they are.
     """
     model = prepare(model, pictures)
-    tail = keras.Model(model.input, {name: model.output[name] for name in outputs})
+    tail = box_outputs(model, outputs)
     height, width, _ = pictures[0].shape
 
     def representative() -> Iterator[dict[str, NDArray[np.float32]]]:

@@ -86,7 +86,12 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class GateRule:
+    """The promise that at most `alpha` of proper pictures are refused, with `confidence`; `unit` is what is exchangeable:
+    the patient (the samples' group), or the picture where a set knows no patients."""
+
     alpha: float
+    confidence: float
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "augmentation.contrast": (0, 1),
     "augmentation.blur": (0, 1),
     "gate.alpha": (0.001, 0.5),
+    "gate.confidence": (0.5, 0.999),
     "quantization.max_accuracy_loss": (0, 1),
     "quantization.min_agreement": (0, 1),
     "quantization.rescue_epochs": (0, 100),
@@ -150,6 +156,7 @@ RANGES: dict[str, tuple[float, float]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "split.scheme": ("folds", "leave-one-group-out"),
     "fit.balance": ("none", "weights", "groups", "sampling", "focal"),
+    "gate.unit": ("patient", "picture"),
 }
 
 # What may be left out of a recipe, and what holds then.
@@ -165,7 +172,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "rotation_deg": 180, "scale": 0.3, "stain": 0.25, "brightness": 0.15, "contrast": 0.2, "blur": 0.5,
         "upright": False,
     },
-    "gate.": {"alpha": 0.025},
+    "gate.": {"alpha": 0.05, "confidence": 0.9, "unit": "patient"},
     "quantization.": {"max_accuracy_loss": 0.002, "min_agreement": 0.995, "rescue_epochs": 0},
     "": {"split": {}, "network": {}, "augmentation": {}, "gate": {}, "quantization": {}},
 }  # fmt: skip

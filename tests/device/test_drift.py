@@ -19,7 +19,7 @@ from conftest import BUNDLE, KEYS
 
 from device.bundle import Bundle
 from device.drift import ALARM, BINS, SITTING_MOST, Counts, DriftLog, Watch, bin_of, calibration_sizes, gaps
-from device.gate import MADE, PICTURE, SHOWS, Answer, Verdict, conformal_p
+from device.gate import MADE, PICTURE, SCALE, SHOWS, Answer, Verdict, conformal_p
 from device.reading import Reading
 
 START = datetime(2026, 1, 5, 9, 0)
@@ -221,6 +221,6 @@ def test_a_state_of_another_version_is_begun_anew(log: DriftLog, bundle: Bundle,
 
 def test_the_bundles_gate_says_on_how_many_each_question_was_calibrated(bundle: Bundle) -> None:
     sizes: dict[str, Any] = calibration_sizes(bundle)
-    assert sizes.keys() == {MADE, SHOWS}
+    assert sizes.keys() == {SCALE, MADE, SHOWS}
     assert all(size >= BINS for size in sizes.values())
     assert ALARM / 1000 == 100  # the words of the health page: 1 in 1,000 for each 100 sittings

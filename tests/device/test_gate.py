@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from conftest import SAMPLES
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from device.gate import Answer, Verdict, conformal_p, conformal_threshold, picture_statistics, pooled
+from device.gate import Answer, Verdict, cells, coarse, conformal_p, mean_of, picture_statistics
+from device.image import Limits, decode
+from device.reading import Reader
 from device.runtime import Quantization
+from training.magnification import magnified
 from training.phantoms import KINDS, draw
 
 
-@pytest.mark.parametrize(("n", "alpha"), [(40, 0.025), (100, 0.05), (19, 0.05), (500, 0.1)])
-def test_exchangeable_pictures_are_refused_at_most_at_alpha(n: int, alpha: float) -> None:
-    """Split-conformal: over many calibration sets, a new score of the same law passes with probability ≥ 1 − alpha."""
-    chance = np.random.default_rng(n)
-    refused = []
-    for _ in range(4000):
-        scores = chance.gamma(2.0, size=n + 1)
-        refused.append(scores[-1] > conformal_threshold(np.sort(scores[:-1]), alpha))
-    assert np.mean(refused) <= alpha + 3 * np.sqrt(alpha / 4000)
-    assert np.mean(refused) >= alpha - 1 / (n + 1) - 3 * np.sqrt(alpha / 4000)
+@pytest.fixture(scope="module")
+def accepted_sample() -> bytes:
+    """A drawn picture that the shipped gate takes for proper."""
+    return (SAMPLES / "texture-benign.jpg").read_bytes()
 
 
-def test_threshold_and_p_value_say_the_same() -> None:
-    calibration = np.arange(1.0, 41.0)
-    for alpha in (0.01, 0.024, 0.025, 0.05, 0.2):
-        threshold = conformal_threshold(calibration, alpha)
-        for score in np.arange(0.0, 42.0, 0.5):
-            assert (score > threshold) == (conformal_p(score, calibration) < alpha - 1e-12)
+def as_png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
-def test_too_few_calibration_pictures_refuse_nothing() -> None:
-    assert conformal_threshold(np.arange(10.0), 0.05) == float("inf")
+def test_the_p_value_counts_what_is_at_least_as_strange() -> None:
+    calibration = np.arange(1.0, 40.0)
+    assert conformal_p(40.0, calibration) == 1 / 40
+    assert conformal_p(39.0, calibration) == 2 / 40
+    assert conformal_p(0.5, calibration) == 1
 
 
-def test_pooling_matches_floats() -> None:
+def test_cells_and_their_means_are_in_real_units() -> None:
     output = np.random.default_rng(0).integers(-128, 128, (5, 7, 3)).astype(np.int8)
     real = (output.astype(float) + 4) * 0.5
-    expected = np.concatenate([real.mean((0, 1)), real.std((0, 1))])
-    assert np.allclose(pooled(output, Quantization(0.5, -4), ("mean", "std")), expected)
+    grid = cells(output, Quantization(0.5, -4))
+    assert np.allclose(grid, real)
+    assert np.allclose(mean_of(grid), real.mean((0, 1)))
+    assert coarse(grid).shape == (3, 4, 3)
+    assert np.allclose(coarse(grid)[1, 2], real[2:4, 4:6].mean((0, 1)))
+    assert np.allclose(coarse(grid)[2, 3], real[4, 6])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,3 +71,59 @@ def test_a_rare_but_accepted_picture_is_read_with_caution() -> None:
     assert Verdict((common, Answer("shows", True, 1.9, 2.0, 0.03)), None).caution
     assert not Verdict((common,), None).caution
     assert not Verdict((Answer("shows", False, 3.0, 2.0, 0.01),), "unknown_content").caution
+
+
+def test_a_picture_that_is_foreign_in_a_part_is_read_with_caution() -> None:
+    plain = Answer("made", True, 0.5, 1.2, 0.4)
+    strange = np.array([[0.4, 1.3]], np.float32)
+    assert Verdict((plain,), None, strangeness=strange).caution
+    assert not Verdict((plain,), None, strangeness=strange / 2).caution
+
+
+# What is done to a proper picture, and what the gate must call it. The gate of the shipped model, on its own samples.
+WRONGS = {
+    "black": (lambda p: p // 12, "exposure", "dark"),
+    "white": (lambda p: np.full_like(p, 255), "blank", None),
+    "inverted": (lambda p: 255 - p, "wrong_stain_or_scanner", None),
+    "grey": (lambda p: np.repeat(p.mean(2, keepdims=True), 3, 2).astype(np.uint8), "wrong_stain_or_scanner", None),
+    "out of focus": (
+        lambda p: np.asarray(Pillow.fromarray(p).filter(ImageFilter.GaussianBlur(4))),
+        "blurred",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONGS)
+def test_a_spoilt_picture_is_refused_with_its_reason(wrong: str, reader: Reader, accepted_sample: bytes) -> None:
+    spoil, reason, variant = WRONGS[wrong]
+    verdict = reader.read(as_png(spoil(decode(accepted_sample, Limits()).pixels))).verdict
+    assert (verdict.reason, verdict.variant) == (reason, variant)
+
+
+def test_a_thumbnail_is_too_small(reader: Reader, accepted_sample: bytes) -> None:
+    small = Pillow.fromarray(decode(accepted_sample, Limits()).pixels).resize((120, 90))
+    assert reader.read(as_png(np.asarray(small))).verdict.reason == "too_small"
+
+
+@pytest.mark.parametrize("ratio", [0.4, 2.5])
+def test_another_magnification_is_told_with_its_ratio(ratio: float, reader: Reader, accepted_sample: bytes) -> None:
+    """Within a third of an octave, on a drawn picture that the gate takes for proper at its own magnification."""
+    pixels = decode(accepted_sample, Limits()).pixels
+    height, width, _ = pixels.shape
+    verdict = reader.read(as_png(magnified(pixels, ratio, width, height))).verdict
+    assert verdict.reason == "wrong_magnification"
+    assert verdict.magnification == pytest.approx(ratio, rel=0.3)
+
+
+def test_a_foreign_part_is_pointed_at(reader: Reader, accepted_sample: bytes) -> None:
+    pixels = decode(accepted_sample, Limits()).pixels.copy()
+    height, width, _ = pixels.shape
+    chance = np.random.default_rng(0)
+    pixels[: height // 3, : width // 3] = chance.integers(0, 256, (height // 3, width // 3, 3))
+    strangeness = reader.read(as_png(pixels)).verdict.strangeness
+    assert strangeness is not None
+    rows, columns = np.argwhere(strangeness > 1).T / np.array(strangeness.shape)[:, None]
+    assert len(rows) > 0
+    assert rows.max() < 0.5
+    assert columns.max() < 0.5

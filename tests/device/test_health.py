@@ -45,7 +45,7 @@ def test_each_reading_is_counted_with_its_reason(client: FlaskClient, goldens: l
     assert {row["code"]: row["count"] for row in model["lately"]["reasons"]} == {
         reason: sum(each == reason for _, each in goldens) for _, reason in goldens if reason
     }
-    assert [sum(asked["counts"]) for asked in model["p_values"]] == [len(goldens)] * 2
+    assert [sum(asked["counts"]) for asked in model["p_values"]] == [len(goldens)] * 3
 
 
 def test_the_pages_own_samples_and_bad_files_are_not_counted(client: FlaskClient) -> None:
@@ -112,5 +112,5 @@ def test_the_page_uses_each_of_its_words_and_has_all_that_it_uses() -> None:
     states = {
         f"watch_{state}_{part}" for state in ("few", "steady", "watching", "changed") for part in ("title", "detail")
     }
-    advice = {f"{question}_next_step" for question in ("made", "shows", "alike")}
+    advice = {f"{question}_next_step" for question in ("scale", "made", "shows", "alike")}
     assert known == used | states | advice

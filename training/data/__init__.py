@@ -20,7 +20,7 @@ from training.data.adapters.folder import FOLDER
 from training.data.adapters.idc import IDC
 from training.data.adapters.mini_mias import MINI_MIAS
 from training.data.leaks import check_leaks
-from training.data.pictures import LIMITS, PICTURES, load_pixels, picture_bytes
+from training.data.pictures import LIMITS, PICTURES, load_images, load_pixels, picture_bytes
 from training.data.sample import Sample, labels_of
 from training.data.splits import CALIBRATION, TEST, TRAINING, Fold, Split, make_folds, split_samples
 from training.errors import DataError
@@ -41,6 +41,7 @@ __all__ = [
     "find_samples",
     "labels_of",
     "list_samples",
+    "load_images",
     "load_pixels",
     "make_folds",
     "picture_bytes",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from device.image import Limits, decode
+from device.image import Image, Limits, decode
 from training.data.sample import COLUMN, MOSAIC, ROW, Sample
 
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
@@ -83,6 +83,11 @@ def picture_bytes(folder: Path, sample: Sample) -> bytes:
     return _png(_whole(path)[top:bottom, left:right])
 
 
+def load_images(folder: Path, samples: Sequence[Sample], area_px: int | None) -> list[Image]:
+    """Each sample decoded as the box does, for a network's area or, with None, at its own size."""
+    return [decode(picture_bytes(folder, sample), LIMITS, area_px) for sample in counted(samples, "decode")]
+
+
 def load_pixels(folder: Path, samples: Sequence[Sample], area_px: int) -> list[NDArray[np.uint8]]:
     """Each sample's pixels, uint8 [h, w, 3], as the box's network would see them."""
-    return [decode(picture_bytes(folder, sample), LIMITS, area_px).pixels for sample in counted(samples, "decode")]
+    return [image.pixels for image in load_images(folder, samples, area_px)]

@@ -68,6 +68,20 @@ def _counted(metrics: Mapping[str, Any]) -> str:
     return told + (f" {unreadable} more could not be read." if unreadable else "")
 
 
+def _promised(promise: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    units = {"patient": "patients", "picture": "pictures, each taken for a patient of its own as the set names none"}
+    scores = {
+        "unseen": "scored by networks and gates that had seen neither",
+        "cross-fitted": "scored by gates that were fitted without them, on the network that ships",
+    }
+    return (
+        f"Refuses at most {number('refused', promise['alpha'])} of proper pictures, with {promise['confidence']:.0%} confidence "
+        f"(n = {promise['n']} {units[promise['unit']]}; {scores[promise['scores']]}). It holds for pictures of new patients\n"
+        f"made and chosen like those under Data. In the measurement above {number('refused', metrics['refused']['value'])} were "
+        "refused, by gates fitted on fewer."
+    )
+
+
 def write_card(manifest: Mapping[str, Any]) -> str:
     """Markdown, from a manifest whose `metrics` are `training.evaluation.metrics.summary` with the `scheme` in words."""
     metrics, provenance = manifest["metrics"], manifest["provenance"]
@@ -101,9 +115,8 @@ Rows are the true class, columns the predicted one.
 {_confusion(metrics, names)}
 
 ## Gate
-Each of the questions "made like" and "shows" refuses when fewer than {number("refused", gate["made"]["alpha"])}
-of proper pictures are expected to be as strange (cross-conformal over groups; it holds for pictures exchangeable with
-the {len(gate["made"]["calibration_scores"])} that it was fitted on). Temperature {calibration["temperature"]:.2f}, from
+{_promised(gate["promise"], metrics)}
+Temperature {calibration["temperature"]:.2f}, from
 {calibration["n"]} pictures that the network wasn't trained on.
 
 ## Limits of use

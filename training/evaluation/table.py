@@ -6,7 +6,8 @@
 | group, fold | what stays together in a split (patient); in which fold it was tested |
 | label, prediction | class ids: true (missing where unknown), most likely by the integer network |
 | width, height, latency_ms | px of the picture as uploaded; decoding to verdict |
-| reason, caution, p_made, p_shows | the gate: code of a refusal, accepted but rare, its two p-values |
+| reason, caution | the gate: code of a refusal; accepted but rare |
+| p_Q, score_Q | for each of the gate's questions Q but `picture`: p-value and score |
 | error | code of the error of a picture that could not be read; its numbers are missing then |
 | logit_K, p_K | for each class K: the integer network's logit and calibrated probability |
 | float_logit_K | for each class K: the float network's logit, missing where it wasn't computed |
@@ -24,14 +25,15 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from device.errors import ImageError
-from device.gate import MADE, SHOWS
+from device.gate import MADE, SCALE, SHOWS
 from device.reading import Reader, Reading
 from training.data import Sample, picture_bytes
 from training.errors import DataError, TableError
 
 UNREADABLE = "file_unreadable"
 TEXTS = ("file", "box", "group", "label", "fold", "reason", "prediction", "error")
-NUMBERS = ("width", "height", "p_made", "p_shows", "latency_ms")
+QUESTIONS = (SCALE, MADE, SHOWS)
+NUMBERS = ("width", "height", *(f"{kind}_{name}" for kind in ("p", "score") for name in QUESTIONS), "latency_ms")
 KINDS = ("logit", "p", "float_logit")
 
 
@@ -65,17 +67,17 @@ def _row(sample: Sample, found: Reading | str, labels: Sequence[str], fold: str)
     }
     if isinstance(found, str):
         return row | {"error": found}
-    p_values = {answer.question: answer.p_value for answer in found.verdict.answers}
     row |= {
         "width": found.image.width,
         "height": found.image.height,
         "reason": found.verdict.reason,
         "caution": found.verdict.caution,
-        "p_made": p_values.get(MADE),
-        "p_shows": p_values.get(SHOWS),
         "prediction": labels[int(found.maps.logits.argmax())],
         "latency_ms": found.timings_ms["total"],
     }
+    answers = {answer.question: answer for answer in found.verdict.answers}
+    row |= {f"p_{name}": answers[name].p_value for name in QUESTIONS}
+    row |= {f"score_{name}": answers[name].score for name in QUESTIONS}
     row |= dict(zip(class_columns("logit", labels), found.maps.logits, strict=True))
     return row | dict(zip(class_columns("p", labels), found.probabilities, strict=True))
 

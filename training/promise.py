@@ -1,0 +1,69 @@
+"""What a gate may promise: "refuses at most this share of proper pictures, with this confidence".
+
+The statement is about pictures of new patients. Patients are what is exchangeable, so a patient's share of refused
+pictures is one draw, however many pictures it has. The threshold is the lowest at which an upper confidence bound of the
+mean share stays under the promised one (risk-controlling prediction sets, Bates et al. 2021). The bound is exact (binomial) where each
+patient has one picture, and otherwise by betting (Waudby-Smith and Ramdas 2024): were the mean share `alpha` or
+more, a gambler who bets that shares are smaller would multiply the stake by 20 once in 20 times at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import binom
+
+BETS = np.linspace(0.05, 0.95, 19)  # of the largest bet that can't lose all, each with an equal part of the stake
+
+
+@dataclass(frozen=True)
+class Promise:
+    """At most `alpha` of proper pictures score over `threshold`, with `confidence`, from `units` patients (or pictures)."""
+
+    alpha: float
+    confidence: float
+    units: int
+    threshold: float
+
+
+def p_value(shares: NDArray[np.float64], alpha: float) -> float:
+    """How likely shares [patients], each 0…1, so low or lower are if their mean is `alpha` or more: an upper bound."""
+    if np.isin(shares, (0.0, 1.0)).all():
+        return float(binom.cdf(shares.sum(), len(shares), alpha))
+    stakes = np.exp(np.log1p(BETS[:, None] / (1 - alpha) * (alpha - shares)).sum(1))
+    return float(min(1.0, 1.0 / stakes.mean()))
+
+
+def _least_alpha(shares: NDArray[np.float64], confidence: float) -> float:
+    """The least alpha that shares [patients] can promise."""
+    if p_value(shares, 1 - 1e-9) > 1 - confidence:
+        return 1.0
+    return float(brentq(lambda alpha: p_value(shares, alpha) - (1 - confidence), 1e-9, 1 - 1e-9))
+
+
+def promise(scores: NDArray[np.float64], patients: NDArray[np.str_], alpha: float, confidence: float) -> Promise:
+    """The lowest threshold on scores [pictures] that keeps the promise; infinite scores are refused by any.
+
+    Where the patients can't carry it even at the greatest finite score, that is the threshold and `alpha` what it promises.
+    """
+    names, index = np.unique(patients, return_inverse=True)
+    pictures = np.bincount(index)
+
+    def shares(threshold: float) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(index, weights=scores > threshold, minlength=len(names)) / pictures)
+
+    thresholds = np.unique(scores[np.isfinite(scores)])
+    if p_value(shares(thresholds[-1]), alpha) > 1 - confidence:
+        alpha = _least_alpha(shares(thresholds[-1]), confidence)
+        return Promise(alpha, confidence, len(names), float(thresholds[-1]))
+    low, high = 0, len(thresholds) - 1  # the p-value falls as the threshold rises: bisect
+    while low < high:
+        between = (low + high) // 2
+        if p_value(shares(thresholds[between]), alpha) <= 1 - confidence:
+            high = between
+        else:
+            low = between + 1
+    return Promise(alpha, confidence, len(names), float(thresholds[high]))

@@ -91,7 +91,7 @@ def read_tiles(reader: Reader, tiles: Tiles, png: bytes, steps: Sequence[float])
         raise DataError(f"the section of {tiles.patient} is no larger than a field")
     outcome = reading.verdict.reason or ("caution" if reading.caution else "accepted")
     values = reading.maps.values[..., CARCINOMA]
-    rows = [_row(tiles, STEPS, values, reading.maps.logits[CARCINOMA], reading.section, outcome, seconds)]
+    rows = [measure(tiles, STEPS, values, reading.maps.logits[CARCINOMA], reading.section, outcome, seconds)]
     area_px = reader.bundle.manifest["preprocessing"]["area_px"]
     for count in steps:
         start = perf_counter()
@@ -101,13 +101,16 @@ def read_tiles(reader: Reader, tiles: Tiles, png: bytes, steps: Sequence[float])
         maps = reader.head.section_maps(section.features)
         seconds = perf_counter() - start + reading.timings_ms["decode"] / 1e3
         outcome = verdict.reason or ("caution" if section.caution or verdict.caution else "accepted")
-        rows.append(_row(tiles, count, maps.values[..., CARCINOMA], maps.logits[CARCINOMA], section, outcome, seconds))
+        rows.append(
+            measure(tiles, count, maps.values[..., CARCINOMA], maps.logits[CARCINOMA], section, outcome, seconds)
+        )
     return rows
 
 
-def _row(
+def measure(
     tiles: Tiles, steps: float, values: NDArray[np.float64], logit: float, section: Section, outcome: str, seconds: float
 ) -> SectionRow:  # fmt: skip
+    """A section's row from its map of carcinoma, float64 [rows, columns], whose grid covers that of the tiles."""
     at = np.argwhere(tiles.grid != MISSING)
     truth = tiles.labels[tuple(at.T)]
     cells = (at + 0.5) * np.array(values.shape) / np.array(tiles.grid.shape)

@@ -203,6 +203,29 @@ def test_a_picture_that_is_refused_for_a_part_of_it_shows_which(page: WebDriver,
     assert not visible(page, "section")
 
 
+@pytest.mark.parametrize(("foreign", "told"), [([2], "17% of the picture"), ([0, 1, 2, 3, 4, 5], "All of the picture")])
+def test_a_field_that_is_refused_is_hatched_only_where_a_part_of_it_is_foreign(
+    page: WebDriver, refused: Sample, foreign: list[int], told: str
+):
+    upload(page, refused.file)
+    values = [1.5 if cell in foreign else 0.5 for cell in range(6)]
+    where = {"rows": 2, "columns": 3, "values": values, "foreign": len(foreign) / 6}
+    page.execute_async_script(
+        """
+        const [reading, where, done] = arguments, picture = document.getElementById("refused-image");
+        reading.verdict.where = where;
+        import("/static/wheremap.js").then(({ showRefused }) => { showRefused(reading, picture); done(); });
+        """,
+        refused.reading,
+        where,
+    )
+    assert told in text(page, "refused-where")
+    partial = len(foreign) < 6
+    assert visible(page, "refused-foreign") == partial
+    if partial:
+        assert hatched(page, "refused-foreign", 2, 3) == [value > 1 for value in values]
+
+
 def test_a_refused_picture_gets_a_reason_and_a_next_step_but_no_class(page: WebDriver, refused: Sample):
     choose_sample(page, refused.id)
     reason = refused.reading["verdict"]["reason"]

@@ -13,7 +13,7 @@ from conftest import BUNDLE, KEYS, MODELS, SAMPLES
 
 from device.bundle import Bundle
 from device.cli import main
-from device.errors import BundleMissing, BundleTwice, UnknownModel
+from device.errors import BundleMissing, BundleTwice, FieldTooSmall, ImageTruncated, UnknownModel
 from device.gate import MADE, PICTURE, SHOWS, Answer, Verdict
 from device.golden import bundle_files, open_verified
 from device.image import Limits
@@ -98,6 +98,18 @@ def test_the_answer_says_what_each_model_said(router: Router, bundles: tuple[Bun
         assert [name for name, row in said.items() if row["chosen"]] == [document["model"]["id"]]
         assert document["verdict"]["accepted"] == any(row["accepted"] for row in said.values())
         assert all((row["reason"] is None) == row["accepted"] for row in said.values())
+
+
+def test_a_model_that_cannot_take_the_pictures_scale_has_no_say(router: Router, bundles: tuple[Bundle, ...]) -> None:
+    data = goldens(bundles[0])[0][0]
+    routed = router.read(data, um_per_px=1.68)
+    said = {row["model"]: row["reason"] for row in routed.as_json("en")["routing"]}
+    assert said["busi"] == "field_too_small"  # ultrasound of a millimetre
+    assert "busi" not in {opinion.model for opinion in routed.opinions}
+    with pytest.raises(FieldTooSmall):
+        router.read(data, "busi", um_per_px=1.68)
+    with pytest.raises(ImageTruncated):
+        router.read(data[:-100])
 
 
 def test_a_model_may_be_named(router: Router, bundles: tuple[Bundle, ...]) -> None:

@@ -297,3 +297,10 @@ def test_on_the_command_line_a_section_is_told_in_words_and_drawn(
     assert Pillow.open(overlay).size == (2 * FIELD[0], 2 * FIELD[1])
     assert main([*arguments, "--um-per-px", "0"]) == 1
     assert "The size of a pixel" in capsys.readouterr().err
+
+
+def test_the_size_of_a_pixel_changes_nothing_where_the_picture_already_has_the_models_scale(
+    reader: Reader, scale: float
+) -> None:
+    field = png(mosaic([[KNOWN[1]]]))
+    assert np.array_equal(reader.read(field, scale).maps.values, reader.read(field).maps.values)

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import KEYS, MODELS
+from conftest import BUNDLE, KEYS, MODELS
 from sklearn.metrics import roc_auc_score
 
 from device.atlas import Atlas, open_atlas
 from device.bundle import Bundle
 from device.errors import AtlasInvalid, AtlasOfOtherModel
 from device.reading import Reader
+from training.cli import main
 from training.data.adapters.idc import TILE_PX
 from training.data.sample import MOSAIC, Sample
 from training.dissect.atlas import Origin, make_atlas, ranked, write_atlas
@@ -214,6 +215,20 @@ def test_figures_of_one_atlas_and_patches_of_another(
     assert [len(said["patches"]) for said in made["units"].values()] == [1, 1]
     assert made["units"][str(units[0])]["selectivity"] == real.index["units"][str(units[0])]["selectivity"]
     assert 0 < made["figures"]["covered"] < real.index["figures"]["covered"]
+
+
+def test_the_command_writes_the_page_and_the_atlas(
+    subjects: Subjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training.dissect.subjects.phantom_subjects", lambda *_: subjects)
+    command = ["dissect", str(BUNDLE), "phantoms", "--keys", str(KEYS), "--units", "3", "--patches", "1"]
+    assert main([*command, "--out", str(tmp_path)]) == 0
+    assert "1280 units on 4 pictures" in capsys.readouterr().out
+    assert (tmp_path / "units.html").is_file()
+    again = ["--out", str(tmp_path / "again"), "--figures", str(tmp_path / "bach.atlas")]
+    assert main([*command, *again]) == 0
+    assert main([*command, "--figures", str(tmp_path / "none.atlas")]) == 1
+    assert "there is no atlas" in capsys.readouterr().err
 
 
 def test_the_page_fetches_nothing(reader: Reader, atlas: Atlas, tmp_path: Path) -> None:

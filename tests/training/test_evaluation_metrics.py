@@ -13,7 +13,7 @@ from device.maps import softmax
 from training.errors import TableError
 from training.evaluation.metrics import by_fold, by_patient, calibrate_folds, compare, summary
 from training.evaluation.resampling import auroc, interval, patient_weights
-from training.evaluation.table import class_columns, columns
+from training.evaluation.table import NUMBERS, class_columns, columns
 
 LABELS = ("benign", "malignant")
 
@@ -35,7 +35,7 @@ def drawn_table(
     table["label"] = [LABELS[k] for k in truth]
     table["prediction"] = [LABELS[int(x > 0.5)] for x in p]
     table["caution"] = False
-    table[["width", "height", "p_made", "p_shows", "latency_ms"]] = [50.0, 50.0, 0.5, 0.5, 20.0]
+    table[list(NUMBERS)] = 0.5
     logits = np.stack([np.zeros(n), np.log(p / (1 - p))], 1)
     table[class_columns("logit", LABELS)] = logits
     table[class_columns("p", LABELS)] = softmax(logits)

@@ -1,4 +1,4 @@
-"""`loupe-train gate-report` and `loupe-train gate-layers`."""
+"""`loupe-train gate-report`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,10 @@ from pathlib import Path
 from training.commands.options import Command, add_bundle, add_foreign, add_recipe, open_reader, recipe_and_data
 
 
-def add_layers_arguments(parser: argparse.ArgumentParser) -> None:
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     add_bundle(parser)
     add_foreign(parser)
-
-
-def layers(arguments: argparse.Namespace) -> None:
-    from training.gate_layers import gate_layers
-
-    recipe, data = recipe_and_data(arguments)
-    print(gate_layers(open_reader(arguments, recipe), recipe, data, arguments.foreign))
-
-
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    add_layers_arguments(parser)
     parser.add_argument(
         "--readings", type=Path, help="proper pictures, as crossval read them (default runs/RECIPE-crossval)"
     )
@@ -40,7 +29,4 @@ def report(arguments: argparse.Namespace) -> None:
 
 COMMANDS = (
     Command("gate-report", "how often the gate refuses proper and foreign pictures", add_report_arguments, report),
-    Command(
-        "gate-layers", "measure which of the network's layers tells foreign pictures best", add_layers_arguments, layers
-    ),
 )

@@ -36,6 +36,7 @@ def drawn_table(
     table["prediction"] = [LABELS[int(x > 0.5)] for x in p]
     table["caution"] = False
     table[list(NUMBERS)] = 0.5
+    table["latency_ms"] = 20.0
     logits = np.stack([np.zeros(n), np.log(p / (1 - p))], 1)
     table[class_columns("logit", LABELS)] = logits
     table[class_columns("p", LABELS)] = softmax(logits)

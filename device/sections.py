@@ -5,7 +5,8 @@ windows overlap by half, and each one's decision stands for the cell in its midd
 neighbours. Windows go one by one through the same network and the same gate as a field does; at the section's edge they
 are moved inwards, so nothing is ever padded.
 
-A window whose cell is bare glass is not read. One that the gate refuses is foreign and left out of the map. The section is
+A window whose cell is bare glass is not read. One that the gate refuses is foreign and left out of the map; unless most of
+it is glass: no model has learned from the tissue's edge, so nothing is said of it there. The section is
 
 - refused as blank when it has no window with tissue,
 - refused when more than half of its windows with tissue are foreign, for the reason of most of them,
@@ -39,7 +40,8 @@ WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read wh
 STEPS = 2  # windows that start within one window's side; docs/evaluation.md has what others give
 MULTIPLE_PX = 32
 LEAST_PX = 2 * MULTIPLE_PX
-GLASS_BELOW = 0.02  # share of a cell that is tissue; tiles that pathologists labelled have 0.08 and more
+GLASS_BELOW = 0.02  # share of a cell that is tissue; tiles that pathologists labelled have 0.05 and more
+EDGE_BELOW = 0.5  # share of a refused window that is tissue
 CAUTION_SHARE = 0.1
 GLASS, FOREIGN, READ = 0, 1, 2
 BLANK = "blank"
@@ -142,11 +144,14 @@ def grid_of(length: int, side: int, steps: float = STEPS) -> tuple[list[int], ND
     return np.clip(middles, 0, length - side).tolist(), borders
 
 
+def is_tissue(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where uint8 pixels [h, w, 3] absorb light in at least one channel, as the gate has it: bool [h, w]."""
+    return np.asarray(pixels.min(2) < 255 * 10**-TISSUE_DENSITY)
+
+
 def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of tissue in each cell of a strip, uint8 [h, w, 3] → float64 [cells]. Tissue is what absorbs light in at least
-    one channel, as the gate has it."""
-    absorbs = strip.min(2) < 255 * 10**-TISSUE_DENSITY
-    in_column = absorbs.mean(0)
+    """Share of tissue in each cell of a strip, uint8 [h, w, 3] → float64 [cells]."""
+    in_column = is_tissue(strip).mean(0)
     return np.asarray(np.add.reduceat(in_column, borders[:-1]) / np.diff(borders))
 
 
@@ -170,7 +175,7 @@ def read_section(
         ran = perf_counter()
         verdict = gate.judge(replace(image, pixels=pixels, width=source[0], height=source[1]), outputs)
         judged = perf_counter()
-        if verdict.reason != BLANK:
+        if verdict.accepted or (verdict.reason != BLANK and is_tissue(pixels).mean() >= EDGE_BELOW):
             verdicts[row, column] = verdict
             states[row, column] = READ if verdict.accepted else FOREIGN
         if verdict.accepted:

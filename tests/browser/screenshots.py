@@ -16,14 +16,17 @@ import json
 import sys
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
 
 from chromium import MISSING, as_phone, choose_sample, open_chromium, wait_for_state
+from drawn_section import UM_PER_PX, draw_section
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-PHONE_HEIGHT_PX, UNITS_HEIGHT_PX = 1500, 1400
+PHONE_HEIGHT_PX, UNITS_HEIGHT_PX, SECTION_HEIGHT_PX = 1500, 1400, 960
 SCALE = 0.75  # keeps the files small
 
 
@@ -42,6 +45,18 @@ def pick_samples(base: str) -> tuple[str, str]:
     if not accepted or not refused:
         sys.exit("The box must accept one sample without caution and refuse one.")
     return max(accepted)[1], refused[0]
+
+
+def draw_from(base: str, folder: Path) -> Path:
+    """A section of the samples that the box accepts, with one that it refuses."""
+    known, foreign, file = [], [], folder / "section.png"
+    for sample in json.load(urlopen(f"{base}/api/v1/samples"))["samples"]:
+        copy = folder / sample["file"]
+        copy.write_bytes(urlopen(base + sample["url"]).read())
+        reading = json.load(urlopen(Request(f"{base}/api/v1/readings", copy.read_bytes(), {"Content-Type": "image/*"})))
+        (known if reading["verdict"]["accepted"] else foreign).append(copy)
+    draw_section(known, foreign[0], file)
+    return file
 
 
 def shoot(driver: WebDriver, name: str, height_px: int | None = None) -> None:
@@ -66,6 +81,13 @@ def main(base: str) -> None:
             driver.get(f"{base}/?lang=en")
             choose_sample(driver, sample)
             shoot(driver, name)
+        driver.get(f"{base}/?lang=en")
+        driver.find_element(By.CSS_SELECTOR, "#advanced summary").click()
+        driver.find_element(By.ID, "um-per-px").send_keys(str(UM_PER_PX))
+        with TemporaryDirectory() as folder:
+            driver.find_element(By.ID, "picker").send_keys(str(draw_from(base, Path(folder))))
+            wait_for_state(driver, "done")
+        shoot(driver, "page-section", SECTION_HEIGHT_PX)
         driver.get(f"{base}/health?lang=en")
         shoot(driver, "health")
         driver.get(f"{base}/units?lang=en")

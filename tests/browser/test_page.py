@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from chromium import Sample, choose_sample, click, wait_for_state, wait_until
+from drawn_section import UM_PER_PX, draw_section
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -130,25 +131,19 @@ def hatched(page: WebDriver, canvas: str, rows: int, columns: int) -> list[bool]
 
 @pytest.fixture(scope="module")
 def section(samples: list[Sample], live_service: str, tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """Known samples side by side, with glass and something foreign among them, and its reading at 1.5 µm/px."""
+    """Samples side by side, with glass and something foreign among them, and its reading."""
     file = tmp_path_factory.mktemp("section") / "section.png"
-    known = [sample for sample in samples if sample.reading["verdict"]["accepted"]]
-    foreign = next(sample for sample in samples if sample.id == "foreign-landscape")
-    width, height = 512, 384
-    picture = Image.new("RGB", (5 * width, 3 * height), (246, 243, 247))
-    for place in range(12):
-        chosen = foreign if place == 11 else known[place % len(known)]
-        tile = Image.open(chosen.file).convert("RGB").resize((width, height))
-        picture.paste(tile, (place % 4 * width, place // 4 * height))
-    picture.save(file)
-    request = Request(f"{live_service}/api/v1/readings?um_per_px=1.5", file.read_bytes(), {"Content-Type": "image/png"})
+    known = [sample.file for sample in samples if sample.reading["verdict"]["accepted"]]
+    draw_section(known, next(sample.file for sample in samples if sample.id == "foreign-landscape"), file)
+    address = f"{live_service}/api/v1/readings?um_per_px={UM_PER_PX}"
+    request = Request(address, file.read_bytes(), {"Content-Type": "image/png"})
     return Sample("section", file, json.load(urlopen(request)))
 
 
 def test_a_section_shows_its_shares_and_leaves_glass_and_what_is_foreign_out_of_the_map(
     page: WebDriver, section: Sample
 ):
-    give_scale(page, "1,5")  # as one writes it in French
+    give_scale(page, str(UM_PER_PX).replace(".", ","))  # as one writes it in French
     assert upload(page, section.file) == "done"
     drawn, read, where = (section.reading[key] for key in ("class_map", "section", "verdict"))
     assert text(page, "section-words").startswith(f"Read as a section: {read['read']} windows read")
@@ -168,13 +163,13 @@ def test_a_section_shows_its_shares_and_leaves_glass_and_what_is_foreign_out_of_
 
 
 def test_a_place_of_a_section_that_is_not_in_the_map_says_why(page: WebDriver, section: Sample):
-    give_scale(page, "1.5")
+    give_scale(page, str(UM_PER_PX))
     upload(page, section.file)
     overlay = page.find_element(By.ID, "overlay")
     overlay.send_keys(Keys.ARROW_UP)
     for _ in range(20):
         overlay.send_keys(Keys.ARROW_RIGHT)
-    assert "bare glass" in text(page, "readout")
+    assert "glass or the tissue’s edge" in text(page, "readout")
 
 
 def test_a_size_that_no_pixel_has_is_told_and_can_be_put_right(page: WebDriver, accepted: Sample):
@@ -195,7 +190,7 @@ def test_a_picture_that_is_refused_for_a_part_of_it_shows_which(page: WebDriver,
         if place % 4:
             picture.paste(foreign, (place % 4 * 512, place // 4 * 384))
     picture.crop((0, 0, 2048, 1152)).save(tmp_path / "mostly.png")
-    give_scale(page, "1.5")
+    give_scale(page, str(UM_PER_PX))
     upload(page, tmp_path / "mostly.png")
     assert text(page, "verdict-kicker") == "REFUSED"
     assert visible(page, "refused-foreign")

@@ -202,6 +202,16 @@ def test_one_refused_window_in_twenty_is_no_cause_for_caution() -> None:
     assert section.count(READ) == 19
 
 
+def test_a_refused_window_that_is_mostly_glass_is_the_edge_of_the_tissue() -> None:
+    pixels = np.full((64, 320, 3), 120, np.uint8)
+    pixels[20:] = 250  # a third of each window is tissue
+    image = Image(pixels, 320, 64, "PNG", ())
+    reasons: list[str | None] = ["unknown_content"] * 9 + [None]
+    verdict, section = read_section(image, 64 * 64, Network(), Gate(reasons), 3)  # type: ignore[arg-type]
+    assert verdict.accepted
+    assert [section.count(state) for state in (GLASS, FOREIGN, READ)] == [9, 0, 1]
+
+
 def test_blank_windows_are_glass_and_do_not_count() -> None:
     verdict, section = judged(["blank"] * 8 + [None, "unknown_content"])
     assert verdict.accepted

@@ -27,7 +27,7 @@ def _small(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """[h, w, 3] in 0…1, a quarter of the size, sides multiples of the code's stride."""
     height, width = (max(1, round(side / REDUCED / STRIDE)) * STRIDE for side in pixels.shape[:2])
     resized = PIL.Image.fromarray(pixels).resize((width, height), PIL.Image.Resampling.BOX)
-    return np.asarray(resized, np.float32) / 255
+    return np.asarray(resized, np.float32) / np.float32(255)
 
 
 def _network() -> keras.Model:

@@ -5,6 +5,7 @@ its proper pictures. Corruptions are made of them. Foreign pictures are read by 
 numbers of the network's outputs, no picture: means and spreads over the picture, and means over the cells of a grid.
 
     OUT/FOLD/{fit,proper,teach,SET}.npz      a second run starts from these
+    OUT/FOLD/float/SET.npz, odin-SET.npy     the same of a few pictures by the float network
 """
 
 from __future__ import annotations
@@ -43,13 +44,15 @@ CELL_PX = 64
 FITTED, PROPER, CORRUPTED, TAUGHT = 1000, 150, 24, 4
 """At most so many pictures a fold: to fit on, to test, to corrupt of each kind, to teach the classifier of each kind."""
 FIT, PROPER_SET, TEACH = "fit", "proper", "teach"
-HEAD = "head.npz"
+HEAD, FLOAT, ODIN_OF = "head.npz", "float", "odin-"
+BESIDE_FLOAT = 8
+"""Pictures of each set that the float network reads too, the first ones."""
 
 # What decides the numbers that are kept, besides the run: with any of them changed, everything is read anew.
 CODE = (
     "device/gate.py", "device/image.py", "device/maps.py", "training/fit_gate.py", "training/foreign.py",
     "training/quantize.py", "training/folding.py", "training/ood/autoencoder.py", "training/ood/collect.py",
-    "training/ood/corruptions.py", "training/ood/sets.py",
+    "training/ood/corruptions.py", "training/ood/perturbation.py", "training/ood/sets.py",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +65,7 @@ class Collected:
     likewise, `cell_middle`, `cell_features` [m, channels]: means over a cell; `cell_map` [m, classes] of the class map;
     `cell_of` [m] is each cell's picture. `logits` [n, classes]. `ssim` [m]: the autoencoder's. `gate` [n]: the shipping
     gate's score, its question that is furthest over its threshold, of which 1 is the threshold; `refused` [n] bool.
-    `network_ms`, `gate_ms`, `ssim_ms` [n]. `label` [n], −1 for foreign pictures; `unit` [n]: what a resampling keeps together.
+    `network_ms`, `gate_ms`, `ssim_ms` [n]. `label` [n], −1 for foreign pictures; `unit` [n]: what is resampled together.
     """
 
     early: NDArray[np.float32]
@@ -100,7 +103,11 @@ class Collected:
         """Cells take half precision: four hundredths of a per cent, far below the steps of 8 bits."""
         file.parent.mkdir(parents=True, exist_ok=True)
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        half = {name: array.astype(np.float16) for name, array in arrays.items() if name.startswith("cell_") and array.ndim == 2}
+        half = {
+            name: array.astype(np.float16)
+            for name, array in arrays.items()
+            if name.startswith("cell_") and array.ndim == 2
+        }
         written = file.with_suffix(".part.npz")
         np.savez(written, **(arrays | half))
         written.replace(file)
@@ -217,19 +224,20 @@ def _items(
 def cells(array: NDArray[Any], rows: int, columns: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of an output [R, C, channels] over a grid: [rows · columns, channels] each."""
     down, right = (
-        np.linspace(0, size, count + 1).round().astype(int) for size, count in zip(array.shape, (rows, columns), strict=False)
+        np.linspace(0, size, count + 1).round().astype(int)
+        for size, count in zip(array.shape, (rows, columns), strict=False)
     )
-    # Where the output is coarser than the grid, neighbouring cells share a place.
-    down, right = np.maximum(down, 0), np.maximum(right, 0)
 
     def total(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(np.add.reduceat(np.add.reduceat(values, down[:-1], 0), right[:-1], 1))
+        # Where the output is coarser than the grid, neighbouring cells share a place.
+        tops, lefts = np.minimum(down[:-1], values.shape[0] - 1), np.minimum(right[:-1], values.shape[1] - 1)
+        return np.asarray(np.add.reduceat(np.add.reduceat(values, tops, 0), lefts, 1), np.float32)
 
     values = array.astype(np.float32)
-    places = np.outer(np.maximum(np.diff(down), 1), np.maximum(np.diff(right), 1))[..., None]
-    mean = total(values) / places
-    spread_ = np.sqrt(np.maximum(total(values**2) / places - mean**2, 0))
-    return mean.reshape(rows * columns, -1), spread_.reshape(rows * columns, -1)
+    places = np.maximum(np.outer(np.diff(down), np.diff(right)), 1)[..., None].astype(np.float32)
+    mean = (total(values) / places).reshape(rows * columns, -1)
+    square = (total(values**2) / places).reshape(rows * columns, -1)
+    return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
 def describe(
@@ -304,6 +312,42 @@ def _read(fold: Fold, name: str, items: Iterable[Item]) -> Collected:
     return gather(rows)
 
 
+def _read_float(
+    fold: Fold, name: str, items: Iterable[Item], count: int | None
+) -> tuple[Collected, NDArray[np.float32]]:
+    """The first `count` pictures (all, where None) by the float network, the box's decoding before it; ODIN's scores [n]
+    beside, empty where all are read."""
+    from training.ood.perturbation import float_forward, odin
+
+    forward, perturbed = float_forward(fold.run.model), odin(fold.run.model)
+    rows: list[dict[str, Any]] = []
+    scores: list[float] = []
+    for item in counted(list(items)[: 2 * count if count else None], f"fold {fold.name}, {name}, float"):
+        if len(rows) == count:
+            break
+        try:
+            pixels = fold.reader.read(item.data()).image.pixels
+        except ImageError:
+            continue
+        outputs, class_map = forward(pixels)
+        found = describe(outputs, class_map, (pixels.shape[0], pixels.shape[1]))
+        nothing = {field: np.float32(np.nan) for field in ("gate", "network_ms", "gate_ms", "ssim_ms")}
+        rows.append(
+            {
+                **found,
+                **nothing,
+                "ssim": np.zeros(len(found["cell_map"]), np.float32),
+                "logits": class_map.mean((0, 1)),
+                "refused": np.bool_(False),
+                "label": np.int64(item.label),
+                "unit": np.str_(item.unit),
+            }
+        )
+        if count:
+            scores.append(perturbed(pixels))
+    return gather(rows), np.array(scores, np.float32)
+
+
 def _stamp(fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]) -> str:
     """Names what the kept numbers come from."""
     code = [(ROOT / file).read_text(encoding="utf-8") for file in CODE]
@@ -312,25 +356,53 @@ def _stamp(fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Cor
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
-def collect(fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]) -> None:
-    """Read whatever of a fold isn't kept already. Interrupted, it goes on where it stopped."""
+def collect(
+    fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption], *, with_float: bool = False
+) -> None:
+    """Read whatever of a fold isn't kept already, by the integer network and, asked for, some of it by the float one.
+    Interrupted, it goes on where it stopped."""
     mark, stamp = fold.kept / "stamp", _stamp(fold, sets, corruptions)
     if not (mark.is_file() and mark.read_text() == stamp):
-        for stale in fold.kept.glob("*.npz"):
+        for stale in fold.kept.rglob("*.np?"):
             stale.unlink()
         fold.kept.mkdir(parents=True, exist_ok=True)
         mark.write_text(stamp)
     for name, items in _items(fold, sets, corruptions).items():
         if not (file := fold.kept / f"{name}.npz").is_file():
             _read(fold, name, items()).save(file)
+    if with_float:
+        for name, items in _items(fold, sets, corruptions).items():
+            if name != TEACH and not (file := fold.kept / FLOAT / f"{name}.npz").is_file():
+                found, scores = _read_float(fold, name, items(), None if name == FIT else BESIDE_FLOAT)
+                np.save(file.parent.parent / f"{ODIN_OF}{name}.npy", scores)
+                found.save(file)
     if not (fold.kept / HEAD).is_file():
         weights, bias = head_weights(fold.reader)
         np.savez(fold.kept / HEAD, weights=weights, bias=bias)
 
 
-def head_weights(reader: Reader) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def head_weights(reader: Reader) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The head in real units: weights [channels, classes] and bias [classes], logit = features @ weights + bias."""
     head = reader.bundle.manifest["head"]
     step = 2.0 ** head["scale_log2"]
     scale = reader.network.outputs["features"].scale
-    return reader.bundle.array(head["weights"]) * step / scale, reader.bundle.array(head["bias"]) * step
+    weights, bias = (reader.bundle.array(head[part]) * step for part in ("weights", "bias"))
+    return np.asarray(weights / scale, np.float32), np.asarray(bias, np.float32)
+
+
+def kept(fold: Fold) -> dict[str, Collected]:
+    """What `collect` kept of a fold, by name."""
+    return {file.stem: Collected.load(file) for file in sorted(fold.kept.glob("*.npz")) if file.name != HEAD}
+
+
+def kept_head(fold: Fold) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The fold's head as `head_weights` gives it."""
+    with np.load(fold.kept / HEAD) as arrays:
+        return arrays["weights"].astype(np.float32), arrays["bias"].astype(np.float32)
+
+
+def kept_float(fold: Fold) -> tuple[dict[str, Collected], dict[str, NDArray[np.float32]]]:
+    """What the float network gave of the first pictures of each set, and ODIN's scores of them."""
+    files = sorted((fold.kept / FLOAT).glob("*.npz"))
+    scores = {file.stem: np.load(fold.kept / f"{ODIN_OF}{file.stem}.npy") for file in files if file.stem != FIT}
+    return {file.stem: Collected.load(file) for file in files}, scores

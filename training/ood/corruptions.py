@@ -106,7 +106,9 @@ def _magnified(pixels: Picture, times: int, rng: np.random.Generator) -> Picture
     """A part of the field, `times` as large: all that a crop can show of a stronger objective."""
     height, width = pixels.shape[0] // times, pixels.shape[1] // times
     top, left = rng.integers(0, pixels.shape[0] - height + 1), rng.integers(0, pixels.shape[1] - width + 1)
-    return _resize(np.ascontiguousarray(pixels[top : top + height, left : left + width]), pixels.shape[1], pixels.shape[0])
+    return _resize(
+        np.ascontiguousarray(pixels[top : top + height, left : left + width]), pixels.shape[1], pixels.shape[0]
+    )
 
 
 def _reduced(pixels: Picture, times: int) -> Picture:
@@ -196,7 +198,12 @@ def screen_photograph(pixels: Picture, rng: np.random.Generator) -> Picture:
     """A monitor photographed by hand: aslant, with its frame, a lamp's reflection and the camera's noise."""
     height, width = pixels.shape[:2]
     x, y = _grid(pixels)
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) + rng.uniform(0.02, 0.14, (4, 2)) * [[1, 1], [-1, 1], [-1, -1], [1, -1]]
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) + rng.uniform(0.02, 0.14, (4, 2)) * [
+        [1, 1],
+        [-1, 1],
+        [-1, -1],
+        [1, -1],
+    ]
     seen, shown = corners * [width, height], np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * [width, height]
     # The eight coefficients that take a place in the photograph to one on the screen.
     rows = []
@@ -205,7 +212,11 @@ def screen_photograph(pixels: Picture, rng: np.random.Generator) -> Picture:
     coefficients = np.linalg.solve(np.array(rows), shown.ravel())
     screen = Image.fromarray(_picture(_screen(pixels.astype(np.float32), rng)))
     taken = screen.transform(
-        (width, height), Image.Transform.PERSPECTIVE, coefficients.tolist(), Image.Resampling.BICUBIC, fillcolor=(22, 22, 24)
+        (width, height),
+        Image.Transform.PERSPECTIVE,
+        coefficients.tolist(),
+        Image.Resampling.BICUBIC,
+        fillcolor=(22, 22, 24),
     )
     light = np.asarray(taken.filter(ImageFilter.GaussianBlur(width * 0.001)), np.float32) * [0.85, 0.95, 1.1]
     lamp = np.hypot((x / width - rng.uniform(0.2, 0.8)) / 0.18, (y / height - rng.uniform(0.2, 0.8)) / 0.14)

@@ -38,11 +38,11 @@ NCI_LENGTH = 1e-3  # weight of the row's length (Liu & Qin 2025)
 class LastLayer:
     """The head in real units: logits = rows @ weights [channels, classes] + bias [classes]."""
 
-    weights: NDArray[np.float64]
-    bias: NDArray[np.float64]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
 
-    def logits(self, rows: Rows) -> NDArray[np.float64]:
-        return rows @ self.weights + self.bias
+    def logits(self, rows: Rows) -> NDArray[np.float32]:
+        return np.asarray(rows @ self.weights + self.bias, np.float32)
 
 
 # --- on logits ------------------------------------------------------------------------------------------------------
@@ -145,13 +145,13 @@ def _class_distances(rows: Rows, labels: Labels) -> Callable[[Rows], NDArray[np.
 def fit_class_mahalanobis(rows: Rows, labels: Labels) -> Scorer:
     """Distance to the nearest class (Lee et al. 2018)."""
     distances = _class_distances(rows, labels)
-    return lambda rows: np.sqrt(distances(rows).min(1) / rows.shape[1])
+    return lambda rows: np.asarray(np.sqrt(distances(rows).min(1) / rows.shape[1]))
 
 
 def fit_relative_mahalanobis(rows: Rows, labels: Labels) -> Scorer:
     """Distance to the nearest class less that to all classes together (Ren et al. 2021)."""
     distances, together = _class_distances(rows, labels), fit_mahalanobis(rows, labels)
-    return lambda rows: distances(rows).min(1) / rows.shape[1] - together(rows) ** 2
+    return lambda rows: np.asarray(distances(rows).min(1) / rows.shape[1] - together(rows) ** 2)
 
 
 def fit_neighbours(rows: Rows, labels: Labels) -> Scorer:  # noqa: ARG001
@@ -170,7 +170,7 @@ def _residual(centred: Rows) -> Scorer:
 
     def score(rows: Rows) -> Scores:
         rest = [np.square(part).sum(1) - np.square(part @ space).sum(1) for part in _portions(rows)]
-        return np.sqrt(np.maximum(np.concatenate(rest), 0)).astype(np.float64)
+        return np.asarray(np.sqrt(np.maximum(np.concatenate(rest), 0)), np.float64)
 
     return score
 
@@ -197,7 +197,7 @@ def fit_vim(rows: Rows, head: LastLayer) -> Scorer:
     origin = (-np.linalg.pinv(head.weights.T) @ head.bias).astype(np.float32)
     residual = _residual(rows - origin)
     weight = head.logits(rows).max(1).mean() / residual(rows - origin).mean()
-    return lambda rows: weight * residual(rows - origin) + energy(head.logits(rows).astype(np.float32))
+    return lambda rows: np.asarray(weight * residual(rows - origin) + energy(head.logits(rows)))
 
 
 def fit_nci(rows: Rows, head: LastLayer) -> Scorer:
@@ -206,25 +206,25 @@ def fit_nci(rows: Rows, head: LastLayer) -> Scorer:
 
     def score(rows: Rows) -> Scores:
         away = rows - centre
-        towards = head.weights[:, head.logits(rows).argmax(1)].T
-        angle = (away * towards).sum(1) / (np.linalg.norm(away, axis=1) + 1e-9)
-        return -(angle + NCI_LENGTH * np.abs(rows).sum(1))
+        towards = (away @ head.weights)[np.arange(len(rows)), head.logits(rows).argmax(1)]
+        angle = towards / (np.linalg.norm(away, axis=1) + 1e-9)
+        return np.asarray(-(angle + NCI_LENGTH * np.abs(rows).sum(1)), np.float64)
 
     return score
 
 
 def fit_fdbd(rows: Rows, head: LastLayer) -> Scorer:
     """How near the borders between classes a row lies, for its distance from the centre (fDBD, Liu & Qin 2024)."""
-    centre, weights = rows.mean(0), head.weights
+    centre = rows.mean(0)
+    between = np.linalg.norm(head.weights[:, :, None] - head.weights[:, None], axis=0)
 
     def score(rows: Rows) -> Scores:
         logits = head.logits(rows)
         best = logits.argmax(1)
         gaps = logits.max(1, keepdims=True) - logits
-        apart = np.linalg.norm(weights[:, best][:, :, None] - weights[:, None, :], axis=0)
         other = np.arange(logits.shape[1])[None] != best[:, None]
-        border = np.where(other, gaps / np.where(other, apart, 1), 0).sum(1) / other.sum(1)
-        return -border / (np.linalg.norm(rows - centre, axis=1) + 1e-9)
+        border = np.where(other, gaps / np.where(other, between[best], 1), 0).sum(1) / other.sum(1)
+        return np.asarray(-border / (np.linalg.norm(rows - centre, axis=1) + 1e-9), np.float64)
 
     return score
 

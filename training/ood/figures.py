@@ -1,13 +1,14 @@
 """AUROC, AUPR and FPR at 95 % TPR of scores, with intervals, averaged over folds.
 
-Scores of different folds come from different networks and don't compare, so each figure is taken within a fold and averaged,
+Scores of different folds come from different networks and don't compare: each figure is taken within a fold, then averaged,
 weighted by the fold's proper pictures. Intervals resample units: groups of proper pictures, with the corruptions made from
 them, and foreign pictures, the same in all folds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ Interval = dict[str, float | None]
 def ranked(weights: Floats, score: Floats, foreign: NDArray[np.bool_]) -> Floats:
     """AUROC, AUPR and FPR at 95 % TPR [draws, 3] of pictures weighted by `weights` [draws, n]; NaN where one side is empty.
 
-    AUROC: chance that a foreign picture scores above a proper one, ties half. AUPR: average precision of finding the foreign
+    AUROC: chance that a foreign picture scores above a proper one, ties half. AUPR: average precision of finding foreign
     pictures, both sides weighted alike, so that sets of different sizes compare (chance is 0.5). FPR: share of foreign
     pictures accepted where 95 % of proper ones are.
     """
@@ -46,38 +47,66 @@ def ranked(weights: Floats, score: Floats, foreign: NDArray[np.bool_]) -> Floats
     return np.stack([auroc, aupr, fpr], 1)
 
 
-def _folded(parts: Sequence[tuple[Floats, Floats, NDArray[np.str_], NDArray[np.str_]]], draws: int) -> Floats:
+@dataclass(frozen=True)
+class Resampling:
+    """`weights` [1 + draws, units] of `units`, sorted; row 0 is all ones. One resampling serves every set and candidate, so
+    that draws of different sets can be averaged."""
+
+    units: NDArray[np.str_]
+    weights: Floats
+
+    def of(self, named: NDArray[np.str_]) -> Floats:
+        """The weights [1 + draws, n] of n rows by the names of their units."""
+        return self.weights[:, np.searchsorted(self.units, named)]
+
+
+def resampling(tables: Iterable[Mapping[str, Scored]], draws: int) -> Resampling:
+    """Draws of all units of a benchmark, of proper groups and of foreign pictures apart; no draws, the rows themselves."""
+    groups: set[str] = set()
+    everyone: set[str] = set()
+    for table in tables:
+        for scored in table.values():
+            groups.update(scored.proper_units.tolist())
+            everyone.update(scored.proper_units.tolist(), scored.units.tolist())
+    foreign = sorted(everyone - groups)
+    parts = [patient_weights(len(named), draws) for named in (sorted(groups), foreign) if named]
+    names, weights = np.array([*sorted(groups), *foreign]), np.concatenate(parts, 1)
+    order = np.argsort(names)
+    return Resampling(names[order], weights[:, order])
+
+
+def _folded(
+    parts: Sequence[tuple[Floats, Floats, NDArray[np.str_], NDArray[np.str_]]], drawn: Resampling | None
+) -> Floats:
     """[1 + draws, 3], averaged over folds; each part is foreign scores, proper scores and the units of both."""
-    units = np.unique(np.concatenate([named for part in parts for named in part[2:]]))
-    weights = patient_weights(len(units), draws) if draws else np.ones((1, len(units)))
-    total = np.zeros((len(weights), 3))
-    share = np.zeros((len(weights), 1))
+    total, share = 0.0, 0.0
     for foreign, proper, foreign_units, proper_units in parts:
-        index = np.searchsorted(units, np.concatenate([foreign_units, proper_units]))
-        positive = np.arange(len(index)) < len(foreign)
-        by_picture = weights[:, index]
-        found = ranked(by_picture, np.concatenate([foreign, proper]), positive)
-        counts = by_picture[:, ~positive].sum(1, keepdims=True) * np.isfinite(found[:, :1])
-        total += np.where(counts > 0, found, 0) * counts
-        share += counts
+        named, positive = (
+            np.concatenate([foreign_units, proper_units]),
+            np.arange(len(foreign) + len(proper)) < len(foreign),
+        )
+        weights = drawn.of(named) if drawn else np.ones((1, len(named)))
+        found = ranked(weights, np.concatenate([foreign, proper]), positive)
+        counts = weights[:, ~positive].sum(1, keepdims=True) * np.isfinite(found[:, :1])
+        total = total + np.where(counts > 0, found, 0) * counts
+        share = share + counts
     with np.errstate(invalid="ignore", divide="ignore"):
-        result: Floats = total / share
-    return result
+        return np.asarray(total / share)
 
 
-def by_picture(scored: Sequence[Scored], draws: int = 0) -> Floats:
+def by_picture(scored: Sequence[Scored], drawn: Resampling | None = None) -> Floats:
     """AUROC, AUPR, FPR [1 + draws, 3] of one candidate on one set, its folds given."""
-    return _folded([(s.foreign, s.proper, s.units, s.proper_units) for s in scored], draws)
+    return _folded([(s.foreign, s.proper, s.units, s.proper_units) for s in scored], drawn)
 
 
-def by_cell(scored: Sequence[Scored], draws: int = 0) -> Floats | None:
+def by_cell(scored: Sequence[Scored], drawn: Resampling | None = None) -> Floats | None:
     """The same of single cells; None where the candidate scores none."""
     parts = []
     for s in scored:
         if s.cells is None or s.proper_cells is None or s.cell_units is None or s.proper_cell_units is None:
             return None
         parts.append((s.cells, s.proper_cells, s.cell_units, s.proper_cell_units))
-    return _folded(parts, draws)
+    return _folded(parts, drawn)
 
 
 def intervals(values: Floats) -> dict[str, Interval]:

@@ -1,18 +1,18 @@
 """Scores of every candidate, a detector at a depth and a level, on every set, fold by fold.
 
-Levels: a row a picture (means over it; means and spreads), or a row a cell of a grid, the picture then taking the mean or a
-high quantile of its cells. A candidate is fitted on the fold's fitting pictures and scores the fold's proper pictures, which
-neither it nor the network has seen, and the foreign ones.
+Levels: a row a picture (means over it; means and spreads), or a row a cell of a grid, the picture then taking the mean or
+a high quantile of its cells. A candidate is fitted on the fold's fitting pictures and scores the foreign pictures and the
+fold's proper ones, which neither it nor the network has seen.
 
 Two detectors need care. The classifier learns from foreign pictures, so each validation set is scored by one that was
-taught without that set. A combination of depths adds scores that must first be comparable: each is standardised by scores of
+taught without that set. A combination of depths adds scores that must first be comparable: each is standardised by those of
 fitting pictures under a detector that was fitted without their group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
@@ -35,7 +35,10 @@ from training.ood.detectors import (
 )
 
 MEANS, SPREADS, CELLS_MEAN, CELLS_HIGH = "means", "means and spreads", "cells, mean", "cells, high"
-CELL_LEVELS = {CELLS_MEAN: lambda values: float(values.mean()), CELLS_HIGH: lambda values: float(np.quantile(values, HIGH))}
+CELL_LEVELS = {
+    CELLS_MEAN: lambda values: float(values.mean()),
+    CELLS_HIGH: lambda values: float(np.quantile(values, HIGH)),
+}
 HIGH = 0.9
 CELLS_FITTED = 4000
 LEFT_OUT = "class "
@@ -46,6 +49,7 @@ COMBINATIONS: Mapping[str, tuple[str, ...]] = {
     "early + middle": ("early", "middle"),
     "early + middle + features": DEPTHS,
 }
+JOINS: Mapping[str, Callable[[Scores], Scores]] = {"sum": lambda rows: rows.mean(0), "worst": lambda rows: rows.max(0)}
 INNER_FOLDS = 4
 TIMED = 20
 
@@ -79,6 +83,7 @@ class Scored:
 
 
 Table = dict[Candidate, dict[str, Scored]]
+Rowing = Callable[[Collected], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -109,36 +114,58 @@ def _by_picture(cells: Scores, found: Collected, level: str) -> Scores:
     return np.array([CELL_LEVELS[level](part) for part in np.split(cells, starts[1:])])
 
 
-def _scored(
-    foreign: Collected, proper: Collected, scores: tuple[Scores, Scores], level: str | None
-) -> Scored:
-    """From scores of foreign and proper rows; with a cell level, rows are cells."""
-    if level is None:
+def _scored(foreign: Collected, proper: Collected, scores: tuple[Scores, Scores], level: str) -> Scored:
+    """From scores of foreign and proper rows; at a cell level, rows are cells."""
+    if level not in CELL_LEVELS:
         return Scored(*scores, foreign.unit, proper.unit)
-    pictures = (_by_picture(values, found, level) for values, found in zip(scores, (foreign, proper), strict=True))
     return Scored(
-        *pictures, foreign.unit, proper.unit, *scores, foreign.unit[foreign.cell_of], proper.unit[proper.cell_of]
+        _by_picture(scores[0], foreign, level),
+        _by_picture(scores[1], proper, level),
+        foreign.unit,
+        proper.unit,
+        *scores,
+        foreign.unit[foreign.cell_of],
+        proper.unit[proper.cell_of],
     )
 
 
 @dataclass(frozen=True)
 class _Bench:
-    """One fold's numbers: `fit`, `proper`, and the foreign sets by name; the head; what the classifier is taught."""
+    """One fold's numbers: `fit`, `proper`, and the foreign sets by name; the head; what the classifier is taught. `table`
+    and `milliseconds` grow by `put`."""
 
     fit: Collected
     proper: Collected
     sets: Mapping[str, Collected]
-    taught: Mapping[str, tuple[Collected, ...]]
+    taught: Mapping[str, Collected]
     head: LastLayer
+    table: Table = field(default_factory=dict)
+    milliseconds: dict[Candidate, float] = field(default_factory=dict)
 
-    def add(self, table: Table, candidate: Candidate, rows: Callable[[Collected], NDArray[np.float32]], score: Scorer) -> None:
-        """Score all sets with one scorer; a cell candidate at both its levels."""
+    def put(self, candidate: Candidate, name: str, foreign: Scores, proper: Scores) -> None:
+        """Scores of a set's rows and of the proper pictures'; those of cells at both levels of a picture."""
+        found = self.sets[name]
+        for each in _levels(candidate):
+            self.table.setdefault(each, {})[name] = _scored(found, self.proper, (foreign, proper), each.level)
+
+    def add(self, candidate: Candidate, rows: Rowing, score: Scorer) -> None:
+        """Score all sets with one scorer, and time it."""
         proper = score(rows(self.proper))
         for name, found in self.sets.items():
-            foreign = score(rows(found))
-            for each in _levels(candidate):
-                cell_level = each.level if each.level in CELL_LEVELS else None
-                table.setdefault(each, {})[name] = _scored(found, self.proper, (foreign, proper), cell_level)
+            self.put(candidate, name, score(rows(found)), proper)
+        self.time(candidate, [(rows, score)])
+
+    def time(self, candidate: Candidate, work: Sequence[tuple[Rowing, Scorer]]) -> None:
+        """The median time that one picture's rows take."""
+        times = []
+        for number in range(min(TIMED, len(self.proper))):
+            picture = self.proper.take(np.arange(len(self.proper)) == number)
+            one = [(rows(picture), score) for rows, score in work]
+            start = perf_counter()
+            for given, score in one:
+                score(given)
+            times.append((perf_counter() - start) * 1e3)
+        self.milliseconds.update(dict.fromkeys(_levels(candidate), float(np.median(times))))
 
 
 def _levels(candidate: Candidate) -> Iterable[Candidate]:
@@ -147,7 +174,7 @@ def _levels(candidate: Candidate) -> Iterable[Candidate]:
     return (Candidate(candidate.detector, candidate.depth, level) for level in CELL_LEVELS)
 
 
-def _rows_of(depth: str, level: str) -> Callable[[Collected], NDArray[np.float32]]:
+def _rows_of(depth: str, level: str) -> Rowing:
     if level in CELL_LEVELS:
         return lambda found: _cell_rows(found, depth)
     return lambda found: _picture_rows(found, depth, level)
@@ -163,7 +190,7 @@ def _fit_on(found: Collected, depth: str, level: str, fit: Callable[..., Scorer]
     return fit(rows[chosen], labels[chosen])
 
 
-def _left_out(bench: _Bench, table: Table, candidate: Candidate, names: Sequence[str]) -> None:
+def _left_out(bench: _Bench, candidate: Candidate, names: Sequence[str]) -> None:
     """Each class in turn is unknown to the detector (the network was fitted on it). By picture alone."""
     present = np.unique(bench.fit.label)
     rows = _rows_of(candidate.depth, candidate.level)
@@ -173,18 +200,16 @@ def _left_out(bench: _Bench, table: Table, candidate: Candidate, names: Sequence
             fitted = bench.fit.take(bench.fit.label != label)
             score = _fit_on(fitted, candidate.depth, candidate.level, ROWS[candidate.detector])
             unknown, known = bench.proper.take(inside), bench.proper.take(~inside)
-            table[candidate][f"{LEFT_OUT}{names[label]}"] = _scored(
-                unknown, known, (score(rows(unknown)), score(rows(known))), None
+            bench.table[candidate][f"{LEFT_OUT}{names[label]}"] = _scored(
+                unknown, known, (score(rows(unknown)), score(rows(known))), candidate.level
             )
 
 
-def _teach(bench: _Bench, table: Table, depth: str, level: str) -> None:
+def _teach(bench: _Bench, depth: str, level: str) -> None:
     rows = _rows_of(depth, level)
 
     def taught(without: str | None) -> Scorer:
-        foreign = np.concatenate(
-            [rows(found) for name, several in bench.taught.items() if name != without for found in several]
-        )
+        foreign = np.concatenate([rows(found) for name, found in bench.taught.items() if name != without])
         proper = rows(bench.fit)
         if level in CELL_LEVELS:
             foreign, proper = foreign[_thin(len(foreign))], proper[_thin(len(proper))]
@@ -193,10 +218,8 @@ def _teach(bench: _Bench, table: Table, depth: str, level: str) -> None:
     candidate, whole = Candidate(CLASSIFIER, depth, level), taught(None)
     for name, found in bench.sets.items():
         score = taught(name) if name in bench.taught else whole
-        scores = score(rows(found)), score(rows(bench.proper))
-        for each in _levels(candidate):
-            cell_level = each.level if each.level in CELL_LEVELS else None
-            table.setdefault(each, {})[name] = _scored(found, bench.proper, scores, cell_level)
+        bench.put(candidate, name, score(rows(found)), score(rows(bench.proper)))
+    bench.time(candidate, [(rows, whole)])
 
 
 def _standardised(bench: _Bench, depth: str, level: str, name: str) -> Scorer:
@@ -214,33 +237,29 @@ def _standardised(bench: _Bench, depth: str, level: str, name: str) -> Scorer:
     return lambda rows: (score(rows) - mean) / deviation
 
 
-def _combine(bench: _Bench, table: Table, name: str, level: str) -> None:
+def _combine(bench: _Bench, name: str, level: str) -> None:
     # Cells of the last layer say least (the report has them alone) and cost most.
     combinations = {k: v for k, v in COMBINATIONS.items() if level not in CELL_LEVELS or "features" not in v}
-    used = {depth for depths in combinations.values() for depth in depths}
-    alone = {depth: _standardised(bench, depth, level, name) for depth in DEPTHS if depth in used}
-    scores = {
-        key: {depth: score(_rows_of(depth, level)(found)) for depth, score in alone.items()}
-        for key, found in {PROPER_SET: bench.proper, **bench.sets}.items()
-    }
-    for depths_name, depths in combinations.items():
-        for how, join in (("sum", np.mean), ("worst", np.max)):
-            joined = {key: np.asarray(join([found[depth] for depth in depths], 0)) for key, found in scores.items()}
-            for each in _levels(Candidate(f"{name}, {how} of depths", depths_name, level)):
-                cell_level = each.level if each.level in CELL_LEVELS else None
-                table[each] = {
-                    key: _scored(found, bench.proper, (joined[key], joined[PROPER_SET]), cell_level)
-                    for key, found in bench.sets.items()
-                }
+    used = [depth for depth in DEPTHS if any(depth in depths for depths in combinations.values())]
+    alone = {depth: (_rows_of(depth, level), _standardised(bench, depth, level, name)) for depth in used}
+    proper = {depth: score(rows(bench.proper)) for depth, (rows, score) in alone.items()}
+    for told, depths in combinations.items():
+        for how in JOINS:
+            bench.time(Candidate(f"{name}, {how} of depths", told, level), [alone[depth] for depth in depths])
+    for key, found in bench.sets.items():
+        foreign = {depth: score(rows(found)) for depth, (rows, score) in alone.items()}
+        for told, depths in combinations.items():
+            for how, join in JOINS.items():
+                scores = (join(np.stack([side[depth] for depth in depths])) for side in (foreign, proper))
+                bench.put(Candidate(f"{name}, {how} of depths", told, level), key, *scores)
 
 
-def _median_ms(score: Callable[[NDArray[np.float32]], object], rows: Sequence[NDArray[np.float32]]) -> float:
-    times = []
-    for row in rows:
-        start = perf_counter()
-        score(row)
-        times.append((perf_counter() - start) * 1e3)
-    return float(np.median(times))
+def fit_rows(candidate: Candidate, fitted: Collected) -> tuple[Rowing, Scorer]:
+    """A detector on logits or on rows of one depth: how it takes its rows, and its scorer, fitted."""
+    if candidate.detector in LOGITS:
+        return lambda found: found.logits, LOGITS[candidate.detector]
+    rows = _rows_of(candidate.depth, candidate.level)
+    return rows, _fit_on(fitted, candidate.depth, candidate.level, ROWS[candidate.detector])
 
 
 def score_fold(
@@ -252,44 +271,34 @@ def score_fold(
     (of the corruptions among them, pictures made from fitting pictures).
     """
     teach = collected[TEACH]
-    lessons = {
-        name: (teach.take(teach.unit == name),) if (teach.unit == name).any() else (collected[name],) for name in taught
-    }
+    made = {name: teach.take(teach.unit == name) for name in taught if (teach.unit == name).any()}
     sets = {name: found for name, found in collected.items() if name not in (FIT, PROPER_SET, TEACH)}
+    lessons = {name: made.get(name, sets[name]) for name in taught}
     bench = _Bench(collected[FIT], collected[PROPER_SET], sets, lessons, head)
-    table: Table = {}
-    milliseconds: dict[Candidate, float] = {}
-    few = [bench.proper.take(np.arange(len(bench.proper)) == number) for number in range(min(TIMED, len(bench.proper)))]
-
-    def timed(candidate: Candidate, rows: Callable[[Collected], NDArray[np.float32]], score: Scorer) -> None:
-        bench.add(table, candidate, rows, score)
-        told = _median_ms(score, [rows(picture) for picture in few])
-        milliseconds.update(dict.fromkeys(_levels(candidate), told))
-
-    for name, score in LOGITS.items():
-        timed(Candidate(name, "logits", MEANS), lambda found: found.logits, score)
-        timed(Candidate(name, "logits", CELLS_MEAN), lambda found: found.cell_map, score)
+    for name in LOGITS:
+        bench.add(Candidate(name, "logits", MEANS), lambda found: found.logits, LOGITS[name])
+        bench.add(Candidate(name, "logits", CELLS_MEAN), lambda found: found.cell_map, LOGITS[name])
     for name, fit in LAST_LAYER.items():
         for level in (MEANS, CELLS_MEAN):
-            rows = _rows_of("features", level)(bench.fit)
-            thin = _thin(len(rows)) if level in CELL_LEVELS else np.arange(len(rows))
-            timed(Candidate(name, "features", level), _rows_of("features", level), fit(rows[thin], head))
-    for depth, level in counted(
-        [(depth, level) for depth in DEPTHS for level in (MEANS, SPREADS, CELLS_MEAN)], f"fold {fold}, detectors"
-    ):
-        for name, fit in ROWS.items():
+            rows = _rows_of("features", level)
+            fitted = rows(bench.fit)
+            thin = _thin(len(fitted)) if level in CELL_LEVELS else np.arange(len(fitted))
+            bench.add(Candidate(name, "features", level), rows, fit(fitted[thin], head))
+    places = [(depth, level) for depth in DEPTHS for level in (MEANS, SPREADS, CELLS_MEAN)]
+    for depth, level in counted(places, f"fold {fold}, detectors"):
+        for name in ROWS:
             candidate = Candidate(name, depth, level)
-            timed(candidate, _rows_of(depth, level), _fit_on(bench.fit, depth, level, fit))
+            bench.add(candidate, *fit_rows(candidate, bench.fit))
             if level not in CELL_LEVELS:
-                _left_out(bench, table, candidate, classes)
-        _teach(bench, table, depth, level)
-    for name in COMBINED:
-        for level in (SPREADS, CELLS_MEAN):
-            _combine(bench, table, name, level)
+                _left_out(bench, candidate, classes)
+        _teach(bench, depth, level)
+    for name, level in counted([(name, level) for name in COMBINED for level in (SPREADS, CELLS_MEAN)], "combinations"):
+        _combine(bench, name, level)
     for name, found in sets.items():
-        gate = Candidate(GATE, "its own", "its own")
-        table.setdefault(gate, {})[name] = Scored(
-            found.gate.astype(float), bench.proper.gate.astype(float), found.unit, bench.proper.unit
+        bench.put(
+            Candidate(GATE, "its own", "its own"), name, found.gate.astype(float), bench.proper.gate.astype(float)
         )
-    bench.add(table, Candidate(AUTOENCODER, "pixels", CELLS_MEAN), lambda found: found.ssim, lambda ssim: 1 - ssim.astype(float))
-    return FoldScores(table, milliseconds)
+    bench.add(
+        Candidate(AUTOENCODER, "pixels", CELLS_MEAN), lambda found: found.ssim, lambda ssim: 1 - ssim.astype(float)
+    )
+    return FoldScores(bench.table, bench.milliseconds)

@@ -1,8 +1,8 @@
 """The foreign sets of the benchmark, each with its case and side, fixed here before anything was measured.
 
-Validation, on which the detector that ships is chosen: pictures drawn by our own code, other data sets of this project, and
-half of the corruptions. Test, which is only reported: every folder of foreign pictures and the other corruptions. A left-out
-class stands on the test side too.
+Validation, on which the detector that ships is chosen: pictures drawn by our code, other data sets of ours, and
+half of the corruptions. Test, which is only reported: every folder of foreign pictures and the other corruptions. A class
+left out stands on the test side too.
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def _drawn() -> list[ForeignSet]:
         for seed in range(DRAWN_EACH):
             sets[chosen][f"{name}-{seed}"] = one(make, seed)
     return [
-        ForeignSet(name, ACQUISITION if name == "drawn_tissue" else UNRELATED, VALIDATION, tuple(found), tuple(found.values()))
+        ForeignSet(
+            name, ACQUISITION if name == "drawn_tissue" else UNRELATED, VALIDATION, tuple(found), tuple(found.values())
+        )
         for name, found in sets.items()
     ]
 

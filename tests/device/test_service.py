@@ -29,9 +29,10 @@ BOUNDARY = "loupe-test-boundary"
 
 
 @pytest.fixture(scope="module")
-def client(bundle: Bundle) -> FlaskClient:
+def client(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """A client of the app, without a server."""
-    return create_app(Settings(BUNDLE, KEYS, SAMPLES, max_upload_mb=2, max_megapixels=4), bundle).test_client()
+    store = tmp_path_factory.mktemp("client") / "store.sqlite"
+    return create_app(Settings(BUNDLE, KEYS, SAMPLES, store, max_upload_mb=2, max_megapixels=4), bundle).test_client()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from training.commands.engine_options import positive
 from training.commands.options import Command, add_keys
 
 PHANTOMS = "phantoms"
-PICTURES, UNITS, PATCHES, QUANTILE = 400, 256, 8, 0.995
+PICTURES, UNITS, PATCHES, QUANTILE = 200, 256, 8, 0.995
 
 
 def _share(text: str) -> float:
@@ -62,7 +62,10 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         recipe = load_recipe(arguments.recipe or bundle.manifest["id"])
         subjects = subjects_of(recipe, Path(arguments.data), bundle)
-    origin = atlases.Origin(f"loupe-train {shlex.join(sys.argv[1:])}", arguments.quantile)
+    words = sys.argv[1:]
+    if "--out" in words:  # it says nothing of how the atlas was made, and may name a person's folder
+        del words[words.index("--out") : words.index("--out") + 2]
+    origin = atlases.Origin(f"loupe-train {shlex.join(words)}", arguments.quantile)
     measured = survey(reader, subjects, arguments.quantile)
     units = [int(unit) for unit in known.index["units"]] if known else atlases.ranked(measured)
     patches = cut_patches(reader, subjects, measured, units[: arguments.units], arguments.patches)

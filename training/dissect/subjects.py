@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from training.errors import DissectError
 from training.phantoms import KINDS, draw
 from training.recipe import Recipe
 
+KEPT = 200  # phantoms in memory, about 1 MB each: drawing one takes longer than reading it
 Mask = NDArray[np.bool_]
 Words = dict[str, str]
 
@@ -142,6 +144,7 @@ def phantom_subjects(bundle: Bundle, count: int) -> Subjects:
     height = int(read["area_px"] / width / 32) * 32
     kinds = [KINDS[index % len(KINDS)] for index in range(count)]
 
+    @lru_cache(maxsize=KEPT)
     def load(index: int) -> Seen:
         field = draw(kinds[index], 1000 + index // len(KINDS), width, height, read["um_per_px"])
         buffer = io.BytesIO()

@@ -1,8 +1,8 @@
 """Names that experts give to units, kept in the box's store.
 
 A name belongs to a unit of one integer network, known by its hash: trained anew, the same number is another unit; packed
-anew around the same network, it is the same. One expert (initials or a pseudonym; nothing counts as one more expert) has one name for a unit, and may
-change it or take it back. Nothing else is kept: no image, no file name.
+anew around the same network, it is the same. One expert (initials or a pseudonym; nothing counts as one more expert) has
+one name for a unit, and may change it or take it back. Nothing else is kept: no image, no file name.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ BESIDE_FLOAT = 8
 
 # What decides the numbers that are kept, besides the run: with any of them changed, everything is read anew.
 CODE = (
-    "device/gate.py", "device/image.py", "device/maps.py", "training/fit_gate.py", "training/foreign.py",
-    "training/quantize.py", "training/folding.py", "training/ood/autoencoder.py", "training/ood/collect.py",
-    "training/ood/corruptions.py", "training/ood/perturbation.py", "training/ood/sets.py",
+    "device/gate.py", "device/image.py", "device/maps.py", "training/fit_gate.py", "training/folding.py",
+    "training/foreign.py", "training/magnification.py", "training/quantize.py", "training/ood/autoencoder.py",
+    "training/ood/collect.py", "training/ood/corruptions.py", "training/ood/perturbation.py", "training/ood/sets.py",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 

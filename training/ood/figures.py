@@ -103,9 +103,9 @@ def by_cell(scored: Sequence[Scored], drawn: Resampling | None = None) -> Floats
     """The same of single cells; None where the candidate scores none."""
     parts = []
     for s in scored:
-        if s.cells is None or s.proper_cells is None or s.cell_units is None or s.proper_cell_units is None:
+        if s.cells is None or s.proper_cells is None or s.cell_of is None or s.proper_cell_of is None:
             return None
-        parts.append((s.cells, s.proper_cells, s.cell_units, s.proper_cell_units))
+        parts.append((s.cells, s.proper_cells, s.units[s.cell_of], s.proper_units[s.proper_cell_of]))
     return _folded(parts, drawn)
 
 

@@ -69,8 +69,8 @@ class Candidate:
 @dataclass(frozen=True)
 class Scored:
     """One candidate's scores on one set of one fold: of the foreign pictures [n] and the proper ones [p] that they are held
-    against, `cells` [·], `proper_cells` [·] of their single cells where there are any. `units` [n], `proper_units` [p], and
-    those of the cells, say what a resampling keeps together."""
+    against; where there are any, `cells` and `proper_cells` of their single cells, `cell_of` and `proper_cell_of` saying of
+    which picture each is. `units` [n], `proper_units` [p]: what a resampling keeps together."""
 
     foreign: Scores
     proper: Scores
@@ -78,8 +78,8 @@ class Scored:
     proper_units: NDArray[np.str_]
     cells: Scores | None = None
     proper_cells: Scores | None = None
-    cell_units: NDArray[np.str_] | None = None
-    proper_cell_units: NDArray[np.str_] | None = None
+    cell_of: NDArray[np.int64] | None = None
+    proper_cell_of: NDArray[np.int64] | None = None
 
 
 Table = dict[Candidate, dict[str, Scored]]
@@ -124,8 +124,8 @@ def _scored(foreign: Collected, proper: Collected, scores: tuple[Scores, Scores]
         foreign.unit,
         proper.unit,
         *scores,
-        foreign.unit[foreign.cell_of],
-        proper.unit[proper.cell_of],
+        foreign.cell_of,
+        proper.cell_of,
     )
 
 

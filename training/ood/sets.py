@@ -32,6 +32,7 @@ A_SET = 60
 A_FOLDER = 100
 """Pictures of a test folder, evenly spread."""
 DRAWN_EACH = 6
+TISSUE = ("immunostain", "magnified")  # drawings of tissue, wrongly taken
 
 HISTOLOGY, MAMMOGRAPHY, ULTRASOUND = "H&E histology", "mammography", "ultrasound"
 MODALITIES: Mapping[str, str] = {
@@ -98,21 +99,21 @@ def bmp(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _drawn() -> list[ForeignSet]:
-    """Our own drawings, at the size at which they are drawn best."""
+def _drawn(recipe: Recipe) -> list[ForeignSet]:
+    """Our own drawings, at the size at which they are drawn best. Tissue is unrelated only to models of something else."""
 
     def one(make: Callable[..., NDArray[np.uint8]], seed: int) -> Callable[[], bytes]:
         return lambda: bmp(make(seed))
 
-    cases = {"immunostain": ACQUISITION, "magnified": ACQUISITION}
+    tissue = ACQUISITION if MODALITIES.get(recipe.data.adapter) == HISTOLOGY else UNRELATED
     sets: dict[str, dict[str, Callable[[], bytes]]] = {"drawn_pictures": {}, "drawn_tissue": {}, "drawn_textures": {}}
     for name, make in (foreign.DRAWN | foreign.PLAIN).items():
-        chosen = "drawn_textures" if name in foreign.PLAIN else "drawn_tissue" if name in cases else "drawn_pictures"
+        chosen = "drawn_textures" if name in foreign.PLAIN else "drawn_tissue" if name in TISSUE else "drawn_pictures"
         for seed in range(DRAWN_EACH):
             sets[chosen][f"{name}-{seed}"] = one(make, seed)
     return [
         ForeignSet(
-            name, ACQUISITION if name == "drawn_tissue" else UNRELATED, VALIDATION, tuple(found), tuple(found.values())
+            name, tissue if name == "drawn_tissue" else UNRELATED, VALIDATION, tuple(found), tuple(found.values())
         )
         for name, found in sets.items()
     ]
@@ -166,7 +167,7 @@ def _folders(recipe: Recipe, folder: Path) -> list[ForeignSet]:
 
 def foreign_sets(recipe: Recipe, data: Path, folder: Path) -> list[ForeignSet]:
     """All sets but the corruptions, validation first. `folder` holds a folder for each test set. Raises `DataError`."""
-    return [*_drawn(), *_siblings(recipe, data.resolve().parent), *_folders(recipe, folder)]
+    return [*_drawn(recipe), *_siblings(recipe, data.resolve().parent), *_folders(recipe, folder)]
 
 
 def fitting_corruptions(recipe: Recipe, data: Path) -> dict[str, Corruption]:

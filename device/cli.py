@@ -146,7 +146,7 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
         reading = routed.chosen.reading
         if not reading.verdict.accepted:
             status = status or EXIT_REFUSED
-        if arguments.overlay and (reading.verdict.accepted or reading.verdict.strangeness is not None):
+        if arguments.overlay and (reading.verdict.accepted or reading.strangeness is not None):
             overlay = draw_overlay(reading, routed.chosen.reader, reading.best, cells=arguments.cells)
             overlay.save(arguments.overlay)
     if not arguments.json:

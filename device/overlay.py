@@ -34,7 +34,7 @@ def draw_overlay(reading: Reading, reader: Reader, label: int, *, cells: bool = 
     picture.thumbnail((LONGEST_PX, LONGEST_PX))
     if reading.verdict.accepted:
         picture = _with_map(picture, reading.maps.values[..., label], reader.scale(reading), cells)
-    strangeness = reading.verdict.strangeness
+    strangeness = reading.strangeness
     if strangeness is not None and (reading.caution or not reading.verdict.accepted):
         foreign = strangeness > 1
         if 0 < foreign.mean() < NEARLY_ALL:

@@ -57,6 +57,11 @@ class Reading:
         return int(self.probabilities.argmax())
 
     @property
+    def strangeness(self) -> NDArray[np.float32] | None:
+        """Where the picture is foreign, above 1: float32 [rows, columns] over the picture; None where nothing tells."""
+        return self.verdict.strangeness if self.section is None else self.section.strangeness
+
+    @property
     def caution(self) -> bool:
         """Accepted, but rarer than most proper pictures, or a section of which a good part is foreign."""
         return self.verdict.caution or (self.verdict.accepted and self.section is not None and self.section.caution)
@@ -107,16 +112,16 @@ def magnification_words(ratio: float, language: str) -> str:
     return str(told["sentence"].format(size=told["sizes"][nearest]))
 
 
-def _where(verdict: Verdict) -> dict[str, Any] | None:
+def _where(strangeness: NDArray[np.float32] | None) -> dict[str, Any] | None:
     """The map of what is foreign, None where the gate gives none."""
-    if verdict.strangeness is None:
+    if strangeness is None:
         return None
-    rows, columns = verdict.strangeness.shape
+    rows, columns = strangeness.shape
     return {
         "rows": rows,
         "columns": columns,
-        "foreign": float((verdict.strangeness > 1).mean()),
-        "values": np.round(verdict.strangeness.astype(np.float64), 3).ravel().tolist(),
+        "foreign": float((strangeness > 1).mean()),
+        "values": np.round(strangeness.astype(np.float64), 3).ravel().tolist(),
     }
 
 
@@ -209,7 +214,7 @@ class Reader:
                 "caution": reading.caution,
                 "reason": _reason(reading, language),
                 "magnification": verdict.magnification,
-                "where": _where(verdict),
+                "where": _where(reading.strangeness),
                 "questions": [
                     {
                         "question": answer.question,

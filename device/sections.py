@@ -51,11 +51,13 @@ BLANK = "blank"
 class Section:
     """What the windows of a section gave. `states`: uint8 [rows, columns], `GLASS`, `FOREIGN` or `READ`; `features`:
     float32 [rows, columns, channels], each read window's mean features in integer steps (`device.maps.pool`), NaN
-    elsewhere; `reasons`: how many windows the gate refused for which reason; `window_px`: (width, height) of a window in
-    pixels of the picture that was read."""
+    elsewhere; `strangeness`: float32 [rows, columns], a window's greatest distance over its threshold, above 1 where it is
+    foreign, 0 where it is glass; `reasons`: how many windows the gate refused for which reason; `window_px`: (width,
+    height) of a window in pixels of the picture that was read."""
 
     states: NDArray[np.uint8]
     features: NDArray[np.float32]
+    strangeness: NDArray[np.float32]
     reasons: Mapping[str, int]
     window_px: tuple[int, int]
     timings_ms: Mapping[str, float]
@@ -184,7 +186,10 @@ def read_section(
         took["gate"] += (judged - ran) * 1e3
         took["maps"] += (perf_counter() - judged) * 1e3
     reasons = Counter(verdict.reason for verdict in verdicts.values() if verdict.reason)
-    section = Section(states, features, dict(reasons.most_common()), window_px, took)
+    strangeness = np.zeros(states.shape, np.float32)
+    for place, verdict in verdicts.items():
+        strangeness[place] = max(excess(answer) for answer in verdict.answers)
+    section = Section(states, features, strangeness, dict(reasons.most_common()), window_px, took)
     return _judge(verdicts, section), section
 
 
@@ -207,22 +212,21 @@ def excess(answer: Answer) -> float:
 
 
 def _judge(verdicts: Mapping[tuple[int, int], Verdict], section: Section) -> Verdict:
-    """One verdict of all windows with tissue. A question's answer is that of the median window."""
-    strangeness = np.zeros(section.states.shape, np.float32)
-    for place, verdict in verdicts.items():
-        strangeness[place] = max(excess(answer) for answer in verdict.answers)
+    """One verdict of all windows with tissue. A question's answer is that of the median window. Where the section is
+    foreign stands in the section, so that a single odd window is no cause for caution."""
     if not verdicts:
-        return Verdict((), BLANK, variant="glass", strangeness=strangeness)
+        return Verdict((), BLANK, variant="glass")
     # A stable order: with equal counts, the reason that came first in reading order.
     reason = next(iter(section.reasons)) if section.foreign_share > 0.5 else None
     refused = [verdict for verdict in verdicts.values() if verdict.reason == reason]
-    failed = next((a.question for a in refused[0].answers if not a.passed), None) if reason else None
+    failures = Counter(answer.question for verdict in refused for answer in verdict.answers if not answer.passed)
+    failed = failures.most_common(1)[0][0] if reason else None
     answers = tuple(
         _median_answer([verdict.answers[number] for verdict in verdicts.values()], failed)
         for number in range(len(next(iter(verdicts.values())).answers))
     )
     if reason is None:
-        return Verdict(answers, None, strangeness=strangeness)
+        return Verdict(answers, None)
     variants = Counter(verdict.variant for verdict in refused)
     ratios = [verdict.magnification for verdict in refused if verdict.magnification is not None]
     return Verdict(
@@ -230,7 +234,6 @@ def _judge(verdicts: Mapping[tuple[int, int], Verdict], section: Section) -> Ver
         reason,
         variant=variants.most_common(1)[0][0],
         magnification=median(ratios) if ratios else None,
-        strangeness=strangeness,
     )
 
 

@@ -1,12 +1,16 @@
-// The verdict of the gate and its three questions.
+// The verdict of the gate and its questions.
 
 import { byId, element, icon, setText, show } from "./dom.js";
 import { milliseconds, number, word, wordOr } from "./words.js";
 
 const PARTLY_FOREIGN = 0.1; // device/sections.py: CAUTION_SHARE
+const RARE = 0.05; // device/gate.py: CAUTION_BELOW_P
 
-function cautionOfSection({ verdict, section }) {
-  return verdict.caution && section && section.foreign > PARTLY_FOREIGN * (section.foreign + section.read);
+// What is unusual where it isn't the picture as a whole.
+function cautionWords({ verdict, section }) {
+  if (!verdict.caution) return null;
+  if (section) return section.foreign > PARTLY_FOREIGN * (section.foreign + section.read) ? "verdict_caution_section" : null;
+  return verdict.where?.foreign > 0 && !verdict.questions.some((each) => each.p_value < RARE) ? "verdict_caution_part" : null;
 }
 
 export function showVerdict(reading) {
@@ -15,14 +19,14 @@ export function showVerdict(reading) {
   byId("result").dataset.verdict = state;
   setText("verdict-kicker", word(`verdict_${state}`));
   setText("verdict-title", reason?.title ?? word(`verdict_${state}_title`));
-  setText("verdict-detail", reason?.detail ?? word(cautionOfSection(reading) ? "verdict_caution_section" : `verdict_${state}_detail`));
+  setText("verdict-detail", reason?.detail ?? word(cautionWords(reading) ?? `verdict_${state}_detail`));
   show("verdict-next", Boolean(reason?.next_step));
   byId("verdict-next").lastElementChild.textContent = reason?.next_step ?? "";
   show("no-class", !accepted);
   setText("duration", word("duration", { duration: milliseconds(reading.timings_ms.total) }));
 
   // Caution comes from a p-value, so it is the smallest one that says which question was passed only narrowly.
-  const narrow = caution && Math.min(...questions.map((each) => each.p_value ?? 1));
+  const narrow = caution && Math.min(RARE, ...questions.map((each) => each.p_value ?? 1));
   byId("questions").replaceChildren(...questions.map((each) => question(each, each.p_value === narrow)));
   byId("question-numbers").replaceChildren(...questions.map((each) => element("tr", {},
     element("th", { scope: "row" }, each.title),

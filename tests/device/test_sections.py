@@ -191,14 +191,14 @@ def test_a_section_is_refused_when_more_than_half_of_its_tissue_is_foreign_for_t
     assert verdict.reason == "unknown_content"
     assert verdict.magnification == 2.0
     assert [answer.question for answer in verdict.answers if not answer.passed] == ["shows"]
-    assert verdict.strangeness is not None
-    assert (verdict.strangeness > 1).sum() == section.count(FOREIGN) == 7
+    assert (section.strangeness > 1).sum() == section.count(FOREIGN) == 7
 
 
 def test_one_refused_window_in_twenty_is_no_cause_for_caution() -> None:
     verdict, section = judged([None] * 19 + ["unknown_content"])
     assert verdict.accepted
     assert not section.caution
+    assert not verdict.caution
     assert section.count(READ) == 19
 
 
@@ -251,13 +251,10 @@ def test_json_of_a_section_tells_what_was_left_out(tissue: Reading, reader: Read
 def test_an_overlay_leaves_glass_alone_and_hatches_what_is_foreign(tissue: Reading, reader: Reader) -> None:
     section = tissue.section
     assert section is not None
-    assert tissue.verdict.strangeness is not None
     # The last of the glass made foreign, so that the section is one to be cautious about.
-    states, strangeness = section.states.copy(), tissue.verdict.strangeness.copy()
+    states, strangeness = section.states.copy(), section.strangeness.copy()
     states[:, -2][states[:, -2] == GLASS], strangeness[:, -2] = FOREIGN, 2
-    cautious = replace(
-        tissue, section=replace(section, states=states), verdict=replace(tissue.verdict, strangeness=strangeness)
-    )
+    cautious = replace(tissue, section=replace(section, states=states, strangeness=strangeness))
     assert cautious.caution
     drawn = np.asarray(draw_overlay(cautious, reader, tissue.best))
     plain = Pillow.fromarray(tissue.image.pixels)

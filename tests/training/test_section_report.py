@@ -37,7 +37,9 @@ def test_tiles_are_scored_where_they_lie() -> None:
     tiles = Tiles("p", np.arange(40).reshape(4, 10), labels)
     values = np.tile(np.array([-2.0, -1.0, 0.0, 1.0, np.nan]), (2, 1))
     states = np.where(np.isnan(values), FOREIGN, READ).astype(np.uint8)
-    section = Section(states, np.zeros((2, 5, 1), np.float32), {"unknown_content": 2}, (10, 10), {})
+    section = Section(
+        states, np.zeros((2, 5, 1), np.float32), np.zeros((2, 5), np.float32), {"unknown_content": 2}, (10, 10), {}
+    )
     row = measure(tiles, 2, values, 0.0, section, "caution", 1.0)
     assert (row.tiles, row.positive, row.without_value) == (40, 20, 8)
     assert row.auroc == 1

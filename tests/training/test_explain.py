@@ -208,7 +208,7 @@ def measured() -> Measured:
     placed = {"set": "windows", "name": "a", "label": 1, "auroc": 0.9, "pointing": 1.0, "energy": 0.7, "area": 0.2}
     known = {"auroc": 0.7, "pointing": 1.0, "energy": 0.3, "area": 0.2}
     section = {"tiles": 4, "auroc_tile": 0.9, "auroc_amid_neighbours": 0.95, **known}
-    grids = {"evidence": rng.normal(size=(2, 2)).tolist(), "labels": [[0, 1], [1, -1]]}
+    grids = {"evidence": rng.normal(size=(2, 2)).tolist(), "labels": [[0, 1], [1, -1]], "auroc_by_um": {"200": 0.9}}
     stage = {"picture": 0, "signed": 0.1, "absolute": 0.1}
     return Measured(
         folds=("0",),

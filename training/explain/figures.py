@@ -76,7 +76,7 @@ def places(d: Mapping[str, Any], figure_name: str = "auroc") -> str:
         axes.axhline(0.5, color="#999999", linewidth=1, linestyle=(0, (2, 2)))
         axes.set(ylim=(0, 1), ylabel=FIGURES[figure_name].rstrip(" ↑"))
         axes.set_xticks(range(len(sets)), [f"{found['set']}\nn = {found['n']}" for found in sets])
-        axes.legend(loc="lower right", fontsize=8)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
 
     told = "; ".join(f"{found['set']}, class map {found['methods'][OURS][figure_name]['value']:.2f}" for found in sets)
     return _svg("places", f"Localisation by method: {told}.", (9.2, 4.2), draw)

@@ -203,8 +203,13 @@ def _places(subject: Subject, targets: Iterable[Target], kept: Kept, count: int)
     return rows
 
 
-def _whole(subject: Subject) -> list[Row]:
+def _whole(subject: Subject, kept: Kept) -> list[Row]:
     """Whole sections and films."""
+    rows: list[Row] = kept.row(("whole", subject.weights), lambda: {"rows": _judge_whole(subject)})["rows"]
+    return rows
+
+
+def _judge_whole(subject: Subject) -> list[Row]:
     adapter = subject.run.recipe.data.adapter
     if adapter == "idc":
         return [
@@ -217,6 +222,7 @@ def _whole(subject: Subject) -> list[Row]:
                 **asdict(found.cells),
                 "evidence": found.evidence.round(3).tolist(),
                 "labels": found.labels.tolist(),
+                "auroc_by_um": {str(um): value for um, value in found.auroc_by_um.items()},
             }
             for found in find_sections(subject)
         ]
@@ -262,7 +268,7 @@ def measure(
             tables["places"] += _places(subject, phantoms(labels, range(number, PHANTOM_SEEDS, len(names))), kept, 0)
             if not gallery:
                 gallery = _gallery(subject, labels, kept, score_cam=bool(count))
-        tables["whole"] += _whole(subject)
+        tables["whole"] += _whole(subject, kept)
         tell(f"fold {name}: done")
     return Measured(
         tuple(names),

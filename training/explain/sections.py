@@ -30,6 +30,7 @@ from training.explain.places import MOST, Placed, shares
 from training.explain.subject import Subject
 from training.explain.targets import circles
 
+SCALES = (0.25, 0.5, 1, 2, 3, 5)  # of a tile, over which the map is averaged
 BLOCK = 6  # tiles on a side that are read at once, beside one more all around
 POSITIVE = 1
 
@@ -38,7 +39,8 @@ POSITIVE = 1
 class SectionFound:
     """One patient's section: AUROC over labelled tiles by the map's mean over the tile and over it with its neighbours, and
     how the map's own cells lie in the carcinoma's tiles. `evidence` [rows, columns] is each tile's score amid its
-    neighbours, `labels` the section's (−1: no tile)."""
+    neighbours, `labels` the section's (−1: no tile). `auroc_by_um`: AUROC of cells when each is the mean of the map over so
+    many µm around it."""
 
     patient: str
     tiles: int
@@ -47,6 +49,7 @@ class SectionFound:
     cells: Placed
     evidence: Floats
     labels: NDArray[np.int64]
+    auroc_by_um: dict[int, float]
 
 
 def _judge(values: Floats, inside: NDArray[np.bool_]) -> Placed:
@@ -101,6 +104,12 @@ def _find(values: Floats, section: Section) -> SectionFound:
     truth = section.labels[there] == POSITIVE
     by_cell = np.repeat(np.repeat(there, c, 0), c, 1)
     inside = np.repeat(np.repeat(section.labels == POSITIVE, c, 0), c, 1)
+
+    def averaged(scale: float) -> float:
+        smooth = ndimage.uniform_filter(values, max(1, round(scale * c)), mode="nearest")
+        return float(roc_auc_score(inside[by_cell], smooth[by_cell]))
+
+    tile_um = TILE_PX * TILE_UM_PER_PX
     return SectionFound(
         section.patient,
         int(there.sum()),
@@ -109,6 +118,7 @@ def _find(values: Floats, section: Section) -> SectionFound:
         _judge(values[by_cell], inside[by_cell]),
         amid,
         section.labels,
+        {round(tile_um / c): averaged(1 / c), **{round(scale * tile_um): averaged(scale) for scale in SCALES}},
     )
 
 

@@ -29,6 +29,7 @@ from training.quantize import convert, integer_head
 from training.recipe import Recipe
 
 CURVED = 4  # pictures a fold for curves and sight
+REPRESENTATIVE = 60
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _integers(
     subject: Subject, fine: FloatNetwork, pictures: list[NDArray[np.uint8]]
 ) -> tuple[dict[int, float], dict[str, Any]]:
     recipe = subject.run.recipe
-    shown = representative(load_pixels(subject.run.data, subject.run.split.parts[TRAINING], recipe.data.area_px))
+    fitted = spread(subject.run.split.parts[TRAINING], REPRESENTATIVE)
+    shown = representative(load_pixels(subject.run.data, fitted, recipe.data.area_px))
     truth = [sample.label for sample in subject.unseen]
     with TemporaryDirectory() as folder:
         file = Path(folder) / NETWORK

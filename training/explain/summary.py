@@ -128,7 +128,13 @@ def _whole(table: pd.DataFrame) -> dict[str, Any] | None:
         "n": len(table),
         "figures": {figure: mean_of(table, figure) for figure in figures},
         "each": table[columns].to_dict("records") if "tiles" in table else [],
+        "auroc_by_um": _by_scale(table) if "auroc_by_um" in table else {},
     }
+
+
+def _by_scale(table: pd.DataFrame) -> dict[str, Figure]:
+    scales = pd.DataFrame(table["auroc_by_um"].tolist()).assign(group=table["group"].to_numpy())
+    return {str(um): mean_of(scales, um) for um in scales.columns if um != "group"}
 
 
 def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -157,7 +157,16 @@ def _whole_table(whole: Mapping[str, Any]) -> str:
         [str(row["group"]), str(row["tiles"]), *(number(row[figure]) for figure in figures)] for row in whole["each"]
     ]
     rows.append(["mean", "", *(with_interval(whole["figures"][figure]) for figure in figures)])
-    return "Whole sections:\n\n" + markdown_table(["patient", "tiles", *(FIGURES[figure] for figure in figures)], rows)
+    heads = ["patient", "tiles", *(FIGURES[figure] for figure in figures)]
+    scales = whole["auroc_by_um"]
+    return "\n\n".join(
+        [
+            "Whole sections:",
+            markdown_table(heads, rows),
+            "AUROC of cells when each is the map's mean over a square around it:",
+            markdown_table([f"{um} µm" for um in scales], [[with_interval(figure) for figure in scales.values()]]),
+        ]
+    )
 
 
 def _strides_table(found: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ const RARE = 0.05; // device/gate.py: CAUTION_BELOW_P
 function cautionWords({ verdict, section }) {
   if (!verdict.caution) return null;
   if (section) return section.foreign > PARTLY_FOREIGN * (section.foreign + section.read) ? "verdict_caution_section" : null;
-  return verdict.where?.foreign > 0 && !verdict.questions.some((each) => each.p_value < RARE) ? "verdict_caution_part" : null;
+  const rare = verdict.questions.some((each) => each.p_value !== null && each.p_value < RARE);
+  return verdict.where?.foreign > 0 && !rare ? "verdict_caution_part" : null;
 }
 
 export function showVerdict(reading) {

@@ -182,6 +182,23 @@ def test_a_size_that_no_pixel_has_is_told_and_can_be_put_right(page: WebDriver, 
     assert text(page, "prediction-name") == accepted.reading["prediction"]["name"]
 
 
+def test_a_field_that_is_foreign_in_a_corner_is_read_with_caution_and_hatched_there(
+    page: WebDriver, accepted: Sample, samples: list[Sample], tmp_path: Path
+):
+    picture = Image.open(accepted.file).convert("RGB")
+    width, height = picture.size
+    foreign = Image.open(next(s.file for s in samples if s.id == "foreign-landscape")).convert("RGB")
+    picture.paste(foreign.resize((width // 4, height // 3)), (width - width // 4, height - height // 3))
+    picture.save(tmp_path / "corner.png")
+    upload(page, tmp_path / "corner.png")
+    assert text(page, "verdict-kicker") == "CAUTION"
+    assert visible(page, "foreign")
+    shown = hatched(page, "foreign", 6, 8)
+    assert any(shown)
+    assert not any(shown[:32]), "the upper part is not foreign"
+    assert "of the picture looks foreign" in text(page, "where-words")
+
+
 def test_a_picture_that_is_refused_for_a_part_of_it_shows_which(page: WebDriver, section: Sample, tmp_path: Path):
     # A strip of tissue beside much that is foreign.
     picture = Image.open(section.file)
@@ -198,7 +215,9 @@ def test_a_picture_that_is_refused_for_a_part_of_it_shows_which(page: WebDriver,
     assert not visible(page, "section")
 
 
-@pytest.mark.parametrize(("foreign", "told"), [([2], "17% of the picture"), ([0, 1, 2, 3, 4, 5], "All of the picture")])
+@pytest.mark.parametrize(
+    ("foreign", "told"), [([2], "The hatched part, 17% of the picture"), ([0, 1, 2, 3, 4, 5], "All of the picture")]
+)
 def test_a_field_that_is_refused_is_hatched_only_where_a_part_of_it_is_foreign(
     page: WebDriver, refused: Sample, foreign: list[int], told: str
 ):

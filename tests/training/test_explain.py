@@ -228,6 +228,7 @@ def measured() -> Measured:
         earlier_stride=16,
         channels=1280,
         limits={"0": 4.0},
+        pooled={"0": 0.99},
         gallery=(Shown("invasive", PICTURE, np.ones(PICTURE.shape[:2], bool), {OURS: rng.normal(size=(3, 4))}, 4.0),),
     )
 

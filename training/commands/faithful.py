@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of them, and of places that are known, how many by Score-CAM; 0: none (default {SCORE_CAM})",
     )
     parser.add_argument(
-        "--windows", type=int, default=WINDOWS, help=f"windows of sections or films with a lesion (default {WINDOWS})"
+        "--windows", type=int, default=WINDOWS, help=f"known places in mosaics or windows (default {WINDOWS})"
     )
     parser.add_argument(
         "--strides",

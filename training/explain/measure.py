@@ -55,8 +55,9 @@ class Extent:
 
 @dataclass(frozen=True)
 class Measured:
-    """Tables with a row for each picture and method: `faithfulness`, `places`, `cascade`; a row for each picture:
-    `agreement`; for each section or film: `whole`. `curves`: insertion and deletion by row of `faithfulness`."""
+    """Tables with a row for each picture and method: `faithfulness` (with its curves), `places`, `cascade`; a row for each
+    picture: `agreement`; for each section or film: `whole`. `pooled`: by fold, rank correlation of integer with float maps
+    over the cells of all its pictures; `limits`: by fold, the end of the fixed scale."""
 
     folds: tuple[str, ...]
     faithfulness: pd.DataFrame
@@ -67,6 +68,7 @@ class Measured:
     earlier_stride: int | None
     channels: int
     limits: dict[str, float]
+    pooled: dict[str, float]
     gallery: tuple[Shown, ...]
 
 
@@ -163,12 +165,13 @@ def _faithfulness(
     ]
 
 
-def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> Row:
-    """The integer maps against the float ones, and whether they are exact: over places, and over units."""
+def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> tuple[Row, Floats]:
+    """The integer maps against the float ones, and whether they are exact; and both maps' values of the predicted class
+    [2, cells]."""
     maps, real = subject.maps(pixels), subject.floats.class_map(pixels)
     label, classes = int(maps.logits.argmax()), maps.values.shape[-1]
     over_places = [math.fsum(maps.values[..., k].ravel()) / maps.values[..., k].size for k in range(classes)]
-    return {
+    row = {
         "fold": subject.name,
         "file": sample.file,
         "group": sample.group,
@@ -177,6 +180,7 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> R
         "distance": float(np.abs(maps.values - real).mean()),
         "gap": float(np.abs(np.array(over_places) - maps.logits).max()),
     }
+    return row, np.stack([found[..., label].ravel() for found in (maps.values, real)])
 
 
 def _places(subject: Subject, targets: Iterable[Target], kept: Kept, count: int) -> list[Row]:
@@ -248,6 +252,7 @@ def measure(
     tables: dict[str, list[Row]] = {name: [] for name in ("faithfulness", "agreement", "places", "cascade", "whole")}
     earlier_stride, channels, limits = None, 0, dict[str, float]()
     gallery: list[Shown] = []
+    pooled: dict[str, float] = {}
     for number, name in enumerate(names):
         subject = open_fold(recipe, data, crossval / name)
         floats, limits[name] = subject.floats, subject.limit
@@ -256,9 +261,13 @@ def measure(
         count = _share(extent.score_cam, len(names))
         scored = {id(sample) for sample in spread(samples, count)} if count else set()
         pictures = load_pixels(data, samples, recipe.data.area_px)
+        cells: list[Floats] = []
         for sample, pixels in zip(samples, pictures, strict=True):
             tables["faithfulness"] += _faithfulness(subject, sample, pixels, kept, score_cam=id(sample) in scored)
-            tables["agreement"].append(_agreement(subject, sample, pixels))
+            row, pairs = _agreement(subject, sample, pixels)
+            tables["agreement"].append(row)
+            cells.append(pairs)
+        pooled[name] = rank_correlation(*np.concatenate(cells, 1))
         tell(f"fold {name}: {len(samples)} pictures explained")
         tables["cascade"] += _cascade(subject, samples, pictures, kept)
         if recipe.data.adapter in TARGETS:
@@ -276,6 +285,7 @@ def measure(
         earlier_stride=earlier_stride,
         channels=channels,
         limits=limits,
+        pooled=pooled,
         gallery=tuple(gallery),
     )
 

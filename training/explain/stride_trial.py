@@ -30,6 +30,7 @@ from training.recipe import Recipe
 
 CURVED = 4  # pictures a fold for curves and sight
 REPRESENTATIVE = 60
+EVERY = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
                 told = {"fold": name, "file": sample.file, "group": sample.group, "label": sample.label}
                 said = {f"logit_{label}": float(value) for label, value in zip(labels, logits, strict=True)}
                 tables["readings"].append({**told, "stride": stride, "predicted": int(logits.argmax()), **said})
-        targets = list(TARGETS[recipe.data.adapter](subject, 0)) if recipe.data.adapter in TARGETS else []
+        targets = list(TARGETS[recipe.data.adapter](subject, EVERY)) if recipe.data.adapter in TARGETS else []
         if set(labels) == set(KINDS):
             targets += phantoms(labels, range(number, PHANTOM_SEEDS, len(names)))
         for target in targets:

@@ -178,6 +178,7 @@ def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | No
         else None,
         "agreement": {
             "spearman": mean_of(agreement, "spearman"),
+            "spearman_pooled": float(np.mean(list(measured.pooled.values()))),
             "spearman_all": mean_of(agreement, "spearman_all"),
             "spearman_median": float(agreement["spearman"].median()),
             "spearman_lowest": float(agreement["spearman"].min()),

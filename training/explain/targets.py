@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -68,14 +69,16 @@ def _each_class(set_name: str, name: str, pixels: NDArray[np.uint8], masks: list
     return [Target(set_name, name, pixels, label, mask, _everywhere(mask), group) for label, mask in enumerate(masks)]
 
 
-def mosaics(subject: Subject) -> Iterator[Target]:
-    """Each unseen field once, four classes a mosaic, within one block of numbers."""
+def mosaics(subject: Subject, count: int) -> Iterator[Target]:
+    """Each unseen field at most once, four classes a mosaic, within one block of numbers; as many as give `count` targets,
+    the same number from each block."""
     rng = np.random.default_rng(1)
     by_group: dict[str, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in subject.unseen:
         by_group[sample.group][sample.label].append(sample)
     for group, classes in sorted(by_group.items()):
-        for number, samples in enumerate(zip(*(classes[label] for label in sorted(classes)), strict=False)):
+        most = -(-count // (4 * len(by_group)))
+        for number, samples in enumerate(islice(zip(*(classes[k] for k in sorted(classes)), strict=False), most)):
             parts = load_pixels(subject.run.data, samples, subject.run.recipe.data.area_px)
             if len(parts) == 4 and len({part.shape for part in parts}) == 1:
                 yield from _each_class(MOSAICS, f"{group}-{number}", *_mosaic(parts, rng.permutation(4)), group)
@@ -164,7 +167,7 @@ def _mask_of_size(mask: Mask, shape: tuple[int, ...]) -> Mask:
 
 
 TARGETS: dict[str, Callable[[Subject, int], Iterator[Target]]] = {
-    "bach": lambda subject, _: mosaics(subject),
+    "bach": mosaics,
     "idc": section_windows,
     "mini_mias": film_windows,
 }

@@ -112,7 +112,8 @@ def markdown(d: Mapping[str, Any]) -> str:
         f"### {d['recipe']['id']}, {d['recipe']['network']}: faithfulness of class maps",
         f"{d['n']} pictures of {d['groups']} unseen groups, measured {d['created']}; 95 % intervals resample groups. The "
         f"class map misses its logit by at most {agreement['worst_gap']:g}. Integer against float maps, rank correlation "
-        f"by picture: {with_interval(agreement['spearman'])}, median {number(agreement['spearman_median'])}.",
+        f"by picture: {with_interval(agreement['spearman'])}, median {number(agreement['spearman_median'])}; over "
+        f"all cells of a fold's pictures: {number(agreement['spearman_pooled'])}.",
         _methods_table(
             d, d["faithfulness"]["methods"], ("insertion", "deletion", "drop", "increase", "gini"), cost=True
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -17,13 +17,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from device.bundle import CARD, NETWORK, Bundle
-from device.gate import MADE, PICTURE_REASONS, SCALE, SHOWS
 from device.golden import observe, verify_golden
 from device.image import Image
 from device.maps import Head, softmax
@@ -39,13 +37,11 @@ from training.evaluation.metrics import calibrate_folds, measurable, summary
 from training.evaluation.table import class_columns, load_table, read_table
 from training.evaluation.words import scheme_words, unit_of
 from training.fit import LIBRARIES, Run, float_logits
-from training.fit_gate import collect, cross_scores, fit_gate, picture_limits, rescaled_indexes
-from training.magnification import RATIOS
-from training.promise import promise
+from training.fit_gate import collect, fit_gate, rescaled_indexes
+from training.gate_rules import gate_rules, promise_across_groups, promise_of_folds
 from training.quantization_aware import rescue
 from training.quantization_budget import check_budget
 from training.quantize import OUTPUTS, IntegerHead, box_outputs, convert, integer_head
-from training.recipe import Recipe
 from training.run_files import READINGS
 from training.samples import golden_pictures
 from training.signing import publish_key
@@ -102,72 +98,15 @@ def _quantize(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Network,
     return network, integer_head(model, network.outputs["features"].scale)
 
 
-def _fit_gate(draft: _Draft, run: Run, samples: Sequence[Sample], images: Sequence[Image], network: Network) -> None:
+def _add_gate(draft: _Draft, run: Run, samples: Sequence[Sample], images: Sequence[Image], network: Network) -> None:
     """Fit on `images`, the decoded samples; the promise rests on scores across their groups."""
     chosen = [samples[index] for index in rescaled_indexes(len(samples))]
     groups = np.array([sample.group for sample in samples])
     outputs = collect(network, images, load_pixels(run.data, chosen, None), groups)
-    found = fit_gate(outputs)
-    arrays = {
-        "scale/weights": found.scale.weights,
-        "scale/centres": found.centres,
-        **{
-            f"{name}/{part}": getattr(space, part)
-            for name, space in {**found.spaces, "cells": found.cells}.items()
-            for part in ("centre", "whitening")
-        },
-    }
-    rules: dict[str, Any] = {name: {} for name in (SCALE, MADE, SHOWS, "cells")}
-    for path, array in arrays.items():
-        table, part = path.split("/")
-        rules[table][part] = f"gate/{table}_{part}.npy"
-        draft.members[rules[table][part]] = _npy(array.astype(np.float32))
-    rules["picture"] = picture_limits(images)
-    rules["cells"]["limit"] = found.cell_limit
-    rules[SCALE] |= {
-        "intercept": found.scale.intercept,
-        "octaves": found.octaves,
-        "ratios": list(RATIOS),
-        "alike": found.alike,
-    }
+    rules, arrays = gate_rules(fit_gate(outputs), images)
+    promise_across_groups(rules, run.recipe.gate, outputs)
     draft.manifest["gate"] = rules
-    pictures = np.arange(len(samples)).astype(str)
-    _keep_promise(draft, run.recipe, cross_scores(outputs), groups, pictures, "cross-fitted")
-
-
-def _keep_promise(
-    draft: _Draft,
-    recipe: Recipe,
-    scores: Mapping[str, NDArray[np.float64]],
-    groups: NDArray[np.str_],
-    pictures: NDArray[np.str_],
-    kind: str,
-) -> None:
-    """Threshold and p-values from scores [pictures] of each question; infinite ones are of pictures refused anyway."""
-    rule, gate = recipe.gate, draft.manifest["gate"]
-    units = groups if rule.unit == "patient" else pictures
-    kept = promise(np.max(list(scores.values()), 0), units, rule.alpha, rule.confidence)
-    gate["promise"] = {
-        "alpha": round(kept.alpha, 4),
-        "confidence": kept.confidence,
-        "n": kept.units,
-        "unit": rule.unit,
-        "scores": kind,
-        "threshold": kept.threshold,
-    }
-    for question, found in scores.items():
-        gate[question]["calibration_scores"] = [round(float(s), 5) for s in np.sort(found[np.isfinite(found)])]
-
-
-def _promise_of_folds(draft: _Draft, recipe: Recipe, table: pd.DataFrame, groups: set[str]) -> None:
-    """The promise from readings of pictures that neither network nor gate had seen, where every group was read so."""
-    read = table[table["error"].isna()]
-    if not groups <= set(read["group"]):
-        return
-    judged = ~read["reason"].isin(PICTURE_REASONS).to_numpy()
-    scores = {q: np.where(judged, read[f"score_{q}"].to_numpy(np.float64), np.inf) for q in (SCALE, MADE, SHOWS)}
-    pictures = np.arange(len(read)).astype(str)
-    _keep_promise(draft, recipe, scores, read["group"].to_numpy(str), pictures, "unseen")
+    draft.members |= {member: _npy(array) for member, array in arrays.items()}
 
 
 def _explain(draft: _Draft, network: Network, head: Head, pictures: Sequence[NDArray[np.uint8]]) -> None:
@@ -227,7 +166,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
         found = check_budget(logits, float_logits(run.model, seen), truth, recipe.quantization)
         print(f"integer against float network on {found.n} pictures: {found.agreement:.2%} agree")
     print("fit the gate on the integer network")
-    _fit_gate(draft, run, samples, images, network)
+    _add_gate(draft, run, samples, images, network)
     _explain(draft, network, head, pictures)
     return draft
 
@@ -259,8 +198,9 @@ def _measure_folds(draft: _Draft, run: Run, folder: Path) -> dict[str, Any]:
     if not (folder / READINGS).is_file():
         raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval {run.recipe.id}` first")
     readings = load_table(folder / READINGS)
-    _promise_of_folds(draft, run.recipe, readings, {s.group for part in run.split.parts.values() for s in part})
     table, temperature = calibrate_folds(readings, labels)
+    groups = {sample.group for part in run.split.parts.values() for sample in part}
+    promise_of_folds(draft.manifest["gate"], run.recipe.gate, readings, groups)
     figures = summary(table, labels)
     draft.manifest["calibration"] = {"temperature": temperature, "n": figures["n"], "ece": figures["ece"]["value"]}
     return {"scheme": scheme_words(run.recipe, unit_of(run.recipe, table), crossval=True), **figures}

@@ -88,6 +88,7 @@ def load_images(folder: Path, samples: Sequence[Sample], area_px: int | None) ->
     return [decode(picture_bytes(folder, sample), LIMITS, area_px) for sample in counted(samples, "decode")]
 
 
-def load_pixels(folder: Path, samples: Sequence[Sample], area_px: int) -> list[NDArray[np.uint8]]:
-    """Each sample's pixels, uint8 [h, w, 3], as the box's network would see them."""
+def load_pixels(folder: Path, samples: Sequence[Sample], area_px: int | None) -> list[NDArray[np.uint8]]:
+    """Each sample's pixels, uint8 [h, w, 3], as the box's network would see them or, with None, at the files' own
+    size."""
     return [image.pixels for image in load_images(folder, samples, area_px)]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from training.evaluation.plots import COLOURS, _svg
 from training.ood.sides import CASES, TEST, VALIDATION
 
-MARKS = ("o", "s", "D", "^")
+MARKS = ("o", "s", "D", "^", "v")
 LOWEST = 0.5
 
 

@@ -42,7 +42,7 @@ def ranked(weights: Floats, score: Floats, foreign: NDArray[np.bool_]) -> Floats
         aupr = (found * recall / (recall + refused)).sum(1)
     # The last threshold at which at most 5 % of proper pictures are refused; before the first, nothing is.
     allowed = refused <= 1 - TRUE_POSITIVES + 1e-9
-    fpr = 1 - np.where(allowed, recall, 0).max(1)
+    fpr = np.maximum(1 - np.where(allowed, recall, 0).max(1), 0)
     fpr[~np.isfinite(auroc)] = np.nan
     return np.stack([auroc, aupr, fpr], 1)
 

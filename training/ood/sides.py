@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-UNRELATED, ACQUISITION, CONTENT = "unrelated", "acquisition", "content"
+UNRELATED, ACQUISITION, CONTENT, CLASS = "unrelated", "acquisition", "content", "class"
 CASES = {
     UNRELATED: "unrelated pictures",
     ACQUISITION: "wrong acquisition",
     CONTENT: "unseen content",
+    CLASS: "class left out",
 }
 
 VALIDATION, TEST = "validation", "test"

@@ -1,6 +1,6 @@
 """The benchmark of a recipe from end to end: what was read, what scored best on validation, and how that did on test.
 
-The rule was stated before anything was measured: **the winner has the greatest mean AUROC over the validation sets, each
+The rule was fixed before any test figure was seen: **the winner has the greatest mean AUROC over the validation sets, each
 set counting alike; candidates within 0.001 of it are ties, and the cheapest of them wins.** The gate that ships and the
 references that no box could run (ODIN, the autoencoder) stand beside and don't compete.
 """

@@ -128,7 +128,7 @@ def sentences(document: Mapping[str, Any]) -> list[str]:
     return [
         f"{document['proper']} proper pictures of {document['groups']} groups, each read by the integer network of the "
         f"fold that was fitted without its group ({len(document['folds'])} folds), and scored by a detector that was too.",
-        f"The rule, stated before anything was measured: {document['rule']}. Winner: {name_of(document['shown'][0])}.",
+        f"The rule, fixed before any test figure was seen: {document['rule']}. Winner: {name_of(document['shown'][0])}.",
         "Every detector stands at the depth and level that were best on validation. Figures are averaged over folds; in "
         f"parentheses 95 % intervals, {document['draws']} draws of whole groups and foreign pictures. AUPR weighs both "
         "sides alike (chance 0.5). FPR95: share of foreign pictures accepted where 95 % of proper ones are.",

@@ -31,7 +31,7 @@ from training.explain.places import place
 from training.explain.report import load_strides, save_strides, write
 from training.explain.scores import STEPS, curves, drop, gini, rank_correlation, stretched
 from training.explain.stride_trial import StrideTrial
-from training.explain.strides import Sight, at_stride_16
+from training.explain.strides import Sight, at_stride_16, registered
 from training.explain.subject import fold_names
 from training.explain.summary import compare_strides, difference, document, mean_of
 from training.networks import build, load_weights, scale_pixels
@@ -135,6 +135,12 @@ def test_stride_16_holds_the_map_of_stride_32() -> None:
     fine, coarse = (np.asarray(m(picture, training=False)["class_map"])[0] for m in (at_stride_16(model), model))
     assert fine.shape == (2 * coarse.shape[0], 2 * coarse.shape[1], 3)
     assert np.allclose(fine[1::2, 1::2], coarse, atol=1e-4)
+
+
+def test_a_map_of_stride_16_is_moved_to_where_its_places_look() -> None:
+    values = np.zeros((4, 4))
+    values[1, 1] = 1  # the first place of stride 32, whose cell is rows and columns 0 and 1
+    assert np.array_equal(registered(values) > 0, np.kron([[1, 0], [0, 0]], np.ones((2, 2))) > 0)
 
 
 def test_only_a_network_with_a_last_stride_can_lose_it() -> None:

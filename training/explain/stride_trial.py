@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from device.bundle import NETWORK
 from device.runtime import Network
 from training.data import TRAINING, load_pixels
-from training.explain.floats import FloatNetwork
+from training.explain.floats import FloatNetwork, Floats
 from training.explain.measure import PHANTOM_SEEDS
 from training.explain.places import place
 from training.explain.scores import curves, gini, rank_correlation
-from training.explain.strides import COARSE, FINE, Sight, at_stride_16, sight, time_ms
+from training.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
 from training.explain.subject import Subject, fold_names, open_fold, spread
 from training.explain.targets import TARGETS, phantoms
 from training.pack import representative
@@ -70,7 +70,7 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
             targets += phantoms(labels, range(number, PHANTOM_SEEDS, len(names)))
         for target in targets:
             for stride, network in networks.items():
-                values = network.class_map(target.pixels)[..., target.label]
+                values = _drawn(network.class_map(target.pixels)[..., target.label], stride)
                 if placed := place(values, target.mask, target.known):
                     told = {"fold": name, "set": target.set, "name": target.name, "group": target.group}
                     tables["places"].append({**told, "label": target.label, "stride": stride, **asdict(placed)})
@@ -79,13 +79,13 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
         for stride, network in networks.items():
             sights[stride].append(sight(network, [pixels for _, pixels in some], stride))
             for sample, pixels in some:
-                values = network.class_map(pixels)
                 label = int(subject.floats.logits([pixels])[0].argmax())
+                values = _drawn(network.class_map(pixels)[..., label], stride)
                 rng = np.random.default_rng(1)
-                found = curves(subject.floats, pixels, values[..., label], label, rng)  # one judge for both
+                found = curves(subject.floats, pixels, values, label, rng)  # one judge for both
                 told = {"fold": name, "file": sample.file, "group": sample.group, "stride": stride}
                 areas = {"insertion": found.insertion_area, "deletion": found.deletion_area}
-                tables["curves"].append({**told, **areas, "gini": gini(values[..., label])})
+                tables["curves"].append({**told, **areas, "gini": gini(values)})
         if number == 0:
             float_ms = {stride: time_ms(partial(n.logits, pictures[:1])) for stride, n in networks.items()}
             integer_ms, integer = _integers(subject, networks[FINE], pictures)
@@ -97,6 +97,10 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
         integer_ms=integer_ms,
         integer=integer,
     )
+
+
+def _drawn(values: Floats, stride: int) -> Floats:
+    return registered(values) if stride == FINE else values
 
 
 def _integers(

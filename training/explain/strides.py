@@ -20,7 +20,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from training.errors import ExplainError
-from training.explain.floats import FloatNetwork
+from training.explain.floats import FloatNetwork, Floats
 from training.networks import output_strides, scale_pixels
 
 COARSE, FINE = 32, 16
@@ -51,6 +51,16 @@ def at_stride_16(model: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(model, clone_function=spread)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def registered(values: Floats) -> Floats:
+    """A map [rows, columns] of stride 16 moved up and left by half a cell.
+
+    Its odd places are those of stride 32, which the network learnt to centre on cells of 32 px: on its own grid they would
+    be drawn 8 px too far down and to the right.
+    """
+    padded = np.pad(values, ((0, 1), (0, 1)), mode="edge")
+    return np.asarray((padded[:-1, :-1] + padded[1:, :-1] + padded[:-1, 1:] + padded[1:, 1:]) / 4)
 
 
 def time_ms(forward: Callable[[], Any]) -> float:

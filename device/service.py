@@ -158,8 +158,7 @@ def _with_headers(response: Response) -> Response:
 
 def page() -> str:
     chosen = language()
-    other = next(name for name in LANGUAGES if name != chosen)
-    return render_template("page.html", language=chosen, other_language=other, words=words(chosen), version=__version__)
+    return render_template("page.html", language=chosen, words=words(chosen), version=__version__)
 
 
 def model_card() -> Response:

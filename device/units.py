@@ -30,7 +30,7 @@ from device.maps import Head
 from device.names import Agreed, Names, agreed, clean_expert, export_names, given_name, imported_names
 from device.reading import identity
 from device.settings import Settings
-from device.texts import LANGUAGES, error_words, words
+from device.texts import error_words, words
 
 PATCHES_IN_READING = 3
 A_DAY = "private, max-age=86400"
@@ -165,9 +165,7 @@ def add_unit_routes(
 
     def units_page() -> str:
         chosen = language()
-        other = next(name for name in LANGUAGES if name != chosen)
-        told = words(chosen)
-        return render_template("units.html", language=chosen, other_language=other, words=told, version=__version__)
+        return render_template("units.html", language=chosen, words=words(chosen), version=__version__)
 
     def get_units() -> Response:
         model, chosen = asked(), language()

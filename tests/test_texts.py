@@ -81,14 +81,14 @@ def test_each_note_of_a_decoded_picture_has_its_words():
 
 
 def test_the_page_uses_each_of_its_words_and_has_all_that_it_uses():
-    pages = ("page.html", "units.html")
+    pages = ("layout.html", "page.html", "units.html")
     template = "".join((DEVICE / "templates" / page).read_text(encoding="utf-8") for page in pages)
     scripts = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "static").glob("*.js"))
-    used = set(re.findall(r"\bt\.(\w+)", template)) | set(re.findall(r'\bword\(\s*"(\w+)"', scripts))
+    used = set(re.findall(r"\b(?:t|shared)\.(\w+)", template)) | set(re.findall(r'\bword\(\s*"(\w+)"', scripts))
     known = set(LANGUAGES["en"]["page"])
     assert used <= known
-    # Keys that are put together: word(`timing_${step}`), t['language_' ~ code]; or chosen: word(a ? "x" : "y").
-    prefixes = {*re.findall(r"\b(?:word|wordOr)\(`(\w+_)\$\{", scripts), *re.findall(r"t\['(\w+_)' ~", template)}
+    # Keys that are put together: word(`timing_${step}`), shared['language_' ~ code]; or chosen: word(a ? "x" : "y").
+    prefixes = {*re.findall(r"\b(?:word|wordOr)\(`(\w+_)\$\{", scripts), *re.findall(r"shared\['(\w+_)' ~", template)}
     quoted = set(re.findall(r'"(\w+)"', scripts))
     unused = {key for key in known - used - quoted if not key.startswith(tuple(prefixes))}
     assert unused == set()

@@ -2,9 +2,9 @@
 
 The statement is about pictures of new patients. Patients are what is exchangeable, so a patient's share of refused
 pictures is one draw, however many pictures it has. The threshold is the lowest at which an upper confidence bound of the
-mean share stays under the promised one (risk-controlling prediction sets, Bates et al. 2021). The bound is exact (binomial) where each
-patient has one picture, and otherwise by betting (Waudby-Smith and Ramdas 2024): were the mean share `alpha` or
-more, a gambler who bets that shares are smaller would multiply the stake by 20 once in 20 times at most.
+mean share stays under the promised one (risk-controlling prediction sets, Bates et al. 2021). The bound is exact
+(binomial) where each patient has one picture, and otherwise by betting (Waudby-Smith and Ramdas 2024): were the mean share
+`alpha` or more, a gambler who bets that shares are smaller would multiply the stake by 20 once in 20 times at most.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ ODDS_OF_A_FALSE_ALARM = 3.3  # standard errors
 def test_a_promise_is_broken_no_more_often_than_it_says(
     patients: int, pictures: int | tuple[int, int], alpha: float, confidence: float
 ) -> None:
-    """Patients differ in how strange all their pictures are; the true share of refused pictures of new patients is known."""
+    """Patients differ in how strange all their pictures are; the true share refused of new patients' pictures is known."""
     chance = np.random.default_rng(patients)
     new = chance.normal(
         0, 1, 20_000

@@ -74,11 +74,12 @@ def _promised(promise: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         "unseen": "scored by networks and gates that had seen neither",
         "cross-fitted": "scored by gates that were fitted without them, on the network that ships",
     }
+    alpha, measured = number("refused", promise["alpha"]), number("refused", metrics["refused"]["value"])
     return (
-        f"Refuses at most {number('refused', promise['alpha'])} of proper pictures, with {promise['confidence']:.0%} confidence "
-        f"(n = {promise['n']} {units[promise['unit']]}; {scores[promise['scores']]}). It holds for pictures of new patients\n"
-        f"made and chosen like those under Data. In the measurement above {number('refused', metrics['refused']['value'])} were "
-        "refused, by gates fitted on fewer."
+        f"Refuses at most {alpha} of proper pictures, with {promise['confidence']:.0%} confidence\n"
+        f"(n = {promise['n']} {units[promise['unit']]}; {scores[promise['scores']]}).\n"
+        "It holds for pictures of new patients, made and chosen like those under Data. In the measurement above\n"
+        f"{measured} were refused, by gates fitted on fewer pictures."
     )
 
 

@@ -31,7 +31,7 @@ STYLE: Any = {
 NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
-def _svg(name: str, alt: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+def svg(name: str, alt: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> str:
     """An `<svg>` element. `name` keeps its ids apart from those of other figures in the page."""
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
@@ -73,7 +73,7 @@ def reliability(summary: Mapping[str, Any]) -> str:
         below.bar(edges[:-1][shown], n[shown], np.diff(edges)[shown], align="edge", color=COLOURS[5], edgecolor="white")
         below.set(xlabel="confidence in the predicted class", ylabel="pictures")
 
-    return _svg("reliability", f"Reliability diagram: {told}.", (4.6, 4.6), draw)
+    return svg("reliability", f"Reliability diagram: {told}.", (4.6, 4.6), draw)
 
 
 def risk_coverage(summary: Mapping[str, Any]) -> str:
@@ -93,7 +93,7 @@ def risk_coverage(summary: Mapping[str, Any]) -> str:
         axes.legend(loc="upper left")
 
     alt = f"Risk–coverage curve: error rate {curve['risk'][-1]:.1%} on all pictures, {half:.1%} on the surest half."
-    return _svg("risk", alt, (4.6, 3.8), draw)
+    return svg("risk", alt, (4.6, 3.8), draw)
 
 
 def roc(
@@ -111,7 +111,7 @@ def roc(
         axes.legend(loc="lower right", title="class (AUROC)")
 
     told = ", ".join(f"{names[label]} {area:.3f}" for label, area in areas.items())
-    return _svg("roc", f"ROC curves, each class against the others; areas: {told}.", (4.6, 4.6), draw)
+    return svg("roc", f"ROC curves, each class against the others; areas: {told}.", (4.6, 4.6), draw)
 
 
 def training_curves(histories: Sequence[Mapping[str, Any]]) -> str:
@@ -137,4 +137,4 @@ def training_curves(histories: Sequence[Mapping[str, Any]]) -> str:
             axes.legend()
 
     alt = f"Training curves of {len(histories)} fit{'s' if len(histories) > 1 else ''}: {', '.join(kinds)} by epoch."
-    return _svg("training", alt, (4.6 * len(panels), 3.6), draw)
+    return svg("training", alt, (4.6 * len(panels), 3.6), draw)

@@ -56,12 +56,7 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "created": date.today().isoformat(),
-        "recipe": {
-            "id": recipe.id,
-            "version": recipe.version,
-            "title": recipe.title["en"],
-            "network": recipe.network.name,
-        },
+        "recipe": words.told_of(recipe),
         "data": {
             "adapter": recipe.data.adapter,
             "name": recipe.data.name,

@@ -118,3 +118,13 @@ def scheme_words(recipe: Recipe, unit: str, *, crossval: bool) -> str:
     return (
         f"one split of whole {unit}s: a part to train on, a part to calibrate, and this part, which is only tested on"
     )
+
+
+def told_of(recipe: Recipe) -> dict[str, str]:
+    """The recipe at the head of a report's JSON."""
+    return {
+        "id": recipe.id,
+        "version": recipe.version,
+        "title": recipe.title["en"],
+        "network": recipe.network.name,
+    }

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.evaluation.plots import COLOURS, DASHES, STYLE, _svg
+from training.evaluation.plots import COLOURS, DASHES, STYLE, svg
 from training.explain.measure import Shown
 from training.explain.methods import METHODS, OURS
 from training.explain.scores import enlarge, stretched
@@ -52,7 +52,7 @@ def curves(d: Mapping[str, Any]) -> str:
         f"{method(one, d['earlier_stride'])} {np.mean(curve['insertion']):.2f} and {np.mean(curve['deletion']):.2f}"
         for one, curve in found.items()
     )
-    return _svg("curves", f"Insertion and deletion curves; mean heights: {areas}.", (9.2, 4.2), draw)
+    return svg("curves", f"Insertion and deletion curves; mean heights: {areas}.", (9.2, 4.2), draw)
 
 
 def places(d: Mapping[str, Any], figure_name: str = "auroc") -> str:
@@ -79,7 +79,7 @@ def places(d: Mapping[str, Any], figure_name: str = "auroc") -> str:
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
 
     told = "; ".join(f"{found['set']}, class map {found['methods'][OURS][figure_name]['value']:.2f}" for found in sets)
-    return _svg("places", f"Localisation by method: {told}.", (9.2, 4.2), draw)
+    return svg("places", f"Localisation by method: {told}.", (9.2, 4.2), draw)
 
 
 def cascade(d: Mapping[str, Any]) -> str:
@@ -99,7 +99,7 @@ def cascade(d: Mapping[str, Any]) -> str:
         axes.legend(loc="upper right", fontsize=8)
 
     first = found["methods"][OURS]["signed"][0]["value"]
-    return _svg(
+    return svg(
         "cascade", f"Rank correlation with the original map; after the head alone {first:.2f}.", (9.2, 4.2), draw
     )
 

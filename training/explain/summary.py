@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from training.evaluation.resampling import confusion, interval, patient_weights, ratio
+from training.evaluation.words import told_of
 from training.explain.cascade import CASCADED
 from training.explain.measure import Measured
 from training.explain.methods import METHODS, OURS, SCORE_CAM
@@ -145,12 +146,7 @@ def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | No
     return {
         "schema": SCHEMA,
         "created": date.today().isoformat(),
-        "recipe": {
-            "id": recipe.id,
-            "version": recipe.version,
-            "title": recipe.title["en"],
-            "network": recipe.network.name,
-        },
+        "recipe": told_of(recipe),
         "data": {"name": recipe.data.name, "source": recipe.data.source, "terms": recipe.data.terms},
         "labels": {label.id: label.name["en"] for label in recipe.labels},
         "folds": list(measured.folds),

@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 from training.data.pictures import counted
 from training.evaluation.resampling import interval
+from training.evaluation.words import told_of
 from training.ood.collect import (
     BESIDE_FLOAT,
     CELL_PX,
@@ -257,12 +258,7 @@ def benchmark(recipe: Recipe, data: Path, foreign: Path, crossval: Path, out: Pa
     return {
         "schema": SCHEMA,
         "created": date.today().isoformat(),
-        "recipe": {
-            "id": recipe.id,
-            "version": recipe.version,
-            "title": recipe.title["en"],
-            "network": recipe.network.name,
-        },
+        "recipe": told_of(recipe),
         "data": {"name": recipe.data.name, "source": recipe.data.source},
         "folds": [fold.name for fold in folds],
         "proper": sum(len(found) for found in proper),

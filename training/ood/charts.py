@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.evaluation.plots import COLOURS, _svg
+from training.evaluation.plots import COLOURS, svg
 from training.ood.sides import CASES, TEST, VALIDATION
 
 MARKS = ("o", "s", "D", "^", "v")
@@ -43,7 +43,7 @@ def side_by_side(rows: Sequence[Mapping[str, Any]]) -> str:
 
     best = shown[0][VALIDATION]["auroc"]["value"]
     alt = f"Mean AUROC of {len(shown)} detectors; first {name_of(shown[0])}, {best:.3f} on validation."
-    return _svg("detectors", alt, (9.5, 0.32 * len(shown) + 1.2), draw)
+    return svg("detectors", alt, (9.5, 0.32 * len(shown) + 1.2), draw)
 
 
 def everywhere(rows: Sequence[Mapping[str, Any]], sets: Sequence[Mapping[str, Any]]) -> str:
@@ -67,4 +67,4 @@ def everywhere(rows: Sequence[Mapping[str, Any]], sets: Sequence[Mapping[str, An
         axes.set_xticklabels(names, rotation=60, ha="right", fontsize=8)
 
     alt = f"AUROC of {len(rows)} detectors on {len(sets)} sets; the same numbers stand in the tables."
-    return _svg("everywhere", alt, (13, 0.3 * len(rows) + 2.2), draw)
+    return svg("everywhere", alt, (13, 0.3 * len(rows) + 2.2), draw)

@@ -31,7 +31,7 @@ export function errorWords(code, facts) {
 }
 
 export function number(value, digits = 0) {
-  return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 
 function withSign(value, digits) {

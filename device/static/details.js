@@ -14,7 +14,7 @@ export function showDetails(reading, { fileName, date }) {
     ["details_file", fileName],
     ["details_picture", `${word("details_size", size(image.width, image.height))}; ${
       word("details_read_size", size(image.read_width, image.read_height))}`],
-    ["details_scale", image.um_per_px ? word("details_um_per_px", { um: number(image.um_per_px, 3) }) : word("details_fitted")],
+    ["details_scale", image.um_per_px ? word("details_um_per_px", { um: number(image.um_per_px, 3, 0) }) : word("details_fitted")],
     ["details_notes", notes.length ? notes.join("; ") : word("details_none")],
     ["details_model", `${model.title} (${model.id}), ${word("model_version", model)}`],
     ["details_signer", model.signer],

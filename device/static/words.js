@@ -30,8 +30,8 @@ export function errorWords(code, facts) {
   return { title: fill(title, facts), detail: fill(detail, facts), next_step: fill(next_step, facts) };
 }
 
-export function number(value, digits = 0) {
-  return new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+export function number(value, digits = 0, least = digits) {
+  return new Intl.NumberFormat(locale, { minimumFractionDigits: least, maximumFractionDigits: digits }).format(value);
 }
 
 function withSign(value, digits) {

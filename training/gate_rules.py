@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from device.gate import PICTURE_REASONS, SCALE
 from device.image import Image
+from training.errors import TableError
 from training.fit_gate import QUESTIONS, FittedGate, Outputs, cross_scores, picture_limits
 from training.magnification import RATIOS
 from training.promise import promise
@@ -47,7 +48,9 @@ def promise_across_groups(rules: dict[str, Any], rule: GateRule, outputs: Output
 
 def promise_of_folds(rules: dict[str, Any], rule: GateRule, readings: pd.DataFrame, groups: set[str]) -> None:
     """Put in the promise that rests on a cross-validation's readings, by networks and gates that had not seen the pictures,
-    if each of the groups that the bundle was fitted on was read so."""
+    if each of the groups that the bundle was fitted on was read so. Raises `TableError` for readings by another gate."""
+    if missing := [f"score_{question}" for question in QUESTIONS if f"score_{question}" not in readings.columns]:
+        raise TableError(f"the readings have no {', '.join(missing)}: they are of another gate. Run crossval again")
     read = readings[readings["error"].isna()]
     if not groups <= set(read["group"]):
         return

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-BETS = np.linspace(0.05, 0.95, 19)  # of the largest bet that can't lose all, each with an equal part of the stake
+# Of the largest bet that can't lose all, each with an equal part of the stake: high, since the shares to be promised are small.
+BETS = np.array([0.5, 0.8, 0.9, 0.95])
 
 
 @dataclass(frozen=True)

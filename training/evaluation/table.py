@@ -33,7 +33,8 @@ from training.errors import DataError, TableError
 UNREADABLE = "file_unreadable"
 TEXTS = ("file", "box", "group", "label", "fold", "reason", "prediction", "error")
 QUESTIONS = (SCALE, MADE, SHOWS)
-NUMBERS = ("width", "height", *(f"{kind}_{name}" for kind in ("p", "score") for name in QUESTIONS), "latency_ms")
+GATE_NUMBERS = tuple(f"{kind}_{name}" for kind in ("p", "score") for name in QUESTIONS)
+NUMBERS = ("width", "height", *GATE_NUMBERS, "latency_ms")
 KINDS = ("logit", "p", "float_logit")
 
 
@@ -131,8 +132,9 @@ def load_table(path: Path) -> pd.DataFrame:
 
 
 def check_table(table: pd.DataFrame, labels: Sequence[str]) -> None:
-    """Raises `TableError` when a table has no rows, lacks a column or a key, or has a class that isn't among `labels`."""
-    if missing := [name for name in columns(labels) if name not in table.columns]:
+    """Raises `TableError` when a table has no rows, lacks a column or a key, or has a class that isn't among `labels`. No
+    figure needs the gate's p-values and scores: a table that was read when the gate asked other questions will do."""
+    if missing := [name for name in columns(labels) if name not in table.columns and name not in GATE_NUMBERS]:
         raise TableError(
             f"the readings table has no column {', '.join(missing)}: is it of another recipe? Read the pictures again"
         )

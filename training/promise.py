@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-# Of the largest bet that can't lose all, each with an equal part of the stake: high, since the shares to be promised are small.
+# Of the largest bet that can't lose all, each with an equal part of the stake: high, since the shares are small.
 BETS = np.array([0.5, 0.8, 0.9, 0.95])
 
 

@@ -9,7 +9,9 @@ from training.commands.options import Command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folder with a report.json of evaluate")
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIR", help="folder of a report of evaluate, or of ood"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("docs/results.md"), help="Markdown file (default docs/results.md)"
     )
@@ -18,10 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from training.evaluation.report import load_report
     from training.evaluation.results import write_results
+    from training.ood.report import TABLE
 
-    reports = [load_report(folder) for folder in arguments.folders]
-    arguments.out.write_text(write_results(reports), encoding="utf-8")
-    print(f"{arguments.out}: {len(reports)} evaluation{'s' if len(reports) > 1 else ''}")
+    tables = [folder / TABLE for folder in arguments.folders if (folder / TABLE).is_file()]
+    reports = [load_report(folder) for folder in arguments.folders if folder / TABLE not in tables]
+    text = write_results(reports, [table.read_text(encoding="utf-8") for table in tables])
+    arguments.out.write_text(text, encoding="utf-8")
+    print(f"{arguments.out}: {len(reports)} evaluation{'s' if len(reports) > 1 else ''}, {len(tables)} of detectors")
 
 
 COMMANDS = (Command("results", "put several evaluations beside published figures, as Markdown", add_arguments, run),)

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,20 @@ SUFFIX = ".atlas"
 PATCH = re.compile(r"\d{1,4}-\d{1,2}\.jpg")
 JPEG = b"\xff\xd8\xff"
 MAX_BYTES = 64_000_000
+# What zip members and JSON that are damaged, encrypted (RuntimeError), packed in an unknown way (NotImplementedError) or
+# nested without end (RecursionError) raise.
+DAMAGE = (
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -73,14 +91,15 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
             raise AtlasInvalid(atlas=path.name, detail=f"larger than {MAX_BYTES // 1_000_000} MB")
         index, patches = _members(path.read_bytes())
         _schema()(index)
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise AtlasInvalid(atlas=path.name, detail=str(error)) from error
-    except fastjsonschema.JsonSchemaValueException as error:
-        raise AtlasInvalid(atlas=path.name, detail=error.message) from error
+    except DAMAGE as error:
+        raise AtlasInvalid(atlas=path.name, detail=str(error) or type(error).__name__) from error
     made_for = index["bundle"]
     if made_for["network"] != network_of(bundle) or tuple(index["labels"]) != bundle.labels:
         raise AtlasOfOtherModel(atlas=path.name, made_for=f"{made_for['id']} {made_for['version']}", bundle=bundle.name)
+    channels = bundle.manifest["network"]["outputs"]["features"]["channels"]
     for unit, said in index["units"].items():
+        if not int(unit) < channels:
+            raise AtlasInvalid(atlas=path.name, detail=f"the network has no unit {unit}")
         for patch in said["patches"]:
             if patch["file"] not in patches:
                 raise AtlasInvalid(
@@ -89,12 +108,19 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
     return Atlas(index, patches)
 
 
+def _finite(text: str) -> float:
+    """A number of the index; NaN and infinity, which no page could show, raise `ValueError`."""
+    if not isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number")
+    return number
+
+
 def _members(data: bytes) -> tuple[Any, dict[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         listed = archive.infolist()
         if sum(info.file_size for info in listed) > MAX_BYTES:
             raise ValueError(f"unpacks to more than {MAX_BYTES // 1_000_000} MB")
-        index = json.loads(archive.read(INDEX))
+        index = json.loads(archive.read(INDEX), parse_constant=_finite, parse_float=_finite)
         patches = {info.filename: archive.read(info) for info in listed if info.filename != INDEX}
     for name, patch in patches.items():
         if not PATCH.fullmatch(name) or not patch.startswith(JPEG):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +300,42 @@ def test_a_bad_atlas_costs_the_patches_and_nothing_else(settings: Settings, bund
     assert json.loads(client.get(f"/api/v1/units/{UNIT}/patches/0").data)["code"] == "atlas_invalid"
     assert client.post("/api/v1/readings", data=accepted(bundle), content_type="image/png").status_code == 200
     assert put(client, {"text": "swirls"}).status_code == 200
+
+
+def set_bytes(data: bytes, local: int, central: int, byte: int) -> bytes:
+    """A zip with a byte changed in both headers of atlas.json, which lie before the member's name."""
+    changed, name = bytearray(data), b"atlas.json"
+    changed[data.find(name) + local] = changed[data.rfind(name) + central] = byte
+    return bytes(changed)
+
+
+DAMAGES: dict[str, Callable[[str, bytes], tuple[str, bytes]]] = {
+    "nested without end": lambda _, data: ("[" * 200_000, data),
+    "not a number": lambda index, data: (index.replace('"threshold": 4.0', '"threshold": NaN'), data),
+    "too large a number": lambda index, data: (index.replace('"threshold": 4.0', '"threshold": 1e999'), data),
+    "a unit that the network lacks": lambda index, data: (index.replace('"76"', '"1280"'), data),
+    "encrypted": lambda _, data: ("", set_bytes(data, -24, -38, 1)),
+    "packed in an unknown way": lambda _, data: ("", set_bytes(data, -22, -36, 99)),
+    "packed bytes changed": lambda _, data: ("", data.replace(b"atlas.json", b"atlas.json\xff\xff\xff", 1)),
+    "cut off": lambda _, data: ("", data[: len(data) // 2]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_no_damage_of_an_atlas_costs_a_reading(settings: Settings, bundle: Bundle, damage: str) -> None:
+    def packed(index: str) -> bytes:
+        file = BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("atlas.json", index)
+            archive.writestr(f"{UNIT}-0.jpg", JPEG)
+        return file.getvalue()
+
+    index, data = DAMAGES[damage](json.dumps(make_index(bundle)), packed(json.dumps(make_index(bundle))))
+    settings.bundle.with_suffix(".atlas").write_bytes(packed(index) if index else data)
+    client = create_app(settings, bundle).test_client()
+    assert client.post("/api/v1/readings", data=accepted(bundle), content_type="image/png").status_code == 200
+    problems = json.loads(client.get("/api/v1/units").data)["problems"]
+    assert [problem["code"] for problem in problems] == ["atlas_invalid"]
 
 
 def test_shipped_atlases_fit_their_bundles_and_hold_drawn_patches_only() -> None:

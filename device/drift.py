@@ -1,8 +1,9 @@
 """The drift watch: have the pictures that this clinic sends changed from those that a bundle's gate was calibrated on?
 
 Kept of a reading, in the box's store: one more in the counts of its day (readings, cautions, refusals by reason, and a
-histogram of each question's p-value in `BINS` bins), and the state of a test. No picture, no feature, no score, no time of
-a single reading but the last. A picture can't be made again from twenty counts.
+histogram of each question's p-value in `BINS` bins), and the state of a test. No picture, no feature, no score; of times only
+that of the last picture, and days. (On a day with few readings counts tell what single ones were; who sees the store's file
+change sees when.) A picture can't be made again from twenty counts.
 
 Under no change a new picture is as likely to fall into any of the n + 1 gaps between the n calibration scores, and each
 picture makes its own gap likelier for the next: with g_j gaps and c_j earlier pictures in bin j of the p-value, the next
@@ -25,19 +26,19 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from math import ceil
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from device.bundle import Bundle
 from device.errors import StoreUnusable
 from device.reading import Reading
-from device.store import connect
+from device.store import Store
 
 BINS = 20
 STAKES = (-1.6, -0.6, 0.0, 0.6, 1.6)
@@ -47,11 +48,25 @@ CALM = 1_000.0  # capital that is often seen without any change
 SITTING_GAP_S = 120.0
 SITTING_MOST = 10
 DAYS_KEPT = 400
+PATIENCE_S = 0.2  # a reading waits no longer for a store that something else has locked
+MOST = 2.0**53  # no count and no capital comes near; larger ones are damage
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS drift_day (bundle TEXT, day TEXT, counts TEXT NOT NULL, PRIMARY KEY (bundle, day)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS drift_watch (bundle TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
+
+
+# What the text of a row that another version or a fault wrote may raise.
+UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+def _numbers(kept: Iterable[Any], many: int, kind: type = float) -> tuple[Any, ...]:
+    """So many finite numbers, none below 0, all whole where `kind` is int. Raises `ValueError` or `TypeError`."""
+    numbers = tuple(kept)
+    if len(numbers) != many or not all(type(n) in (int, kind) and 0 <= n < MOST for n in numbers):
+        raise ValueError(f"not {many} numbers")
+    return numbers
 
 
 def bin_of(p_value: float) -> int:
@@ -97,6 +112,16 @@ class Question:
         )
         urn = tuple(c + count / pictures for c, count in zip(self.urn, self.open_bins, strict=True))
         return Question(urn, capital)
+
+    @classmethod
+    def from_state(cls, kept: Mapping[str, Any]) -> Question:
+        """Raises one of `UNUSABLE`."""
+        return cls(
+            _numbers(kept["urn"], BINS),
+            _numbers(kept["capital"], len(STAKES)),
+            _numbers(kept["open_bins"], BINS, int),
+            *_numbers([kept["open_u"]], 1),
+        )
 
     @property
     def stranger(self) -> bool:
@@ -170,13 +195,19 @@ class Watch:
 
     @classmethod
     def from_text(cls, text: str) -> Watch:
+        """Raises one of `UNUSABLE` for a text that isn't a watch's."""
         state = json.loads(text)
         alarm = Alarm(**state.pop("alarm")) if state["alarm"] else state.pop("alarm")
-        questions = {
-            name: Question(tuple(q["urn"]), tuple(q["capital"]), tuple(q["open_bins"]), q["open_u"])
-            for name, q in state.pop("questions").items()
-        }
-        return cls(**state, questions=questions, alarm=alarm)
+        questions = {name: Question.from_state(q) for name, q in state.pop("questions").items()}
+        watch = cls(**state, questions=questions, alarm=alarm)
+        _numbers([watch.pictures, watch.sittings], 2, int)
+        for day in (watch.since, watch.calm or watch.since):
+            date.fromisoformat(day)
+        if watch.last is not None and datetime.fromisoformat(watch.last).tzinfo is not None:
+            raise ValueError("not a local time")
+        if alarm and alarm.question not in questions:
+            raise ValueError("an alarm of no question")
+        return watch
 
 
 @dataclass(frozen=True)
@@ -223,9 +254,15 @@ def counts_of(reading: Reading) -> Counts:
 
 
 def _counts_from(text: str) -> Counts:
-    told = json.loads(text)
-    bins = {question: tuple(counts) for question, counts in told["bins"].items()}
-    return Counts(told["readings"], told["cautions"], told["reasons"], bins)
+    """Counts as they were kept; none where the text can't be used."""
+    try:
+        told = json.loads(text)
+        readings, cautions = _numbers([told["readings"], told["cautions"]], 2, int)
+        reasons = dict(zip(told["reasons"], _numbers(told["reasons"].values(), len(told["reasons"]), int), strict=True))
+        bins = {question: _numbers(counts, BINS, int) for question, counts in told["bins"].items()}
+    except UNUSABLE:
+        return NOTHING
+    return Counts(readings, cautions, reasons, bins)
 
 
 def calibration_sizes(bundle: Bundle) -> dict[str, int]:
@@ -237,22 +274,23 @@ def calibration_sizes(bundle: Bundle) -> dict[str, int]:
 class DriftLog:
     """The watches and counts of a box's bundles in its store. Threads may share it.
 
-    A store that fails makes no reading fail: `problem` says what is wrong with it until it works again.
+    A store that fails makes no reading fail, nor wait for long: `problem` says what is wrong until it works again.
     """
 
     def __init__(self, store: Path, bundles: Sequence[Bundle]) -> None:
-        self._path, self._lock = store, Lock()
+        self._store = Store(store, TABLES, PATIENCE_S)
         self._sizes = {bundle.sha256: calibration_sizes(bundle) for bundle in bundles}
-        self._connection: sqlite3.Connection | None = None
-        self.problem: StoreUnusable | None = None
+
+    @property
+    def problem(self) -> StoreUnusable | None:
+        return self._store.problem
 
     def note(self, bundle: Bundle, reading: Reading, now: datetime) -> None:
         """Count a reading and go on with the bundle's watch, in one transaction."""
         key, day = bundle.sha256, now.date().isoformat()
         sizes = self._sizes[key]
         p_values = {name: p for name, p in p_values_of(reading).items() if name in sizes}
-
-        def write(store: sqlite3.Connection) -> None:
+        with suppress(StoreUnusable), self._store.writing() as store:  # `problem` tells
             found = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()
             counts = (_counts_from(found[0]) if found else NOTHING) + counts_of(reading)
             watch = _watch(store, key, day)
@@ -261,58 +299,49 @@ class DriftLog:
             store.execute("REPLACE INTO drift_day VALUES (?, ?, ?)", (key, day, json.dumps(asdict(counts))))
             store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (key, watch.as_text()))
             if not found:
-                store.execute(
-                    "DELETE FROM drift_day WHERE day NOT IN (SELECT DISTINCT day FROM drift_day ORDER BY day DESC LIMIT ?)",
-                    (DAYS_KEPT,),
-                )
-
-        self._transact(write)
+                _forget(store, now)
 
     def reset(self, bundle: Bundle, now: datetime) -> None:
         """Begin the bundle's watch anew, after a change that is known. The counts of days stay."""
         fresh = Watch(now.date().isoformat(), {}).as_text()
-        self._transact(lambda store: store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (bundle.sha256, fresh)))
+        with suppress(StoreUnusable), self._store.writing() as store:
+            store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (bundle.sha256, fresh))
 
     def watch(self, bundle: Bundle, now: datetime) -> Watch:
         """The bundle's watch; a fresh one where nothing was noted yet or the store fails."""
         day = now.date().isoformat()
-        return self._transact(lambda store: _watch(store, bundle.sha256, day)) or Watch(day, {})
+        with suppress(StoreUnusable), self._store.reading() as store:
+            return _watch(store, bundle.sha256, day)
+        return Watch(day, {})
 
-    def days(self, bundle: Bundle, most: int) -> dict[str, Counts]:
-        """The counts of the bundle's last `most` days with readings, the newest first; none where the store fails."""
-        rows = self._transact(
-            lambda store: store.execute(
-                "SELECT day, counts FROM drift_day WHERE bundle = ? ORDER BY day DESC LIMIT ?", (bundle.sha256, most)
+    def days(self, bundle: Bundle, most: int, now: datetime) -> dict[str, Counts]:
+        """The counts of the bundle's last `most` days with readings, the newest first; none where the store fails. Days
+        after today, of a clock that was ahead, are left out."""
+        rows: list[tuple[str, str]] = []
+        with suppress(StoreUnusable), self._store.reading() as store:
+            rows = store.execute(
+                "SELECT day, counts FROM drift_day WHERE bundle = ? AND day <= ? ORDER BY day DESC LIMIT ?",
+                (bundle.sha256, now.date().isoformat(), most),
             ).fetchall()
-        )
-        return {day: _counts_from(text) for day, text in rows or ()}
+        return {day: _counts_from(text) for day, text in rows}
 
-    def _transact(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
-        """What `work` gives, None where the store fails."""
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = connect(self._path)
-                    self._connection.executescript(TABLES)
-                with self._connection:
-                    self._connection.execute("BEGIN IMMEDIATE")
-                    done = work(self._connection)
-            except StoreUnusable as error:
-                self.problem = error
-                return None
-            except sqlite3.Error as error:
-                self.problem = StoreUnusable(store=self._path, detail=error)
-                if self._connection is not None:
-                    self._connection.close()
-                self._connection = None
-                return None
-            self.problem = None
-            return done
+
+def _forget(store: sqlite3.Connection, now: datetime) -> None:
+    """Delete days beyond the last `DAYS_KEPT`, and those after tomorrow, of a clock that was ahead; never today."""
+    today, tomorrow = now.date().isoformat(), (now.date() + timedelta(days=1)).isoformat()
+    store.execute("DELETE FROM drift_day WHERE day > ?", (tomorrow,))
+    store.execute(
+        "DELETE FROM drift_day WHERE day <> ? AND day NOT IN "
+        "(SELECT DISTINCT day FROM drift_day ORDER BY day DESC LIMIT ?)",
+        (today, DAYS_KEPT),
+    )
 
 
 def _watch(store: sqlite3.Connection, key: str, day: str) -> Watch:
+    """The watch as it was kept, begun anew where its text can't be used. It began today at the latest."""
     found = store.execute("SELECT state FROM drift_watch WHERE bundle = ?", (key,)).fetchone()
     try:
-        return Watch.from_text(found[0]) if found else Watch(day, {})
-    except (ValueError, TypeError, KeyError):  # written by another version of this program
+        watch = Watch.from_text(found[0]) if found else Watch(day, {})
+    except UNUSABLE:  # written by another version of this program, or damaged
         return Watch(day, {})
+    return replace(watch, since=min(watch.since, day))

@@ -68,7 +68,7 @@ def histogram(counts: Sequence[int], n: int) -> dict[str, Any]:
 
 def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> dict[str, Any]:
     told = words(language)["health"]
-    watch, days = drift.watch(bundle, now), drift.days(bundle, DAYS_SHOWN)
+    watch, days = drift.watch(bundle, now), drift.days(bundle, DAYS_SHOWN, now)
     lately: Counts = sum(days.values(), NOTHING)
     since: Counts = sum((counts for day, counts in days.items() if day >= watch.since), NOTHING)
     low, high = wilson(lately.refused, lately.readings)
@@ -102,7 +102,7 @@ def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> dic
             "state": state,
             "title": told[f"watch_{state}_title"],
             "detail": told[f"watch_{state}_detail"],
-            "next_step": told[advice] if advice else None,
+            "next_step": told.get(advice) if advice else None,
             "since": watch.since,
             "pictures": watch.pictures,
             "sittings": watch.sittings,

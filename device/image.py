@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import ceil, floor, log, sqrt
 from typing import Literal, cast
@@ -66,9 +68,15 @@ TURNS = {
 # rest. Going all the way with the cheap step would save 8 ms of 17 on a 2048 × 1536 JPEG, but read it 8 % blurrier and
 # 3 grey levels apart from the same picture in another format; stopping at twice, it is 1 level.
 GAP = 2
+LANCZOS_REACH = 3  # pixels of the coarser of the two scales that Pillow's filter sees on either side
 
 # A result of more pixels than this is made in strips of so many rows.
 LARGE_PX, STRIP_PX = 4_000_000, 256
+
+# Above this many pixels pictures are decoded one at a time, whichever thread asks: 64 megapixels with transparency take a
+# quarter of a gigabyte, for which a file of 0.3 MB suffices, and a small box has no room for several. The others wait.
+ALONE_ABOVE_PX = 16_000_000
+_large_picture = threading.Lock()
 
 SizeRule = Callable[[int, int], tuple[int, int]]
 
@@ -129,8 +137,9 @@ def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) ->
     plugin, _ = FORMATS[name]
     try:
         with plugin(io.BytesIO(data)) as picture:
-            _check(picture, limits)
-            return _read(picture, name, target)
+            alone = _check(picture, limits) > ALONE_ABOVE_PX
+            with _large_picture if alone else nullcontext():
+                return _read(picture, name, target)
     except (ImageError, MemoryError):
         raise
     except Exception as failure:
@@ -143,8 +152,8 @@ def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) ->
         raise ImageDamaged from failure
 
 
-def _check(picture: ImageFile, limits: Limits) -> None:
-    """Hold the header against the limits."""
+def _check(picture: ImageFile, limits: Limits) -> int:
+    """Hold the header against the limits. Returns how many pixels decoding takes memory for."""
     width, height = picture.size
     largest_px = width * height
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
@@ -165,6 +174,7 @@ def _check(picture: ImageFile, limits: Limits) -> None:
     if picture.mode in ("I", "F"):
         # Signed, 32-bit and floating-point measurements: nothing in them says which value is white.
         raise UnsupportedFormat(formats=", ".join(FORMATS))
+    return largest_px
 
 
 def _read(picture: ImageFile, name: str, target: int | SizeRule | None) -> Image:
@@ -227,11 +237,9 @@ def _expand(picture: ImageFile, bits: int, notes: list[str]) -> PIL.Image.Image:
         notes.append("cmyk_converted")
 
     if picture.mode.startswith("I;16"):
-        white = (1 << bits) - 1
-        grey = ((np.asarray(picture, np.uint32) * 255 + white // 2) // white).astype(np.uint8)
-        return PIL.Image.fromarray(grey)
+        return _eight_bits(picture, (1 << bits) - 1)
     if picture.has_transparency_data:
-        return picture.convert("RGBA")
+        return picture if picture.mode == "RGBA" else picture.convert("RGBA")
     if picture.mode == "1":
         return picture.convert("L")
     if picture.mode == "CMYK" and picture.format == "JPEG" and "adobe" not in picture.info:
@@ -240,19 +248,51 @@ def _expand(picture: ImageFile, bits: int, notes: list[str]) -> PIL.Image.Image:
     return picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
 
 
+def _eight_bits(picture: ImageFile, white: int) -> PIL.Image.Image:
+    """Grey of 16 bits a pixel, scaled to mode L, a strip at a time: the arithmetic takes eight bytes a pixel."""
+    picture.load()
+    width, height = picture.size
+    grey = PIL.Image.new("L", picture.size)
+    for top in range(0, height, STRIP_PX):
+        strip = np.asarray(picture.crop((0, top, width, min(height, top + STRIP_PX))), np.uint32)
+        grey.paste(PIL.Image.fromarray(((strip * 255 + white // 2) // white).astype(np.uint8)), (0, top))
+    return grey
+
+
 def _resize(picture: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
-    return picture if picture.size == size else picture.resize(size, Resampling.LANCZOS, reducing_gap=GAP)
+    if picture.size == size:
+        return picture
+    if picture.mode == "RGBA":
+        return _resize_transparent(picture, size)
+    return picture.resize(size, Resampling.LANCZOS, reducing_gap=GAP)
+
+
+def _resize_transparent(picture: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
+    """What `resize` makes of an RGBA picture, to the value. Pillow would multiply the whole large picture by its alpha
+    first, in a second copy; here a strip of it at a time, which the cheap first step shrinks at once."""
+    width, height = picture.size
+    across, down = (max(1, int(whole / part / GAP)) for whole, part in zip(picture.size, size, strict=True))
+    reduced = PIL.Image.new("RGBa", (ceil(width / across), ceil(height / down)))
+    step = max(1, STRIP_PX // down) * down
+    for top in range(0, height, step):
+        strip = picture.crop((0, top, width, min(height, top + step))).convert("RGBa")
+        reduced.paste(strip.reduce((across, down)), (0, top // down))
+    box = (0, 0, width / across, height / down)
+    return reduced.resize(size, Resampling.LANCZOS, box=box).convert("RGBA")
 
 
 def _in_strips(picture: PIL.Image.Image, size: tuple[int, int], notes: list[str]) -> NDArray[np.uint8]:
     """Resized and flattened a strip at a time, so that the large picture is never there twice: uint8 [h, w, 3]."""
     width, height = size
+    scale = picture.height / height
+    reach = ceil(LANCZOS_REACH * max(1.0, scale)) + 1  # rows that the filter sees beyond its box: so there are no seams
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, STRIP_PX):
         bottom = min(height, top + STRIP_PX)
-        box = (0, top * picture.height / height, picture.width, bottom * picture.height / height)
-        # Pillow looks beyond the box where the filter does, so there are no seams.
-        strip = picture.resize((width, bottom - top), Resampling.LANCZOS, box=box)
+        first, last = max(0, floor(top * scale) - reach), min(picture.height, ceil(bottom * scale) + reach)
+        seen = picture.crop((0, first, picture.width, last))
+        box = (0, top * scale - first, picture.width, min(bottom * scale - first, last - first))
+        strip = seen.resize((width, bottom - top), Resampling.LANCZOS, box=box)
         pixels[top:bottom] = np.asarray(_flatten(strip, notes))
     return pixels
 

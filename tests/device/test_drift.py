@@ -8,6 +8,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,11 +19,12 @@ import pytest
 from conftest import BUNDLE, KEYS
 
 from device.bundle import Bundle
-from device.drift import ALARM, BINS, SITTING_MOST, Counts, DriftLog, Watch, bin_of, calibration_sizes, gaps
+from device.drift import ALARM, BINS, SITTING_MOST, Counts, DriftLog, Question, Watch, bin_of, calibration_sizes, gaps
 from device.gate import MADE, PICTURE, SCALE, SHOWS, Answer, Verdict, conformal_p
 from device.reading import Reading
 
 START = datetime(2026, 1, 5, 9, 0)
+LATER = START + timedelta(days=30)
 N = 320
 
 
@@ -146,7 +148,7 @@ def test_each_reading_is_counted_and_a_section_is_not_bet_on(log: DriftLog, bund
     log.note(bundle, reading(0.03), START)
     log.note(bundle, reading(0.001, "unknown_content"), START + timedelta(days=1))
     log.note(bundle, reading(0.5, section=object()), START + timedelta(days=1))
-    days = log.days(bundle, 10)
+    days = log.days(bundle, 10, LATER)
     assert list(days) == ["2026-01-06", "2026-01-05"]
     assert days["2026-01-05"].cautions == 1
     assert days["2026-01-06"].reasons == {"unknown_content": 1}
@@ -168,14 +170,14 @@ def test_what_was_noted_survives_a_kill(tmp_path: Path, bundle: Bundle) -> None:
     store, here = tmp_path / "store.sqlite", Path(__file__).parent
     command = [sys.executable, "-c", code, str(BUNDLE), str(KEYS), str(store), str(here), str(here.parent)]
     assert subprocess.run(command, env=os.environ | {"PYTHONPATH": str(here.parents[1])}, check=False).returncode == 9
-    assert DriftLog(store, [bundle]).days(bundle, 1)["2026-01-05"].readings == 7
+    assert DriftLog(store, [bundle]).days(bundle, 1, LATER)["2026-01-05"].readings == 7
 
 
 def test_days_beyond_the_limit_go(log: DriftLog, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("device.drift.DAYS_KEPT", 3)
     for k in range(6):
         log.note(bundle, reading(0.5), START + timedelta(days=k))
-    assert list(log.days(bundle, 10)) == ["2026-01-10", "2026-01-09", "2026-01-08"]
+    assert list(log.days(bundle, 10, LATER)) == ["2026-01-10", "2026-01-09", "2026-01-08"]
 
 
 def test_the_store_holds_counts_and_nothing_else(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_a_reset_begins_anew_and_keeps_the_counts(log: DriftLog, bundle: Bundle)
     log.reset(bundle, START + timedelta(days=4))
     watch = log.watch(bundle, START)
     assert (watch.alarm, watch.pictures, watch.since) == (None, 0, "2026-01-09")
-    assert sum(counts.readings for counts in log.days(bundle, 10).values()) == 80
+    assert sum(counts.readings for counts in log.days(bundle, 10, LATER).values()) == 80
 
 
 def test_a_broken_store_is_a_problem_told_and_no_failure(tmp_path: Path, bundle: Bundle) -> None:
@@ -204,11 +206,105 @@ def test_a_broken_store_is_a_problem_told_and_no_failure(tmp_path: Path, bundle:
     log = DriftLog(store, [bundle])
     log.note(bundle, reading(0.5), START)
     assert log.problem is not None
-    assert (log.watch(bundle, START).pictures, log.days(bundle, 5)) == (0, {})
+    assert (log.watch(bundle, START).pictures, log.days(bundle, 5, LATER)) == (0, {})
     store.parent.unlink()
     log.note(bundle, reading(0.5), START)
     assert log.problem is None
     assert log.watch(bundle, START).pictures == 1
+
+
+def test_a_full_disk_stays_a_problem_until_something_was_written(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
+    log.note(bundle, reading(0.5), START)
+    with sqlite3.connect(tmp_path / "store.sqlite") as full:
+        full.execute("CREATE TRIGGER full BEFORE INSERT ON drift_day BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    log.note(bundle, reading(0.5), START)
+    assert log.watch(bundle, START).pictures == 1
+    assert log.days(bundle, 5, LATER)["2026-01-05"].readings == 1
+    assert log.problem is not None
+    with sqlite3.connect(tmp_path / "store.sqlite") as full:
+        full.execute("DROP TRIGGER full")
+    log.note(bundle, reading(0.5), START)
+    assert log.problem is None
+
+
+def test_a_locked_store_holds_up_no_reading_for_long(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
+    log.note(bundle, reading(0.5), START)
+    other = sqlite3.connect(tmp_path / "store.sqlite")
+    other.execute("BEGIN IMMEDIATE")
+    begun = time.monotonic()
+    log.note(bundle, reading(0.5), START)
+    assert log.problem is not None
+    assert log.watch(bundle, START).pictures == 1  # reading needs no lock
+    assert time.monotonic() - begun < 2
+    other.close()
+
+
+def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
+    log: DriftLog, bundle: Bundle, tmp_path: Path
+) -> None:
+    log.note(bundle, reading(0.5), START)
+    (tmp_path / "store.sqlite").unlink()
+    log.note(bundle, reading(0.5), START)
+    assert DriftLog(tmp_path / "store.sqlite", [bundle]).watch(bundle, START).pictures == 1
+
+
+WATCH: dict[str, Any] = json.loads(Watch("2026-01-05", {MADE: Question()}).as_text())
+
+
+@pytest.mark.parametrize(
+    ("table", "kept"),
+    [
+        ("drift_day", text)
+        for text in (
+            "{}",
+            "[]",
+            "null",
+            "no JSON",
+            '{"readings": "1", "cautions": 0, "reasons": {}, "bins": {}}',
+            '{"readings": 1, "cautions": 0, "reasons": [], "bins": {}}',
+            '{"readings": 1, "cautions": 0, "reasons": {}, "bins": {"made": [1]}}',
+            '{"readings": 1' + "0" * 400 + ', "cautions": 0, "reasons": {}, "bins": {}}',
+        )
+    ]
+    + [
+        ("drift_watch", text if isinstance(text, str) else json.dumps({**WATCH, **text}))
+        for text in (
+            "[]",
+            "[" * 100_000,
+            {"questions": []},
+            {"questions": {MADE: {**WATCH["questions"][MADE], "urn": [0.0] * 19}}},
+            {"questions": {MADE: {**WATCH["questions"][MADE], "capital": [float("nan")] * 5}}},
+            {"since": 7},
+            {"last": "yesterday"},
+            {"last": "2026-01-05T09:00:00+00:00"},
+            {"pictures": None},
+            {"alarm": {"found": "2026-01-05", "began": "2026-01-05", "question": "none", "stranger": True}},
+        )
+    ],
+)
+def test_what_was_kept_unusably_is_begun_anew(
+    log: DriftLog, bundle: Bundle, tmp_path: Path, table: str, kept: str
+) -> None:
+    log.note(bundle, reading(0.5), START)
+    column = {"drift_day": "counts", "drift_watch": "state"}[table]
+    with sqlite3.connect(tmp_path / "store.sqlite") as store:
+        store.execute(f"UPDATE {table} SET {column} = ?", (kept,))  # noqa: S608
+    assert log.days(bundle, 5, LATER)["2026-01-05"].readings == (table == "drift_watch")
+    assert log.watch(bundle, START).pictures == (table == "drift_day")
+    log.note(bundle, reading(0.5), START)
+    assert log.problem is None
+    assert log.days(bundle, 5, LATER)["2026-01-05"].readings == 1 + (table == "drift_watch")
+    assert log.watch(bundle, START).pictures == 1 + (table == "drift_day")
+
+
+def test_a_clock_that_was_ahead_hides_nothing(log: DriftLog, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.drift.DAYS_KEPT", 3)
+    for k in range(5):
+        log.note(bundle, reading(0.5), START + timedelta(days=3650 + k))
+    log.note(bundle, reading(0.5), START)
+    assert list(log.days(bundle, 10, START)) == ["2026-01-05"]
+    assert list(log.days(bundle, 10, START + timedelta(days=4000))) == ["2026-01-05"]
+    assert log.watch(bundle, START).since == "2026-01-05"
 
 
 def test_a_state_of_another_version_is_begun_anew(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """The drift watch: have the pictures that this clinic sends changed from those that a bundle's gate was calibrated on?
 
 Kept of a reading, in the box's store: one more in the counts of its day (readings, cautions, refusals by reason, and a
-histogram of each question's p-value in `BINS` bins), and the state of a test. No picture, no feature, no score; of times only
-that of the last picture, and days. (On a day with few readings counts tell what single ones were; who sees the store's file
-change sees when.) A picture can't be made again from twenty counts.
+histogram of each question's p-value in `BINS` bins), and the state of a test. No picture, no feature, no score; of times
+only days and that of the last picture. (On a day with few readings counts tell what single ones were, and who sees the
+store's file change sees when.) A picture can't be made again from twenty counts.
 
 Under no change a new picture is as likely to fall into any of the n + 1 gaps between the n calibration scores, and each
 picture makes its own gap likelier for the next: with g_j gaps and c_j earlier pictures in bin j of the p-value, the next

@@ -9,6 +9,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+ECHOED_CHARACTERS = 60
+
+
+def echoed(value: object) -> object:
+    """What was sent, as an error repeats it: cut where it is long; of lists and objects only what they are."""
+    text = str(value) if value is None or isinstance(value, str | int | float) else type(value).__name__
+    return (
+        text[:ECHOED_CHARACTERS] + "…" if len(text) > ECHOED_CHARACTERS else value if isinstance(value, int) else text
+    )
+
 
 class LoupeError(Exception):
     """Base of all named errors. Never raised itself."""
@@ -195,6 +205,20 @@ class StoreUnusable(LoupeError):
 
     code = "store_unusable"
     status = 503
+
+
+class OtherOrigin(LoupeError):
+    """A browser says that another site's page sent this. facts: origin"""
+
+    code = "other_origin"
+    status = 403
+
+
+class JsonTooDeep(LoupeError):
+    """JSON that is nested too deeply to be read."""
+
+    code = "json_too_deep"
+    status = 400
 
 
 class SettingInvalid(LoupeError):

@@ -19,7 +19,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from device.errors import ExpertInvalid, NamesInvalid, NamesOfOtherModel, StoreUnusable, TermUnknown, UnitNameInvalid
+from device.errors import (
+    ExpertInvalid,
+    NamesInvalid,
+    NamesOfOtherModel,
+    StoreUnusable,
+    TermUnknown,
+    UnitNameInvalid,
+    echoed,
+)
 from device.lexicon import Lexicon
 from device.store import connect
 
@@ -84,7 +92,7 @@ def given_name(unit: int, sent: Any, lexicon: Lexicon, at: str | None = None) ->
     term, text = sent.get("term"), sent.get("text")
     if term is not None:
         if not isinstance(term, str) or term not in lexicon.terms:
-            raise TermUnknown(term=str(term)[:NAME_LIMIT], lexicon=lexicon.id)
+            raise TermUnknown(term=echoed(term), lexicon=lexicon.id)
         text = None
     else:
         text = clean_name(text)

@@ -20,7 +20,17 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from device import __version__
 from device.bundle import Bundle
 from device.drift import DriftLog
-from device.errors import Busy, LoupeError, NoImage, ResetUnconfirmed, UnknownModel, UploadTooLarge
+from device.errors import (
+    Busy,
+    JsonTooDeep,
+    LoupeError,
+    NoImage,
+    OtherOrigin,
+    ResetUnconfirmed,
+    UnknownModel,
+    UploadTooLarge,
+    echoed,
+)
 from device.golden import open_verified
 from device.health import health
 from device.image import FORMATS
@@ -53,6 +63,13 @@ class InMemoryRequest(Request):
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         return BytesIO()
 
+    def get_json(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises `JsonTooDeep` too."""
+        try:
+            return super().get_json(*args, **kwargs)
+        except RecursionError as error:
+            raise JsonTooDeep() from error
+
 
 class Box:
     """What the requests of one app share: settings, the verified bundles, and this process's readers once started."""
@@ -80,6 +97,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
     app.register_error_handler(LoupeError, _problem_of)
     app.register_error_handler(HTTPException, _http_problem)
+    app.before_request(_refuse_other_origins)
     app.after_request(_with_headers)
     for rule, view, methods in (
         ("/", page, ["GET"]),
@@ -109,7 +127,7 @@ def _asked_bundles() -> Sequence[Bundle]:
     bundles, asked = _box().bundles, request.args.get("model")
     found = [bundle for bundle in bundles if asked in (None, bundle.manifest["id"])]
     if not found:
-        raise UnknownModel(model=asked, models=", ".join(bundle.manifest["id"] for bundle in bundles))
+        raise UnknownModel(model=echoed(asked), models=", ".join(bundle.manifest["id"] for bundle in bundles))
     return found
 
 
@@ -126,7 +144,9 @@ def language() -> str:
 
 def _problem(status: int, code: str, told: dict[str, str], facts: dict[str, Any]) -> Response:
     body = {"type": f"urn:loupe:error:{code}", "status": status, "code": code, **told, "facts": facts}
-    return Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/problem+json")
+    # A lone surrogate that was sent has no UTF-8; with its backslash it is JSON's own escape.
+    text = json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")
+    return Response(text, status, mimetype="application/problem+json")
 
 
 def _problem_of(error: LoupeError) -> Response:
@@ -143,6 +163,16 @@ def _http_problem(error: HTTPException) -> Response:
     status = error.code or 500
     told = {"title": error.name, "detail": error.description or error.name}
     return _problem(status, f"http_{status}", told, {})
+
+
+def _refuse_other_origins() -> None:
+    """A browser sends what another site's page asks it to, and says in `Origin` whose page it was. Raises `OtherOrigin`."""
+    origin = request.headers.get("Origin")
+    if request.method in ("GET", "HEAD", "OPTIONS") or origin is None:
+        return
+    _, found, host = origin.lower().rpartition("://")
+    if not found or host != request.host.lower():
+        raise OtherOrigin(origin=echoed(origin))
 
 
 def _with_headers(response: Response) -> Response:

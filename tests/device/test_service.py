@@ -218,3 +218,37 @@ def test_a_full_box_says_that_it_is_busy(bundle: Bundle, one_slow_router: Any, g
     assert response.status_code == 503
     assert json.loads(response.data)["code"] == "busy"
     assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://elsewhere", "null", "", "http://localhost:8001", "http://localhost.elsewhere", "http://[", "\ud83d"],
+)
+def test_another_sites_page_can_send_nothing(client: FlaskClient, method: str, origin: str) -> None:
+    path = {"POST": "/api/v1/readings", "PUT": "/api/v1/units/names", "DELETE": "/api/v1/units/1/name"}[method]
+    header = origin.encode("utf-8", "replace").decode()
+    response = client.open(path, method=method, headers={"Origin": header}, data=b"x", content_type="text/plain")
+    assert (response.status_code, response.json["code"]) == (403, "other_origin")
+    assert client.get("/api/v1/model", headers={"Origin": header}).status_code == 200
+
+
+def test_the_boxs_own_pages_and_programs_can(client: FlaskClient, golden: bytes) -> None:
+    for headers in (
+        {},
+        {"Origin": "http://localhost"},
+        {"Origin": "http://Loupe.local:8000", "Host": "loupe.local:8000"},
+    ):
+        assert client.post("/api/v1/readings", data=golden, headers=headers).status_code == 200
+
+
+def test_odd_json_gets_a_problem(client: FlaskClient) -> None:
+    deep = client.put("/api/v1/units/1/name", data="[" * 200_000, content_type="application/json")
+    assert (deep.status_code, deep.json["code"]) == (400, "json_too_deep")
+    lone = client.put("/api/v1/units/1/name", data=r'{"term": "\\\ud800"}', content_type="application/json")
+    assert (lone.status_code, lone.json["facts"]["term"]) == (422, "\\\ud800")
+
+
+def test_what_was_sent_is_repeated_in_brief(client: FlaskClient) -> None:
+    response = client.get(f"/api/v1/model?model={'x' * 1000}")
+    assert (response.status_code, len(response.json["facts"]["model"])) == (404, 61)

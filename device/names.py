@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import threading
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +21,19 @@ from device.errors import (
     ExpertInvalid,
     NamesInvalid,
     NamesOfOtherModel,
-    StoreUnusable,
     TermUnknown,
     UnitNameInvalid,
     echoed,
 )
 from device.lexicon import Lexicon
-from device.store import connect
+from device.store import Store
 
 SCHEMA = "loupe-names/1"
 NAME_LIMIT, EXPERT_LIMIT = 60, 12
+IMPORT_LIMIT = 20_000
+READ_PATIENCE_S = 0.2  # a reading waits no longer for names
 EXPERT = re.compile(rf"[^\W_](?:[^\W_]|[ .\-]){{0,{EXPERT_LIMIT - 1}}}")
-WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 TABLE = """
 CREATE TABLE IF NOT EXISTS unit_names (
     network TEXT NOT NULL, unit INTEGER NOT NULL, expert TEXT NOT NULL COLLATE NOCASE,
@@ -125,52 +124,53 @@ class Names:
     """The names in one store. The file is opened at first use, in the process that serves; threads may share this."""
 
     def __init__(self, store: Path) -> None:
-        self._path = store
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """One transaction. Raises `StoreUnusable`."""
-        with self._lock:
-            try:
-                if self._connection is None:
-                    connection = connect(self._path)
-                    connection.execute(TABLE)
-                    self._connection = connection
-                with self._connection:
-                    yield self._connection
-            except sqlite3.Error as error:
-                raise StoreUnusable(store=self._path, detail=error) from error
+        # Two connections, so that a reading, which looks names up, waits for none that is being written.
+        self._written, self._read = Store(store, TABLE), Store(store, TABLE, READ_PATIENCE_S)
 
     def give(self, network: str, given: Iterable[Given], *, keep_newer: bool = False) -> None:
-        """Keep names, each in place of what the same expert called the unit before, unless that is newer and stays."""
+        """Keep names, each in place of what the same expert called the unit before, unless that is newer and stays.
+        Raises `StoreUnusable`."""
         rows = [{"network": network, "keep_newer": keep_newer, **asdict(each)} for each in given]
-        with self._open() as connection:
+        with self._written.writing() as connection:
+            _fold(connection)
             connection.executemany(
                 "INSERT INTO unit_names (network, unit, expert, term, text, at) "
-                "VALUES (:network, :unit, :expert, :term, :text, :at) ON CONFLICT DO UPDATE "
-                "SET term = excluded.term, text = excluded.text, at = excluded.at "
+                "VALUES (:network, :unit, coalesce((SELECT expert FROM unit_names WHERE network = :network "
+                "AND unit = :unit AND folded(expert) = folded(:expert)), :expert), :term, :text, :at) "
+                "ON CONFLICT DO UPDATE SET term = excluded.term, text = excluded.text, at = excluded.at "
                 "WHERE NOT :keep_newer OR excluded.at >= at",
                 rows,
             )
 
     def take_back(self, network: str, unit: int, expert: str) -> bool:
-        """Forget what an expert called a unit; whether there was anything."""
-        with self._open() as connection:
+        """Forget what an expert called a unit; whether there was anything. Raises `StoreUnusable`."""
+        with self._written.writing() as connection:
+            _fold(connection)
             found = connection.execute(
-                "DELETE FROM unit_names WHERE network = ? AND unit = ? AND expert = ?", (network, unit, expert)
+                "DELETE FROM unit_names WHERE network = ? AND unit = ? AND folded(expert) = folded(?)",
+                (network, unit, expert),
             )
             return found.rowcount > 0
 
-    def given(self, network: str) -> list[Given]:
-        """All names for a network's units, by unit and expert."""
-        with self._open() as connection:
+    def given(self, network: str, units: Collection[int] | None = None) -> list[Given]:
+        """All names for a network's units, or for those asked for, by unit and expert. Raises `StoreUnusable`."""
+        asked = "" if units is None else f"AND unit IN ({', '.join('?' * len(units))})"
+        with self._read.reading() as connection:
             rows = connection.execute(
-                "SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? ORDER BY unit, expert",
-                (network,),
+                f"SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? {asked} ORDER BY unit, expert",
+                (network, *(units or ())),
             )
             return [Given(*row) for row in rows]
+
+
+def fold(expert: str) -> str:
+    """An expert's initials as they are compared, whatever their case."""
+    return expert.casefold()
+
+
+def _fold(connection: sqlite3.Connection) -> None:
+    """Teaches a connection `fold`: SQLite's own NOCASE knows the letters A to Z alone."""
+    connection.create_function("folded", 1, fold, deterministic=True)
 
 
 def export_names(given: list[Given], network: str, model: str, lexicon: Lexicon) -> dict[str, Any]:
@@ -199,14 +199,26 @@ def imported_names(document: Any, network: str, model: str, lexicon: Lexicon, un
         raise NamesInvalid(detail=f"no object with schema {SCHEMA} and names")
     if document.get("network") != network:
         raise NamesOfOtherModel(model=model)
+    if len(document["names"]) > IMPORT_LIMIT:
+        raise NamesInvalid(detail=f"more than {IMPORT_LIMIT} names")
     found = []
     for place, row in enumerate(document["names"]):
         unit, at = (row.get("unit"), row.get("at")) if isinstance(row, dict) else (None, None)
         if type(unit) is not int or not 0 <= unit < units:
-            raise NamesInvalid(detail=f"name {place + 1} has the unit {unit}")
-        if not isinstance(at, str) or not WHEN.fullmatch(at):
-            raise NamesInvalid(detail=f"name {place + 1} was given at {at}")
+            raise NamesInvalid(detail=f"name {place + 1} has the unit {echoed(unit)}")
+        if not _is_time(at):
+            raise NamesInvalid(detail=f"name {place + 1} was given at {echoed(at)}")
         found.append(given_name(unit, row, lexicon, at))
-    if len({(each.unit, each.expert.casefold()) for each in found}) < len(found):
+    if len({(each.unit, fold(each.expert)) for each in found}) < len(found):
         raise NamesInvalid(detail="one expert names a unit twice")
     return found
+
+
+def _is_time(at: Any) -> bool:
+    """Whether it is a time as `given_name` writes it, and no later than a clock that is a day ahead would say."""
+    if not isinstance(at, str) or not WHEN.fullmatch(at):
+        return False
+    try:
+        return datetime.fromisoformat(at) <= datetime.now(UTC) + timedelta(days=1)
+    except ValueError:
+        return False

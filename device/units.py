@@ -8,7 +8,7 @@ here too (`name_units`), after it was read: the reading itself needs neither.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from device.errors import (
     StoreUnusable,
     UnitNameMissing,
     UnitUnknown,
+    echoed,
 )
 from device.lexicon import Lexicon, lexicon_of
 from device.maps import Head
@@ -78,12 +79,12 @@ class ModelUnits:
     def checked(self, unit: int) -> int:
         """Raises `UnitUnknown`."""
         if not 0 <= unit < self.count:
-            raise UnitUnknown(unit=unit, model=self.bundle.manifest["id"], units=self.count)
+            raise UnitUnknown(unit=echoed(unit), model=self.bundle.manifest["id"], units=self.count)
         return unit
 
-    def agreed(self) -> dict[int, list[Agreed]]:
-        """Names from the store by unit. Raises `StoreUnusable`."""
-        return agreed(self.names.given(self.network), self.lexicon)
+    def agreed(self, units: Collection[int] | None = None) -> dict[int, list[Agreed]]:
+        """Names from the store by unit, of all units or of those asked for. Raises `StoreUnusable`."""
+        return agreed(self.names.given(self.network, units), self.lexicon)
 
     def shown(self, found: dict[int, list[Agreed]]) -> list[int]:
         """Units of the survey, in its order: the atlas's, then others that have a name."""
@@ -145,7 +146,7 @@ class Units:
             return document
         model = self._models[document["model"]["id"]]
         try:
-            found = model.agreed()
+            found = model.agreed([unit["unit"] for unit in document["units"]])
         except StoreUnusable:
             found = {}
         for unit in document["units"]:
@@ -211,7 +212,7 @@ def add_unit_routes(
 
     def get_unit(unit: int) -> Response:
         model = asked()
-        return jsonify(model.unit_json(model.checked(unit), model.agreed(), language()))
+        return jsonify(model.unit_json(model.checked(unit), model.agreed([unit]), language()))
 
     def get_unit_patch(unit: int, rank: int) -> Response:
         model = asked()

@@ -29,6 +29,7 @@ MARGIN = 2.0
 DARKEST, BRIGHTEST = 40.0, 250.0
 RESCALED = 200  # pictures that are read at each magnification
 FOLDS = 5
+CROSS_FOLDS = 20
 UNIT = 0.95  # the quantile of proper pictures' scores that is called 1
 ALIKE = 0.95  # share of rescaled proper pictures that are still taken for proper ones at their magnification
 PARTLY = 0.99  # share of proper pictures that have no cell over the limit
@@ -122,8 +123,8 @@ def fit_scale(rescaled: Floats, proper: Floats) -> ScaleRule:
     return ScaleRule(weights, -float(np.median(proper @ weights)))
 
 
-def _folds(groups: NDArray[np.str_]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    several = min(FOLDS, len(np.unique(groups)))
+def _folds(groups: NDArray[np.str_], most: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    several = min(most, len(np.unique(groups)))
     if several < 2:
         everything = np.arange(len(groups))
         return [(everything, everything)]
@@ -139,7 +140,7 @@ def fit_gate(outputs: Outputs, which: NDArray[np.int64] | None = None) -> Fitted
     width = outputs.means[MADE].shape[1]
     units: dict[str, list[Floats]] = {question: [] for question in QUESTIONS}
     alike: list[Floats] = []
-    for rest, held in _folds(outputs.groups[which]):
+    for rest, held in _folds(outputs.groups[which], FOLDS):
         near = ~np.isin(rescaled_groups, np.unique(outputs.groups[which][held]))
         if not near.any() or near.all():
             near = np.ones(len(near), bool)
@@ -168,13 +169,12 @@ def fit_gate(outputs: Outputs, which: NDArray[np.int64] | None = None) -> Fitted
 
 
 def cross_scores(outputs: Outputs) -> dict[str, Floats]:
-    """Each question's score [pictures] of every picture by a gate that was fitted without its group."""
+    """Each question's score [pictures] of every picture by a gate that was fitted without its group, and where there are
+    more than `CROSS_FOLDS` groups, without some others."""
     found = {question: np.zeros(len(outputs)) for question in QUESTIONS}
-    for group in np.unique(outputs.groups):
-        inside = outputs.groups == group
-        fitted = fit_gate(outputs, np.flatnonzero(~inside))
-        for question, scores in fitted.scores(outputs.both(inside)).items():
-            found[question][inside] = scores
+    for rest, held in _folds(outputs.groups, CROSS_FOLDS):
+        for question, scores in fit_gate(outputs, rest).scores(outputs.both(held)).items():
+            found[question][held] = scores
     return found
 
 

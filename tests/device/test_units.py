@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import KEYS, MODELS, SAMPLES
+from conftest import KEYS, MODELS, ROOT, SAMPLES
 from flask.testing import FlaskClient
 
 from device.atlas import atlas_path, network_of, open_atlas
 from device.bundle import Bundle, check_manifest
 from device.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
-from device.names import Given, Names, agreed
+from device.names import IMPORT_LIMIT, Given, Names, agreed
 from device.reading import Reader
 from device.service import create_app
 from device.settings import Settings
@@ -237,10 +237,56 @@ def test_an_import_is_all_or_nothing_and_of_this_network(client: FlaskClient) ->
         ({"names": [row, {**row, "expert": "ab"}]}, "names_invalid"),
         ({"names": [{**row, "unit": 3}, {**row, "text": ""}]}, "unit_name_invalid"),
         ({"names": [{**row, "at": "yesterday"}]}, "names_invalid"),
+        ({"names": [{**row, "at": "2026-02-30T09:00:00.000Z"}]}, "names_invalid"),
+        ({"names": [{**row, "at": "२०२६-01-01T09:00:00.000Z"}]}, "names_invalid"),
+        ({"names": [{**row, "at": "9999-01-01T09:00:00.000Z"}]}, "names_invalid"),
+        ({"names": [row, {**row, "expert": "AB"}, *[row] * IMPORT_LIMIT]}, "names_invalid"),
     ):
         response = client.put("/api/v1/units/names", json={**good, **changed})
         assert (response.status_code, json.loads(response.data)["code"]) == (422, code)
     assert json.loads(client.get("/api/v1/units/names").data) == good
+
+
+def test_an_import_may_have_as_many_names_as_documented(client: FlaskClient) -> None:
+    put(client, {"text": "swirls", "expert": "AB"})
+    good = json.loads(client.get("/api/v1/units/names").data)
+    rows = [{**good["names"][0], "unit": k % 1280, "expert": f"X{k // 1280}"} for k in range(IMPORT_LIMIT + 1)]
+    assert client.put("/api/v1/units/names", json={**good, "names": rows}).status_code == 422
+    assert client.put("/api/v1/units/names", json={**good, "names": rows[1:]}).json == {"imported": IMPORT_LIMIT}
+    assert f"{IMPORT_LIMIT:,} names" in (ROOT / "docs" / "units.md").read_text(encoding="utf-8")
+
+
+def test_experts_are_the_same_in_either_case_beyond_a_to_z(client: FlaskClient) -> None:
+    put(client, {"text": "first", "expert": "ÉL"})
+    put(client, {"text": "second", "expert": "él"})
+    exported = json.loads(client.get("/api/v1/units/names").data)
+    assert [(row["expert"], row["text"]) for row in exported["names"]] == [("ÉL", "second")]
+    assert client.put("/api/v1/units/names", json=exported).status_code == 200
+    assert client.delete(f"/api/v1/units/{UNIT}/name?expert=él").status_code == 200
+
+
+def test_a_name_that_was_acknowledged_is_in_the_file_that_lies_there(settings: Settings, tmp_path: Path) -> None:
+    given = Given(UNIT, "AB", None, "swirls", "2026-01-01T00:00:00.000Z")
+    names, other = Names(settings.store), tmp_path / "other.sqlite"
+    names.give("a network", [given])
+    settings.store.unlink()
+    names.give("a network", [replace(given, unit=5)])
+    assert Names(settings.store).given("a network") == names.given("a network") == [replace(given, unit=5)]
+    Names(other).give("a network", [replace(given, unit=6)])
+    for file in (settings.store, *settings.store.parent.glob("*-*")):
+        file.unlink()
+    other.rename(settings.store)
+    names.give("a network", [replace(given, unit=7)])
+    assert [each.unit for each in Names(settings.store).given("a network")] == [6, 7]
+
+
+def test_a_readings_names_wait_for_no_name_that_is_written(settings: Settings) -> None:
+    names = Names(settings.store)
+    given = Given(UNIT, "AB", None, "swirls", "2026-01-01T00:00:00.000Z")
+    names.give("a network", [given])
+    with names._written.writing():
+        assert names.given("a network", [UNIT, 5]) == [given]
+        assert names.given("a network", [5]) == []
 
 
 def test_an_import_keeps_what_an_expert_said_later(client: FlaskClient) -> None:

@@ -7,6 +7,7 @@ one name for a unit, and may change it or take it back. Nothing else is kept: no
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import unicodedata
@@ -41,6 +42,8 @@ CREATE TABLE IF NOT EXISTS unit_names (
     PRIMARY KEY (network, unit, expert), CHECK ((term IS NULL) <> (text IS NULL))
 )
 """
+ALL = "SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? ORDER BY unit, expert"
+THOSE = ALL.replace("ORDER", "AND unit IN (SELECT value FROM json_each(?)) ORDER")
 
 
 @dataclass(frozen=True)
@@ -154,13 +157,9 @@ class Names:
 
     def given(self, network: str, units: Collection[int] | None = None) -> list[Given]:
         """All names for a network's units, or for those asked for, by unit and expert. Raises `StoreUnusable`."""
-        asked = "" if units is None else f"AND unit IN ({', '.join('?' * len(units))})"
+        query, asked = (ALL, []) if units is None else (THOSE, [json.dumps(list(units))])
         with self._read.reading() as connection:
-            rows = connection.execute(
-                f"SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? {asked} ORDER BY unit, expert",
-                (network, *(units or ())),
-            )
-            return [Given(*row) for row in rows]
+            return [Given(*row) for row in connection.execute(query, (network, *asked))]
 
 
 def fold(expert: str) -> str:

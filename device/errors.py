@@ -241,6 +241,13 @@ class AtlasOfOtherModel(LoupeError):
     status = 503
 
 
+class ReadingStopped(LoupeError):
+    """Whoever asked for the section has gone, so its reading was given up. The status is nginx's."""
+
+    code = "reading_stopped"
+    status = 499
+
+
 class Busy(LoupeError):
     """All readers are at work and the queue is full. facts: retry_after_s"""
 

@@ -10,7 +10,7 @@ measured is what is served. A `Reader` holds one interpreter: one thread at a ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log
 from time import perf_counter
@@ -143,10 +143,11 @@ class Reader:
             if real is None or real.zero_point != said["zero_point"] or not np.isclose(real.scale, said["scale"]):
                 raise ModelUnusable(detail=f"the network's output {name} is not what the manifest says")
 
-    def read(self, data: bytes, um_per_px: float | None = None) -> Reading:
+    def read(self, data: bytes, um_per_px: float | None = None, stop: Callable[[], bool] | None = None) -> Reading:
         """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given.
 
-        Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size.
+        Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size, and
+        `ReadingStopped` when `stop`, which is asked at each window of a section, says so.
         """
         start = perf_counter()
         if um_per_px is None:
@@ -157,7 +158,7 @@ class Reader:
             image = decode(data, self.limits, scale)
         decoded = perf_counter()
         if um_per_px is not None and is_section(image.pixels, self._area_px):
-            return self._read_section(image, um_per_px, (decoded - start) * 1e3)
+            return self._read_section(image, um_per_px, (decoded - start) * 1e3, stop)
         outputs = self.network.run(image.pixels)
         ran = perf_counter()
         maps = self.head.maps(outputs["features"])
@@ -175,9 +176,12 @@ class Reader:
             image, outputs, verdict, maps, softmax(maps.logits, self._temperature), timings_ms, um_per_px=um_per_px
         )
 
-    def _read_section(self, image: Image, um_per_px: float, decode_ms: float) -> Reading:
+    def _read_section(
+        self, image: Image, um_per_px: float, decode_ms: float, stop: Callable[[], bool] | None
+    ) -> Reading:
         start = perf_counter()
-        verdict, section = read_section(image, self._area_px, self.network, self.gate, len(self.head.weights))
+        channels = len(self.head.weights)
+        verdict, section = read_section(image, self._area_px, self.network, self.gate, channels, stop=stop)
         maps = self.head.section_maps(section.features)
         timings_ms = {"decode": decode_ms, **section.timings_ms, "total": decode_ms + (perf_counter() - start) * 1e3}
         return Reading(

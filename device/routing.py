@@ -9,7 +9,7 @@ that can't take the picture at all (its scale, say) has no say. What each bundle
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,24 +99,33 @@ class Router:
     def __init__(self, bundles: Sequence[Bundle], limits: Limits, *, threads: int = 1) -> None:
         self.readers = tuple(Reader(bundle, limits, threads=threads) for bundle in bundles)
 
-    def read(self, data: bytes, model: str | None = None, um_per_px: float | None = None) -> Routed:
+    def read(
+        self,
+        data: bytes,
+        model: str | None = None,
+        um_per_px: float | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Routed:
         """Read the bytes of a picture file with the named model, else with the one that knows it, at the model's own scale
         where the size of its pixels is given. A model that can't read pixels of that size has no opinion.
 
-        Raises `UnknownModel`, or the first bundle's `ImageError` where none can read the bytes.
+        Raises `UnknownModel`, the first bundle's `ImageError` where none can read the bytes, or `ReadingStopped` when
+        `stop`, which is asked at each window of a section, says so.
         """
         asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest["id"])]
         if not asked:
             raise UnknownModel(model=model, models=", ".join(r.bundle.manifest["id"] for r in self.readers))
-        said = tuple((reader, _opinion(reader, data, um_per_px)) for reader in asked)
+        said = tuple((reader, _opinion(reader, data, um_per_px, stop)) for reader in asked)
         opinions = [opinion for _, opinion in said if isinstance(opinion, Opinion)]
         if not opinions:
             raise next(error for _, error in said if isinstance(error, ImageError))
         return Routed(said, choose(opinions))
 
 
-def _opinion(reader: Reader, data: bytes, um_per_px: float | None) -> Opinion | ImageError:
+def _opinion(
+    reader: Reader, data: bytes, um_per_px: float | None, stop: Callable[[], bool] | None
+) -> Opinion | ImageError:
     try:
-        return Opinion(reader, reader.read(data, um_per_px))
+        return Opinion(reader, reader.read(data, um_per_px, stop))
     except ImageError as error:
         return error

@@ -19,7 +19,7 @@ Of all windows only their gate's answer and their pooled features are kept: [row
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, sqrt
 from statistics import median
@@ -28,7 +28,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import FieldTooSmall, ScaleInvalid, SectionTooLarge
+from device.errors import FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
 from device.gate import TISSUE_DENSITY, Answer, Gate, Verdict
 from device.image import Image, SizeRule, read_size
 from device.maps import pool
@@ -158,10 +158,12 @@ def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[n
 
 
 def read_section(
-    image: Image, area_px: int, network: Network, gate: Gate, channels: int, steps: float = STEPS
-) -> tuple[Verdict, Section]:
+    image: Image, area_px: int, network: Network, gate: Gate, channels: int, steps: float = STEPS,
+    stop: Callable[[], bool] | None = None,
+) -> tuple[Verdict, Section]:  # fmt: skip
     """Read a picture that is at the model's scale window by window. `channels` are those of the network's features;
-    `steps` says how many windows start within one window's side."""
+    `steps` says how many windows start within one window's side. `stop` is asked at each window whether to give up, which
+    raises `ReadingStopped`."""
     height, width, _ = image.pixels.shape
     side = _side(area_px)
     (tops, down), (lefts, across) = grid_of(height, side, steps), grid_of(width, side, steps)
@@ -172,6 +174,8 @@ def read_section(
     verdicts: dict[tuple[int, int], Verdict] = {}
     took = {"network": 0.0, "maps": 0.0, "gate": 0.0}
     for row, column, pixels in _windows(image.pixels, tops, lefts, down, across, window_px):
+        if stop is not None and stop():
+            raise ReadingStopped
         start = perf_counter()
         outputs = network.run(pixels)
         ran = perf_counter()

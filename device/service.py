@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from device import __version__
 from device.bundle import Bundle
+from device.client import is_gone
 from device.drift import DriftLog
 from device.errors import (
     Busy,
@@ -261,8 +262,9 @@ def post_reading() -> Response:
     given = request.args.get("um_per_px")
     um_per_px = parse_um_per_px(given) if given else None
     box = _box()
-    with box.start().router() as router:
-        routed = router.read(data, request.args.get("model"), um_per_px)
+    environ = request.environ
+    with box.start().router(long=um_per_px is not None) as router:
+        routed = router.read(data, request.args.get("model"), um_per_px, lambda: is_gone(environ))
         document = routed.as_json(language())
     if not _is_sample(data, box.settings):
         box.drift.note(routed.chosen.reader.bundle, routed.chosen.reading, datetime.now())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
+from time import perf_counter, sleep
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from PIL import Image as Pillow
 
 from device.bundle import Bundle
 from device.cli import main
-from device.errors import FieldTooSmall, ScaleInvalid, SectionTooLarge
+from device.errors import FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
 from device.gate import Answer, Verdict
 from device.image import Image
 from device.overlay import draw_overlay
@@ -289,6 +292,45 @@ def test_over_http_the_size_of_a_pixel_makes_a_section_and_a_wrong_one_a_named_p
         assert (status, problem["code"]) == (expected, code)
         assert problem["next_step"]
     assert "{" not in problem["detail"]
+
+
+def test_a_section_that_nobody_waits_for_is_given_up_at_the_next_window(reader: Reader, scale: float) -> None:
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == 3
+
+    with pytest.raises(ReadingStopped):
+        reader.read(png(mosaic([[KNOWN[0], KNOWN[1]], [KNOWN[2], KNOWN[3]]])), scale, stop)
+    assert asked == 3
+
+
+def test_whoever_leaves_frees_the_reader(live_service: str, scale: float) -> None:
+    """The box has two readers, of which one is for sections."""
+    address, path = urlsplit(live_service), f"/api/v1/readings?um_per_px={scale}"
+    small = png(mosaic([[KNOWN[0], KNOWN[1]], [KNOWN[2], KNOWN[3]]]))
+    buffer = BytesIO()
+    mosaic([[KNOWN[n % 4] for n in range(15)]] * 15).save(buffer, "JPEG")
+
+    def post(data: bytes) -> HTTPConnection:
+        connection = HTTPConnection(address.hostname or "", address.port, timeout=120)
+        connection.request("POST", path, data, {"Content-Type": "image/png"})
+        return connection
+
+    def read_small() -> float:
+        start = perf_counter()
+        response = post(small).getresponse()
+        assert response.status == 200
+        response.read()
+        return perf_counter() - start
+
+    alone_s = read_small()
+    leaving = post(buffer.getvalue())
+    sleep(2)  # it is being read: of 15 × 15 fields, 56 times as long as the small one
+    leaving.close()
+    assert read_small() < 15 * alone_s + 2  # and the large one is decoded at first
 
 
 def test_on_the_command_line_a_section_is_told_in_words_and_drawn(

@@ -114,6 +114,16 @@ class Bundle:
         bundle._check_arrays()
         return bundle
 
+    def check_unchanged(self) -> None:
+        """Hold the open file against the bytes that were verified: it may have been written to since, in place. Raises
+        `MemberMismatch`."""
+        try:
+            data = self.network_path.read_bytes()
+        except OSError as error:
+            raise BundleMissing(bundle=self.name) from error
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise MemberMismatch(bundle=self.name, member=NETWORK)
+
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(label["id"] for label in self.manifest["labels"])

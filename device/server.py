@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from device.service import EXTENSION, create_app
+from device.service import EXTENSION, Box, create_app
 from device.settings import Settings
 
 # Threads beyond the readers, so that health checks, the page and waiting uploads don't wait for a forward pass.
@@ -48,7 +48,12 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def _start_readers(self, _arbiter: Any, _worker: Any) -> None:
-        self._app.extensions[EXTENSION].start()
+        """Raises `MemberMismatch`, which ends the service: a worker that takes another's place maps the file anew, and what
+        it then finds there must be what was verified."""
+        box: Box = self._app.extensions[EXTENSION]
+        for bundle in box.bundles:
+            bundle.check_unchanged()
+        box.start()
 
     def load(self) -> Flask:
         return self._app

@@ -1,0 +1,28 @@
+"""What a worker makes sure of before it serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import BUNDLE, KEYS, SAMPLES
+
+from device.errors import MemberMismatch
+from device.server import Server
+from device.settings import Settings
+
+
+def test_a_worker_serves_no_model_that_was_changed_in_place_after_it_was_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["loupe"])
+    file = tmp_path / "bach.loupe"
+    file.write_bytes(BUNDLE.read_bytes())
+    server = Server(Settings(file, KEYS, SAMPLES, tmp_path / "store.sqlite", threads=1))
+    server._start_readers(None, None)
+    with file.open("r+b") as held:
+        held.seek(100_000)
+        held.write(b"changed")
+    with pytest.raises(MemberMismatch) as raised:
+        server._start_readers(None, None)
+    assert raised.value.facts["bundle"] == "bach.loupe"

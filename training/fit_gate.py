@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from device.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, distance, mean_of, picture_statistics
 from device.image import Image
@@ -131,6 +132,7 @@ def _folds(groups: NDArray[np.str_], most: int) -> list[tuple[NDArray[np.int64],
     return list(GroupKFold(several).split(groups, groups=groups))
 
 
+@threadpool_limits.wrap(limits=1)  # matrices so small that threads cost seconds where a core is busy
 def fit_gate(outputs: Outputs, which: NDArray[np.int64] | None = None) -> FittedGate:
     """Fit on all pictures or on those with the given indexes."""
     which = np.arange(len(outputs)) if which is None else which

@@ -29,7 +29,7 @@ from training.data import CALIBRATION, TRAINING, load_pixels
 from training.errors import QuantizationError
 from training.folding import fold
 from training.networks import scale_pixels
-from training.quantize import convert
+from training.quantize import box_outputs, convert
 
 if TYPE_CHECKING:
     from training.fit import Run
@@ -100,8 +100,9 @@ def layer_errors(
 
     Raises `QuantizationError` when the file isn't a conversion of this network.
     """
-    model = fold(model)
     interpreter = _open(flatbuffer, pictures[0].shape)
+    (signature,) = interpreter.get_signature_list().values()
+    model = box_outputs(fold(model), signature["outputs"])
     tensors = _tensors(interpreter, model)
     if not tensors:
         raise QuantizationError("the integer network has no layer of the float one: was it converted from this run?")

@@ -87,7 +87,7 @@ WRONGS = {
     "inverted": (lambda p: 255 - p, "wrong_stain_or_scanner", None),
     "grey": (lambda p: np.repeat(p.mean(2, keepdims=True), 3, 2).astype(np.uint8), "wrong_stain_or_scanner", None),
     "out of focus": (
-        lambda p: np.asarray(Pillow.fromarray(p).filter(ImageFilter.GaussianBlur(4))),
+        lambda p: np.asarray(Pillow.fromarray(p).filter(ImageFilter.GaussianBlur(6))),
         "blurred",
         None,
     ),

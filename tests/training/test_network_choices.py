@@ -13,7 +13,7 @@ from training.errors import NetworkError, WeightsError
 from training.networks import NETWORKS, build, load_weights, output_strides, scale_pixels
 from training.networks.applications import APPLICATIONS
 from training.phantoms import KINDS, draw
-from training.quantize import OUTPUTS, convert, integer_head, list_ops
+from training.quantize import OUTPUTS, box_outputs, convert, integer_head, list_ops
 
 PICTURES = [draw(kind, 5, 64, 64).pixels for kind in KINDS]
 
@@ -38,7 +38,7 @@ def test_comparison_networks_run_on_the_box(name: str, tmp_path: Path) -> None:
     path.write_bytes(convert(model, PICTURES))
     assert not [op for op in list_ops(path.read_bytes()) if "float" in op]
     network = Network(path)
-    found, real = network.run(PICTURES[0]), model(scale_pixels(PICTURES[0][None]), training=False)
+    found, real = network.run(PICTURES[0]), box_outputs(model)(scale_pixels(PICTURES[0][None]), training=False)
     for output in OUTPUTS:
         said = network.outputs[output]
         values = (found[output].astype(float) - said.zero_point) * said.scale

@@ -68,5 +68,6 @@ def load_weights(model: keras.Model, name: str, source: str) -> None:
 
 def output_strides(model: keras.Model) -> dict[str, int]:
     """How many pixels of the picture one place of each output stands for."""
-    shapes = model.compute_output_shape((1, STRIDE_PROBE_PX, STRIDE_PROBE_PX, 3))
-    return {name: STRIDE_PROBE_PX // shape[1] for name, shape in shapes.items()}
+    side = model.input_shape[1] or STRIDE_PROBE_PX
+    shapes = model.compute_output_shape((1, side, side, 3))
+    return {name: side // shape[1] for name, shape in shapes.items()}

@@ -88,12 +88,14 @@ def run_bench(settings: Settings, n: int) -> str:
     photo = microscope_photo(bundles[0])
     for bundle in bundles:
         model, reader = bundle.manifest["id"], Reader(bundle, settings.limits)
-        pixels = reader.read(photo).image.pixels
+        read = reader.read(photo)
+        pixels = read.image.pixels
         heads.append(
             f"{model} {bundle.manifest['version']} on {reader.network.runtime.name} {reader.network.runtime.version}, "
             f"input {pixels.shape[1]}×{pixels.shape[0]}, network {bundle.manifest['members'][NETWORK]['size'] / 1e6:.1f} MB"
         )
         timings.append(_time(f"{model}: invoke", n, partial(reader.network.run, pixels)))
+        timings.append(_time(f"{model}: gate alone", n, partial(reader.gate.judge, read.image, read.outputs)))
         timings.append(_time(f"{model}: pipeline", n, partial(reader.read, photo)))
         took = [reader.read(photo).timings_ms for _ in range(n)]
         told = ", ".join(f"{part} {np.median([t[part] for t in took]):.2f}" for part in took[0] if part != "total")
@@ -118,7 +120,7 @@ def run_bench(settings: Settings, n: int) -> str:
         f"2048×1536 JPEG, {os.cpu_count()} cores, one thread a reading",
         "",
         f"{'':28}{'n':>5}{'p50 ms':>9}{'p95 ms':>9}{'least':>9}",
-        *(f"{t.name:28}{t.n:5}{t.p50_ms:9.1f}{t.p95_ms:9.1f}{t.least_ms:9.1f}" for t in timings),
+        *(f"{t.name:28}{t.n:5}{t.p50_ms:9.2f}{t.p95_ms:9.2f}{t.least_ms:9.2f}" for t in timings),
         "",
         *parts,
         f"resident memory: this process {memory_mb[0]:.0f} MB before, with a reader of each bundle in turn "

@@ -3,7 +3,8 @@
 Each bundle decodes at its own scale, runs its network and asks its own gate, just as it would alone, so that what was
 measured of it still holds; a picture costs one pass a bundle, or one in all where the caller names the model. One bundle
 accepts: it reads. Several accept: the one to which the picture is least strange, by its own p-values. None accepts: the
-picture is refused in the words of the bundle that it came nearest to, the one whose thresholds it exceeds least. A bundle
+picture is refused in the words of the bundle that it came nearest to, the one whose thresholds it exceeds least; where
+most bundles find that it can't be judged at all (light, focus, no tissue), of the nearest of those. A bundle
 that can't take the picture at all (its scale, say) has no say. What each bundle said stands in the answer.
 """
 
@@ -17,9 +18,12 @@ import numpy as np
 
 from device.bundle import Bundle
 from device.errors import ImageError, UnknownModel
-from device.gate import Verdict
+from device.gate import PICTURE_REASONS, Verdict
 from device.image import Limits
 from device.reading import Reader, Reading
+
+# What makes a picture unfit for any model. Whether it has enough pixels depends on the model.
+UNFIT_REASONS = tuple(reason for reason in PICTURE_REASONS if reason != "too_small")
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,14 @@ def excess(verdict: Verdict) -> float:
 
 
 def choose(opinions: Sequence[Opinion]) -> Opinion:
-    """The opinion that the answer is given by; of equals the first."""
+    """The opinion that the answer is given by; of equals the first. That a picture can't be judged is believed of the
+    nearest bundle, or of most: a single other one may say so of what is merely foreign to it."""
     accepting = [opinion for opinion in opinions if opinion.accepted]
     if accepting:
         return max(accepting, key=lambda o: (least_p(o.reading.verdict) or 0.0, -excess(o.reading.verdict)))
-    return min(opinions, key=lambda o: excess(o.reading.verdict))
+    unfit = [opinion for opinion in opinions if opinion.reading.verdict.reason in UNFIT_REASONS]
+    telling = unfit if 2 * len(unfit) > len(opinions) else opinions
+    return min(telling, key=lambda o: excess(o.reading.verdict))
 
 
 class Router:

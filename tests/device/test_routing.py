@@ -66,6 +66,26 @@ def test_where_none_accepts_the_nearest_one_says_why_and_not_the_one_calibrated_
     assert chosen(far, many) == "many"
 
 
+def test_a_picture_that_most_cannot_judge_is_refused_for_that_and_not_as_foreign() -> None:
+    foreign = said("foreign", "wrong_stain_or_scanner", p=(0.01, 0.01), excess=(1.5, 1.2))
+    blurred = said("blurred", "blurred", p=(0.01, 0.01), excess=(3.0, 2.0))
+    blank = said("blank", "blank", p=(0.01, 0.01), excess=(9.0, 9.0))
+    small = said("small", "too_small", p=(0.01, 0.01), excess=(2.0, 2.0))
+    assert chosen(foreign, blank, blurred) == "blurred"
+    assert chosen(foreign, blank, small) == chosen(foreign, blank) == "foreign"
+    assert chosen(blurred, small, said("far", "unknown_content", p=(0.01, 0.01), excess=(9.0, 9.0))) == "small"
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason"), [("defocused", "blurred"), ("blank", "blank"), ("chest-xray", "wrong_stain_or_scanner")]
+)
+def test_among_all_models_a_sample_is_refused_for_what_is_wrong_with_it(
+    router: Router, sample: str, reason: str
+) -> None:
+    picture = (SAMPLES / f"foreign-{sample}.jpg").read_bytes()
+    assert router.read(picture).chosen.reading.verdict.reason == reason
+
+
 @pytest.fixture(scope="module")
 def bundles() -> tuple[Bundle, ...]:
     return tuple(Bundle.open(path, KEYS) for path in bundle_files(MODELS))

@@ -104,6 +104,12 @@ class FieldTooSmall(ImageError):
     code = "field_too_small"
 
 
+class FieldTooCoarse(ImageError):
+    """The picture's pixels are too large for the model. facts: um_per_px, model_um_per_px, most_um_per_px"""
+
+    code = "field_too_coarse"
+
+
 class SectionTooLarge(ImageError):
     """With pixels of the size that was given. facts: um_per_px, megapixels (at the model's scale), limit_megapixels"""
 

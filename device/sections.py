@@ -28,7 +28,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
+from device.errors import FieldTooCoarse, FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
 from device.gate import TISSUE_DENSITY, Answer, Gate, Verdict
 from device.image import Image, SizeRule, read_size
 from device.maps import pool
@@ -36,6 +36,9 @@ from device.runtime import Network
 
 # From a scanner's finest pixel to a mammogram's coarsest thumbnail.
 LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000
+MOST_ENLARGED = (
+    4  # times per side: of sixteen pixels that a model would see, the picture has one, and the rest is made up
+)
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
 STEPS = 2  # windows that start within one window's side; docs/evaluation.md has what others give
 MULTIPLE_PX = 32
@@ -97,11 +100,14 @@ def true_size(um_per_px: float, model_um_per_px: float, area_px: int, max_megapi
     """The rule by which a picture gets the model's scale: its size in pixels of `model_um_per_px`. The sides of what is
     read whole are a multiple of 32, as those of any field.
 
-    The rule raises `SectionTooLarge` and `FieldTooSmall`, before anything is decoded.
+    The rule raises `FieldTooCoarse`, `SectionTooLarge` and `FieldTooSmall`, before anything is decoded.
     """
     scale = um_per_px / model_um_per_px
 
     def size(width: int, height: int) -> tuple[int, int]:
+        if scale > MOST_ENLARGED:
+            most = MOST_ENLARGED * model_um_per_px
+            raise FieldTooCoarse(um_per_px=um_per_px, model_um_per_px=model_um_per_px, most_um_per_px=round(most, 2))
         across, down = width * scale, height * scale
         megapixels = across * down / 1e6
         if megapixels > max_megapixels:

@@ -75,7 +75,7 @@ def test_every_key_of_a_reading_is_documented(reader: Reader, bundle: Bundle) ->
         return {key for inner in value for key in keys(inner)} if isinstance(value, list) else set()
 
     golden = bundle.members[bundle.manifest["golden"][0]["picture"]]
-    found = keys(reader.as_json(reader.read(golden), "en")) | keys(reader.as_json(reader.read(golden, 10.0), "en"))
+    found = keys(reader.as_json(reader.read(golden), "en")) | keys(reader.as_json(reader.read(golden, 5.0), "en"))
     assert "window_px" in found
     assert {key for key in found if f'"{key}"' not in DOCS["api.md"] and f"`{key}`" not in DOCS["api.md"]} == set()
 

@@ -19,7 +19,7 @@ from PIL import Image as Pillow
 
 from device.bundle import Bundle
 from device.cli import main
-from device.errors import FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
+from device.errors import FieldTooCoarse, FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
 from device.gate import Answer, Verdict
 from device.image import Image
 from device.overlay import draw_overlay
@@ -133,12 +133,12 @@ def test_what_is_too_large_or_too_small_at_the_models_scale_is_told_before_it_is
     reader: Reader, scale: float
 ) -> None:
     field = png(mosaic([[KNOWN[0]]]))
-    with pytest.raises(SectionTooLarge):
-        reader.read(field, scale * 20)  # 79 megapixels
+    with pytest.raises(FieldTooCoarse):
+        reader.read(field, scale * 20)
     with pytest.raises(FieldTooSmall):
         reader.read(field, scale / 8)
-    # The header alone decides: a file whose pixels are cut off is told to be too large, not to be incomplete.
-    with pytest.raises(SectionTooLarge):
+    # The header alone decides: a file whose pixels are cut off is told to be too coarse, not to be incomplete.
+    with pytest.raises(FieldTooCoarse):
         reader.read(field[:2000], scale * 20)
     assert true_size(2.0, 1.0, 200_000, 64)(4000, 4000) == (8000, 8000)
     with pytest.raises(SectionTooLarge):
@@ -286,12 +286,26 @@ def test_over_http_the_size_of_a_pixel_makes_a_section_and_a_wrong_one_a_named_p
     assert status == 200
     assert reading["section"]["read"] > 0
     assert reading["image"]["um_per_px"] == scale
-    problems = (("x", 400, "scale_invalid"), ("9", 422, "section_too_large"), ("0.1", 422, "field_too_small"))
+    problems = (
+        ("x", 400, "scale_invalid"),
+        ("9", 422, "field_too_coarse"),
+        ("6", 422, "section_too_large"),
+        ("0.1", 422, "field_too_small"),
+    )
     for given, expected, code in problems:
         status, problem = post(given)
         assert (status, problem["code"]) == (expected, code)
         assert problem["next_step"]
     assert "{" not in problem["detail"]
+
+
+def test_a_picture_without_the_detail_that_the_model_looks_at_is_refused_before_it_is_decoded() -> None:
+    rule = true_size(4 * 0.42, 0.42, 512 * 384, 64)
+    assert rule(512, 384) == (2048, 1536)
+    for um_per_px in (4.01 * 0.42, 2000):
+        with pytest.raises(FieldTooCoarse) as raised:
+            true_size(um_per_px, 0.42, 512 * 384, 64)(64, 64)
+    assert raised.value.facts == {"um_per_px": 2000, "model_um_per_px": 0.42, "most_um_per_px": 1.68}
 
 
 def test_a_section_that_nobody_waits_for_is_given_up_at_the_next_window(reader: Reader, scale: float) -> None:

@@ -132,10 +132,13 @@ def _folds(groups: NDArray[np.str_], most: int) -> list[tuple[NDArray[np.int64],
     return list(GroupKFold(several).split(groups, groups=groups))
 
 
-@threadpool_limits.wrap(limits=1)  # matrices so small that threads cost seconds where a core is busy
 def fit_gate(outputs: Outputs, which: NDArray[np.int64] | None = None) -> FittedGate:
     """Fit on all pictures or on those with the given indexes."""
-    which = np.arange(len(outputs)) if which is None else which
+    with threadpool_limits(limits=1):  # matrices are so small that threads cost seconds where a core is busy
+        return _fit(outputs, np.arange(len(outputs)) if which is None else which)
+
+
+def _fit(outputs: Outputs, which: NDArray[np.int64]) -> FittedGate:
     both = outputs.both(which)
     shown = np.isin(outputs.of_rescaled, which)
     rescaled, rescaled_groups = outputs.rescaled[:, shown], outputs.groups[outputs.of_rescaled[shown]]

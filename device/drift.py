@@ -14,7 +14,7 @@ Random World", ch. 8). Gamblers of several `STAKES` bet on u being small (strang
 1 + stake · (u − ½), moving a hundredth of their capital to each other at every bet (the "simple jumper" of Vovk et al.
 2021, "Retrain or not retrain"), and each bet adds one new unit of capital (Shiryaev–Roberts). Under no change the
 capital's mean after t bets is t; so the chance of a false alarm, capital `ALARM`, within t bets is at most t / `ALARM`.
-The capitals of the two questions are averaged: one promise a bundle.
+The capitals of the three questions are averaged: one promise a bundle.
 
 Pictures of one patient are alike and come together. All that follow within `SITTING_GAP_S`, up to `SITTING_MOST`, are one
 sitting and one bet, on the mean of their u, and weigh one in the urn. Sections are counted but not bet on: their p-values

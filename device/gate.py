@@ -108,7 +108,8 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     sums = (red + green + blue).ravel()
     tissue = np.count_nonzero(np.minimum(np.minimum(red, green), blue) < 255 * 10**-TISSUE_DENSITY) / red.size
     total = int(sums.sum(dtype=np.int64))
-    squares = float(np.dot(sums.astype(np.float32), sums.astype(np.float32)))
+    exact = sums.astype(np.float64)
+    squares = float(exact @ exact)
     mean = total / sums.size
     near = np.abs(green[:, 1:] - green[:, :-1]).sum(dtype=np.int64) / green[:, 1:].size
     far = np.abs(green[:, FAR_PX:] - green[:, :-FAR_PX]).sum(dtype=np.int64) / green[:, FAR_PX:].size
@@ -120,25 +121,27 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     )
 
 
-def cells(output: NDArray[np.int8], quantization: Quantization) -> NDArray[np.float32]:
-    """An int8 output [rows, columns, channels] in real units."""
-    return (output.astype(np.float32) - np.float32(quantization.zero_point)) * np.float32(quantization.scale)
+def cells(output: NDArray[np.int8], zero_point: int) -> NDArray[np.float32]:
+    """An int8 output [rows, columns, channels] in steps above zero: whole numbers whose sums are exact, so that
+    every machine comes to the same score."""
+    return output.astype(np.float32) - np.float32(zero_point)
 
 
-def mean_of(cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cells [rows, columns, channels] → their mean [channels]."""
+def mean_of(cells: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+    """Cells [rows, columns, channels] → their mean [channels], real units."""
     flat = cells.reshape(-1, cells.shape[-1])
-    return np.ones(len(flat), np.float32) @ flat / np.float32(len(flat))
+    return (np.ones(len(flat), np.float32) @ flat).astype(np.float64) * (scale / len(flat))
 
 
-def coarse(cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cells [rows, columns, channels] → means of 2 × 2 cells, at an odd edge of fewer [⌈rows/2⌉, ⌈columns/2⌉, channels]."""
+def coarse(cells: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+    """Cells [rows, columns, channels] → means of 2 × 2 cells, at an odd edge of fewer [⌈rows/2⌉, ⌈columns/2⌉, channels],
+    real units."""
     rows, columns, channels = cells.shape
     if rows % 2 or columns % 2:
         cells = np.pad(cells, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
     across = cells.reshape(-1, 2 * channels)
     pairs = (across[:, :channels] + across[:, channels:]).reshape(-(-rows // 2), 2, -1, channels)
-    return np.asarray((pairs[:, 0] + pairs[:, 1]) / np.float32(4))
+    return (pairs[:, 0] + pairs[:, 1]).astype(np.float64) * (scale / 4)
 
 
 def distance(rows: NDArray[Any], centre: NDArray[Any], whitening: NDArray[Any]) -> NDArray[Any]:
@@ -159,10 +162,10 @@ class Gate:
     def __init__(self, bundle: Bundle) -> None:
         rule, outputs = bundle.manifest["gate"], bundle.manifest["network"]["outputs"]
 
-        def array(member: str) -> NDArray[np.float32]:
-            return bundle.array(member).astype(np.float32)
+        def array(member: str) -> NDArray[np.float64]:
+            return bundle.array(member).astype(np.float64)
 
-        def space(table: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def space(table: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             return array(table["centre"]), array(table["whitening"])
 
         self._limits: Mapping[str, float] = rule["picture"]
@@ -173,13 +176,13 @@ class Gate:
         self._octave: float = rule[SCALE]["octaves"]
         self._ratios = np.log2(rule[SCALE]["ratios"])
         self._centres, self._alike = array(rule[SCALE]["centres"]), rule[SCALE]["alike"]
-        self._cells, self._cell_limit = space(rule["cells"]), np.float32(rule["cells"]["limit"])
+        self._cells, self._cell_limit = space(rule["cells"]), rule["cells"]["limit"]
         self._calibration = {q: np.sort(np.asarray(rule[q]["calibration_scores"])) for q in (SCALE, MADE, SHOWS)}
 
     def judge(self, image: Image, outputs: Mapping[str, NDArray[np.int8]]) -> Verdict:
         """A decoded picture, its pixels as the network saw them, and the network's integer outputs → a verdict."""
-        grids = {q: cells(outputs[output], self._quantization[q]) for q, output in LAYERS.items()}
-        means = {question: mean_of(grid) for question, grid in grids.items()}
+        grids = {q: cells(outputs[output], self._quantization[q].zero_point) for q, output in LAYERS.items()}
+        means = {question: mean_of(grid, self._quantization[question].scale) for question, grid in grids.items()}
         octaves = float(np.concatenate([means[MADE], means[SHOWS]]) @ self._scale_weights) + self._intercept
         seen = picture_statistics(image.pixels)
         picture, reason, variant = self._picture(image, seen)
@@ -193,7 +196,9 @@ class Gate:
             reason, magnification = self._foreign(answers, octaves, means[MADE])
             if reason == REASON_OF_QUESTION[SCALE] and octaves > 0 and seen.sharpness < self._limits["soft_below"]:
                 variant = "soft"
-        strangeness = (distance(coarse(grids[MADE]), *self._cells) / self._cell_limit).astype(np.float32)
+        strangeness = (
+            distance(coarse(grids[MADE], self._quantization[MADE].scale), *self._cells) / self._cell_limit
+        ).astype(np.float32)
         return Verdict(answers, reason, variant, magnification, strangeness)
 
     def _answer(self, question: str, score: float) -> Answer:
@@ -201,13 +206,13 @@ class Gate:
         return Answer(question, score <= self._threshold, score, self._threshold, p_value)
 
     def _foreign(
-        self, answers: tuple[Answer, ...], octaves: float, early: NDArray[np.float32]
+        self, answers: tuple[Answer, ...], octaves: float, early: NDArray[np.float64]
     ) -> tuple[str | None, float | None]:
         """Why a picture that can be judged is refused, None if it isn't; and its magnification where that is why and
         it looks, but for its magnification, like proper pictures."""
         failed = {answer.question for answer in answers if not answer.passed}
         if SCALE in failed:
-            there = np.array([np.interp(octaves, self._ratios, column) for column in self._centres.T], np.float32)
+            there = np.array([np.interp(octaves, self._ratios, column) for column in self._centres.T])
             _, whitening = self._spaces[MADE]
             if distance(early, there, whitening) <= self._alike:
                 return REASON_OF_QUESTION[SCALE], float(2.0**octaves)

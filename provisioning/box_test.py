@@ -124,7 +124,9 @@ def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
 
 
 def comparable(reading: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in reading.items() if key not in ("timings_ms", "file")}
+    """A reading without times and without the file's name."""
+    kept = {key: value for key, value in reading.items() if key not in ("timings_ms", "file")}
+    return kept | {"routing": [{**said, "ms": None} for said in reading["routing"]]}
 
 
 # --- the box on its network ------------------------------------------------------------------------------------------

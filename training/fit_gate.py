@@ -194,12 +194,14 @@ def collect(
     """Run the network on images as it reads them, and on those of `rescaled_indexes`, whose pixels at their files' own
     size are `sources`, at other magnifications."""
 
+    said = {question: network.outputs[output] for question, output in LAYERS.items()}
+
     def grids(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         read = network.run(pixels)
-        return {question: cells(read[output], network.outputs[output]) for question, output in LAYERS.items()}
+        return {question: cells(read[output], said[question].zero_point) for question, output in LAYERS.items()}
 
     seen = [grids(image.pixels) for image in images]
-    some = [coarse(grid[MADE]).reshape(-1, grid[MADE].shape[-1]) for grid in seen]
+    some = [coarse(grid[MADE], said[MADE].scale).reshape(-1, grid[MADE].shape[-1]) for grid in seen]
     chosen = rescaled_indexes(len(images))
     rescaled = []
     for ratio in RATIOS:
@@ -207,14 +209,14 @@ def collect(
         for index, source in zip(chosen, sources, strict=True):
             height, width, _ = images[index].pixels.shape
             grid = grids(magnified(source, ratio, width, height))
-            at_ratio.append(np.concatenate([mean_of(grid[question]) for question in LAYERS]))
+            at_ratio.append(np.concatenate([mean_of(grid[q], said[q].scale) for q in LAYERS]))
         rescaled.append(at_ratio)
     return Outputs(
-        means={q: np.array([mean_of(grid[q]) for grid in seen], np.float64) for q in LAYERS},
+        means={q: np.array([mean_of(grid[q], said[q].scale) for grid in seen]) for q in LAYERS},
         groups=groups,
-        cells=np.concatenate(some).astype(np.float64),
+        cells=np.concatenate(some),
         of_cell=np.repeat(np.arange(len(some)), [len(each) for each in some]),
-        rescaled=np.array(rescaled, np.float64),
+        rescaled=np.array(rescaled),
         of_rescaled=chosen,
     )
 

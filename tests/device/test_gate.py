@@ -13,7 +13,6 @@ from PIL import ImageFilter
 from device.gate import Answer, Verdict, cells, coarse, conformal_p, mean_of, picture_statistics
 from device.image import Limits, decode
 from device.reading import Reader
-from device.runtime import Quantization
 from training.magnification import magnified
 from training.phantoms import KINDS, draw
 
@@ -40,12 +39,12 @@ def test_the_p_value_counts_what_is_at_least_as_strange() -> None:
 def test_cells_and_their_means_are_in_real_units() -> None:
     output = np.random.default_rng(0).integers(-128, 128, (5, 7, 3)).astype(np.int8)
     real = (output.astype(float) + 4) * 0.5
-    grid = cells(output, Quantization(0.5, -4))
-    assert np.allclose(grid, real)
-    assert np.allclose(mean_of(grid), real.mean((0, 1)))
-    assert coarse(grid).shape == (3, 4, 3)
-    assert np.allclose(coarse(grid)[1, 2], real[2:4, 4:6].mean((0, 1)))
-    assert np.allclose(coarse(grid)[2, 3], real[4, 6])
+    grid = cells(output, -4)
+    assert np.allclose(mean_of(grid, 0.5), real.mean((0, 1)), rtol=1e-14)
+    places = coarse(grid, 0.5)
+    assert places.shape == (3, 4, 3)
+    assert np.allclose(places[1, 2], real[2:4, 4:6].mean((0, 1)), rtol=1e-14)
+    assert np.allclose(places[2, 3], real[4, 6], rtol=1e-14)
 
 
 @pytest.mark.parametrize("kind", KINDS)

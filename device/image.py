@@ -117,11 +117,6 @@ def read_size(width: int, height: int, area_px: int, multiple: int = 32) -> tupl
     return across * multiple, down * multiple
 
 
-def fit(image: Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The picture resized to (width, height), antialiased: uint8 [h, w, 3]."""
-    return np.asarray(_resize(PIL.Image.fromarray(image.pixels), size))
-
-
 def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) -> Image:
     """Decode a picture file: at the network's read size where `target` is an area, px; at the size that a rule makes of
     the file's (width, height); otherwise at its own size.

@@ -26,7 +26,7 @@ from device.errors import (
     TooManyPixels,
     UnsupportedFormat,
 )
-from device.image import FORMATS, GAP, TURNS, Image, Limits, decode, fit, read_size
+from device.image import FORMATS, GAP, TURNS, Image, Limits, decode, read_size
 
 # Pillow's remarks on damaged EXIF and TIFF directories.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -336,13 +336,12 @@ def test_scaled_decoding_agrees_with_full_decoding() -> None:
     scaled = decode(data, LIMITS, AREA).pixels
     full = PIL.Image.open(io.BytesIO(data)).resize((512, 384), PIL.Image.Resampling.LANCZOS)
     assert difference(scaled, np.asarray(full)) < 1
-    assert difference(scaled, fit(decode(data, LIMITS), (512, 384))) < 1
 
 
-def test_fit_averages_what_is_finer_than_a_pixel() -> None:
+def test_decoding_averages_what_is_finer_than_a_pixel() -> None:
     board = np.indices((256, 256)).sum(axis=0) % 2 * np.uint8(255)
-    image = Image(np.stack([board] * 3, axis=2).astype(np.uint8), 256, 256, "PNG", ())
-    assert np.abs(fit(image, (64, 64)).astype(int) - 127).max() <= 2
+    data = encode(PIL.Image.fromarray(np.stack([board] * 3, axis=2).astype(np.uint8)), "PNG")
+    assert np.abs(decode(data, LIMITS, 64 * 64).pixels.astype(int) - 127).max() <= 2
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------

@@ -124,9 +124,10 @@ def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
 
 
 def comparable(reading: dict[str, Any]) -> dict[str, Any]:
-    """A reading without times and without the file's name."""
+    """A reading without times, without the file's name and without what the page's survey adds to its units."""
     kept = {key: value for key, value in reading.items() if key not in ("timings_ms", "file")}
-    return kept | {"routing": [{**said, "ms": None} for said in reading["routing"]]}
+    units = [{key: unit[key] for key in ("unit", "contribution", "values")} for unit in reading["units"] or ()]
+    return kept | {"routing": [{**said, "ms": None} for said in reading["routing"]], "units": units}
 
 
 # --- the box on its network ------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ CAUTION_BELOW_P = 0.05
 TISSUE_DENSITY = 0.15
 FAR_PX = 6
 ROUNDING = 0.35  # mean difference of neighbours in a smooth picture that is rounded to whole grey levels
+TISSUE_BELOW = 255 * 10**-TISSUE_DENSITY  # of a pixel's darkest channel
 ROW_STEP = 16  # statistics of light and focus look at every sixteenth row of pixels
 
 
@@ -57,6 +58,11 @@ class Answer:
     score: float
     threshold: float
     p_value: float | None = None
+
+    @property
+    def excess(self) -> float:
+        """The score over its threshold: above 1 it failed."""
+        return self.score / self.threshold
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     """
     red, green, blue = np.ascontiguousarray(pixels[ROW_STEP // 2 :: ROW_STEP].transpose(2, 0, 1)).astype(np.int16)
     sums = (red + green + blue).ravel()
-    tissue = np.count_nonzero(np.minimum(np.minimum(red, green), blue) < 255 * 10**-TISSUE_DENSITY) / red.size
+    tissue = np.count_nonzero(np.minimum(np.minimum(red, green), blue) < TISSUE_BELOW) / red.size
     total = int(sums.sum(dtype=np.int64))
     exact = sums.astype(np.float64)
     squares = float(exact @ exact)

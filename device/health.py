@@ -7,7 +7,7 @@ made of counts (`device/drift.py`); nothing in it is about a single picture.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from math import sqrt
@@ -38,8 +38,7 @@ def wilson(count: int, n: int) -> tuple[float, float]:
 
 def promise(bundle: Bundle) -> float:
     """The greatest share of proper pictures that the bundle's gate says it refuses."""
-    gate: Mapping[str, Any] = bundle.manifest["gate"]
-    return sum(float(rule["alpha"]) for rule in gate.values() if "alpha" in rule)
+    return float(bundle.manifest["gate"]["promise"]["alpha"])
 
 
 def state_of(watch: Watch) -> str:

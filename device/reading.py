@@ -226,7 +226,7 @@ class Reader:
                         "passed": answer.passed,
                         "p_value": answer.p_value,
                         "score": answer.score,
-                        "threshold": answer.threshold if np.isfinite(answer.threshold) else None,
+                        "threshold": answer.threshold,
                     }
                     for answer in verdict.answers
                 ],

@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from device.bundle import Bundle
 from device.errors import ImageError, UnknownModel
 from device.gate import PICTURE_REASONS, Verdict
@@ -85,8 +83,7 @@ def least_p(verdict: Verdict) -> float | None:
 def excess(verdict: Verdict) -> float:
     """How far the picture lies from the bundle's: the greatest distance over its threshold. P-values can't tell: beyond
     the calibration pictures they are all the same, and smallest for the bundle that was calibrated on most."""
-    distances = [a.score / a.threshold for a in verdict.answers if a.p_value is not None and np.isfinite(a.threshold)]
-    return max(distances, default=float("inf"))
+    return max((a.excess for a in verdict.answers if a.p_value is not None), default=float("inf"))
 
 
 def choose(opinions: Sequence[Opinion]) -> Opinion:

@@ -29,16 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import FieldTooCoarse, FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
-from device.gate import TISSUE_DENSITY, Answer, Gate, Verdict
+from device.gate import TISSUE_BELOW, Answer, Gate, Verdict
 from device.image import Image, SizeRule, read_size
 from device.maps import pool
 from device.runtime import Network
 
 # From a scanner's finest pixel to a mammogram's coarsest thumbnail.
 LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000
-MOST_ENLARGED = (
-    4  # times per side: of sixteen pixels that a model would see, the picture has one, and the rest is made up
-)
+MOST_ENLARGED = 4  # times per side: of sixteen pixels that a model would see, the picture has one
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
 STEPS = 2  # windows that start within one window's side; docs/evaluation.md has what others give
 MULTIPLE_PX = 32
@@ -154,7 +152,7 @@ def grid_of(length: int, side: int, steps: float = STEPS) -> tuple[list[int], ND
 
 def is_tissue(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where uint8 pixels [h, w, 3] absorb light in at least one channel, as the gate has it: bool [h, w]."""
-    return np.asarray(pixels.min(2) < 255 * 10**-TISSUE_DENSITY)
+    return np.asarray(pixels.min(2) < TISSUE_BELOW)
 
 
 def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -198,7 +196,7 @@ def read_section(
     reasons = Counter(verdict.reason for verdict in verdicts.values() if verdict.reason)
     strangeness = np.zeros(states.shape, np.float32)
     for place, verdict in verdicts.items():
-        strangeness[place] = max(excess(answer) for answer in verdict.answers)
+        strangeness[place] = max(answer.excess for answer in verdict.answers)
     section = Section(states, features, strangeness, dict(reasons.most_common()), window_px, took)
     return _judge(verdicts, section), section
 
@@ -214,11 +212,6 @@ def _windows(
         for column in np.flatnonzero(tissue >= GLASS_BELOW).tolist():
             left = lefts[column]
             yield row, column, np.ascontiguousarray(pixels[top : top + high, left : left + wide])
-
-
-def excess(answer: Answer) -> float:
-    """How far an answer lies past its threshold: above 1 it failed."""
-    return answer.score / answer.threshold if answer.threshold > 0 else float(not answer.passed) * 2
 
 
 def _judge(verdicts: Mapping[tuple[int, int], Verdict], section: Section) -> Verdict:

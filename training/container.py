@@ -11,11 +11,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from device.bundle import MANIFEST, NETWORK, TRAILER_BYTES, check_manifest, key_id, statement
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """An array as a member of a bundle: a `.npy` file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _hashed(content: bytes) -> dict[str, Any]:

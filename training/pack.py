@@ -29,7 +29,7 @@ from device.reading import Reader
 from device.runtime import Network
 from training import networks
 from training.calibrate import expected_calibration_error, fit_temperature
-from training.container import write_bundle
+from training.container import npy, write_bundle
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of, load_images, load_pixels
 from training.errors import RunError
 from training.evaluation.card import write_card
@@ -51,12 +51,6 @@ T = TypeVar("T")
 FITTED = 2000  # pictures that the gate and the quantization's ranges are fitted on
 COMPARED = 1000  # pictures that both networks read before packing
 EXPLAINED = 200  # pictures from whose maps the colour scale is taken
-
-
-def _npy(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
 
 
 @dataclass
@@ -106,7 +100,7 @@ def _add_gate(draft: _Draft, run: Run, samples: Sequence[Sample], images: Sequen
     rules, arrays = gate_rules(fit_gate(outputs), images)
     promise_across_groups(rules, run.recipe.gate, outputs)
     draft.manifest["gate"] = rules
-    draft.members |= {member: _npy(array) for member, array in arrays.items()}
+    draft.members |= {member: npy(array) for member, array in arrays.items()}
 
 
 def _explain(draft: _Draft, network: Network, head: Head, pictures: Sequence[NDArray[np.uint8]]) -> None:
@@ -155,7 +149,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
         "golden": [],
         "members": {},
     }
-    members = {"head/weights.npy": _npy(weights.weights), "head/bias.npy": _npy(weights.bias)}
+    members = {"head/weights.npy": npy(weights.weights), "head/bias.npy": npy(weights.bias)}
     draft = _Draft(manifest, members, run.folder / NETWORK)
     head = Head(draft.bundle())
     if within_budget:

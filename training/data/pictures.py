@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from device.image import Image, Limits, decode
-from training.data.sample import COLUMN, MOSAIC, ROW, Sample
+from training.data.sample import Sample, mosaic_files
 
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
 # A patch of IDC is 50 px wide; the box itself takes nothing under 64 px.
@@ -62,9 +62,9 @@ def _tile(path: Path) -> NDArray[np.uint8]:
     return decode(file_bytes(path), LIMITS).pixels
 
 
-def _put_together(folder: Path, mosaic: str) -> NDArray[np.uint8]:
+def _put_together(folder: Path, files: list[list[str]]) -> NDArray[np.uint8]:
     """Tiles side by side, white where there is none."""
-    rows = [[folder / file if file else None for file in row.split(COLUMN)] for row in mosaic.split(ROW)]
+    rows = [[folder / file if file else None for file in row] for row in files]
     white = np.full_like(next(_tile(path) for row in rows for path in row if path), WHITE)
     return np.concatenate([np.concatenate([_tile(p) if p else white for p in row], 1) for row in rows], 0)
 
@@ -75,8 +75,8 @@ def picture_bytes(folder: Path, sample: Sample) -> bytes:
     Raises the `ImageError` of a file that can't be decoded when a window is cut from it.
     """
     path = folder / sample.file
-    if mosaic := sample.extra.get(MOSAIC):
-        return _png(_put_together(folder, str(mosaic)))
+    if files := mosaic_files(sample):
+        return _png(_put_together(folder, files))
     if sample.box is None:
         return file_bytes(path)
     left, top, right, bottom = sample.box

@@ -32,6 +32,12 @@ class Sample:
     extra: Mapping[str, str | float] = field(default_factory=dict, hash=False)
 
 
+def mosaic_files(sample: Sample) -> list[list[str]]:
+    """The files that make up a sample's picture, row by row, empty where it is white; none for a picture of one file."""
+    mosaic = str(sample.extra.get(MOSAIC, ""))
+    return [row.split(COLUMN) for row in mosaic.split(ROW)] if mosaic else []
+
+
 def labels_of(samples: Sequence[Sample]) -> NDArray[np.int64]:
     """Class indices [n]."""
     return np.array([sample.label for sample in samples], np.int64)

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from device.bundle import Bundle
 from training.data import Sample, find_samples, picture_bytes
 from training.data.adapters.idc import TILE_PX
-from training.data.adapters.mini_mias import INFO, SIDE_PX, read_info
-from training.data.sample import COLUMN, MOSAIC, ROW
+from training.data.adapters.mini_mias import INFO, SIDE_PX, circle_mask, read_info
+from training.data.sample import mosaic_files
 from training.errors import DissectError
 from training.phantoms import KINDS, draw
 from training.recipe import Recipe
@@ -100,7 +100,7 @@ Masks = tuple[Mapping[str, Mask], Mask | None]
 def _masks_of(
     adapter: str, folder: Path, samples: Sequence[Sample]
 ) -> tuple[tuple[str, ...], Callable[[Sample], Masks]]:
-    if adapter == "idc" and samples[0].extra.get(MOSAIC):
+    if adapter == "idc" and mosaic_files(samples[0]):
         return ("carcinoma_tiles",), _tile_masks
     if adapter == "mini_mias":
         circles = {
@@ -113,7 +113,7 @@ def _masks_of(
 
 def _tile_masks(sample: Sample) -> Masks:
     """A tile's class is the folder that its file lies in; places without a tile are white and say nothing."""
-    rows = [row.split(COLUMN) for row in str(sample.extra[MOSAIC]).split(ROW)]
+    rows = mosaic_files(sample)
     tile = np.ones((TILE_PX, TILE_PX), bool)
     positive = np.array([[file.split("/")[-2:-1] == ["1"] for file in row] for row in rows])
     there = np.array([[bool(file) for file in row] for row in rows])
@@ -122,10 +122,9 @@ def _tile_masks(sample: Sample) -> Masks:
 
 def _circle_mask(sample: Sample, circles: Sequence[tuple[int, int, int]]) -> Mask:
     left, top, right, bottom = sample.box or (0, 0, SIDE_PX, SIDE_PX)
-    rows, columns = np.ogrid[top:bottom, left:right]
     inside = np.zeros((bottom - top, right - left), bool)
-    for x, y, radius in circles:
-        inside |= (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+    for circle in circles:
+        inside |= circle_mask(*circle)[top:bottom, left:right]
     return inside
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from device.bundle import NETWORK, Bundle
 from device.maps import Head, Maps
 from device.runtime import Network
+from training.container import npy
 from training.data import TEST, TRAINING, Sample, load_pixels
 from training.errors import ExplainError
 from training.explain.floats import FloatNetwork
@@ -64,11 +64,7 @@ def fold_names(crossval: Path) -> list[str]:
 def box_head(run: Run, network: Network) -> Head:
     """The box's head of a run that isn't packed."""
     weights = integer_head(run.model, network.outputs["features"].scale)
-    members = {}
-    for name, array in (("weights", weights.weights), ("bias", weights.bias)):
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False)
-        members[name] = buffer.getvalue()
+    members = {"weights": npy(weights.weights), "bias": npy(weights.bias)}
     manifest = {
         "network": {"outputs": {"features": {"zero_point": network.outputs["features"].zero_point}}},
         "head": {"weights": "weights", "bias": "bias", "scale_log2": weights.scale_log2},

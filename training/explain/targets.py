@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data import Sample, load_pixels
-from training.data.adapters.mini_mias import INFO, SIDE_PX, read_info
-from training.data.sample import COLUMN, MOSAIC, ROW
+from training.data.adapters.mini_mias import INFO, circle_mask, read_info
+from training.data.sample import mosaic_files
 from training.explain.places import MOST, shares
 from training.explain.subject import Subject, spread
 from training.phantoms import KINDS, draw
@@ -109,13 +109,13 @@ def section_windows(subject: Subject, count: int) -> Iterator[Target]:
     by_file = {sample.file: sample.label for sample in subject.unseen}
     mixed = []
     for sample in subject.unseen:
-        tiles = _tiles(sample)
+        tiles = mosaic_files(sample)
         found = {by_file[file] for row in tiles for file in row if file}
         if len(found) == 2:
             mixed.append(sample)
     for sample in spread(mixed, count):
         (pixels,) = load_pixels(subject.run.data, [sample], subject.run.recipe.data.area_px)
-        tiles = _tiles(sample)
+        tiles = mosaic_files(sample)
         height, width = (side // len(tiles) for side in pixels.shape[:2])
         mask, known = np.zeros(pixels.shape[:2], bool), np.zeros(pixels.shape[:2], bool)
         for row, files in enumerate(tiles):
@@ -125,20 +125,13 @@ def section_windows(subject: Subject, count: int) -> Iterator[Target]:
         yield Target(SECTION_WINDOWS, sample.file, pixels, 1, mask, known, sample.group)
 
 
-def _tiles(sample: Sample) -> list[list[str]]:
-    """Files of a window's tiles by row, empty where there is none."""
-    return [row.split(COLUMN) for row in str(sample.extra[MOSAIC]).split(ROW)]
-
-
 def circles(folder: Path) -> dict[str, Mask]:
     """Lesions of each film of mini-MIAS, bool [1024, 1024]."""
-    rows, columns = np.ogrid[:SIDE_PX, :SIDE_PX]
     masks = {}
     for film, findings in read_info(folder / INFO).items():
         found = [finding.circle for finding in findings if finding.circle]
         if found:
-            inside = [(columns - x) ** 2 + (rows - y) ** 2 <= radius**2 for x, y, radius in found]
-            masks[film] = np.logical_or.reduce(inside)
+            masks[film] = np.logical_or.reduce([circle_mask(*circle) for circle in found])
     return masks
 
 

@@ -266,7 +266,7 @@ def real_outputs(reader: Reader, reading: Reading) -> dict[str, NDArray[np.float
 
 def gate_score(reading: Reading) -> float:
     """How far the question furthest over its threshold is: 1 is at the threshold."""
-    return max(a.score / a.threshold for a in reading.verdict.answers if np.isfinite(a.threshold) and a.threshold > 0)
+    return max(answer.excess for answer in reading.verdict.answers)
 
 
 def gather(rows: Sequence[Mapping[str, Any]]) -> Collected:

@@ -90,7 +90,7 @@ def _film(path: Path, lines: list[Finding]) -> Film:
     pair = (lines[0].number + 1) // 2
     whole = Sample(path.name, 0, f"pair{pair:03}", UM_PER_PX, extra={"tissue": lines[0].tissue})
     lesions = [
-        Lesion(_circle(*line.circle), SEVERITIES[line.severity or "B"], {"abnormality": line.kind})
+        Lesion(circle_mask(*line.circle), SEVERITIES[line.severity or "B"], {"abnormality": line.kind})
         for line in lines
         if line.circle
     ]
@@ -108,7 +108,8 @@ def _small(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path} can't be read: {error}") from error
 
 
-def _circle(x: int, y: int, radius: int) -> NDArray[np.bool_]:
+def circle_mask(x: int, y: int, radius: int) -> NDArray[np.bool_]:
+    """Where a circle lies on a film: bool [1024, 1024]. x and y from the top left."""
     rows, columns = np.ogrid[:SIDE_PX, :SIDE_PX]
     return np.asarray((columns - x) ** 2 + (rows - y) ** 2 <= radius**2)
 

@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS unit_names (
     PRIMARY KEY (network, unit, expert), CHECK ((term IS NULL) <> (text IS NULL))
 )
 """
-ALL = "SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? ORDER BY unit, expert"
+ALL = "SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? ORDER BY unit, at, rowid"
 THOSE = ALL.replace("ORDER", "AND unit IN (SELECT value FROM json_each(?)) ORDER")
 
 
@@ -107,7 +107,7 @@ def given_name(unit: int, sent: Any, lexicon: Lexicon, at: str | None = None) ->
 def agreed(given: Iterable[Given], lexicon: Lexicon) -> dict[int, list[Agreed]]:
     """Names by unit, those that most experts gave first, of equals the one given first."""
     votes: dict[int, dict[str, list[Given]]] = defaultdict(lambda: defaultdict(list))
-    for each in sorted(given, key=lambda each: each.at):
+    for each in sorted(given, key=lambda each: each.at):  # stable: two of one millisecond stay as they came
         votes[each.unit][each.term or (each.text or "").casefold()].append(each)
     return {
         unit: [_agreed(those, lexicon) for those in sorted(names.values(), key=len, reverse=True)]
@@ -156,7 +156,8 @@ class Names:
             return found.rowcount > 0
 
     def given(self, network: str, units: Collection[int] | None = None) -> list[Given]:
-        """All names for a network's units, or for those asked for, by unit and expert. Raises `StoreUnusable`."""
+        """All names for a network's units, or for those asked for: by unit, in the order in which they were given. Raises
+        `StoreUnusable`."""
         query, asked = (ALL, []) if units is None else (THOSE, [json.dumps(list(units))])
         with self._read.reading() as connection:
             return [Given(*row) for row in connection.execute(query, (network, *asked))]

@@ -1,17 +1,27 @@
-"""Calibration: one temperature, fitted on logits of the integer network for pictures that it wasn't trained on."""
+"""Calibration, fitted on logits of the integer network for pictures that it wasn't trained on: one temperature and, where a
+recipe asks for them, an offset for each class.
+
+Offsets answer that a network's classes can lie askew for patients it hasn't met, though it ranks their pictures well: where
+most patients to learn from have pictures of one class alone, that class is told too readily. Each class of each patient
+counts alike, so that no patient's share of a class decides.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import logsumexp
 
 from device.maps import softmax
 
 TEMPERATURES = (0.05, 20.0)
 BINS = 10
+LARGEST_SHIFT = 10.0  # nats; a set whose classes lie further askew has another fault
 
 
 def negative_log_likelihood(logits: NDArray[np.float64], labels: NDArray[np.int64], temperature: float) -> float:
@@ -28,6 +38,51 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
         method="bounded",
     )
     return float(np.exp(found.x))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How logits become probabilities: softmax((logit + offset) / temperature). `offsets`: float64 [classes], mean 0."""
+
+    temperature: float
+    offsets: NDArray[np.float64]
+
+    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n, classes] from the network's logits [n, classes]."""
+        return softmax(logits + self.offsets, self.temperature)
+
+    def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
+        """As a report and a bundle's manifest have it: offsets by class, left out where there are none."""
+        told: dict[str, Any] = {"temperature": self.temperature}
+        if self.offsets.any():
+            told["offsets"] = dict(zip(labels, self.offsets.round(4).tolist(), strict=True))
+        return told
+
+
+def fit_calibration(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[Any] | None = None
+) -> Calibration:
+    """A temperature or, with the patient of each picture, the temperature and offsets that together make the labels most
+    likely when each class of each patient counts alike."""
+    classes = logits.shape[1]
+    if groups is None:
+        return Calibration(fit_temperature(logits, labels), np.zeros(classes))
+    patients = np.unique(groups, return_inverse=True)[1]
+    alike = 1 / np.bincount(patients * classes + labels)[patients * classes + labels]
+    alike /= alike.sum()
+    truth = np.eye(classes)[labels]
+
+    def loss(found: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Convex in the sharpness 1 / temperature and the shifts offset / temperature; with its gradient."""
+        scores = found[0] * logits + found[1:]
+        excess = np.exp(scores - logsumexp(scores, axis=1, keepdims=True)) - truth
+        value = alike @ (logsumexp(scores, axis=1) - (scores * truth).sum(1))
+        return value, np.array([alike @ (excess * logits).sum(1), *(alike @ excess)])
+
+    coolest, hottest = TEMPERATURES
+    bounds = [(1 / hottest, 1 / coolest)] + classes * [(-LARGEST_SHIFT, LARGEST_SHIFT)]
+    sharpness, *shifts = minimize(loss, np.array([1.0, *classes * [0.0]]), jac=True, bounds=bounds).x
+    return Calibration(1 / sharpness, (np.array(shifts) - np.mean(shifts)) / sharpness)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Cross-validation of a recipe: each fold is fitted, made into integers, and read by the box's code on unseen pictures.
 
 Folds are tasks of the engine (training/engine.py). A fold's folder, `OUT/FOLD`, holds what `fit` writes, what was said
-meanwhile (`log.txt`) and the fold's `readings.parquet`; the folder of all has `readings.parquet` with p from temperatures
+meanwhile (`log.txt`) and the fold's `readings.parquet`; the folder of all has `readings.parquet` with p from calibrations
 that were fitted on the other folds, `metrics.json` and, in `folds.json`, the hash of each fold's split.
 """
 
@@ -36,7 +36,7 @@ STAMP, METRICS, LOG = "readings.sha256", "metrics.json", "log.txt"
 
 
 def fold_split(fold: Fold) -> Split:
-    """All but the test part is trained on; temperatures come from the other folds' readings."""
+    """All but the test part is trained on; calibrations come from the other folds' readings."""
     return Split({TRAINING: fold.rest, CALIBRATION: [], TEST: fold.test})
 
 
@@ -190,12 +190,13 @@ def crossval(
 
 
 def put_together(recipe: Recipe, out: Path, names: Sequence[str]) -> pd.DataFrame:
-    """Folds' readings as one table with cross-fitted p, written with its figures. One fold alone keeps temperature 1."""
+    """Folds' readings as one table with cross-fitted p, written with its figures. One fold alone stays uncalibrated."""
     labels = [label.id for label in recipe.labels]
     table = pd.concat([load_table(out / name / READINGS) for name in names], ignore_index=True)
     figures: dict[str, Any] = {"recipe": recipe.id, "labels": labels, "folds": names}
     if len(names) > 1:
-        table, figures["temperature"] = calibrate_folds(table, labels)
+        table, calibration = calibrate_folds(table, labels, offsets=recipe.calibration.offsets)
+        figures["calibration"] = calibration.to_json(labels)
     save_table(table, out / READINGS)
     figures |= {"by_fold": by_fold(table, labels), "all": summary(table, labels)}
     (out / METRICS).write_text(json.dumps(figures, indent=2), encoding="utf-8")

@@ -2,8 +2,10 @@
 
 The head starts as a logistic regression on the frozen features (Kumar et al. 2022): a random head's gradients would first
 distort the very features that a small data set relies on. Batch norm of the trained blocks runs in training mode, which
-keeps steps stable. A run's folder gets `weights.weights.h5`, `split.json`, `history.csv`, `run.json` and, for TensorBoard,
-`logs`; while it runs, `resume` holds what an interrupted fit goes on from.
+keeps steps stable. Steps that are small enough for the blocks hardly move that head; with `fit.refit_head` it is fitted
+again, on whole pictures as the box reads them, once the features stand. A run's folder gets `weights.weights.h5`,
+`split.json`, `history.csv`, `run.json` and, for TensorBoard, `logs`; while it runs, `resume` holds what an interrupted fit
+goes on from.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training import networks
-from training.balance import MapAccuracy, map_loss
+from training.balance import MapAccuracy, epoch_order, map_loss, sample_weights
 from training.batches import steps_per_epoch, training_batches
 from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
@@ -80,7 +82,7 @@ def fit_regression(rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[An
 
 def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int) -> None:
     """Set the class-map head to a logistic regression on the frozen features of augmented pictures."""
-    pooled = tf.function(lambda x: tf.reduce_mean(model(x, training=False)["features"], (1, 2)), reduce_retracing=True)
+    pooled = _pooled(model)
     features: list[NDArray[np.float32]] = []
     told: list[NDArray[np.float32]] = []
     while sum(map(len, told)) < rows:
@@ -88,7 +90,28 @@ def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int) -> None:
         features.append(pooled(batch).numpy())
         told.append(targets.numpy())
     targets = np.concatenate(told)
-    regression = fit_regression(np.concatenate(features), targets[:, :-1].argmax(1), targets[:, -1])
+    _set_head(model, fit_regression(np.concatenate(features), targets[:, :-1].argmax(1), targets[:, -1]))
+
+
+def _refit_head(
+    model: keras.Model, recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]
+) -> None:
+    """Set the class-map head to a logistic regression on trained features of whole pictures, balanced as epochs are."""
+    pooled, balance = _pooled(model), recipe.fit.balance
+    rows = np.concatenate([pooled(networks.scale_pixels(picture[None])).numpy() for picture in pixels])
+    labels = labels_of(samples)
+    weights = sample_weights(labels, np.array([sample.group for sample in samples]), balance)
+    met = epoch_order(labels, balance, np.random.default_rng(recipe.fit.seed))
+    _set_head(model, fit_regression(rows[met], labels[met], weights[met]))
+
+
+def _pooled(model: keras.Model) -> Any:
+    """The units' means over a batch of pictures, [n, units]."""
+    return tf.function(lambda x: tf.reduce_mean(model(x, training=False)["features"], (1, 2)), reduce_retracing=True)
+
+
+def _set_head(model: keras.Model, regression: Pipeline) -> None:
+    """Make the class-map head what a regression on pooled units says."""
     scaler, fitted = regression[0], regression[1]
     coefficients, intercept = fitted.coef_, fitted.intercept_
     if len(coefficients) == 1:  # two classes have one row: half of the difference for each
@@ -214,6 +237,9 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         )
     finally:
         progress.close()
+    if recipe.fit.refit_head and count:
+        print("fit the head again, on whole pictures")
+        _refit_head(model, recipe, pixels, trained)
     facts = {
         "recipe": recipe.id,
         "settings_sha256": settings_sha256(recipe, epochs),

@@ -24,11 +24,11 @@ from PIL import Image as Pillow
 from device.bundle import CARD, NETWORK, Bundle
 from device.golden import observe, verify_golden
 from device.image import Image
-from device.maps import Head, softmax
+from device.maps import Head
 from device.reading import Reader
 from device.runtime import Network
 from training import networks
-from training.calibrate import expected_calibration_error, fit_temperature
+from training.calibrate import Calibration, expected_calibration_error, fit_calibration
 from training.container import npy, write_bundle
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of, load_images, load_pixels
 from training.errors import RunError
@@ -60,6 +60,8 @@ class _Draft:
     manifest: dict[str, Any]
     members: dict[str, bytes]
     network: Path
+    head: IntegerHead
+    shown: Sequence[NDArray[np.uint8]]  # pictures from whose maps the colour scale is taken
 
     def bundle(self) -> Bundle:
         return Bundle("draft", "", "", self.manifest, self.members, self.network)
@@ -103,9 +105,18 @@ def _add_gate(draft: _Draft, run: Run, samples: Sequence[Sample], images: Sequen
     draft.members |= {member: npy(array) for member, array in arrays.items()}
 
 
-def _explain(draft: _Draft, network: Network, head: Head, pictures: Sequence[NDArray[np.uint8]]) -> None:
-    shown = _spread(pictures, EXPLAINED)
-    evidence = np.abs(np.concatenate([head.maps(network.run(p)["features"]).values.ravel() for p in shown]))
+def _add_head(draft: _Draft, network: Network, offsets: NDArray[np.float64] | float = 0.0) -> None:
+    """Put the head into the draft, its bias shifted by each class's offset, and the scale of its maps' colours."""
+    weights = draft.head
+    bias = weights.bias + np.rint(offsets / 2.0**weights.scale_log2).astype(np.int64)
+    draft.members |= {"head/weights.npy": npy(weights.weights), "head/bias.npy": npy(bias)}
+    draft.manifest["head"] = {
+        "weights": "head/weights.npy",
+        "bias": "head/bias.npy",
+        "scale_log2": weights.scale_log2,
+    }
+    head = Head(draft.bundle())
+    evidence = np.abs(np.concatenate([head.maps(network.run(p)["features"]).values.ravel() for p in draft.shown]))
     # The scale's end is seldom passed; what lies below the middle of all evidence is called little.
     draft.manifest["explanation"] = {
         "limit": round(float(np.quantile(evidence, 0.99)), 2),
@@ -120,7 +131,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
     samples = _spread([*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]], FITTED)
     images = load_images(run.data, samples, recipe.data.area_px)
     pictures = [image.pixels for image in images]
-    network, weights = _quantize(run, pictures)
+    network, head = _quantize(run, pictures)
     strides = networks.output_strides(box_outputs(run.model))
     manifest: dict[str, Any] = {
         "schema_version": 1,
@@ -141,7 +152,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
                 for name in OUTPUTS
             }
         },
-        "head": {"weights": "head/weights.npy", "bias": "head/bias.npy", "scale_log2": weights.scale_log2},
+        "head": {},
         "calibration": {"temperature": 1.0, "n": 1, "ece": 0.0},
         "units": {},
         "provenance": {},
@@ -149,19 +160,18 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
         "golden": [],
         "members": {},
     }
-    members = {"head/weights.npy": npy(weights.weights), "head/bias.npy": npy(weights.bias)}
-    draft = _Draft(manifest, members, run.folder / NETWORK)
-    head = Head(draft.bundle())
+    draft = _Draft(manifest, {}, run.folder / NETWORK, head, _spread(pictures, EXPLAINED))
+    _add_head(draft, network)
     if within_budget:
         compared = _spread(range(len(samples)), COMPARED)
         seen = [pictures[index] for index in compared]
         truth = labels_of([samples[index] for index in compared])
-        logits = np.stack([head.maps(network.run(picture)["features"]).logits for picture in seen])
+        maps = Head(draft.bundle()).maps
+        logits = np.stack([maps(network.run(picture)["features"]).logits for picture in seen])
         found = check_budget(logits, float_logits(run.model, seen), truth, recipe.quantization)
         print(f"integer against float network on {found.n} pictures: {found.agreement:.2%} agree")
     print("fit the gate on the integer network")
     _add_gate(draft, run, samples, images, network)
-    _explain(draft, network, head, pictures)
     return draft
 
 
@@ -170,16 +180,25 @@ def draft_reader(run: Run) -> Reader:
     return _draft(run, within_budget=False).reader()
 
 
+def _calibrate(draft: _Draft, run: Run, calibration: Calibration, n: int, ece: float) -> None:
+    """Offsets go into the head's bias, so that a map's mean still is the logit."""
+    labels = [label.id for label in run.recipe.labels]
+    draft.manifest["calibration"] = {**calibration.to_json(labels), "n": n, "ece": ece}
+    if calibration.offsets.any():
+        _add_head(draft, Network(draft.network), calibration.offsets)
+
+
 def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
-    """Temperature from the calibration part, figures from the test part, both read as the box reads."""
+    """Calibration from the calibration part, figures from the test part, both read as the box reads."""
     recipe, labels = run.recipe, [label.id for label in run.recipe.labels]
     held, tested = run.split.parts[CALIBRATION], run.split.parts[TEST]
     table = measurable(read_table(draft.reader(), run.data, held, labels), labels)
     logits = table[class_columns("logit", labels)].to_numpy()
     truth = table["label"].map(labels.index).to_numpy(np.int64)
-    temperature = fit_temperature(logits, truth)
-    ece = expected_calibration_error(softmax(logits, temperature), truth)
-    draft.manifest["calibration"] = {"temperature": temperature, "n": len(table), "ece": round(ece, 4)}
+    groups = table["group"].to_numpy(np.str_) if recipe.calibration.offsets else None
+    calibration = fit_calibration(logits, truth, groups)
+    ece = expected_calibration_error(calibration.probabilities(logits), truth)
+    _calibrate(draft, run, calibration, len(table), round(ece, 4))
     print("read the test part as the box does")
     floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px))
     table = read_table(draft.reader(), run.data, tested, labels, float_logits=floats)
@@ -187,16 +206,16 @@ def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
 
 
 def _measure_folds(draft: _Draft, run: Run, folder: Path) -> dict[str, Any]:
-    """Temperature and figures from a cross-validation of the same recipe, each fold read as the box reads."""
+    """Calibration and figures from a cross-validation of the same recipe, each fold read as the box reads."""
     labels = [label.id for label in run.recipe.labels]
     if not (folder / READINGS).is_file():
         raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval {run.recipe.id}` first")
     readings = load_table(folder / READINGS)
-    table, temperature = calibrate_folds(readings, labels)
+    table, calibration = calibrate_folds(readings, labels, offsets=run.recipe.calibration.offsets)
     groups = {sample.group for part in run.split.parts.values() for sample in part}
     promise_of_folds(draft.manifest["gate"], run.recipe.gate, readings, groups)
     figures = summary(table, labels)
-    draft.manifest["calibration"] = {"temperature": temperature, "n": figures["n"], "ece": figures["ece"]["value"]}
+    _calibrate(draft, run, calibration, figures["n"], figures["ece"]["value"])
     return {"scheme": scheme_words(run.recipe, unit_of(run.recipe, table), crossval=True), **figures}
 
 
@@ -236,7 +255,7 @@ def _golden_files(samples: Path) -> dict[str, bytes]:
 def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: Path | None = None) -> Bundle:
     """Make the bundle of a run and verify it as the box would. Returns it opened.
 
-    Temperature and figures come from the run's calibration and test parts or, for a run on everything, from the folder of a
+    Calibration and figures come from the run's calibration and test parts or, for a run on everything, from the folder of a
     cross-validation. `samples` is the folder that `loupe-train samples` wrote; its textures become golden pictures. Raises
     `RunError` when there is neither.
     """

@@ -66,6 +66,7 @@ class Fit:
     logit_norm: float
     dropout: float
     balance: str
+    refit_head: bool
     patience: int
     seed: int
 
@@ -95,6 +96,13 @@ class GateRule:
 
 
 @dataclass(frozen=True)
+class CalibrationRule:
+    """Whether calibration shifts classes (`training/calibrate.py`) or fits a temperature alone."""
+
+    offsets: bool
+
+
+@dataclass(frozen=True)
 class QuantizationBudget:
     """What the integer network may lose against the float one before packing refuses; passes of quantization-aware
     fine-tuning that are tried first."""
@@ -115,6 +123,7 @@ class Recipe:
     network: NetworkChoice
     fit: Fit
     augmentation: Augmentation
+    calibration: CalibrationRule
     gate: GateRule
     quantization: QuantizationBudget
 
@@ -166,15 +175,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "network.": {"name": "lite0", "weights": "imagenet", "frozen_blocks": 5},
     "fit.": {
         "learning_rate": 3e-4, "weight_decay": 1e-2, "label_smoothing": 0.1, "logit_norm": 0.0,
-        "dropout": 0.3, "balance": "none", "patience": 0, "seed": 1,
+        "dropout": 0.3, "balance": "none", "refit_head": False, "patience": 0, "seed": 1,
     },
     "augmentation.": {
         "rotation_deg": 180, "scale": 0.3, "stain": 0.25, "brightness": 0.15, "contrast": 0.2, "blur": 0.5,
         "upright": False,
     },
+    "calibration.": {"offsets": False},
     "gate.": {"alpha": 0.05, "confidence": 0.9, "unit": "patient"},
     "quantization.": {"max_accuracy_loss": 0.002, "min_agreement": 0.995, "rescue_epochs": 0},
-    "": {"split": {}, "network": {}, "augmentation": {}, "gate": {}, "quantization": {}},
+    "": {"split": {}, "network": {}, "augmentation": {}, "calibration": {}, "gate": {}, "quantization": {}},
 }  # fmt: skip
 
 _NESTED: dict[str, type[Any]] = {
@@ -183,6 +193,7 @@ _NESTED: dict[str, type[Any]] = {
     "network": NetworkChoice,
     "fit": Fit,
     "augmentation": Augmentation,
+    "calibration": CalibrationRule,
     "gate": GateRule,
     "quantization": QuantizationBudget,
 }

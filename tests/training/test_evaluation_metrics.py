@@ -168,15 +168,16 @@ def test_each_patient_and_each_fold_has_a_row() -> None:
     assert told["accuracy"] == {"mean": 0.75, "sd": pytest.approx(0.35355)}
 
 
-def test_a_temperature_never_sees_its_own_fold() -> None:
+@pytest.mark.parametrize("offsets", [False, True])
+def test_a_calibration_never_sees_its_own_fold(offsets: bool) -> None:
     """Fold b's labels are turned round: fold a's p must follow b's (flat), and b's p must stay as a's labels make it."""
     table = chance_table()
     table["fold"] = np.where(np.arange(len(table)) % 2, "a", "b")
     turned = table.copy()
     own = turned["fold"] == "b"
     turned.loc[own, "label"] = turned.loc[own, "label"].map({"benign": "malignant", "malignant": "benign"})
-    before, _ = calibrate_folds(table, LABELS)
-    after, _ = calibrate_folds(turned, LABELS)
+    before, _ = calibrate_folds(table, LABELS, offsets=offsets)
+    after, _ = calibrate_folds(turned, LABELS, offsets=offsets)
     p = class_columns("p", LABELS)
     assert np.array_equal(before.loc[own, p], after.loc[own, p])
     assert after.loc[~own, p].to_numpy().max() < before.loc[~own, p].to_numpy().max()
@@ -187,9 +188,27 @@ def test_overconfident_folds_are_calibrated() -> None:
     sharp = table[class_columns("logit", LABELS)].to_numpy() * 4
     table[class_columns("logit", LABELS)] = sharp
     table[class_columns("p", LABELS)] = softmax(sharp)
-    calibrated, temperature = calibrate_folds(table, LABELS)
-    assert temperature > 1.5
+    calibrated, calibration = calibrate_folds(table, LABELS, offsets=False)
+    assert calibration.temperature > 1.5
     assert summary(calibrated, LABELS)["ece"]["value"] < summary(table, LABELS)["ece"]["value"] / 2
+
+
+def test_offsets_decide_what_is_said_and_the_float_network_gets_them_too() -> None:
+    """Classes lie askew in every fold: what is said must be right after the shift, for both networks, in both folds."""
+    table = chance_table(2000)
+    table["fold"] = np.where(np.arange(len(table)) % 2, "a", "b")
+    table["logit_malignant"] += 3
+    table[class_columns("float_logit", LABELS)] = table[class_columns("logit", LABELS)].to_numpy()
+    askew = table["logit_malignant"] > table["logit_benign"]
+    table["prediction"] = np.where(askew, "malignant", "benign")
+    said = summary(table, LABELS)
+    calibrated, calibration = calibrate_folds(table, LABELS, offsets=True)
+    told = summary(calibrated, LABELS)
+    assert calibration.offsets == pytest.approx([1.5, -1.5], abs=0.3)
+    assert told["balanced_accuracy"]["value"] > said["balanced_accuracy"]["value"] + 0.1
+    assert told["float"]["balanced_accuracy"]["value"] == told["balanced_accuracy"]["value"]
+    again, _ = calibrate_folds(calibrated, LABELS, offsets=True)  # a table that is calibrated already
+    assert again.equals(calibrated)
 
 
 def test_before_and_after_are_compared_on_the_same_pictures() -> None:
@@ -222,7 +241,7 @@ def test_a_table_that_cannot_be_measured_is_refused_by_name(spoil, says: str) ->
 def test_what_needs_two_folds_or_shared_pictures_says_so() -> None:
     table = drawn_table([0, 1], [0.1, 0.9])
     with pytest.raises(TableError, match="two folds"):
-        calibrate_folds(table, LABELS)
+        calibrate_folds(table, LABELS, offsets=False)
     with pytest.raises(TableError, match="no picture in common"):
         compare(table, table.assign(file=["x", "y"]), LABELS)
     with pytest.raises(TableError, match="stands twice"):

@@ -13,9 +13,10 @@ from PIL import Image as Pillow
 
 from training.balance import epoch_order, map_loss, sample_weights
 from training.batches import training_batches
-from training.data import CALIBRATION, TEST, TRAINING, Sample, Split, load_pixels
+from training.data import CALIBRATION, TEST, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
-from training.fit import HISTORY, LOGS, RESUME, fit, float_logits, load_run
+from training.fit import HISTORY, LOGS, RESUME, fit, fit_regression, float_logits, load_run
+from training.networks import scale_pixels
 from training.phantoms import draw
 from training.recipe import load_recipe
 
@@ -145,3 +146,24 @@ def test_a_linear_probe_of_two_classes_is_the_regression_itself(drawn: tuple[Pat
     pictures = load_pixels(data, split.parts[CALIBRATION], shallow.data.area_px)
     said = float_logits(run.model, pictures).argmax(1)
     assert said.tolist() == [sample.label for sample in split.parts[CALIBRATION]]
+
+
+def test_a_head_that_is_fitted_again_is_a_regression_on_whole_pictures(
+    drawn: tuple[Path, Split], tmp_path: Path
+) -> None:
+    """Whatever the steps made of head and features, log-odds are those of a regression on the features as they are then."""
+    data, split = drawn
+    shallow = replace(
+        SMALL,
+        data=replace(SMALL.data, area_px=96 * 96),
+        network=replace(SMALL.network, name="lite0-shallow", frozen_blocks=0),
+        fit=replace(SMALL.fit, square_px=(64,), refit_head=True),
+    )
+    run = fit(shallow, data, tmp_path, split, epochs=1, verbose=0)
+    trained = split.parts[TRAINING]
+    pictures = load_pixels(data, trained, shallow.data.area_px)
+    outputs = [run.model(scale_pixels(picture[None]), training=False) for picture in pictures]
+    rows = np.stack([output["features"].numpy().mean((0, 1, 2)) for output in outputs])
+    regression = fit_regression(rows, labels_of(trained), np.ones(len(rows)))
+    logits = float_logits(run.model, pictures)
+    assert np.allclose(logits[:, 1] - logits[:, 0], regression.decision_function(rows), atol=1e-3)

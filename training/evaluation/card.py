@@ -68,6 +68,12 @@ def _counted(metrics: Mapping[str, Any]) -> str:
     return told + (f" {unreadable} more could not be read." if unreadable else "")
 
 
+def _calibrated(calibration: Mapping[str, Any]) -> str:
+    offsets = ", ".join(f"{label} {offset:+.2f}" for label, offset in calibration.get("offsets", {}).items())
+    shifted = f"; classes shifted by {offsets} (in the head's bias)" if offsets else ""
+    return f"Temperature {calibration['temperature']:.2f}{shifted}"
+
+
 def _promised(promise: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     units = {"patient": "patients", "picture": "pictures, each taken for a patient of its own as the set names none"}
     scores = {
@@ -117,7 +123,7 @@ Rows are the true class, columns the predicted one.
 
 ## Gate
 {_promised(gate["promise"], metrics)}
-Temperature {calibration["temperature"]:.2f}, from
+{_calibrated(calibration)}, from
 {calibration["n"]} pictures that the network wasn't trained on.
 
 ## Limits of use

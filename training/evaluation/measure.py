@@ -25,14 +25,14 @@ CLASS_FIGURES = ("sensitivity", "specificity", "auroc")
 
 
 def evaluate_readings(recipe: Recipe, path: Path) -> Evaluation:
-    """The readings table of a cross-validation, with temperatures fitted across its folds; of one fold, as it stands.
+    """The readings table of a cross-validation, with calibrations fitted across its folds; of one fold, as it stands.
     Training curves are those found under its folder. Raises `TableError`."""
     labels = [label.id for label in recipe.labels]
-    table, temperature = load_table(path), None
+    table, calibration = load_table(path), None
     check_table(table, labels)
     crossval = table["fold"].nunique() > 1
     if crossval:
-        table, temperature = calibrate_folds(table, labels)
+        table, calibration = calibrate_folds(table, labels, offsets=recipe.calibration.offsets)
     scheme = scheme_words(recipe, unit_of(recipe, table), crossval=crossval) + _unfinished(path.parent, table)
     return Evaluation(
         recipe,
@@ -40,7 +40,7 @@ def evaluate_readings(recipe: Recipe, path: Path) -> Evaluation:
         scheme,
         f"{path.parent.name}/{path.name}, read by the box's code"
         + (", each fold by its own network" if crossval else ""),
-        temperature=temperature,
+        calibration=calibration,
         histories=tuple(sorted(path.parent.glob(f"*/{HISTORY}"))),
     )
 

@@ -16,11 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from device.maps import softmax
-from training.calibrate import confidence_bin, fit_temperature, reliability
+from training.calibrate import Calibration, confidence_bin, fit_calibration, reliability
 from training.errors import TableError
 from training.evaluation import resampling
 from training.evaluation.resampling import Floats, interval, patient_weights
-from training.evaluation.table import check_table, class_columns
+from training.evaluation.table import OFFSET, check_table, class_columns
 
 COVERAGES = np.round(np.arange(0.05, 1.0001, 0.05), 2)
 LOWEST_P = 1e-12
@@ -61,6 +61,8 @@ def _class_numbers(column: pd.Series[str], labels: Sequence[str]) -> NDArray[np.
 def _rows(found: pd.DataFrame, labels: Sequence[str]) -> Rows:
     group, names = pd.factorize(found["group"])
     floats = found[class_columns("float_logit", labels)].to_numpy(np.float64)
+    if found.columns.isin(class_columns(OFFSET, labels)).any():
+        floats = floats + found[class_columns(OFFSET, labels)].to_numpy(np.float64)
     return Rows(
         truth=_class_numbers(found["label"], labels),
         said=_class_numbers(found["prediction"], labels),
@@ -271,25 +273,33 @@ def _over_folds(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return told
 
 
-def calibrate_folds(table: pd.DataFrame, labels: Sequence[str]) -> tuple[pd.DataFrame, float]:
-    """A table of several folds with each fold's p from a temperature that was fitted on the other folds' logits, and the
-    temperature from all of them (for a bundle that is trained on everything). Raises `TableError` for one fold."""
+def calibrate_folds(table: pd.DataFrame, labels: Sequence[str], *, offsets: bool) -> tuple[pd.DataFrame, Calibration]:
+    """A table of several folds with each fold's p and prediction from a calibration that was fitted on the other folds'
+    logits, and the calibration from all of them (for a bundle that is trained on everything). With `offsets` it shifts
+    classes too. Raises `TableError` for one fold."""
     found = measurable(table, labels)
     names = sorted(set(table["fold"].dropna()))
     if len(names) < 2:
         raise TableError("cross-fitting a temperature needs the readings of two folds or more; the table has one")
     logits = found[class_columns("logit", labels)].to_numpy(np.float64)
-    truth = _class_numbers(found["label"], labels)
+    truth, groups = _class_numbers(found["label"], labels), found["group"].to_numpy(np.str_)
+
+    def fitted_on(rows: NDArray[np.bool_]) -> Calibration:
+        return fit_calibration(logits[rows], truth[rows], groups[rows] if offsets else None)
+
     calibrated = table.copy()
+    calibrated[class_columns(OFFSET, labels)] = np.nan
     for name in names:
         others, own = (found["fold"] != name).to_numpy(np.bool_), (table["fold"] == name).to_numpy(np.bool_)
         if not others.any():
             raise TableError(f"only fold {name} has readings with a known class: read the other folds again")
-        scaled = table.loc[own, class_columns("logit", labels)].to_numpy(np.float64)
-        calibrated.loc[own, class_columns("p", labels)] = softmax(
-            scaled, fit_temperature(logits[others], truth[others])
-        )
-    return calibrated, fit_temperature(logits, truth)
+        own = own & table["error"].isna().to_numpy(np.bool_)
+        calibration = fitted_on(others)
+        p = calibration.probabilities(table.loc[own, class_columns("logit", labels)].to_numpy(np.float64))
+        calibrated.loc[own, class_columns("p", labels)] = p
+        calibrated.loc[own, "prediction"] = np.array(labels)[p.argmax(1)]
+        calibrated.loc[own, class_columns(OFFSET, labels)] = calibration.offsets
+    return calibrated, fitted_on(np.ones(len(found), np.bool_))
 
 
 def compare(before: pd.DataFrame, after: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:

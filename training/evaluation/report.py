@@ -20,6 +20,7 @@ import pandas as pd
 from markupsafe import Markup
 from sklearn.metrics import roc_curve
 
+from training.calibrate import Calibration
 from training.errors import ReportError
 from training.evaluation import plots, words
 from training.evaluation.metrics import by_fold, by_patient, compare, measurable, summary
@@ -33,14 +34,14 @@ CURVE_POINTS = 200
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is reported: readings with calibrated probabilities, and where they come from, in words. `temperature` is the
+    """What is reported: readings with calibrated probabilities, and where they come from, in words. `calibration` is the
     one fitted on all folds, None where the bundle's own was used; `histories` are history.csv files of fits."""
 
     recipe: Recipe
     table: pd.DataFrame
     scheme: str
     source: str
-    temperature: float | None = None
+    calibration: Calibration | None = None
     before: pd.DataFrame | None = None
     before_name: str = ""
     histories: tuple[Path, ...] = ()
@@ -68,7 +69,7 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
         "unit": unit,
         "scheme": evaluation.scheme,
         "readings": evaluation.source,
-        "temperature": evaluation.temperature,
+        "calibration": evaluation.calibration and evaluation.calibration.to_json(labels),
         "summary": figures,
         "folds": folds if len(folds) > 1 else [],
         "patients": by_patient(table, labels) if unit != "picture" else [],

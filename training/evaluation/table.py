@@ -11,6 +11,7 @@
 | error | code of the error of a picture that could not be read; its numbers are missing then |
 | logit_K, p_K | for each class K: the integer network's logit and calibrated probability |
 | float_logit_K | for each class K: the float network's logit, missing where it wasn't computed |
+| offset_K | for each class K: what calibration adds to both of these logits; a table of one fold may have none |
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ QUESTIONS = (SCALE, MADE, SHOWS)
 GATE_NUMBERS = tuple(f"{kind}_{name}" for kind in ("p", "score") for name in QUESTIONS)
 NUMBERS = ("width", "height", *GATE_NUMBERS, "latency_ms")
 KINDS = ("logit", "p", "float_logit")
+OFFSET = "offset"
 
 
 def class_columns(kind: str, labels: Sequence[str]) -> list[str]:
-    """The columns of one kind (`logit`, `p`, `float_logit`), in the order of the classes."""
+    """The columns of one kind (`logit`, `p`, `float_logit`, `offset`), in the order of the classes."""
     return [f"{kind}_{label}" for label in labels]
 
 

@@ -9,7 +9,7 @@ does it *show* what the model knows (its middle layer).
 
 Each is divided by its own 95 % quantile over proper pictures, so the three speak in one unit and share one threshold: the
 bundle's `promise`, taken from pictures that neither network nor gate had seen. It says which share of proper pictures is
-refused at most, and how sure that is (`training/promise.py`). A question's p-value is the share of those pictures that
+refused at most, and how sure that is (`training/gate/promise.py`). A question's p-value is the share of those pictures that
 were at least as strange, the new one among them.
 
 All of it rests on the integer network's outputs, never on quantized probabilities, and costs far less than the network,

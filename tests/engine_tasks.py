@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.errors import ImageTooSmall
-from training import engine
+from training.distributed import engine
 from training.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from training.score import Shipment
+    from training.distributed.score import Shipment
 
 DEADLY = "text.png"
 
@@ -51,7 +51,7 @@ def read_until_deadly(shipment: Shipment, folder: Path, files: Sequence[str]) ->
     """Like `read_batch`, but the disk goes away at one picture."""
     if DEADLY in files:
         raise DataError("the disk is gone: mount it")
-    from training.score import read_batch
+    from training.distributed.score import read_batch
 
     return read_batch(shipment, folder, files)
 
@@ -59,7 +59,7 @@ def read_until_deadly(shipment: Shipment, folder: Path, files: Sequence[str]) ->
 def read_only_deadly(shipment: Shipment, folder: Path, files: Sequence[str]) -> pd.DataFrame:
     """Like `read_batch`, for what `read_until_deadly` left."""
     assert DEADLY in files, "a picture that was read is read again"
-    from training.score import read_batch
+    from training.distributed.score import read_batch
 
     return read_batch(shipment, folder, files)
 
@@ -68,6 +68,6 @@ def read_and_die(shipment: Shipment, folder: Path, files: Sequence[str]) -> pd.D
     """Like `read_batch`, but one picture kills the process, as a fault in a decoder would."""
     if DEADLY in files:
         die()
-    from training.score import read_batch
+    from training.distributed.score import read_batch
 
     return read_batch(shipment, folder, files)

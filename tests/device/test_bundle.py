@@ -31,8 +31,8 @@ from device.errors import (
 from device.golden import verify_golden
 from device.image import Limits
 from device.reading import Reader
-from training.container import sign_body, write_bundle
-from training.signing import publish_key, signing_key
+from training.packing.container import sign_body, write_bundle
+from training.packing.signing import publish_key, signing_key
 
 FLIPS_A_MEMBER = 12
 

@@ -13,8 +13,8 @@ from PIL import ImageFilter
 from device.gate import Answer, Verdict, cells, coarse, conformal_p, mean_of, picture_statistics
 from device.image import Limits, decode
 from device.reading import Reader
-from training.magnification import magnified
-from training.phantoms import KINDS, draw
+from training.drawn.phantoms import KINDS, draw
+from training.gate.magnification import magnified
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from device.maps import softmax
-from training.calibrate import expected_calibration_error, fit_calibration, fit_temperature
+from training.packing.calibrate import expected_calibration_error, fit_calibration, fit_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

@@ -16,8 +16,8 @@ from distributed import Client
 from engine_tasks import die, die_first, double, refuse, threads
 
 from device.bench import free_port
-from training import engine
-from training.engine import connect, raise_failures, run_tasks
+from training.distributed import engine
+from training.distributed.engine import connect, raise_failures, run_tasks
 from training.errors import ClusterError, Interrupted, TaskFailed
 
 

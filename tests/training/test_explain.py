@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from training.drawn.phantoms import draw
 from training.errors import ExplainError
 from training.explain import scores
 from training.explain.cascade import blocks, cascade
@@ -35,7 +36,6 @@ from training.explain.strides import Sight, at_stride_16, registered
 from training.explain.subject import fold_names
 from training.explain.summary import compare_strides, difference, document, mean_of
 from training.networks import build, load_weights, scale_pixels
-from training.phantoms import draw
 from training.recipe import load_recipe
 
 PICTURE = draw("invasive", 3, 128, 96).pixels

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from training.balance import epoch_order, map_loss, sample_weights
-from training.batches import training_batches
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split, labels_of, load_pixels
+from training.drawn.phantoms import draw
 from training.errors import RunError
-from training.fit import HISTORY, LOGS, RESUME, fit, fit_regression, float_logits, load_run
+from training.fitting.balance import epoch_order, map_loss, sample_weights
+from training.fitting.batches import training_batches
+from training.fitting.fit import HISTORY, LOGS, RESUME, fit, fit_regression, float_logits, load_run
 from training.networks import scale_pixels
-from training.phantoms import draw
 from training.recipe import load_recipe
 
 BASE = load_recipe("breakhis")

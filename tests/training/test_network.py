@@ -18,10 +18,10 @@ from conftest import BUNDLE
 from device.errors import ModelUnusable
 from device.runtime import Network
 from training import networks
+from training.drawn.phantoms import KINDS, draw
 from training.errors import WeightsError
 from training.networks.imagenet import LEGACY_MAGIC, lite0_state, read_torch_legacy
-from training.phantoms import KINDS, draw
-from training.quantize import OUTPUTS, box_outputs, convert, integer_head, list_ops
+from training.quantization.convert import OUTPUTS, box_outputs, convert, integer_head, list_ops
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from device.runtime import Network
+from training.drawn.phantoms import KINDS, draw
 from training.errors import NetworkError, WeightsError
 from training.networks import NETWORKS, build, load_weights, output_strides, scale_pixels
 from training.networks.applications import APPLICATIONS
-from training.phantoms import KINDS, draw
-from training.quantize import OUTPUTS, box_outputs, convert, integer_head, list_ops
+from training.quantization.convert import OUTPUTS, box_outputs, convert, integer_head, list_ops
 
 PICTURES = [draw(kind, 5, 64, 64).pixels for kind in KINDS]
 

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from training.drawn.phantoms import draw
 from training.ood import benchmark as bench
 from training.ood.collect import FIT, FLOAT, HEAD, ODIN_OF, PROPER_SET, TEACH, Collected, Fold, cells, gather
 from training.ood.corruptions import CORRUPTIONS, corrupt
@@ -22,7 +23,6 @@ from training.ood.report import write
 from training.ood.score import CELLS_MEAN, CLASSIFIER, MEANS, Candidate, Scored, score_fold
 from training.ood.sets import ForeignSet, fitting_corruptions, foreign_sets
 from training.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
-from training.phantoms import draw
 from training.recipe import load_recipe
 
 CHANNELS, CLASSES, CELLS = 8, 3, 4

@@ -14,11 +14,11 @@ from PIL import Image as Pillow
 from device.image import Limits
 from device.reading import Reader
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
+from training.drawn.phantoms import draw
 from training.errors import QuantizationBudgetExceeded, RunError
 from training.evaluation.table import read_table, save_table
-from training.fit import Run, fit
-from training.pack import draft_reader, pack
-from training.phantoms import draw
+from training.fitting.fit import Run, fit
+from training.packing.pack import draft_reader, pack
 from training.recipe import Recipe, load_recipe
 from training.run_files import READINGS
 
@@ -84,15 +84,15 @@ def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run,
 
 def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the head's classes swapped, the integer network agrees with the float one on nothing."""
-    import training.pack
+    import training.packing.pack
 
-    real = training.pack.integer_head
+    real = training.packing.pack.integer_head
 
     def swapped(*arguments: object) -> object:
         head = real(*arguments)
         return replace(head, weights=head.weights[:, ::-1].copy(), bias=head.bias[::-1].copy())
 
-    monkeypatch.setattr(training.pack, "integer_head", swapped)
+    monkeypatch.setattr(training.packing.pack, "integer_head", swapped)
     with pytest.raises(QuantizationBudgetExceeded, match="rescue_epochs"):
         pack(run, tmp_path / "x.loupe", KEY, SAMPLES)
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.phantoms import KINDS, Phantom, draw
+from training.drawn.phantoms import KINDS, Phantom, draw
 
 
 @pytest.fixture(scope="module", params=KINDS)

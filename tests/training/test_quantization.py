@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from device.runtime import Network
-from training import quantization_aware
+from training.drawn.phantoms import KINDS, draw
 from training.errors import QuantizationBudgetExceeded
-from training.folding import bias_shift, convolutions, fold, is_depthwise, prepare, round_weights
 from training.networks import build, load_weights, scale_pixels
-from training.phantoms import KINDS, draw
-from training.quantization_budget import check_budget
-from training.quantization_report import layer_errors, table, worst_first, write_html
-from training.quantize import convert
+from training.quantization import aware
+from training.quantization.budget import check_budget
+from training.quantization.convert import convert
+from training.quantization.folding import bias_shift, convolutions, fold, is_depthwise, prepare, round_weights
+from training.quantization.report import layer_errors, table, worst_first, write_html
 from training.recipe import QuantizationBudget
 
 PICTURES = [draw(kind, seed, 64, 64).pixels for kind in KINDS for seed in (1, 2)]
@@ -84,7 +84,7 @@ def test_the_shift_is_that_of_the_convolutions_mean() -> None:
 
 def test_fine_tuning_brings_the_integer_network_closer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One large weight in each channel makes the steps of all others coarse."""
-    monkeypatch.setattr(quantization_aware, "LEARNING_RATE", 3e-5)
+    monkeypatch.setattr(aware, "LEARNING_RATE", 3e-5)
     keras.utils.set_random_seed(1)
     network = build("conv3", 4)
     for layer in convolutions(network):
@@ -103,7 +103,7 @@ def test_fine_tuning_brings_the_integer_network_closer(tmp_path: Path, monkeypat
         weights, bias = candidate.get_layer("class_map").get_weights()
         return float(np.abs((found - said.zero_point) * said.scale @ weights[0, 0] + bias - wanted).mean())
 
-    tuned = quantization_aware.rescue(network, PICTURES, epochs=8, seed=1)
+    tuned = aware.rescue(network, PICTURES, epochs=8, seed=1)
     assert set(tuned.output) == set(network.output)
     assert distance(tuned) < distance(network)
 

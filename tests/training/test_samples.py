@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from training import foreign
-from training.samples import MAXIMUM_BYTES, foreign_samples, golden_pictures, phantom_samples, write_samples
+from training.drawn import foreign
+from training.packing.samples import MAXIMUM_BYTES, foreign_samples, golden_pictures, phantom_samples, write_samples
 
 SHIPPED = Path(__file__).parents[2] / "models" / "samples"
 KEYS = {"id", "file", "kind", "label", "title", "description", "synthetic", "made_by"}

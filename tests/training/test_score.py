@@ -14,13 +14,13 @@ from distributed import Client
 from engine_tasks import DEADLY, read_and_die, read_only_deadly, read_until_deadly
 from PIL import Image
 
-from training import engine
-from training import score as scoring
-from training.engine import connect
+from training.distributed import engine
+from training.distributed import score as scoring
+from training.distributed.engine import connect
+from training.distributed.score import KILLED, Shipment, benchmark_table, find_pictures, read_batch, score, ship, told
+from training.drawn.phantoms import draw
 from training.errors import DataError, ScoreError, TaskFailed
 from training.evaluation.table import load_table
-from training.phantoms import draw
-from training.score import KILLED, Shipment, benchmark_table, find_pictures, read_batch, score, ship, told
 
 KINDS = ("normal", "benign", "insitu", "invasive")
 

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from training import networks
-from training.phantoms import draw
-from training.textures import MINIMUM_IMAGES, Statistics, class_probabilities, statistics, synthesise
+from training.drawn.phantoms import draw
+from training.drawn.textures import MINIMUM_IMAGES, Statistics, class_probabilities, statistics, synthesise
 
 WIDTH, HEIGHT = 96, 64
 

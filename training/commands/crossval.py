@@ -22,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     import json
 
-    from training.crossval import METRICS, crossval, fold_table
     from training.data import find_samples, make_folds
     from training.data.leaks import check_leaks
-    from training.engine import connect
+    from training.distributed.crossval import METRICS, crossval, fold_table
+    from training.distributed.engine import connect
 
     recipe, data = recipe_and_data(arguments)
     out = arguments.out or Path("runs") / f"{recipe.id}-crossval"

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from training.data import CALIBRATION, TEST, TRAINING, Split, find_samples, split_samples
     from training.data.leaks import check_leaks
-    from training.fit import fit
+    from training.fitting.fit import fit
 
     recipe, data = recipe_and_data(arguments)
     folder = run_folder(arguments, recipe)

@@ -19,7 +19,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report(arguments: argparse.Namespace) -> None:
     from training.evaluation.table import load_table
-    from training.gate_report import as_table, gate_report, proper_refusals
+    from training.gate.refusals import as_table, gate_report, proper_refusals
 
     recipe, _ = recipe_and_data(arguments)
     table = load_table(arguments.readings or Path("runs") / f"{recipe.id}-crossval" / "readings.parquet")

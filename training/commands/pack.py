@@ -35,9 +35,9 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def pack_run(arguments: argparse.Namespace) -> None:
-    from training.fit import load_run
-    from training.pack import pack
-    from training.signing import DEFAULT_KEY, publish_key, signing_key
+    from training.fitting.fit import load_run
+    from training.packing.pack import pack
+    from training.packing.signing import DEFAULT_KEY, publish_key, signing_key
 
     recipe, data = recipe_and_data(arguments)
     out = bundle_file(arguments, recipe)
@@ -58,8 +58,8 @@ def add_samples_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def make(arguments: argparse.Namespace) -> None:
-    from training.fit import load_run
-    from training.samples import make_samples
+    from training.fitting.fit import load_run
+    from training.packing.samples import make_samples
 
     recipe, data = recipe_and_data(arguments)
     make_samples(load_run(recipe, data, run_folder(arguments, recipe)), arguments.out)

@@ -13,7 +13,7 @@ def add_ops_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def ops(arguments: argparse.Namespace) -> None:
-    from training.quantize import list_ops
+    from training.quantization.convert import list_ops
 
     for op, count in sorted(list_ops(arguments.file.read_bytes()).items()):
         print(f"{count:4}  {op}")
@@ -25,8 +25,8 @@ def add_placement_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def placement(arguments: argparse.Namespace) -> None:
-    from training.fit import load_run
-    from training.head_placement import compare
+    from training.fitting.fit import load_run
+    from training.quantization.head_placement import compare
 
     recipe, data = recipe_and_data(arguments)
     print(compare(load_run(recipe, data, run_folder(arguments, recipe))))
@@ -39,8 +39,8 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    from training.fit import load_run
-    from training.quantization_report import report_run
+    from training.fitting.fit import load_run
+    from training.quantization.report import report_run
 
     recipe, data = recipe_and_data(arguments)
     folder = run_folder(arguments, recipe)

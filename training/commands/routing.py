@@ -39,7 +39,7 @@ def routing(arguments: argparse.Namespace) -> None:
     from device.golden import bundle_files
     from device.routing import Router
     from training.data import LIMITS
-    from training.routing_report import as_table, pictures_of, share_out
+    from training.gate.routing import as_table, pictures_of, share_out
 
     bundles = [Bundle.open(path, arguments.keys) for path in bundle_files(arguments.bundles)]
     router = Router(bundles, LIMITS)
@@ -60,8 +60,8 @@ def add_drift_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def drift(arguments: argparse.Namespace) -> None:
-    from training.drift_report import as_table, drift_report
     from training.evaluation.table import load_table
+    from training.gate.drift import as_table, drift_report
     from training.recipe import load_recipe
 
     recipe = load_recipe(arguments.recipe)

@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from training.engine import connect
-    from training.score import benchmark, benchmark_table, score, ship, told
+    from training.distributed.engine import connect
+    from training.distributed.score import benchmark, benchmark_table, score, ship, told
 
     shipment = ship(arguments.bundle, arguments.keys)
     if arguments.benchmark:

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from training.evaluation.sections import as_table, report_sections
     from training.run_files import FACTS
-    from training.section_report import as_table, report_sections
 
     recipe, data = recipe_and_data(arguments)
     runs = arguments.runs or Path("runs") / f"{recipe.id}-crossval"

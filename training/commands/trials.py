@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from training.data import find_samples, split_samples
     from training.data.leaks import check_leaks
-    from training.engine import connect
-    from training.trials import make_trials, parse_choices, run_trials
+    from training.distributed.engine import connect
+    from training.distributed.trials import make_trials, parse_choices, run_trials
 
     recipe, data = recipe_and_data(arguments)
     out = arguments.out or Path("runs") / f"{recipe.id}-trials"

@@ -21,8 +21,8 @@ from training.data import Sample, find_samples, picture_bytes
 from training.data.adapters.idc import TILE_PX
 from training.data.adapters.mini_mias import INFO, SIDE_PX, circle_mask, read_info
 from training.data.sample import mosaic_files
+from training.drawn.phantoms import KINDS, draw
 from training.errors import DissectError
-from training.phantoms import KINDS, draw
 from training.recipe import Recipe
 
 KEPT = 200  # phantoms in memory, about 1 MB each: drawing one takes longer than reading it

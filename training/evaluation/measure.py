@@ -90,7 +90,7 @@ def evaluate_bundle(
 
 
 def _float_logits(recipe: Recipe, data: Path, folder: Path, split: Split) -> NDArray[np.float64]:
-    from training.fit import float_logits, load_run
+    from training.fitting.fit import float_logits, load_run
 
     run = load_run(recipe, data, folder)
     if run.split.sha256 != split.sha256:

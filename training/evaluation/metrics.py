@@ -16,11 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from device.maps import softmax
-from training.calibrate import Calibration, confidence_bin, fit_calibration, reliability
 from training.errors import TableError
 from training.evaluation import resampling
 from training.evaluation.resampling import Floats, interval, patient_weights
 from training.evaluation.table import OFFSET, check_table, class_columns
+from training.packing.calibrate import Calibration, confidence_bin, fit_calibration, reliability
 
 COVERAGES = np.round(np.arange(0.05, 1.0001, 0.05), 2)
 LOWEST_P = 1e-12

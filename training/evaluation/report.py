@@ -20,10 +20,10 @@ import pandas as pd
 from markupsafe import Markup
 from sklearn.metrics import roc_curve
 
-from training.calibrate import Calibration
 from training.errors import ReportError
 from training.evaluation import plots, words
 from training.evaluation.metrics import by_fold, by_patient, compare, measurable, summary
+from training.packing.calibrate import Calibration
 from training.recipe import Recipe
 
 SCHEMA = "loupe-report/1"

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training.data import Sample, load_pixels
+from training.drawn.phantoms import KINDS
 from training.explain.cascade import cascade
 from training.explain.floats import Floats
 from training.explain.kept import Kept, Row
@@ -36,7 +37,6 @@ from training.explain.scores import curves, drop, gini, rank_correlation, stretc
 from training.explain.sections import find_films, find_sections
 from training.explain.subject import Subject, fold_names, open_fold, spread
 from training.explain.targets import LESIONS, TARGETS, Target, phantoms
-from training.phantoms import KINDS
 from training.recipe import Recipe
 
 PHANTOM_SEEDS = 10

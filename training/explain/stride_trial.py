@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from device.bundle import NETWORK
 from device.runtime import Network
 from training.data import TRAINING, load_pixels
+from training.drawn.phantoms import KINDS
 from training.explain.floats import FloatNetwork, Floats
 from training.explain.measure import PHANTOM_SEEDS
 from training.explain.places import place
@@ -23,9 +24,8 @@ from training.explain.scores import curves, gini, rank_correlation
 from training.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
 from training.explain.subject import Subject, fold_names, open_fold, spread
 from training.explain.targets import TARGETS, phantoms
-from training.pack import representative
-from training.phantoms import KINDS
-from training.quantize import convert, integer_head
+from training.packing.pack import representative
+from training.quantization.convert import convert, integer_head
 from training.recipe import Recipe
 
 CURVED = 4  # pictures a fold for curves and sight

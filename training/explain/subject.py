@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from device.bundle import NETWORK, Bundle
 from device.maps import Head, Maps
 from device.runtime import Network
-from training.container import npy
 from training.data import TEST, TRAINING, Sample, load_pixels
 from training.errors import ExplainError
 from training.explain.floats import FloatNetwork
-from training.fit import Run, load_run
-from training.quantize import integer_head
+from training.fitting.fit import Run, load_run
+from training.packing.container import npy
+from training.quantization.convert import integer_head
 from training.recipe import Recipe
 from training.run_files import FOLDS, WEIGHTS
 
 LIMIT_PICTURES = 50
-LIMIT_QUANTILE = 0.99  # as bundles have it (training/pack.py)
+LIMIT_QUANTILE = 0.99  # as bundles have it (training/packing/pack.py)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from training.data import Sample, load_pixels
 from training.data.adapters.mini_mias import INFO, circle_mask, read_info
 from training.data.sample import mosaic_files
+from training.drawn.phantoms import KINDS, draw
 from training.explain.places import MOST, shares
 from training.explain.subject import Subject, spread
-from training.phantoms import KINDS, draw
 
 Mask = NDArray[np.bool_]
 TUMOURS = ("insitu", "invasive")

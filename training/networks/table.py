@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
+from training.drawn.phantoms import KINDS, draw
 from training.errors import QuantizationError
 from training.networks import build, output_strides
-from training.phantoms import KINDS, draw
-from training.quantize import convert, list_ops
+from training.quantization.convert import convert, list_ops
 
 CLASSES = 4
 PICTURE_PX = 64

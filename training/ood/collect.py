@@ -35,7 +35,7 @@ from training.recipe import Recipe
 from training.run_files import FACTS, FOLDS, SPLIT
 
 if TYPE_CHECKING:
-    from training.fit import Run
+    from training.fitting.fit import Run
     from training.ood.autoencoder import Similarity
 
 DEPTHS = ("early", "middle", "features")
@@ -50,9 +50,10 @@ BESIDE_FLOAT = 8
 
 # What decides the numbers that are kept, besides the run: with any of them changed, everything is read anew.
 CODE = (
-    "device/gate.py", "device/image.py", "device/maps.py", "training/fit_gate.py", "training/folding.py",
-    "training/foreign.py", "training/magnification.py", "training/quantize.py", "training/ood/autoencoder.py",
-    "training/ood/collect.py", "training/ood/corruptions.py", "training/ood/perturbation.py", "training/ood/sets.py",
+    "device/gate.py", "device/image.py", "device/maps.py", "training/drawn/foreign.py", "training/gate/fit.py",
+    "training/gate/magnification.py", "training/ood/autoencoder.py", "training/ood/collect.py",
+    "training/ood/corruptions.py", "training/ood/perturbation.py", "training/ood/sets.py",
+    "training/quantization/convert.py", "training/quantization/folding.py",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
@@ -141,14 +142,14 @@ class Fold:
 
     @cached_property
     def run(self) -> Run:
-        from training.fit import load_run
+        from training.fitting.fit import load_run
 
         return load_run(self.recipe, self.data, self.folder)
 
     @cached_property
     def reader(self) -> Reader:
         """Integer network and gate, fitted without the fold's test part."""
-        from training.pack import draft_reader
+        from training.packing.pack import draft_reader
 
         return draft_reader(self.run)
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from training.foreign import DAB, defocused, inverted, swapped_colours
+from training.drawn.foreign import DAB, defocused, inverted, swapped_colours
+from training.drawn.phantoms import EOSIN, HAEMATOXYLIN
 from training.ood.sides import TEST, VALIDATION
-from training.phantoms import EOSIN, HAEMATOXYLIN
 
 Picture = NDArray[np.uint8]
 Light = NDArray[np.float32]

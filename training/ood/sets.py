@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from training import foreign
 from training.data import ADAPTERS, PICTURES, find_samples, list_samples, load_pixels, picture_bytes
 from training.data.sample import Sample
+from training.drawn import foreign
 from training.errors import DataError
 from training.ood.corruptions import CORRUPTIONS, Corruption
 from training.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION

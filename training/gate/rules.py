@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from device.gate import PICTURE_REASONS, SCALE
 from device.image import Image
 from training.errors import TableError
-from training.fit_gate import QUESTIONS, FittedGate, Outputs, cross_scores, picture_limits
-from training.magnification import RATIOS
-from training.promise import promise
+from training.gate.fit import QUESTIONS, FittedGate, Outputs, cross_scores, picture_limits
+from training.gate.magnification import RATIOS
+from training.gate.promise import promise
 from training.recipe import GateRule
 
 Scores = Mapping[str, NDArray[np.float64]]

@@ -12,8 +12,8 @@ from device.bundle import Bundle
 from device.golden import bundle_files
 from device.image import Limits
 from device.routing import Router
-from training import drift_report, routing_report
-from training.routing_report import pictures_of, share_out
+from training.gate import drift, routing
+from training.gate.routing import pictures_of, share_out
 
 SIZES = {"made": 320, "shows": 320}
 
@@ -24,7 +24,7 @@ def test_every_picture_is_read_by_one_model_or_refused() -> None:
     assert row.n <= 5
     assert row.read.total() + row.refused.total() == row.n
     assert all(row.accepted[model] >= count for model, count in row.read.items())
-    assert f"| {row.name} | {row.n} |" in routing_report.as_table([row], ["bach", "busi", "idc"])
+    assert f"| {row.name} | {row.n} |" in routing.as_table([row], ["bach", "busi", "idc"])
 
 
 @pytest.mark.shared_data
@@ -40,10 +40,10 @@ def test_a_replay_counts_false_alarms_apart_from_findings() -> None:
         return [{name: float(p) for name, p in zip(SIZES, row, strict=True)} for row in rng.uniform(0.004, 1, (n, 2))]
 
     strange = [{"made": 1 / 321, "shows": 1 / 321}] * 60
-    row = drift_report.replay("strange", SIZES, uniform(200), strange, orders=5)
+    row = drift.replay("strange", SIZES, uniform(200), strange, orders=5)
     assert row.false_alarms == 0
     assert all(found is not None and found < 30 for found in row.found)
-    assert drift_report.replay("alike", SIZES, uniform(200), uniform(60), orders=5).found == (None,) * 5
-    early = drift_report.replay("strange from the start", SIZES, strange, uniform(10), orders=3)
+    assert drift.replay("alike", SIZES, uniform(200), uniform(60), orders=5).found == (None,) * 5
+    early = drift.replay("strange from the start", SIZES, strange, uniform(10), orders=3)
     assert (early.false_alarms, early.found) == (3, ())
-    assert "| strange | 200 | 60 | 5 | 0 | 5 of 5 |" in drift_report.as_table([row])
+    assert "| strange | 200 | 60 | 5 | 0 | 5 of 5 |" in drift.as_table([row])

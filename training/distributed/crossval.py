@@ -1,8 +1,8 @@
 """Cross-validation of a recipe: each fold is fitted, made into integers, and read by the box's code on unseen pictures.
 
-Folds are tasks of the engine (training/engine.py). A fold's folder, `OUT/FOLD`, holds what `fit` writes, what was said
-meanwhile (`log.txt`) and the fold's `readings.parquet`; the folder of all has `readings.parquet` with p from calibrations
-that were fitted on the other folds, `metrics.json` and, in `folds.json`, the hash of each fold's split.
+Folds are tasks of the engine (`training/distributed/engine.py`). A fold's folder, `OUT/FOLD`, holds what `fit` writes,
+what was said meanwhile (`log.txt`) and the fold's `readings.parquet`; the folder of all has `readings.parquet` with p from
+calibrations that were fitted on the other folds, `metrics.json` and, in `folds.json`, the hash of each fold's split.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from distributed import Client
 from numpy.typing import NDArray
 
 from device.errors import ImageError
 from device.image import decode
+from distributed import Client
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Fold, Sample, Split, picture_bytes
-from training.engine import raise_failures, run_tasks
+from training.distributed.engine import raise_failures, run_tasks
 from training.errors import CrossvalError, DataError
 from training.evaluation.metrics import by_fold, calibrate_folds, summary
 from training.evaluation.table import load_table, read_table, save_table
@@ -30,7 +30,7 @@ from training.recipe import Recipe
 from training.run_files import FACTS, FOLDS, HISTORY, READINGS, SPLIT, WEIGHTS
 
 if TYPE_CHECKING:
-    from training.fit import Run
+    from training.fitting.fit import Run
 
 STAMP, METRICS, LOG = "readings.sha256", "metrics.json", "log.txt"
 
@@ -70,7 +70,7 @@ def fitted_run(recipe: Recipe, data: Path, folder: Path, split: Split, epochs: i
 
     Raises `CrossvalError` when it was fitted with another recipe, other epochs or another split.
     """
-    from training.fit import fit, load_run, settings_sha256
+    from training.fitting.fit import fit, load_run, settings_sha256
 
     if not ((folder / FACTS).is_file() and (folder / WEIGHTS).is_file()):
         return fit(recipe, data, folder, split, epochs=epochs, verbose=2)
@@ -96,7 +96,7 @@ def fitted_run(recipe: Recipe, data: Path, folder: Path, split: Split, epochs: i
 
 def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
     """Logits [n, classes] of the float network; NaN where a picture can't be read, as its row in the table will say."""
-    from training.fit import float_logits
+    from training.fitting.fit import float_logits
 
     logits = np.full((len(samples), len(run.recipe.labels)), np.nan)
     pixels = {number: found for number, sample in enumerate(samples) if (found := _pixels(run, sample)) is not None}
@@ -125,7 +125,7 @@ def run_fold(recipe: Recipe, data: Path, folder: Path, name: str, split: Split, 
 
 
 def _read_fold(run: Run, name: str, split: Split, epochs: int | None) -> None:
-    from training.pack import draft_reader
+    from training.packing.pack import draft_reader
 
     if is_read(run.recipe, run.folder, split, epochs):
         return

@@ -24,7 +24,10 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
-from training.folding import (
+from training.networks import scale_pixels
+from training.networks.applications import PIXELS
+from training.networks.head import CLASS_MAP
+from training.quantization.folding import (
     bias_shift,
     call_layer,
     convolutions,
@@ -34,9 +37,6 @@ from training.folding import (
     neighbours,
     round_weights,
 )
-from training.networks import scale_pixels
-from training.networks.applications import PIXELS
-from training.networks.head import CLASS_MAP
 
 BATCH = 4
 LEARNING_RATE = 1e-6

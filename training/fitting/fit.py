@@ -30,11 +30,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training import networks
-from training.balance import MapAccuracy, epoch_order, map_loss, sample_weights
-from training.batches import steps_per_epoch, training_batches
 from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
-from training.progress import FitProgress
+from training.fitting.balance import MapAccuracy, epoch_order, map_loss, sample_weights
+from training.fitting.batches import steps_per_epoch, training_batches
+from training.fitting.progress import FitProgress
 from training.recipe import Recipe
 from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS
 

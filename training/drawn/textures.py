@@ -23,8 +23,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from training.drawn.phantoms import EOSIN, HAEMATOXYLIN
 from training.networks import PIXEL_MEAN, PIXEL_SCALE, scale_pixels
-from training.phantoms import EOSIN, HAEMATOXYLIN
 
 MINIMUM_IMAGES = 30
 """Fewer fields and an average starts to describe the fields one by one."""

@@ -2,9 +2,9 @@
 
 None of them shows a patient's tissue, because images of patients can't be given away with the software:
 
-- textures: a drawn field changed until a trained network's statistics are a class's average (`training.textures`);
-- phantoms: fields drawn by our own code, with known truth (`training.phantoms`);
-- foreign: pictures that the gate must refuse (`training.foreign`).
+- textures: a drawn field changed until a trained network's statistics are a class's average (`training.drawn.textures`);
+- phantoms: fields drawn by our own code, with known truth (`training.drawn.phantoms`);
+- foreign: pictures that the gate must refuse (`training.drawn.foreign`).
 
     loupe-train samples bach
 """
@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training import foreign
-from training.phantoms import KINDS, draw
+from training.drawn import foreign
+from training.drawn.phantoms import KINDS, draw
 
 if TYPE_CHECKING:
     import keras
 
-    from training.fit import Run
+    from training.fitting.fit import Run
 
 Picture = NDArray[np.uint8]
 Words = dict[str, str]
@@ -162,7 +162,7 @@ def texture_samples(
 ) -> list[Sample]:
     """A texture for each class of `class_pictures` (label → at least 30 training fields, uint8 [384, 512, 3])."""
     # TensorFlow takes seconds to import; the drawn samples and the golden pictures do without.
-    from training.textures import class_probabilities, statistics, synthesise
+    from training.drawn.textures import class_probabilities, statistics, synthesise
 
     found = []
     for index, (label, pictures) in enumerate(class_pictures.items()):

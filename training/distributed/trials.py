@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from distributed import Client
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from device.maps import softmax
-from training.calibrate import fit_temperature
-from training.crossval import LOG, epochs_done, fitted_run
+from distributed import Client
 from training.data import CALIBRATION, TEST, TRAINING, Split, labels_of, load_pixels
-from training.engine import raise_failures, run_tasks
+from training.distributed.crossval import LOG, epochs_done, fitted_run
+from training.distributed.engine import raise_failures, run_tasks
 from training.errors import TrialError
+from training.packing.calibrate import fit_temperature
 from training.recipe import Recipe, make_recipe
 
 RESULT, SETTINGS, RESULTS = "result.json", "settings.json", "trials"
@@ -94,7 +94,7 @@ def run_trial(trial: Trial, data: Path, folder: Path, split: Split, epochs: int 
     """
     import keras
 
-    from training.fit import float_logits
+    from training.fitting.fit import float_logits
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SETTINGS).write_text(json.dumps(trial.settings, indent=2))

@@ -17,8 +17,8 @@ from training.data.pictures import LIMITS
 from training.data.sections import Section as Tiles
 from training.data.sections import sections
 from training.errors import DataError
+from training.evaluation.sections import as_table, measure, section_png, tiles_alone, values_at
 from training.recipe import load_recipe
-from training.section_report import as_table, measure, section_png, tiles_alone, values_at
 
 
 def test_values_between_cells_leave_out_what_does_not_count() -> None:

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from device.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, distance, mean_of, picture_statistics
 from device.image import Image
 from device.runtime import Network
-from training.magnification import RATIOS, magnified
+from training.gate.magnification import RATIOS, magnified
 
 QUESTIONS = (SCALE, MADE, SHOWS)
 MARGIN = 2.0

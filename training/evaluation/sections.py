@@ -27,8 +27,8 @@ from training.data.adapters.idc import UM_PER_PX
 from training.data.sections import MISSING, section_pixels, sections
 from training.data.sections import Section as Tiles
 from training.errors import DataError
-from training.fit import load_run
-from training.pack import draft_reader
+from training.fitting.fit import load_run
+from training.packing.pack import draft_reader
 from training.recipe import Recipe
 
 CARCINOMA = 1

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from training.phantoms import HAEMATOXYLIN, Field, Slide, _invasive, draw, smooth_noise
+from training.drawn.phantoms import HAEMATOXYLIN, Field, Slide, _invasive, draw, smooth_noise
 
 Picture = NDArray[np.uint8]
 

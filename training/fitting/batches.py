@@ -13,9 +13,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from training import networks
-from training.augment import cut, recolour
-from training.balance import epoch_order, sample_weights
 from training.data import Sample, labels_of
+from training.fitting.augment import cut, recolour
+from training.fitting.balance import epoch_order, sample_weights
 from training.recipe import Recipe
 
 

@@ -44,8 +44,8 @@ def epoch_order(labels: NDArray[np.int64], balance: str, rng: np.random.Generato
 
 
 def map_loss(fit: Fit) -> Any:
-    """Loss of a class map [n, h, w, K] against the targets [n, K + 1] of `training.batches`: cross-entropy of the map's
-    mean, by weight."""
+    """Loss of a class map [n, h, w, K] against the targets [n, K + 1] of `training.fitting.batches`: cross-entropy of the
+    map's mean, by weight."""
 
     def loss(targets: tf.Tensor, class_map: tf.Tensor) -> tf.Tensor:
         labels, weights = targets[..., :-1], targets[..., -1]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from device.runtime import Network
 from training.data import CALIBRATION, TRAINING, labels_of, load_pixels
 from training.errors import RunError
-from training.fit import Run, float_logits
-from training.quantize import OUTPUTS, convert, integer_head
+from training.fitting.fit import Run, float_logits
+from training.quantization.convert import OUTPUTS, convert, integer_head
 
 REPRESENTATIVE = 40
 

@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from device.bundle import NETWORK
 from training.data import CALIBRATION, TRAINING, load_pixels
 from training.errors import QuantizationError
-from training.folding import fold
 from training.networks import scale_pixels
-from training.quantize import box_outputs, convert
+from training.quantization.convert import box_outputs, convert
+from training.quantization.folding import fold
 
 if TYPE_CHECKING:
-    from training.fit import Run
+    from training.fitting.fit import Run
 
 PAGE = "quantization.html"
 PICTURES = 20

@@ -28,23 +28,23 @@ from device.maps import Head
 from device.reading import Reader
 from device.runtime import Network
 from training import networks
-from training.calibrate import Calibration, expected_calibration_error, fit_calibration
-from training.container import npy, write_bundle
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of, load_images, load_pixels
 from training.errors import RunError
 from training.evaluation.card import write_card
 from training.evaluation.metrics import calibrate_folds, measurable, summary
 from training.evaluation.table import class_columns, load_table, read_table
 from training.evaluation.words import scheme_words, unit_of
-from training.fit import LIBRARIES, Run, float_logits
-from training.fit_gate import collect, fit_gate, rescaled_indexes
-from training.gate_rules import gate_rules, promise_across_groups, promise_of_folds
-from training.quantization_aware import rescue
-from training.quantization_budget import check_budget
-from training.quantize import OUTPUTS, IntegerHead, box_outputs, convert, integer_head
+from training.fitting.fit import LIBRARIES, Run, float_logits
+from training.gate.fit import collect, fit_gate, rescaled_indexes
+from training.gate.rules import gate_rules, promise_across_groups, promise_of_folds
+from training.packing.calibrate import Calibration, expected_calibration_error, fit_calibration
+from training.packing.container import npy, write_bundle
+from training.packing.samples import golden_pictures
+from training.packing.signing import publish_key
+from training.quantization.aware import rescue
+from training.quantization.budget import check_budget
+from training.quantization.convert import OUTPUTS, IntegerHead, box_outputs, convert, integer_head
 from training.run_files import READINGS
-from training.samples import golden_pictures
-from training.signing import publish_key
 
 REPRESENTATIVE = 200
 T = TypeVar("T")

@@ -19,9 +19,9 @@ from rich.progress import track
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from training import networks
-from training.balance import sample_weights
 from training.data import Sample, find_samples, labels_of, load_pixels, make_folds
-from training.fit import fit_regression
+from training.fitting.balance import sample_weights
+from training.fitting.fit import fit_regression
 from training.recipe import Recipe
 
 UNITS = ("_bn0_relu6", "head_bn_relu6")  # the widened channels of each block, and the last layer

@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import dask
-from distributed import Client, KilledWorker, LocalCluster, Worker, as_completed, get_worker
-from distributed.system import MEMORY_LIMIT
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from device.errors import LoupeError
 from device.texts import error_words
+from distributed import Client, KilledWorker, LocalCluster, Worker, as_completed, get_worker
+from distributed.system import MEMORY_LIMIT
 from training.errors import ClusterError, Interrupted, TaskFailed, TrainingError
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def installed() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "missing"
     digest = hashlib.sha256()
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     for path in sorted(path for folder in CODE for path in (root / folder).rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return found | {"loupe's code": digest.hexdigest()[:12]}

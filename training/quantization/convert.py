@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from training import networks
 from training.errors import QuantizationError
-from training.folding import prepare
+from training.quantization.folding import prepare
 
 SIGNATURE = "read"
 OUTPUTS = ("early", "middle", "features")
@@ -54,7 +54,7 @@ def box_outputs(model: keras.Model, outputs: Sequence[str] = OUTPUTS) -> keras.M
 
 def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: Sequence[str] = OUTPUTS) -> bytes:
     """The integer network as a `.tflite` file, its ranges taken from representative pictures uint8 [h, w, 3],
-    its biases corrected on them (`training/folding.py`).
+    its biases corrected on them (`training/quantization/folding.py`).
 
     Raises `QuantizationError` if an operation on floats is left or pixels wouldn't go in as they are.
     """

@@ -1,0 +1,1 @@
+"""Work for many processes or machines: folds, trials, and scoring many pictures."""

@@ -1,0 +1,1 @@
+"""Fitting the gate, what it may promise, and how it does on real pictures."""

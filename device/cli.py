@@ -97,8 +97,14 @@ def _parser() -> argparse.ArgumentParser:
         help="measure this machine",
         description="Times the bare network, the pipeline and HTTP in one run; prints memory.",
     )
-    bench.add_argument("-n", type=int, default=50, metavar="N", help="repeats (default 50)")
+    bench.add_argument("-n", type=_repeats, default=50, metavar="N", help="repeats (default 50)")
     return parser
+
+
+def _repeats(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a whole number, 1 or more")
+    return int(text)
 
 
 def _language(asked: str | None) -> str:
@@ -212,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif arguments.command == "bench":
             from device.bench import run_bench
 
-            print(run_bench(settings, max(1, arguments.n)))
+            print(run_bench(settings, arguments.n))
     except LoupeError as error:
         _complain(error, language)
         return EXIT_PROBLEM

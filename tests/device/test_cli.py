@@ -85,6 +85,13 @@ def test_verify_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "[unknown_signer]" in capsys.readouterr().err
 
 
+def test_a_benchmark_without_repeats_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", "-n", "0", *WITH_BUNDLE])
+    assert stopped.value.code == 2
+    assert "'0' isn't a whole number, 1 or more" in capsys.readouterr().err
+
+
 def test_the_box_needs_nothing_of_training() -> None:
     code = (
         "import sys, device.cli, device.server, device.bench, device.overlay\n"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from training.commands.engine_options import add_engine
-from training.commands.options import Command, add_recipe, recipe_and_data
+from training.commands.options import Command, add_recipe, not_negative, recipe_and_data
 
 WORKERS = 2
 
@@ -14,7 +14,7 @@ WORKERS = 2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     parser.add_argument("--out", type=Path, help="folder of the folds (default runs/RECIPE-crossval)")
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's; 0 leaves the linear probe")
+    parser.add_argument("--epochs", type=not_negative, help="instead of the recipe's; 0 leaves the linear probe")
     parser.add_argument("--folds", nargs="+", metavar="NAME", help="only these folds (default all)")
     add_engine(parser, WORKERS)
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.engine_options import positive
-from training.commands.options import Command, add_keys
+from training.commands.options import Command, add_keys, positive
 
 PHANTOMS = "phantoms"
 PICTURES, UNITS, PATCHES, QUANTILE = 200, 256, 8, 0.995
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} isn't between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text!r} isn't between 0 and 1")
     return value
 
 

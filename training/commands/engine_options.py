@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+from training.commands.options import positive
 
 
 def add_engine(parser: argparse.ArgumentParser, workers: int) -> None:

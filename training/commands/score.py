@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.engine_options import add_engine, positive
-from training.commands.options import Command, add_keys
+from training.commands.engine_options import add_engine
+from training.commands.options import Command, add_keys, positive
 
 BATCH, WORKERS = 64, 2
 

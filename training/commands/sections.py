@@ -7,6 +7,18 @@ from pathlib import Path
 
 from training.commands.options import Command, add_recipe, recipe_and_data
 
+MOST_WINDOWS = 16
+
+
+def _windows(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= MOST_WINDOWS:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't between 1 and {MOST_WINDOWS}")
+    return value
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
@@ -19,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps",
         nargs="+",
-        type=float,
+        type=_windows,
         default=[],
         metavar="N",
         help="read again with so many windows starting within a window's side",

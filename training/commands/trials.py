@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.engine_options import add_engine, positive
-from training.commands.options import Command, add_recipe, recipe_and_data
+from training.commands.engine_options import add_engine
+from training.commands.options import Command, add_recipe, not_negative, positive, recipe_and_data
 
 WORKERS = 2
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--random", type=positive, metavar="N", help="only N of the combinations, drawn at random")
     parser.add_argument("--out", type=Path, help="folder of the trials (default runs/RECIPE-trials)")
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's; 0 leaves the linear probe")
+    parser.add_argument("--epochs", type=not_negative, help="instead of the recipe's; 0 leaves the linear probe")
     add_engine(parser, WORKERS)
 
 

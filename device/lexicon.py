@@ -1,7 +1,6 @@
 """Lexicons: the words that experts choose from when they name a unit, one data file each in `device/lexicons/`.
 
-BI-RADS for radiology, terms of breast pathology for H&E. A bundle's scale tells which: a pixel of a few micrometres is a
-microscope's, one of tens or hundreds a mammogram's or an ultrasound image's.
+Terms of breast pathology for H&E, BI-RADS for radiology: the bundle's modality tells which.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from device.bundle import Bundle
 
 FOLDER = Path(__file__).with_name("lexicons")
 HISTOLOGY, BIRADS = "histology", "birads"
-MICROSCOPE_UM_PER_PX = 20.0
+OF_MODALITY = {"histology": HISTOLOGY, "mammography": BIRADS, "ultrasound": BIRADS}
 
 Words = dict[str, str]
 
@@ -51,6 +50,5 @@ def load_lexicon(name: str) -> Lexicon:
 
 
 def lexicon_of(bundle: Bundle) -> Lexicon:
-    """The lexicon for a bundle's units, by the size of the pixels that it reads."""
-    microscope = bundle.manifest["preprocessing"]["um_per_px"] < MICROSCOPE_UM_PER_PX
-    return load_lexicon(HISTOLOGY if microscope else BIRADS)
+    """The lexicon for a bundle's units."""
+    return load_lexicon(OF_MODALITY[bundle.manifest["modality"]])

@@ -117,6 +117,7 @@ class Recipe:
     id: str
     version: str
     title: Mapping[str, str]
+    modality: str
     labels: tuple[Label, ...]
     data: Data
     split: SplitRule
@@ -163,6 +164,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 # What a word may be, by its path in the file.
 CHOICES: dict[str, tuple[str, ...]] = {
+    "modality": ("histology", "mammography", "ultrasound"),
     "split.scheme": ("folds", "leave-one-group-out"),
     "fit.balance": ("none", "weights", "groups", "sampling", "focal"),
     "gate.unit": ("patient", "picture"),

@@ -26,6 +26,7 @@ RECIPE = """
 id = "miniature"
 version = "1"
 title = { en = "miniature", fr = "miniature" }
+modality = "histology"
 labels = [{ id = "normal", name = { en = "normal", fr = "normal" } }, { id = "invasive", name = { en = "i", fr = "i" } }]
 data = { adapter = "folder", name = "phantoms", source = "drawn", terms = "none", um_per_px = 1.12, area_px = 4096 }
 split = { folds = 2 }

@@ -18,6 +18,7 @@ RECIPE = """
 id = "own"
 version = "1.0.0"
 title = { en = "Own", fr = "Le nôtre" }
+modality = "histology"
 labels = [{ id = "ill", name = { en = "Ill", fr = "Malade" } }, { id = "well", name = { en = "Well", fr = "Sain" } }]
 [data]
 adapter = "folder"

@@ -82,6 +82,20 @@ def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run,
     assert (tmp_path / "x.md").read_text() == bundle.card
 
 
+def test_offsets_shift_the_head_so_that_maps_still_add_up_to_what_is_said(run: Run, tmp_path: Path) -> None:
+    shifting = replace(run, recipe=replace(RECIPE, calibration=replace(RECIPE.calibration, offsets=True)))
+    bundle = pack(shifting, tmp_path / "drawn.loupe", KEY, SAMPLES)
+    offsets = bundle.manifest["calibration"]["offsets"]
+    picture = (run.data / "0.png").read_bytes()
+    before, after = draft_reader(run).read(picture), Reader(bundle, Limits()).read(picture)
+    step = 2.0 ** bundle.manifest["head"]["scale_log2"]
+    assert after.maps.logits - before.maps.logits == pytest.approx(
+        [offsets[label] for label in LABELS], abs=step + 1e-4
+    )
+    assert np.array_equal(after.maps.values.mean((0, 1)), after.maps.logits)
+    assert "classes shifted by" in bundle.card
+
+
 def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the head's classes swapped, the integer network agrees with the float one on nothing."""
     import training.packing.pack

@@ -102,7 +102,7 @@ def write_card(manifest: Mapping[str, Any]) -> str:
 
 ## What it is
 Reads one picture at about {manifest["preprocessing"]["um_per_px"]:g} µm/px as one of {len(names)} classes:
-{", ".join(names.values())} ({manifest["task"]}). All-integer; the class map's mean is the logit.
+{", ".join(names.values())} ({manifest["modality"]}, {manifest["task"]}). All-integer; the class map's mean is the logit.
 
 ## Data
 {data["name"]}. Source: {data["source"]}. Terms: {data["terms"]}.

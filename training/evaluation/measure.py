@@ -77,7 +77,10 @@ def evaluate_bundle(
             f"{reader.bundle.name} was trained on every picture, which leaves none to test: evaluate the readings of its "
             "cross-validation (--readings)"
         )
-    floats = None if run is None else _float_logits(recipe, data, run, split)
+    floats = None
+    if run is not None:  # the bundle's offsets are in its head's bias
+        offsets = manifest["calibration"].get("offsets", {})
+        floats = _float_logits(recipe, data, run, split) + [offsets.get(label, 0.0) for label in labels]
     table = read_table(reader, data, samples, labels, float_logits=floats)
     history = () if run is None or not (run / HISTORY).is_file() else (run / HISTORY,)
     return Evaluation(

@@ -92,14 +92,16 @@ def _tile_alone(sample: Sample) -> Sample:
 def find_sections(subject: Subject) -> list[SectionFound]:
     """Each unseen patient's section."""
     samples = [_tile_alone(sample) for sample in subject.unseen]
-    return [_find(section_map(subject, section, samples), section) for section in sections(samples)]
+    across = 1 + 2 * int(subject.run.recipe.data.options.get("context", "0"))
+    return [_find(section_map(subject, section, samples), section, across) for section in sections(samples)]
 
 
-def _find(values: Floats, section: Section) -> SectionFound:
+def _find(values: Floats, section: Section, across: int) -> SectionFound:
+    """`across`: how many tiles the recipe reads side by side, the labelled one in the middle."""
     rows, columns = section.grid.shape
     c = len(values) // rows
     tiles = values.reshape(rows, c, columns, c).mean((1, 3))
-    amid = ndimage.uniform_filter(tiles, 3, mode="nearest")
+    amid = ndimage.uniform_filter(tiles, across, mode="nearest")
     there = section.grid != MISSING
     truth = section.labels[there] == POSITIVE
     by_cell = np.repeat(np.repeat(there, c, 0), c, 1)

@@ -138,6 +138,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
         "id": recipe.id,
         "version": recipe.version,
         "task": "field classification",
+        "modality": recipe.modality,
         "title": dict(recipe.title),
         "labels": [{"id": label.id, "name": dict(label.name)} for label in recipe.labels],
         "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px},
@@ -200,7 +201,7 @@ def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
     ece = expected_calibration_error(calibration.probabilities(logits), truth)
     _calibrate(draft, run, calibration, len(table), round(ece, 4))
     print("read the test part as the box does")
-    floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px))
+    floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px)) + calibration.offsets
     table = read_table(draft.reader(), run.data, tested, labels, float_logits=floats)
     return {"scheme": scheme_words(recipe, unit_of(recipe, table), crossval=False), **summary(table, labels)}
 

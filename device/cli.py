@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--store", type=Path, metavar="FILE", help=f"what outlives a restart (default {defaults.store})")
     serve.add_argument("--host", help=f"address to listen on (default {defaults.host}; 0.0.0.0 for the whole network)")
+    serve.add_argument(
+        "--names", nargs="+", metavar="NAME", help="DNS names of the box beside addresses and local names"
+    )
     for name, told in (
         ("port", "port to listen on"),
         ("threads", "pictures read at the same time"),

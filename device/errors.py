@@ -220,6 +220,13 @@ class OtherOrigin(LoupeError):
     status = 403
 
 
+class UnknownHost(LoupeError):
+    """The request was sent to a name that may be somebody else's (`device/hosts.py`). facts: host"""
+
+    code = "unknown_host"
+    status = 421
+
+
 class JsonTooDeep(LoupeError):
     """JSON that is nested too deeply to be read."""
 

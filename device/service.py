@@ -28,12 +28,14 @@ from device.errors import (
     NoImage,
     OtherOrigin,
     ResetUnconfirmed,
+    UnknownHost,
     UnknownModel,
     UploadTooLarge,
     echoed,
 )
 from device.golden import open_verified
 from device.health import health
+from device.hosts import may_answer
 from device.image import FORMATS
 from device.pool import RouterPool
 from device.reading import identity
@@ -98,6 +100,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
     app.register_error_handler(LoupeError, _problem_of)
     app.register_error_handler(HTTPException, _http_problem)
+    app.before_request(_refuse_unknown_hosts)
     app.before_request(_refuse_other_origins)
     app.after_request(_with_headers)
     for rule, view, methods in (
@@ -164,6 +167,12 @@ def _http_problem(error: HTTPException) -> Response:
     status = error.code or 500
     told = {"title": error.name, "detail": error.description or error.name}
     return _problem(status, f"http_{status}", told, {})
+
+
+def _refuse_unknown_hosts() -> None:
+    """Raises `UnknownHost`."""
+    if not may_answer(request.host, _box().settings.names):
+        raise UnknownHost(host=echoed(request.host))
 
 
 def _refuse_other_origins() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import SettingInvalid
+from device.hosts import is_host_name
 from device.image import Limits
 
 SYSTEM_FILE = Path("/etc/loupe/loupe.toml")
@@ -26,6 +27,7 @@ class Settings:
     samples: Path = Path("models/samples")
     store: Path = Path("var/loupe.sqlite")
     host: str = "127.0.0.1"
+    names: tuple[str, ...] = ()
     port: int = 8000
     threads: int = 2
     queue: int = 16
@@ -56,6 +58,12 @@ def _checked(name: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise SettingInvalid(setting=name, value=value, allowed=f"{low}…{high}")
         return value
+    if name == "names":
+        if not isinstance(value, list) or not all(
+            isinstance(each, str) and is_host_name(each.lower()) for each in value
+        ):
+            raise SettingInvalid(setting=name, value=value, allowed="a list of DNS names")
+        return tuple(each.lower() for each in value)
     if not isinstance(value, str | Path) or not str(value):
         raise SettingInvalid(setting=name, value=value, allowed="text")
     return Path(value) if kind == "Path" else str(value)

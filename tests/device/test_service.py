@@ -242,6 +242,36 @@ def test_the_boxs_own_pages_and_programs_can(client: FlaskClient, golden: bytes)
         assert client.post("/api/v1/readings", data=golden, headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "192.168.1.7",
+        "192.168.1.7:8000",
+        "[fe80::1]:8000",
+        "loupe",
+        "LOUPE.local",
+        "loupe.lan:80",
+        "loupe.home.arpa.",
+        "box.example",
+    ],
+)
+def test_the_box_answers_to_addresses_local_names_and_those_it_was_given(bundle: Bundle, host: str) -> None:
+    client = create_app(Settings(BUNDLE, KEYS, SAMPLES, names=("box.example",)), bundle).test_client()
+    assert client.get("/api/v1/model", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["attacker.example", "attacker.example:80", "loupe.local.attacker.example", "192.168.1.7.attacker.example", "a b"],
+)
+def test_a_page_whose_name_points_at_the_box_learns_nothing(client: FlaskClient, host: str) -> None:
+    for path in ("/", "/health", "/api/v1/model", "/healthz"):
+        response = client.get(path, headers={"Host": host})
+        assert (response.status_code, response.json["code"]) == (421, "unknown_host")
+    sent = client.post("/api/v1/readings", headers={"Host": host, "Origin": f"http://{host}"}, data=b"x")
+    assert sent.status_code == 421
+
+
 def test_odd_json_gets_a_problem(client: FlaskClient) -> None:
     deep = client.put("/api/v1/units/1/name", data="[" * 200_000, content_type="application/json")
     assert (deep.status_code, deep.json["code"]) == (400, "json_too_deep")

@@ -32,6 +32,8 @@ def test_flags_override_the_file_which_overrides_defaults(tmp_path: Path) -> Non
         ("host = 3", "host"),
         ("bundle = ''", "bundle"),
         ("port =", "config"),
+        ("names = 'loupe.clinic.example'", "names"),
+        ("names = ['http://loupe.clinic.example']", "names"),
         *((f"{name} = {low - 1}", name) for name, (low, _) in RANGES.items()),
         *((f"{name} = {high + 1}", name) for name, (_, high) in RANGES.items()),
     ],
@@ -40,6 +42,12 @@ def test_a_bad_setting_is_named(tmp_path: Path, text: str, setting: str) -> None
     with pytest.raises(SettingInvalid) as caught:
         load_settings(write(tmp_path, text), {})
     assert caught.value.facts["setting"] == setting
+
+
+def test_names_are_a_list(tmp_path: Path) -> None:
+    file = write(tmp_path, 'names = ["Loupe.Clinic.example"]\n')
+    assert load_settings(file, {}).names == ("loupe.clinic.example",)
+    assert load_settings(file, {"names": ["other.example"]}).names == ("other.example",)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

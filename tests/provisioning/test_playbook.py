@@ -62,13 +62,15 @@ def test_every_setting_of_the_role_has_a_type_a_default_and_a_line_for_technicia
 
 def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -> None:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters["basename"] = os.path.basename
+    environment.filters |= {"basename": os.path.basename, "to_json": json.dumps}
     template = environment.from_string((ROLE / "templates" / "loupe.toml.j2").read_text(encoding="utf-8"))
     variables = load(ROLE / "defaults" / "main.yml") | load(ROLE / "vars" / "main.yml")
+    variables["loupe_names"] = ["loupe.clinic.example"]
     written = tmp_path / "loupe.toml"
     written.write_text(template.render(variables | {"ansible_managed": "managed"}))
     settings = load_settings(written, {})
     assert settings.bundle == Path("/opt/loupe/models")
+    assert settings.names == ("loupe.clinic.example",)
     assert settings.store == Path("/var/lib/loupe/loupe.sqlite")
     assert settings.keys == Path("/etc/loupe/keys")
     assert (settings.threads, settings.queue) == (Settings.threads, Settings.queue)

@@ -7,9 +7,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from device import __version__
+from device.arguments import at_least
 from device.errors import ImageError, LoupeError
 from device.settings import RANGES, Settings, load_settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
@@ -100,14 +102,8 @@ def _parser() -> argparse.ArgumentParser:
         help="measure this machine",
         description="Times the bare network, the pipeline and HTTP in one run; prints memory.",
     )
-    bench.add_argument("-n", type=_repeats, default=50, metavar="N", help="repeats (default 50)")
+    bench.add_argument("-n", type=at_least(1), default=50, metavar="N", help="repeats (default 50)")
     return parser
-
-
-def _repeats(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't a whole number, 1 or more")
-    return int(text)
 
 
 def _language(asked: str | None) -> str:
@@ -189,20 +185,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `loupe`; the exit status."""
     arguments = _parser().parse_args(argv)
     language = _language(arguments.language)
-    names = (
-        "bundle",
-        "keys",
-        "samples",
-        "store",
-        "host",
-        "port",
-        "threads",
-        "queue",
-        "max_upload_mb",
-        "max_megapixels",
-    )
+    flags = {setting.name: getattr(arguments, setting.name, None) for setting in fields(Settings)}
     try:
-        settings = load_settings(arguments.config, {name: getattr(arguments, name, None) for name in names})
+        settings = load_settings(arguments.config, flags)
         if arguments.command == "read":
             return _read(arguments, settings, language)
         if arguments.command == "serve":

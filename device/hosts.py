@@ -16,7 +16,19 @@ NAME_LIMIT = 253
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
 # RFC 6762 and 8375, ICANN's .internal, and what routers give out; none is delegated on the internet.
-LOCAL = ("local", "home.arpa", "internal", "lan", "home", "localdomain", "intranet", "private", "corp", "test")
+LOCAL = (
+    "local",
+    "localhost",
+    "home.arpa",
+    "internal",
+    "lan",
+    "home",
+    "localdomain",
+    "intranet",
+    "private",
+    "corp",
+    "test",
+)
 
 
 def is_host_name(text: str) -> bool:

@@ -171,8 +171,10 @@ def _http_problem(error: HTTPException) -> Response:
 
 def _refuse_unknown_hosts() -> None:
     """Raises `UnknownHost`."""
-    if not may_answer(request.host, _box().settings.names):
-        raise UnknownHost(host=echoed(request.host))
+    settings = _box().settings
+    if not may_answer(request.host, {settings.host, *settings.names}):
+        # Werkzeug's `host` is empty where the header can't be a host's name.
+        raise UnknownHost(host=echoed(request.headers.get("Host", "")))
 
 
 def _refuse_other_origins() -> None:

@@ -59,11 +59,12 @@ def _checked(name: str, value: Any) -> Any:
             raise SettingInvalid(setting=name, value=value, allowed=f"{low}…{high}")
         return value
     if name == "names":
-        if not isinstance(value, list) or not all(
-            isinstance(each, str) and is_host_name(each.lower()) for each in value
-        ):
-            raise SettingInvalid(setting=name, value=value, allowed="a list of DNS names")
-        return tuple(each.lower() for each in value)
+        names = (
+            tuple(str(each).lower().removesuffix(".") for each in value) if isinstance(value, list | tuple) else ("",)
+        )
+        if not all(map(is_host_name, names)):
+            raise SettingInvalid(setting=name, value=value, allowed="a list of DNS names, without ports")
+        return names
     if not isinstance(value, str | Path) or not str(value):
         raise SettingInvalid(setting=name, value=value, allowed="text")
     return Path(value) if kind == "Path" else str(value)

@@ -156,7 +156,7 @@ def test_a_signed_bundle_whose_members_are_not_the_manifests_names_the_member(
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema_version": 2},
+        {"schema_version": 1},
         {"surprise": 1},
         {"labels": []},
         {"calibration": {"temperature": 0, "n": 1, "ece": 0}},

@@ -6,6 +6,8 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,11 @@ import pytest
 from conftest import BUNDLE, KEYS
 from PIL import Image as Pillow
 
+from device import cli
 from device.bundle import Bundle
 from device.cli import main
+from device.errors import SettingInvalid
+from device.settings import Settings
 
 WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
 
@@ -83,6 +88,22 @@ def test_verify_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "golden pictures are as recorded" in capsys.readouterr().out
     assert main(["verify", *WITH_BUNDLE, "--keys", str(tmp_path)]) == 1
     assert "[unknown_signer]" in capsys.readouterr().err
+
+
+def test_every_flag_of_serve_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    def kept(_: Path | None, flags: Mapping[str, object]) -> Settings:
+        given.update(flags)
+        raise SettingInvalid(setting="", value="", allowed="")
+
+    monkeypatch.setattr(cli, "load_settings", kept)
+    typed = {field.name: "7" for field in fields(Settings)}
+    flags = [part for name, value in typed.items() for part in (f"--{name.replace('_', '-')}", value)]
+    assert main(["serve", *flags]) == 1
+    assert {name: value if isinstance(value, list) else str(value) for name, value in given.items()} == {
+        **typed, "names": ["7"]
+    }  # fmt: skip
 
 
 def test_a_benchmark_without_repeats_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

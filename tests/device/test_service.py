@@ -268,6 +268,7 @@ def test_a_page_whose_name_points_at_the_box_learns_nothing(client: FlaskClient,
     for path in ("/", "/health", "/api/v1/model", "/healthz"):
         response = client.get(path, headers={"Host": host})
         assert (response.status_code, response.json["code"]) == (421, "unknown_host")
+        assert response.json["facts"]["host"] == host
     sent = client.post("/api/v1/readings", headers={"Host": host, "Origin": f"http://{host}"}, data=b"x")
     assert sent.status_code == 421
 

@@ -47,7 +47,7 @@ def test_a_bad_setting_is_named(tmp_path: Path, text: str, setting: str) -> None
 def test_names_are_a_list(tmp_path: Path) -> None:
     file = write(tmp_path, 'names = ["Loupe.Clinic.example"]\n')
     assert load_settings(file, {}).names == ("loupe.clinic.example",)
-    assert load_settings(file, {"names": ["other.example"]}).names == ("other.example",)
+    assert load_settings(file, {"names": ["other.example."]}).names == ("other.example",)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from device.maps import softmax
+from training.errors import TableError
 from training.packing.calibrate import expected_calibration_error, fit_calibration, fit_temperature
 
 
@@ -31,6 +32,11 @@ def test_an_offset_sets_classes_right_whatever_share_of_a_patient_they_are() -> 
     even = groups == "few"
     assert expected_calibration_error(found.probabilities(logits[even]), labels[even]) < 0.03
     assert fit_calibration(logits, labels).offsets.tolist() == [0, 0]
+
+
+def test_an_offset_needs_every_class() -> None:
+    with pytest.raises(TableError, match="class number 2"):
+        fit_calibration(np.zeros((4, 3)), np.array([0, 1, 0, 1]), np.array(["a", "a", "b", "b"]))
 
 
 def test_overconfidence_shows_in_the_calibration_error() -> None:

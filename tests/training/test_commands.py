@@ -20,10 +20,10 @@ from training.cli import main
         ("faithful bach --windows many", "--windows: 'many' isn't a whole number, 0 or more"),
         ("routing --most 0", "--most: '0' isn't a whole number, 1 or more"),
         ("drift bach --orders 0", "--orders: '0' isn't a whole number, 1 or more"),
-        ("sections idc --steps 0", "--steps: '0' isn't between 1 and 16"),
-        ("sections idc --steps nan", "--steps: 'nan' isn't between 1 and 16"),
+        ("sections idc --steps 0", "--steps: '0' isn't a number from 1 to 16"),
+        ("sections idc --steps nan", "--steps: 'nan' isn't a number from 1 to 16"),
         ("dissect a.loupe phantoms --units 0", "--units: '0' isn't a whole number, 1 or more"),
-        ("dissect a.loupe phantoms --quantile 1", "--quantile: '1' isn't between 0 and 1"),
+        ("dissect a.loupe phantoms --quantile 1", "--quantile: '1' isn't a number from 0.001 to 0.999"),
     ],
 )
 def test_a_number_that_cannot_be_meant_is_refused_by_name(

@@ -66,7 +66,8 @@ def document(recipe: Recipe, readings: pd.DataFrame, tmp_path_factory: pytest.Te
         (folder / fold).mkdir()
         (folder / fold / "history.csv").write_text("epoch,accuracy,loss,val_accuracy\n0,0.5,1.2,NA\n1,0.7,0.9,0.6\n")
     (folder / "folds.json").write_text('{"texture": "", "phantom": "", "third": ""}')
-    evaluation = evaluate_readings(recipe, folder / "readings.parquet")
+    shifting = replace(recipe, calibration=replace(recipe.calibration, offsets=True))
+    evaluation = evaluate_readings(shifting, folder / "readings.parquet")
     return report_document(replace(evaluation, before=readings, before_name="a baseline"))
 
 
@@ -144,6 +145,7 @@ def test_the_page_stands_alone_and_its_figures_are_described(document: dict[str,
     assert page.described == [True] * 4
     assert len(page.ids) == len(set(page.ids))
     assert "only 2 of 3 folds are read" in html
+    assert "and the offsets Normal tissue" in html
     for heading in ("Before and after", "Each fold", "Each block", "float network", "The gate", "Training"):
         assert heading in html
 

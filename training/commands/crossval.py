@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from device.arguments import at_least
 from training.commands.engine_options import add_engine
-from training.commands.options import Command, add_recipe, not_negative, recipe_and_data
+from training.commands.options import Command, add_recipe, recipe_and_data
 
 WORKERS = 2
 
@@ -14,7 +15,7 @@ WORKERS = 2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     parser.add_argument("--out", type=Path, help="folder of the folds (default runs/RECIPE-crossval)")
-    parser.add_argument("--epochs", type=not_negative, help="instead of the recipe's; 0 leaves the linear probe")
+    parser.add_argument("--epochs", type=at_least(0), help="instead of the recipe's; 0 leaves the linear probe")
     parser.add_argument("--folds", nargs="+", metavar="NAME", help="only these folds (default all)")
     add_engine(parser, WORKERS)
 

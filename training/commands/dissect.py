@@ -5,20 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.options import Command, add_keys, positive
+from device.arguments import at_least, between
+from training.commands.options import Command, add_keys
 
 PHANTOMS = "phantoms"
 PICTURES, UNITS, PATCHES, QUANTILE = 200, 256, 8, 0.995
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't between 0 and 1")
-    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", help=f"folder of its data set, or {PHANTOMS}: fields drawn by Loupe's own code")
     parser.add_argument("--recipe", help="recipe that says how the data set is laid out (default the bundle's id)")
     parser.add_argument("--out", type=Path, help="folder of the page and the atlas (default runs/dissect/BUNDLE)")
-    parser.add_argument("--units", type=positive, default=UNITS, help=f"units that get patches (default {UNITS})")
-    parser.add_argument("--patches", type=positive, default=PATCHES, help=f"patches a unit (default {PATCHES})")
+    parser.add_argument("--units", type=at_least(1), default=UNITS, help=f"units that get patches (default {UNITS})")
+    parser.add_argument("--patches", type=at_least(1), default=PATCHES, help=f"patches a unit (default {PATCHES})")
     parser.add_argument(
-        "--quantile", type=_share, default=QUANTILE, help=f"a unit is active above this (default {QUANTILE})"
+        "--quantile",
+        type=between(0.001, 0.999),
+        default=QUANTILE,
+        help=f"a unit is active above this (default {QUANTILE})",
     )
-    parser.add_argument("--pictures", type=positive, default=PICTURES, help=f"phantoms to draw (default {PICTURES})")
+    parser.add_argument("--pictures", type=at_least(1), default=PICTURES, help=f"phantoms to draw (default {PICTURES})")
     parser.add_argument(
         "--figures", type=Path, help="atlas that gives units, order and figures; DATA gives patches alone"
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from training.commands.options import positive
+from device.arguments import at_least
 
 
 def add_engine(parser: argparse.ArgumentParser, workers: int) -> None:
     parser.add_argument(
         "--workers",
-        type=positive,
+        type=at_least(1),
         default=workers,
         help=f"processes on this machine, one thread each (default {workers})",
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.options import Command, add_recipe, not_negative, positive, recipe_and_data
+from device.arguments import at_least
+from training.commands.options import Command, add_recipe, recipe_and_data
 
 PICTURES, SCORE_CAM, WINDOWS = 40, 20, 100
 
@@ -15,18 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crossval", type=Path, help="folder of the folds (default runs/RECIPE-crossval)")
     parser.add_argument(
         "--pictures",
-        type=positive,
+        type=at_least(1),
         default=PICTURES,
         help=f"unseen pictures to explain, over all folds (default {PICTURES})",
     )
     parser.add_argument(
         "--score-cam",
-        type=not_negative,
+        type=at_least(0),
         default=SCORE_CAM,
         help=f"of them, and of places that are known, how many by Score-CAM; 0: none (default {SCORE_CAM})",
     )
     parser.add_argument(
-        "--windows", type=not_negative, default=WINDOWS, help=f"known places in mosaics or windows (default {WINDOWS})"
+        "--windows", type=at_least(0), default=WINDOWS, help=f"known places in mosaics or windows (default {WINDOWS})"
     )
     parser.add_argument(
         "--strides",

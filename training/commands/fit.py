@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.options import Command, add_recipe, add_run, not_negative, recipe_and_data, run_folder
+from device.arguments import at_least
+from training.commands.options import Command, add_recipe, add_run, recipe_and_data, run_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     add_run(parser)
-    parser.add_argument("--epochs", type=not_negative, help="instead of the recipe's; 0 leaves the linear probe")
+    parser.add_argument("--epochs", type=at_least(0), help="instead of the recipe's; 0 leaves the linear probe")
     parser.add_argument("--split", type=Path, help="a split written before, instead of one made by the recipe's rule")
     parser.add_argument(
         "--everything", action="store_true", help="train on all pictures; measure by crossval, pack with --crossval"

@@ -33,22 +33,6 @@ class Command:
     description: str | None = None
 
 
-def positive(text: str) -> int:
-    """A whole number of an argument, 1 or more."""
-    return _least(text, 1)
-
-
-def not_negative(text: str) -> int:
-    """A whole number of an argument, 0 or more."""
-    return _least(text, 0)
-
-
-def _least(text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't a whole number, {least} or more")
-    return int(text)
-
-
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="a shipped recipe (bach) or a .toml file")
     parser.add_argument("--data", type=Path, help=f"folder of the data set (default {SHARED_DATA}/ADAPTER)")

@@ -24,7 +24,7 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crossval",
         type=Path,
-        help="folder of the cross-validation that measured this recipe: temperature and figures",
+        help="folder of the cross-validation that measured this recipe: calibration and figures",
     )
     parser.add_argument(
         "--samples", type=Path, default=SAMPLES, help=f"their textures become golden (default {SAMPLES})"

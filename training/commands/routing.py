@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.options import SHARED_DATA, Command, add_bundle, add_foreign, add_keys, open_reader, positive
+from device.arguments import at_least
+from training.commands.options import SHARED_DATA, Command, add_bundle, add_foreign, add_keys, open_reader
 
 RECIPES = ("bach", "idc", "busi", "breakhis", "mammogram")
 
@@ -17,7 +18,7 @@ def _add_sets(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help=f"a shipped recipe or a folder of pictures (default {', '.join(RECIPES)} and the foreign folders)",
     )
-    parser.add_argument("--most", type=positive, default=200, metavar="N", help="pictures of a set (default 200)")
+    parser.add_argument("--most", type=at_least(1), default=200, metavar="N", help="pictures of a set (default 200)")
     add_foreign(parser)
 
 
@@ -52,7 +53,7 @@ def add_drift_arguments(parser: argparse.ArgumentParser) -> None:
     _add_sets(parser)
     add_bundle(parser)
     parser.add_argument(
-        "--orders", type=positive, default=20, metavar="N", help="random orders of the pictures (default 20)"
+        "--orders", type=at_least(1), default=20, metavar="N", help="random orders of the pictures (default 20)"
     )
     parser.add_argument(
         "--readings", type=Path, help="proper pictures, as crossval read them (default runs/RECIPE-crossval)"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from device.arguments import at_least
 from training.commands.engine_options import add_engine
-from training.commands.options import Command, add_keys, positive
+from training.commands.options import Command, add_keys
 
 BATCH, WORKERS = 64, 2
 
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="folder of pictures, with any folders in it")
     parser.add_argument("--bundle", type=Path, required=True, help="bundle file that reads")
     parser.add_argument("--out", type=Path, default=Path("readings.parquet"), help="table (default readings.parquet)")
-    parser.add_argument("--batch", type=positive, default=BATCH, help=f"pictures a task (default {BATCH})")
+    parser.add_argument("--batch", type=at_least(1), default=BATCH, help=f"pictures a task (default {BATCH})")
     parser.add_argument("--benchmark", action="store_true", help="write nothing; measure one worker against --workers")
     add_keys(parser)
     add_engine(parser, WORKERS)

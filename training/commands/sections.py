@@ -5,19 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from device.arguments import between
 from training.commands.options import Command, add_recipe, recipe_and_data
 
 MOST_WINDOWS = 16
-
-
-def _windows(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 1 <= value <= MOST_WINDOWS:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't between 1 and {MOST_WINDOWS}")
-    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps",
         nargs="+",
-        type=_windows,
+        type=between(1, MOST_WINDOWS),
         default=[],
         metavar="N",
         help="read again with so many windows starting within a window's side",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from device.arguments import at_least
 from training.commands.engine_options import add_engine
-from training.commands.options import Command, add_recipe, not_negative, positive, recipe_and_data
+from training.commands.options import Command, add_recipe, recipe_and_data
 
 WORKERS = 2
 
@@ -20,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SETTING=VALUE,…",
         help="values to try of a recipe's setting, as fit.learning_rate=1e-4,3e-4; several settings: all combinations",
     )
-    parser.add_argument("--random", type=positive, metavar="N", help="only N of the combinations, drawn at random")
+    parser.add_argument("--random", type=at_least(1), metavar="N", help="only N of the combinations, drawn at random")
     parser.add_argument("--out", type=Path, help="folder of the trials (default runs/RECIPE-trials)")
-    parser.add_argument("--epochs", type=not_negative, help="instead of the recipe's; 0 leaves the linear probe")
+    parser.add_argument("--epochs", type=at_least(0), help="instead of the recipe's; 0 leaves the linear probe")
     add_engine(parser, WORKERS)
 
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from distributed import Client
 from numpy.typing import NDArray
 
 from device.errors import ImageError
 from device.image import decode
-from distributed import Client
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Fold, Sample, Split, picture_bytes
 from training.distributed.engine import raise_failures, run_tasks
 from training.errors import CrossvalError, DataError

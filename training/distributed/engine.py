@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import dask
+from distributed import Client, KilledWorker, LocalCluster, Worker, as_completed, get_worker
+from distributed.system import MEMORY_LIMIT
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from device.errors import LoupeError
 from device.texts import error_words
-from distributed import Client, KilledWorker, LocalCluster, Worker, as_completed, get_worker
-from distributed.system import MEMORY_LIMIT
 from training.errors import ClusterError, Interrupted, TaskFailed, TrainingError
 
 T = TypeVar("T")

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from distributed import Client
 
 from device.bundle import Bundle, trusted_keys
 from device.reading import Reader
-from distributed import Client
 from training.data import LIMITS, PICTURES, Sample
 from training.distributed.engine import Failure, connect, raise_failures, run_tasks
 from training.errors import DataError, ScoreError

@@ -280,7 +280,7 @@ def calibrate_folds(table: pd.DataFrame, labels: Sequence[str], *, offsets: bool
     found = measurable(table, labels)
     names = sorted(set(table["fold"].dropna()))
     if len(names) < 2:
-        raise TableError("cross-fitting a temperature needs the readings of two folds or more; the table has one")
+        raise TableError("cross-fitting a calibration needs the readings of two folds or more; the table has one")
     logits = found[class_columns("logit", labels)].to_numpy(np.float64)
     truth, groups = _class_numbers(found["label"], labels), found["group"].to_numpy(np.str_)
 

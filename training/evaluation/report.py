@@ -26,7 +26,7 @@ from training.evaluation.metrics import by_fold, by_patient, compare, measurable
 from training.packing.calibrate import Calibration
 from training.recipe import Recipe
 
-SCHEMA = "loupe-report/1"
+SCHEMA = "loupe-report/2"
 REPORT_HTML, REPORT_JSON = "report.html", "report.json"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 CURVE_POINTS = 200

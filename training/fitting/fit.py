@@ -209,7 +209,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         metrics=[MapAccuracy(name="accuracy")],
     )
     callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.BackupAndRestore(str(folder / RESUME / "state")),
+        keras.callbacks.BackupAndRestore(str(folder / RESUME / "state"), delete_checkpoint=False),
         keras.callbacks.CSVLogger(str(folder / HISTORY), append=True),
         keras.callbacks.TensorBoard(str(folder / LOGS), write_graph=False),
     ]

@@ -18,6 +18,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
 from device.maps import softmax
+from training.errors import TableError
 
 TEMPERATURES = (0.05, 20.0)
 BINS = 10
@@ -63,10 +64,15 @@ def fit_calibration(
     logits: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[Any] | None = None
 ) -> Calibration:
     """A temperature or, with the patient of each picture, the temperature and offsets that together make the labels most
-    likely when each class of each patient counts alike."""
+    likely when each class of each patient counts alike. Offsets raise `TableError` when a class has no picture."""
     classes = logits.shape[1]
     if groups is None:
         return Calibration(fit_temperature(logits, labels), np.zeros(classes))
+    if missing := sorted(set(range(classes)) - set(labels.tolist())):
+        raise TableError(
+            f"no picture of class number {missing[0]} to fit its offset on: set calibration.offsets = false, or split so "
+            "that each class is on several sides"
+        )
     patients = np.unique(groups, return_inverse=True)[1]
     alike = 1 / np.bincount(patients * classes + labels)[patients * classes + labels]
     alike /= alike.sum()

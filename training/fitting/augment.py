@@ -85,6 +85,7 @@ def _blur(pixels: tf.Tensor, how: Augmentation) -> tf.Tensor:
 def recolour(squares: tf.Tensor, how: Augmentation) -> tf.Tensor:
     """Squares [n, s, s, 3] 0…255 in any dtype, changed in stain, light and focus: float32, still 0…255."""
     squares = tf.cast(squares, tf.float32)
-    for change in (_stain, _light, _blur):
-        squares = change(squares, how)
+    for change, strength in ((_stain, how.stain), (_light, how.brightness + how.contrast), (_blur, how.blur)):
+        if strength:
+            squares = change(squares, how)
     return tf.clip_by_value(squares, 0.0, 255.0)

@@ -67,7 +67,6 @@ class Fit:
     dropout: float
     balance: str
     refit_head: bool
-    silent_glass: bool
     patience: int
     seed: int
 
@@ -178,7 +177,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "network.": {"name": "lite0", "weights": "imagenet", "frozen_blocks": 5},
     "fit.": {
         "learning_rate": 3e-4, "weight_decay": 1e-2, "label_smoothing": 0.1, "logit_norm": 0.0,
-        "dropout": 0.3, "balance": "none", "refit_head": False, "silent_glass": False, "patience": 0, "seed": 1,
+        "dropout": 0.3, "balance": "none", "refit_head": False, "patience": 0, "seed": 1,
     },
     "augmentation.": {
         "rotation_deg": 180, "scale": 0.3, "stain": 0.25, "brightness": 0.15, "contrast": 0.2, "blur": 0.5,

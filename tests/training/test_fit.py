@@ -167,25 +167,3 @@ def test_a_head_that_is_fitted_again_is_a_regression_on_whole_pictures(
     regression = fit_regression(rows, labels_of(trained), np.ones(len(rows)))
     logits = float_logits(run.model, pictures)
     assert np.allclose(logits[:, 1] - logits[:, 0], regression.decision_function(rows), atol=1e-3)
-
-
-def test_silent_glass_is_evidence_for_nothing(drawn: tuple[Path, Split], tmp_path: Path) -> None:
-    """White has an evidence of zero, so that half a picture of it leaves what the other half says."""
-    data, split = drawn
-    shallow = replace(
-        SMALL,
-        data=replace(SMALL.data, area_px=96 * 96),
-        network=replace(SMALL.network, name="lite0-shallow", weights="imagenet", frozen_blocks=16),
-        fit=replace(SMALL.fit, square_px=(96,), silent_glass=True),
-    )
-    run = fit(shallow, data, tmp_path, split, epochs=0, verbose=0)
-    white = np.full((192, 192, 3), 255, np.uint8)
-    evidence = run.model(scale_pixels(white[None]), training=False)["class_map"].numpy()[0]
-    assert np.abs(evidence[8:-8, 8:-8]).max() < 1e-3
-    seen = split.parts[TRAINING]
-    pictures = load_pixels(data, seen, shallow.data.area_px)
-    said = float_logits(run.model, pictures).argmax(1)
-    assert np.mean(said == labels_of(seen)) > 0.8
-    half = np.concatenate([white, np.tile(pictures[0], (2, 2, 1))])
-    sums = run.model(scale_pixels(half[None]), training=False)["class_map"].numpy()[0].sum((0, 1))
-    assert sums.argmax() == said[0]

@@ -29,7 +29,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from device.gate import TISSUE_BELOW
 from training import networks
 from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
@@ -42,7 +41,6 @@ from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS
 PROBE_PASSES = 3
 PROBE_ROWS = 8000
 PROBE_REGULARISATION = 1e-3
-LEAST_TISSUE = 0.1  # share of a picture; with less, its few pixels of tissue would count too much
 WARM_UP_SHARE = 0.05
 VALIDATE_EVERY = 5
 LIBRARIES = (
@@ -76,80 +74,51 @@ def build(recipe: Recipe) -> keras.Model:
     )
 
 
-def fit_regression(
-    rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any], *, intercept: bool = True
-) -> Pipeline:
-    """The linear probe: a regularised logistic regression on standardised features [n, d], weighted by picture. Without an
-    intercept features are scaled alone, and a row of zeros is evidence for nothing."""
-    regression = make_pipeline(
-        StandardScaler(with_mean=intercept),
-        LogisticRegression(C=PROBE_REGULARISATION, max_iter=2000, fit_intercept=intercept),
-    )
+def fit_regression(rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any]) -> Pipeline:
+    """The linear probe: a regularised logistic regression on standardised features [n, d], weighted by picture."""
+    regression = make_pipeline(StandardScaler(), LogisticRegression(C=PROBE_REGULARISATION, max_iter=2000))
     return regression.fit(rows, labels, logisticregression__sample_weight=weights)
 
 
-class _Rows:
-    """What a head is fitted on: the units' means over each picture of a batch or, where glass is to be silent, what tissue
-    adds to those of bare glass, for each share of the picture that is tissue."""
-
-    def __init__(self, model: keras.Model, recipe: Recipe) -> None:
-        self._means = tf.function(
-            lambda x: tf.reduce_mean(model(x, training=False)["features"], (1, 2)), reduce_retracing=True
-        )
-        self.glass: NDArray[np.float32] | None = None
-        if recipe.fit.silent_glass:
-            side = recipe.fit.square_px[0]
-            white = networks.scale_pixels(np.full((1, side, side, 3), 255, np.uint8))
-            units = model(white, training=False)["features"].numpy()[0]
-            self.glass = units[len(units) // 2, len(units) // 2]  # far from the padding at the edges
-
-    def __call__(self, batch: Any) -> NDArray[np.float32]:
-        """[n, units] for pictures as the network takes them."""
-        means: NDArray[np.float32] = self._means(batch).numpy()
-        if self.glass is None:
-            return means
-        darkest = np.asarray(batch).min(-1) * networks.PIXEL_SCALE + networks.PIXEL_MEAN
-        tissue = (darkest < TISSUE_BELOW).mean((1, 2), keepdims=True)[..., 0]
-        return np.asarray((means - self.glass) / np.maximum(tissue, LEAST_TISSUE), np.float32)
-
-
-def _probe(model: keras.Model, recipe: Recipe, batches: tf.data.Dataset, count: int) -> None:
+def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int) -> None:
     """Set the class-map head to a logistic regression on the frozen features of augmented pictures."""
-    rows = _Rows(model, recipe)
+    pooled = _pooled(model)
     features: list[NDArray[np.float32]] = []
     told: list[NDArray[np.float32]] = []
-    while sum(map(len, told)) < count:
+    while sum(map(len, told)) < rows:
         batch, targets = next(batches)
-        features.append(rows(batch))
+        features.append(pooled(batch).numpy())
         told.append(targets.numpy())
     targets = np.concatenate(told)
-    _fit_head(model, rows, np.concatenate(features), targets[:, :-1].argmax(1), targets[:, -1])
+    _set_head(model, fit_regression(np.concatenate(features), targets[:, :-1].argmax(1), targets[:, -1]))
 
 
 def _refit_head(
     model: keras.Model, recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]
 ) -> None:
     """Set the class-map head to a logistic regression on trained features of whole pictures, balanced as epochs are."""
-    rows, balance = _Rows(model, recipe), recipe.fit.balance
-    features = np.concatenate([rows(networks.scale_pixels(picture[None])) for picture in pixels])
+    pooled, balance = _pooled(model), recipe.fit.balance
+    rows = np.concatenate([pooled(networks.scale_pixels(picture[None])).numpy() for picture in pixels])
     labels = labels_of(samples)
     weights = sample_weights(labels, np.array([sample.group for sample in samples]), balance)
     met = epoch_order(labels, balance, np.random.default_rng(recipe.fit.seed))
-    _fit_head(model, rows, features[met], labels[met], weights[met])
+    _set_head(model, fit_regression(rows[met], labels[met], weights[met]))
 
 
-def _fit_head(
-    model: keras.Model, rows: _Rows, features: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any]
-) -> None:
-    """Make the class-map head what a regression on rows [n, units] says."""
-    regression = fit_regression(features, labels, weights, intercept=rows.glass is None)
+def _pooled(model: keras.Model) -> Any:
+    """The units' means over a batch of pictures, [n, units]."""
+    return tf.function(lambda x: tf.reduce_mean(model(x, training=False)["features"], (1, 2)), reduce_retracing=True)
+
+
+def _set_head(model: keras.Model, regression: Pipeline) -> None:
+    """Make the class-map head what a regression on pooled units says."""
     scaler, fitted = regression[0], regression[1]
-    origin = scaler.mean_ if rows.glass is None else rows.glass
     coefficients, intercept = fitted.coef_, fitted.intercept_
     if len(coefficients) == 1:  # two classes have one row: half of the difference for each
         coefficients, intercept = np.array([-1, 1])[:, None] * coefficients / 2, np.array([-1, 1]) * intercept / 2
-    kernel = (coefficients / scaler.scale_).T
-    model.get_layer("class_map").set_weights([kernel[None, None], intercept - origin @ kernel])
+    weights = (coefficients / scaler.scale_).T
+    bias = intercept - scaler.mean_ @ weights
+    model.get_layer("class_map").set_weights([weights[None, None], bias])
 
 
 def _validation(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]) -> tf.data.Dataset:
@@ -229,7 +198,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     networks.load_weights(model, recipe.network.name, recipe.network.weights)
     if recipe.network.weights != "none":
         print("linear probe on frozen features")
-        _probe(model, recipe, iter(batches), min(PROBE_ROWS, PROBE_PASSES * len(trained)))
+        _probe(model, iter(batches), min(PROBE_ROWS, PROBE_PASSES * len(trained)))
 
     whole = keras.Model(model.input, model.output["class_map"])
     whole.compile(

@@ -54,6 +54,19 @@ def test_a_wrong_setting_stops_the_playbook_at_its_first_task(setting: str, valu
     assert [task for task in tasks if "Gathering Facts" not in task and "Validating arguments" not in task] == []
 
 
+@pytest.mark.parametrize(
+    "names", ["loupe.clinic.example", ["http://loupe.clinic.example"], ["loupe.clinic.example:80"]]
+)
+def test_names_that_are_no_list_of_names_stop_it_before_anything_is_done(names: object, tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.json"
+    host = {"ansible_connection": "local", "ansible_become": False, "loupe_names": names}
+    inventory.write_text(json.dumps({"boxes": {"hosts": {"here": host}}}))
+    played = run("ansible-playbook", "--check", "--inventory", str(inventory), "site.yml")
+    assert played.returncode != 0
+    assert "loupe_names must be a list of DNS names" in played.stdout + played.stderr
+    assert re.findall(r"^TASK \[(.*?)\]", played.stdout, re.MULTILINE)[-1].endswith("The names are a list of DNS names")
+
+
 def test_every_setting_of_the_role_has_a_type_a_default_and_a_line_for_technicians() -> None:
     documented = (ROOT / "docs" / "technicians.md").read_text(encoding="utf-8")
     assert options().keys() == load(ROLE / "defaults" / "main.yml").keys()

@@ -17,18 +17,9 @@ LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
 # RFC 6762 and 8375, ICANN's .internal, and what routers give out; none is delegated on the internet.
 LOCAL = (
-    "local",
-    "localhost",
-    "home.arpa",
-    "internal",
-    "lan",
-    "home",
-    "localdomain",
-    "intranet",
-    "private",
-    "corp",
-    "test",
-)
+    ".local", ".localhost", ".home.arpa", ".internal", ".lan", ".home", ".localdomain", ".intranet",
+    ".private", ".corp", ".test",
+)  # fmt: skip
 
 
 def is_host_name(text: str) -> bool:
@@ -44,5 +35,5 @@ def may_answer(host: str, names: Collection[str]) -> bool:
     try:
         ip_address(name)
     except ValueError:
-        return is_host_name(name) and ("." not in name or name in names or name.endswith(tuple(f".{s}" for s in LOCAL)))
+        return is_host_name(name) and ("." not in name or name in names or name.endswith(LOCAL))
     return True

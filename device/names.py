@@ -156,8 +156,7 @@ class Names:
             return found.rowcount > 0
 
     def given(self, network: str, units: Collection[int] | None = None) -> list[Given]:
-        """All names for a network's units, or for those asked for: by unit and time. Raises
-        `StoreUnusable`."""
+        """All names for a network's units, or for those asked for: by unit and time. Raises `StoreUnusable`."""
         query, asked = (ALL, []) if units is None else (THOSE, [json.dumps(list(units))])
         with self._read.reading() as connection:
             return [Given(*row) for row in connection.execute(query, (network, *asked))]

@@ -97,7 +97,7 @@ class GateRule:
 
 @dataclass(frozen=True)
 class CalibrationRule:
-    """Whether calibration shifts classes (`training/packing/calibrate.py`) or fits a temperature alone."""
+    """Whether calibration shifts classes (`training/evaluation/calibrate.py`) or fits a temperature alone."""
 
     offsets: bool
 

@@ -7,7 +7,7 @@ import pytest
 
 from device.maps import softmax
 from training.errors import TableError
-from training.packing.calibrate import expected_calibration_error, fit_calibration, fit_temperature
+from training.evaluation.calibrate import expected_calibration_error, fit_calibration, fit_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

@@ -27,7 +27,7 @@ from training.data import CALIBRATION, TEST, TRAINING, Split, labels_of, load_pi
 from training.distributed.crossval import LOG, epochs_done, fitted_run
 from training.distributed.engine import raise_failures, run_tasks
 from training.errors import TrialError
-from training.packing.calibrate import fit_temperature
+from training.evaluation.calibrate import fit_temperature
 from training.recipe import Recipe, make_recipe
 
 RESULT, SETTINGS, RESULTS = "result.json", "settings.json", "trials"

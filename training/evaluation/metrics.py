@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from device.maps import softmax
 from training.errors import TableError
 from training.evaluation import resampling
+from training.evaluation.calibrate import Calibration, confidence_bin, fit_calibration, reliability
 from training.evaluation.resampling import Floats, interval, patient_weights
 from training.evaluation.table import OFFSET, check_table, class_columns
-from training.packing.calibrate import Calibration, confidence_bin, fit_calibration, reliability
 
 COVERAGES = np.round(np.arange(0.05, 1.0001, 0.05), 2)
 LOWEST_P = 1e-12
@@ -61,8 +61,9 @@ def _class_numbers(column: pd.Series[str], labels: Sequence[str]) -> NDArray[np.
 def _rows(found: pd.DataFrame, labels: Sequence[str]) -> Rows:
     group, names = pd.factorize(found["group"])
     floats = found[class_columns("float_logit", labels)].to_numpy(np.float64)
-    if found.columns.isin(class_columns(OFFSET, labels)).any():
-        floats = floats + found[class_columns(OFFSET, labels)].to_numpy(np.float64)
+    offsets = class_columns(OFFSET, labels)
+    if offsets[0] in found:
+        floats = floats + found[offsets].to_numpy(np.float64)
     return Rows(
         truth=_class_numbers(found["label"], labels),
         said=_class_numbers(found["prediction"], labels),

@@ -22,8 +22,8 @@ from sklearn.metrics import roc_curve
 
 from training.errors import ReportError
 from training.evaluation import plots, words
+from training.evaluation.calibrate import Calibration
 from training.evaluation.metrics import by_fold, by_patient, compare, measurable, summary
-from training.packing.calibrate import Calibration
 from training.recipe import Recipe
 
 SCHEMA = "loupe-report/2"

@@ -30,6 +30,7 @@ from device.runtime import Network
 from training import networks
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of, load_images, load_pixels
 from training.errors import RunError
+from training.evaluation.calibrate import Calibration, expected_calibration_error, fit_calibration
 from training.evaluation.card import write_card
 from training.evaluation.metrics import calibrate_folds, measurable, summary
 from training.evaluation.table import class_columns, load_table, read_table
@@ -37,7 +38,6 @@ from training.evaluation.words import scheme_words, unit_of
 from training.fitting.fit import LIBRARIES, Run, float_logits
 from training.gate.fit import collect, fit_gate, rescaled_indexes
 from training.gate.rules import gate_rules, promise_across_groups, promise_of_folds
-from training.packing.calibrate import Calibration, expected_calibration_error, fit_calibration
 from training.packing.container import npy, write_bundle
 from training.packing.samples import golden_pictures
 from training.packing.signing import publish_key

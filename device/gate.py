@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from device.bundle import Bundle
 from device.image import Image
 from device.runtime import Quantization
+from device.tissue import TISSUE_BELOW
 
 PICTURE, SCALE, MADE, SHOWS = "picture", "scale", "made", "shows"
 LAYERS = {MADE: "early", SHOWS: "middle"}
@@ -42,10 +43,8 @@ VARIANTS = (
 )  # reasons with words of their own for some cause
 REASONS = (*PICTURE_REASONS, "wrong_magnification", "wrong_stain_or_scanner", "unknown_content")
 CAUTION_BELOW_P = 0.05
-TISSUE_DENSITY = 0.15
 FAR_PX = 6
 ROUNDING = 0.35  # mean difference of neighbours in a smooth picture that is rounded to whole grey levels
-TISSUE_BELOW = 255 * 10**-TISSUE_DENSITY  # of a pixel's darkest channel
 ROW_STEP = 16  # statistics of light and focus look at every sixteenth row of pixels
 
 

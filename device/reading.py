@@ -69,9 +69,8 @@ class Reading:
     @property
     def shares(self) -> NDArray[np.float64]:
         """For each class the share of places that count whose evidence is greatest for it: float64 [classes]."""
-        values = self.maps.values.reshape(-1, len(self.probabilities))
-        counted = values[~np.isnan(values[:, 0])]
-        return np.asarray(np.bincount(counted.argmax(1), minlength=values.shape[1]) / max(1, len(counted)))
+        counted = self.maps.values[self.maps.counted]
+        return np.asarray(np.bincount(counted.argmax(1), minlength=counted.shape[1]) / max(1, len(counted)))
 
 
 def identity(bundle: Bundle, language: str) -> dict[str, Any]:
@@ -161,7 +160,7 @@ class Reader:
             return self._read_section(image, um_per_px, (decoded - start) * 1e3, stop)
         outputs = self.network.run(image.pixels)
         ran = perf_counter()
-        maps = self.head.maps(outputs["features"])
+        maps = self.head.maps(outputs["features"], image.pixels)
         mapped = perf_counter()
         verdict = self.gate.judge(image, outputs)
         judged = perf_counter()
@@ -180,8 +179,7 @@ class Reader:
         self, image: Image, um_per_px: float, decode_ms: float, stop: Callable[[], bool] | None
     ) -> Reading:
         start = perf_counter()
-        channels = len(self.head.weights)
-        verdict, section = read_section(image, self._area_px, self.network, self.gate, channels, stop=stop)
+        verdict, section = read_section(image, self._area_px, self.network, self.gate, self.head, stop=stop)
         maps = self.head.section_maps(section.features)
         timings_ms = {"decode": decode_ms, **section.timings_ms, "total": decode_ms + (perf_counter() - start) * 1e3}
         return Reading(
@@ -283,7 +281,7 @@ class Reader:
                 "columns": columns,
                 "cell_px": [reading.image.width / columns, reading.image.height / rows],
                 "unit": "logit",
-                "counted": int(np.count_nonzero(~np.isnan(maps.values[..., 0]))),
+                "counted": int(np.count_nonzero(maps.counted)),
                 "limit": limit,
                 "blank_below": blank_below,
                 "values": {label["id"]: _numbers(maps.values[..., k]) for k, label in enumerate(labels)},
@@ -318,7 +316,7 @@ class Reader:
         manifest, best = self.bundle.manifest, reading.best
         parts = reading.maps.units[:, best]
         shown = np.argsort(-np.abs(parts), kind="stable")[:UNITS_SHOWN]
-        values = self.head.unit_maps(reading.outputs["features"], shown.tolist(), best)
+        values = self.head.unit_maps(reading.outputs["features"], reading.maps.counted, shown.tolist(), best)
         blank_below, limit = self.scale(reading)
         return {
             "units": [

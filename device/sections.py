@@ -29,10 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import FieldTooCoarse, FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
-from device.gate import TISSUE_BELOW, Answer, Gate, Verdict
+from device.gate import Answer, Gate, Verdict
 from device.image import Image, SizeRule, read_size
-from device.maps import pool
+from device.maps import Head
 from device.runtime import Network
+from device.tissue import GLASS_BELOW, is_tissue
 
 # From a scanner's finest pixel to a mammogram's coarsest thumbnail.
 LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000
@@ -41,7 +42,6 @@ WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read wh
 STEPS = 2  # windows that start within one window's side; docs/evaluation.md has what others give
 MULTIPLE_PX = 32
 LEAST_PX = 2 * MULTIPLE_PX
-GLASS_BELOW = 0.02  # share of a cell that is tissue; tiles that pathologists labelled have 0.05 and more
 EDGE_BELOW = 0.5  # share of a refused window that is tissue
 CAUTION_SHARE = 0.1
 GLASS, FOREIGN, READ = 0, 1, 2
@@ -51,7 +51,7 @@ BLANK = "blank"
 @dataclass(frozen=True)
 class Section:
     """What the windows of a section gave. `states`: uint8 [rows, columns], `GLASS`, `FOREIGN` or `READ`; `features`:
-    float32 [rows, columns, channels], each read window's mean features in integer steps (`device.maps.pool`), NaN
+    float32 [rows, columns, channels], each read window's mean features in integer steps (`Head.pool`), NaN
     elsewhere; `strangeness`: float32 [rows, columns], a window's greatest distance over its threshold, above 1 where it is
     foreign, 0 where it is glass; `reasons`: how many windows the gate refused for which reason; `window_px`: (width,
     height) of a window in pixels of the picture that was read."""
@@ -150,11 +150,6 @@ def grid_of(length: int, side: int, steps: float = STEPS) -> tuple[list[int], ND
     return np.clip(middles, 0, length - side).tolist(), borders
 
 
-def is_tissue(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where uint8 pixels [h, w, 3] absorb light in at least one channel, as the gate has it: bool [h, w]."""
-    return np.asarray(pixels.min(2) < TISSUE_BELOW)
-
-
 def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[np.float64]:
     """Share of tissue in each cell of a strip, uint8 [h, w, 3] → float64 [cells]."""
     in_column = is_tissue(strip).mean(0)
@@ -162,19 +157,19 @@ def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[n
 
 
 def read_section(
-    image: Image, area_px: int, network: Network, gate: Gate, channels: int, steps: float = STEPS,
+    image: Image, area_px: int, network: Network, gate: Gate, head: Head, steps: float = STEPS,
     stop: Callable[[], bool] | None = None,
 ) -> tuple[Verdict, Section]:  # fmt: skip
-    """Read a picture that is at the model's scale window by window. `channels` are those of the network's features;
-    `steps` says how many windows start within one window's side. `stop` is asked at each window whether to give up, which
-    raises `ReadingStopped`."""
+    """Read a picture that is at the model's scale window by window. `head` pools each window's features; `steps` says how
+    many windows start within one window's side. `stop` is asked at each window whether to give up, which raises
+    `ReadingStopped`."""
     height, width, _ = image.pixels.shape
     side = _side(area_px)
     (tops, down), (lefts, across) = grid_of(height, side, steps), grid_of(width, side, steps)
     window_px = window_of(width, side), window_of(height, side)
     source = round(window_px[0] * image.width / width), round(window_px[1] * image.height / height)
     states = np.full((len(tops), len(lefts)), GLASS, np.uint8)
-    features = np.full((*states.shape, channels), np.nan, np.float32)
+    features = np.full((*states.shape, len(head.weights)), np.nan, np.float32)
     verdicts: dict[tuple[int, int], Verdict] = {}
     took = {"network": 0.0, "maps": 0.0, "gate": 0.0}
     for row, column, pixels in _windows(image.pixels, tops, lefts, down, across, window_px):
@@ -189,7 +184,7 @@ def read_section(
             verdicts[row, column] = verdict
             states[row, column] = READ if verdict.accepted else FOREIGN
         if verdict.accepted:
-            features[row, column] = pool(outputs["features"])
+            features[row, column] = head.pool(outputs["features"], pixels)
         took["network"] += (ran - start) * 1e3
         took["gate"] += (judged - ran) * 1e3
         took["maps"] += (perf_counter() - judged) * 1e3

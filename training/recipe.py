@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from device.tissue import EVERYWHERE, TISSUE
 from training.errors import RecipeError
 
 RECIPES = Path(__file__).with_name("recipes")
@@ -46,11 +47,13 @@ class SplitRule:
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """Which network, where its weights come from, and how many of its first blocks stay as they are."""
+    """Which network, where its weights come from, how many of its first blocks stay as they are, and which places of its
+    class map make the logit."""
 
     name: str
     weights: str
     frozen_blocks: int
+    counts: str
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ RANGES: dict[str, tuple[float, float]] = {
 CHOICES: dict[str, tuple[str, ...]] = {
     "modality": ("histology", "mammography", "ultrasound"),
     "split.scheme": ("folds", "leave-one-group-out"),
+    "network.counts": (EVERYWHERE, TISSUE),
     "fit.balance": ("none", "weights", "groups", "sampling", "focal"),
     "gate.unit": ("patient", "picture"),
 }
@@ -174,7 +178,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 DEFAULTS: dict[str, dict[str, Any]] = {
     "data.": {"options": {}},
     "split.": {"scheme": "folds", "folds": 5, "min_each": 1, "seed": 1, "test_fold": 0, "calibration_fold": 1},
-    "network.": {"name": "lite0", "weights": "imagenet", "frozen_blocks": 5},
+    "network.": {"name": "lite0", "weights": "imagenet", "frozen_blocks": 5, "counts": EVERYWHERE},
     "fit.": {
         "learning_rate": 3e-4, "weight_decay": 1e-2, "label_smoothing": 0.1, "logit_norm": 0.0,
         "dropout": 0.3, "balance": "none", "refit_head": False, "patience": 0, "seed": 1,

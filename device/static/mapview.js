@@ -57,11 +57,16 @@ export function showMap(reading, picture) {
     const value = view.map.values[at];
     const told = { row: place[0] + 1, column: place[1] + 1 };
     if (value === null) {
-      // Only a section has places without a value, and its verdict tells of the same places.
-      setText("readout", word(where.values[at] > 1 ? "cell_foreign" : "cell_glass", told));
+      setText("readout", word(leftOut(at), told));
     } else {
       setText("readout", word("cell_value", { ...told, value: signed(value), words: cellWords(view.map, value) }));
     }
+  }
+
+  // Why a place has no value. Of a section the verdict tells of the same places.
+  function leftOut(at) {
+    if (!reading.section) return "cell_bare";
+    return where.values[at] > 1 ? "cell_foreign" : "cell_glass";
   }
 
   function pointAway() {

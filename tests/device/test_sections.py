@@ -178,11 +178,18 @@ class Network:
         return {"features": np.zeros((2, 2, 3), np.int8)}
 
 
+class Head:
+    weights = np.zeros((3, 2))
+
+    def pool(self, features: NDArray[np.int8], _: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return features.mean((0, 1), dtype=np.float32)
+
+
 def judged(reasons: list[str | None]) -> tuple[Verdict, Any]:
     """A strip of tissue with a window for each of the reasons."""
     pixels = np.full((64, 32 * len(reasons), 3), 120, np.uint8)
     image = Image(pixels, pixels.shape[1], 64, "PNG", ())
-    return read_section(image, 64 * 64, Network(), Gate(reasons), 3)  # type: ignore[arg-type]
+    return read_section(image, 64 * 64, Network(), Gate(reasons), Head())  # type: ignore[arg-type]
 
 
 def test_a_section_is_refused_when_more_than_half_of_its_tissue_is_foreign_for_the_reason_of_most() -> None:
@@ -210,7 +217,7 @@ def test_a_refused_window_that_is_mostly_glass_is_the_edge_of_the_tissue() -> No
     pixels[20:] = 250  # a third of each window is tissue
     image = Image(pixels, 320, 64, "PNG", ())
     reasons: list[str | None] = ["unknown_content"] * 9 + [None]
-    verdict, section = read_section(image, 64 * 64, Network(), Gate(reasons), 3)  # type: ignore[arg-type]
+    verdict, section = read_section(image, 64 * 64, Network(), Gate(reasons), Head())  # type: ignore[arg-type]
     assert verdict.accepted
     assert [section.count(state) for state in (GLASS, FOREIGN, READ)] == [9, 0, 1]
 

@@ -116,7 +116,7 @@ def test_each_shown_unit_has_its_own_map_and_all_parts_make_the_score(reader: Re
         assert np.mean(unit["values"]) == pytest.approx(unit["contribution"], abs=1e-9)
     total = sum(unit["contribution"] for unit in units) + rest["contribution"] + rest["bias"]
     assert total == pytest.approx(reading.maps.logits[reading.best], abs=1e-9)
-    every = reader.head.unit_maps(reading.outputs["features"], range(1280), reading.best)
+    every = reader.head.unit_maps(reading.outputs["features"], reading.maps.counted, range(1280), reading.best)
     assert np.allclose(
         every.sum(-1) + reader.head.bias[reading.best], reading.maps.values[..., reading.best], atol=1e-9
     )

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split, labels_of, load_pixels
 from training.drawn.phantoms import draw
 from training.errors import RunError
-from training.fitting.balance import epoch_order, map_loss, sample_weights
+from training.fitting.balance import balanced_loss, epoch_order, sample_weights
 from training.fitting.batches import training_batches
 from training.fitting.fit import HISTORY, LOGS, RESUME, fit, fit_regression, float_logits, load_run
 from training.networks import scale_pixels
@@ -103,14 +103,13 @@ def test_weights_balance_classes_overall_or_within_each_patient() -> None:
 
 
 def test_losses_by_hand() -> None:
-    """Two pictures of weights 1 and 3. Mean logits (0, ln 3) and (0, 0) for label 1: p = 3/4 and 1/2."""
-    first, second = [[[0, np.log(9)], [0, 0]]], [[[1, 2], [2, 1]]]
-    class_map = np.array([first, second], np.float32)
+    """Two pictures of weights 1 and 3. Logits (0, ln 3) and (0, 0) for label 1: p = 3/4 and 1/2."""
+    logits = np.array([[0, np.log(3)], [0, 0]], np.float32)
     targets = np.array([[0, 1, 1], [0, 1, 3]], np.float32)
 
     def loss(**how: object) -> float:
         return float(
-            map_loss(replace(BASE.fit, **({"balance": "none", "label_smoothing": 0.0} | how)))(targets, class_map)
+            balanced_loss(replace(BASE.fit, **({"balance": "none", "label_smoothing": 0.0} | how)))(targets, logits)
         )
 
     assert loss() == pytest.approx((-np.log(3 / 4) + 3 * np.log(2)) / 2, rel=1e-5)
@@ -144,7 +143,7 @@ def test_a_linear_probe_of_two_classes_is_the_regression_itself(drawn: tuple[Pat
     )
     run = fit(shallow, data, tmp_path, split, epochs=0, verbose=0)
     seen = split.parts[TRAINING]
-    said = float_logits(run.model, load_pixels(data, seen, shallow.data.area_px)).argmax(1)
+    said = float_logits(run, load_pixels(data, seen, shallow.data.area_px)).argmax(1)
     assert np.mean(said == labels_of(seen)) > 0.8  # which of them augmentation showed how is chance
 
 
@@ -165,5 +164,5 @@ def test_a_head_that_is_fitted_again_is_a_regression_on_whole_pictures(
     outputs = [run.model(scale_pixels(picture[None]), training=False) for picture in pictures]
     rows = np.stack([output["features"].numpy().mean((0, 1, 2)) for output in outputs])
     regression = fit_regression(rows, labels_of(trained), np.ones(len(rows)))
-    logits = float_logits(run.model, pictures)
+    logits = float_logits(run, pictures)
     assert np.allclose(logits[:, 1] - logits[:, 0], regression.decision_function(rows), atol=1e-3)

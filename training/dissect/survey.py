@@ -180,7 +180,7 @@ def survey(reader: Reader, subjects: Subjects, quantile: float) -> Survey:
         features = reading.outputs["features"]
         counts.add(features, seen)
         read.append(index)
-        means.append(features.mean((0, 1), dtype=np.float64).astype(np.float32) - zero)
+        means.append(features[reading.maps.counted].mean(0, dtype=np.float64).astype(np.float32) - zero)
         peaks.append(features.max((0, 1)))
         best.append(reading.best)
     labels = subjects.labels[read]

@@ -101,7 +101,7 @@ def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
     logits = np.full((len(samples), len(run.recipe.labels)), np.nan)
     pixels = {number: found for number, sample in enumerate(samples) if (found := _pixels(run, sample)) is not None}
     if pixels:
-        logits[list(pixels)] = float_logits(run.model, list(pixels.values()))
+        logits[list(pixels)] = float_logits(run, list(pixels.values()))
     return logits
 
 

@@ -100,7 +100,7 @@ def _float_logits(recipe: Recipe, data: Path, folder: Path, split: Split) -> NDA
         raise SplitError(
             f"{folder} was fitted with another split ({run.split.sha256[:12]}) than the bundle's: wrong run?"
         )
-    return float_logits(run.model, load_pixels(data, split.parts[TEST], recipe.data.area_px))
+    return float_logits(run, load_pixels(data, split.parts[TEST], recipe.data.area_px))
 
 
 def print_summary(document: dict[str, object], console: Console | None = None) -> None:

@@ -95,9 +95,7 @@ def read_tiles(reader: Reader, tiles: Tiles, png: bytes, steps: Sequence[float])
     area_px = reader.bundle.manifest["preprocessing"]["area_px"]
     for count in steps:
         start = perf_counter()
-        verdict, section = read_section(
-            reading.image, area_px, reader.network, reader.gate, len(reader.head.weights), count
-        )
+        verdict, section = read_section(reading.image, area_px, reader.network, reader.gate, reader.head, count)
         maps = reader.head.section_maps(section.features)
         seconds = perf_counter() - start + reading.timings_ms["decode"] / 1e3
         outcome = verdict.reason or ("caution" if section.caution or verdict.caution else "accepted")

@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.networks import output_strides, scale_pixels
+from device.tissue import EVERYWHERE
+from training.networks import output_strides, place_mean, scale_pixels
 from training.networks.head import CLASS_MAP
 
 LAST = "features"
@@ -24,9 +25,10 @@ Floats = NDArray[np.float64]
 
 
 class FloatNetwork:
-    """A run's network. `earlier` is the deepest output before the last that its logits come through, None where none is."""
+    """A run's network; `counts` says which places make its logits. `earlier` is the deepest output before the last that
+    they come through, None where none is."""
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, counts: str = EVERYWHERE) -> None:
         self.model = model
         self.strides = output_strides(model)
         self.channels = int(model.output[LAST].shape[-1])
@@ -34,14 +36,14 @@ class FloatNetwork:
         layers = (LAST,) if self.earlier is None else (LAST, self.earlier)
 
         def logits(x: tf.Tensor) -> tf.Tensor:
-            found = tf.reduce_mean(model(x, training=False)[CLASS_MAP], (1, 2))
+            found = place_mean(model(x, training=False)[CLASS_MAP], x, counts)
             return found - tf.reduce_mean(found, 1, keepdims=True)
 
         def gradients(x: tf.Tensor, label: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 outputs = model(x, training=False)
-                found = tf.reduce_mean(outputs[CLASS_MAP], (0, 1, 2))
+                found = place_mean(outputs[CLASS_MAP], x, counts)[0]
                 score = found[label] - tf.reduce_mean(found)
             ends = {name: outputs[name] for name in layers}
             slopes = tape.gradient(score, ends)

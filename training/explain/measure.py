@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -135,7 +134,7 @@ def _faithfulness(
     def judged(method: str) -> Row:
         found = explainer.explain(method)
         if method == OURS:
-            gap = abs(math.fsum(found.values.ravel()) / found.values.size - float(logits[label]))
+            gap = abs(found.total - float(logits[label]))
             shown = np.clip(found.values / subject.limit, 0, 1)
         else:
             gap = abs(found.total - float(subject.floats.logits([pixels])[0, label]))
@@ -170,17 +169,18 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> t
     [2, cells]."""
     maps, real = subject.maps(pixels), subject.floats.class_map(pixels)
     label, classes = int(maps.logits.argmax()), maps.values.shape[-1]
-    over_places = [math.fsum(maps.values[..., k].ravel()) / maps.values[..., k].size for k in range(classes)]
+    counted = maps.counted
+    said, meant = maps.values[counted], real[counted]
     row = {
         "fold": subject.name,
         "file": sample.file,
         "group": sample.group,
-        "spearman": rank_correlation(maps.values[..., label], real[..., label]),
-        "spearman_all": float(np.mean([rank_correlation(maps.values[..., k], real[..., k]) for k in range(classes)])),
-        "distance": float(np.abs(maps.values - real).mean()),
-        "gap": float(np.abs(np.array(over_places) - maps.logits).max()),
+        "spearman": rank_correlation(said[:, label], meant[:, label]),
+        "spearman_all": float(np.mean([rank_correlation(said[:, k], meant[:, k]) for k in range(classes)])),
+        "distance": float(np.abs(said - meant).mean()),
+        "gap": float(np.abs(said.mean(0) - maps.logits).max()),
     }
-    return row, np.stack([found[..., label].ravel() for found in (maps.values, real)])
+    return row, np.stack([said[:, label], meant[:, label]])
 
 
 def _places(subject: Subject, targets: Iterable[Target], kept: Kept, count: int) -> list[Row]:

@@ -53,7 +53,7 @@ def class_map(subject: Subject, pixels: NDArray[np.uint8], label: int) -> Explan
     """The box's own; never stretched."""
     started = time.process_time()
     values = subject.maps(pixels).values[..., label]
-    return Explanation(OURS, values, float(values.mean()), _ms(started))
+    return Explanation(OURS, np.nan_to_num(values), float(np.nanmean(values)), _ms(started))
 
 
 def gradient_cams(network: FloatNetwork, pixels: NDArray[np.uint8], label: int) -> list[Explanation]:

@@ -32,6 +32,7 @@ from training.explain.targets import circles
 
 SCALES = (0.25, 0.5, 1, 2, 3, 5)  # of a tile, over which the map is averaged
 BLOCK = 6  # tiles on a side that are read at once, beside one more all around
+LEAST_SHARE = 1e-3  # of places that count, where a mean over them is made
 POSITIVE = 1
 
 
@@ -64,7 +65,8 @@ def _judge(values: Floats, inside: NDArray[np.bool_]) -> Placed:
 
 
 def section_map(subject: Subject, section: Section, samples: list[Sample]) -> Floats:
-    """The evidence map [rows · c, columns · c] of a section of rows × columns tiles, c cells on a tile's side."""
+    """The evidence map [rows · c, columns · c] of a section of rows × columns tiles, c cells on a tile's side; NaN where a
+    cell doesn't count."""
     side = round(TILE_PX * TILE_UM_PER_PX / subject.run.recipe.data.um_per_px)
     rows, columns = section.grid.shape
     small = section_pixels(subject.run.data, section, samples)
@@ -100,8 +102,10 @@ def _find(values: Floats, section: Section, across: int) -> SectionFound:
     """`across`: how many tiles the recipe reads side by side, the labelled one in the middle."""
     rows, columns = section.grid.shape
     c = len(values) // rows
-    tiles = values.reshape(rows, c, columns, c).mean((1, 3))
-    amid = ndimage.uniform_filter(tiles, across, mode="nearest")
+    counted, values = ~np.isnan(values), np.nan_to_num(values)
+    shares, sums = (grid.reshape(rows, c, columns, c).mean((1, 3)) for grid in (counted, values))
+    near, amid = (ndimage.uniform_filter(grid, across, mode="nearest") for grid in (shares, sums))
+    tiles, amid = sums / np.maximum(shares, LEAST_SHARE), amid / np.maximum(near, LEAST_SHARE)
     there = section.grid != MISSING
     truth = section.labels[there] == POSITIVE
     by_cell = np.repeat(np.repeat(there, c, 0), c, 1)
@@ -136,7 +140,7 @@ def find_films(subject: Subject) -> Iterator[tuple[Sample, Placed]]:
             grey = picture.convert("L")
         breast = breast_area(np.asarray(grey.resize((SMALL_PX, SMALL_PX))))
         pixels = np.asarray(grey.resize((side, side), PIL.Image.Resampling.LANCZOS).convert("RGB"))
-        values = subject.maps(pixels).values[..., POSITIVE]
+        values = subject.evidence(pixels, POSITIVE)
         inside = shares(mask, values.shape) >= MOST
         asked = (shares(breast, values.shape) >= MOST) | inside
         if inside.any():

@@ -22,10 +22,10 @@ from training.explain.measure import PHANTOM_SEEDS
 from training.explain.places import place
 from training.explain.scores import curves, gini, rank_correlation
 from training.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
-from training.explain.subject import Subject, fold_names, open_fold, spread
+from training.explain.subject import Subject, box_head, fold_names, open_fold, spread
 from training.explain.targets import TARGETS, phantoms
 from training.packing.pack import representative
-from training.quantization.convert import convert, integer_head
+from training.quantization.convert import convert
 from training.recipe import Recipe
 
 CURVED = 4  # pictures a fold for curves and sight
@@ -57,7 +57,7 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
     float_ms, integer_ms, integer = dict[int, float](), dict[int, float](), dict[str, Any]()
     for number, name in enumerate(names):
         subject = open_fold(recipe, data, crossval / name)
-        networks = {COARSE: subject.floats, FINE: FloatNetwork(at_stride_16(subject.run.model))}
+        networks = {COARSE: subject.floats, FINE: FloatNetwork(at_stride_16(subject.run.model), recipe.network.counts)}
         pictures = load_pixels(data, subject.unseen, recipe.data.area_px)
         for stride, network in networks.items():
             for sample, pixels in zip(subject.unseen, pictures, strict=True):
@@ -114,15 +114,14 @@ def _integers(
         file = Path(folder) / NETWORK
         file.write_bytes(convert(fine.model, shown))
         network = Network(file)
-        head = integer_head(fine.model, network.outputs["features"].scale)
-        zero_point, step = network.outputs["features"].zero_point, 2.0**head.scale_log2
+        head = box_head(fine.model, network, recipe.network.counts)
         correlations, right = [], []
         for pixels, label in zip(pictures, truth, strict=True):
-            steps = network.run(pixels)["features"].astype(np.float64) - zero_point
-            values = (steps @ head.weights + head.bias) * step
-            said = int(values.mean((0, 1)).argmax())
+            maps = head.maps(network.run(pixels)["features"], pixels)
+            said = int(maps.logits.argmax())
             right.append(said == label)
-            correlations.append(rank_correlation(values[..., said], fine.class_map(pixels)[..., said]))
+            real = fine.class_map(pixels)[maps.counted]
+            correlations.append(rank_correlation(maps.values[maps.counted][:, said], real[:, said]))
         times = {
             COARSE: time_ms(lambda: subject.network.run(pictures[0])),
             FINE: time_ms(lambda: network.run(pictures[0])),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +43,11 @@ class Subject:
 
     def maps(self, pixels: NDArray[np.uint8]) -> Maps:
         """The box's maps of a picture uint8 [h, w, 3]."""
-        return self.head.maps(self.network.run(pixels)["features"])
+        return self.head.maps(self.network.run(pixels)["features"], pixels)
+
+    def evidence(self, pixels: NDArray[np.uint8], label: int) -> NDArray[np.float64]:
+        """The map of a class [rows, columns]; where a place doesn't count there is none."""
+        return np.nan_to_num(self.maps(pixels).values[..., label])
 
     @property
     def unseen(self) -> list[Sample]:
@@ -61,15 +66,15 @@ def fold_names(crossval: Path) -> list[str]:
     return found
 
 
-def box_head(run: Run, network: Network) -> Head:
-    """The box's head of a run that isn't packed."""
-    weights = integer_head(run.model, network.outputs["features"].scale)
+def box_head(model: keras.Model, network: Network, counts: str) -> Head:
+    """The box's head of a network that isn't packed."""
+    weights = integer_head(model, network.outputs["features"].scale)
     members = {"weights": npy(weights.weights), "bias": npy(weights.bias)}
     manifest = {
         "network": {"outputs": {"features": {"zero_point": network.outputs["features"].zero_point}}},
-        "head": {"weights": "weights", "bias": "bias", "scale_log2": weights.scale_log2},
+        "head": {"weights": "weights", "bias": "bias", "scale_log2": weights.scale_log2, "counts": counts},
     }
-    return Head(Bundle("draft", "", "", manifest, members, run.folder / NETWORK))
+    return Head(Bundle("draft", "", "", manifest, members, Path(NETWORK)))
 
 
 def open_fold(recipe: Recipe, data: Path, folder: Path) -> Subject:
@@ -81,13 +86,14 @@ def open_fold(recipe: Recipe, data: Path, folder: Path) -> Subject:
         )
     run = load_run(recipe, data, folder)
     network = Network(folder / NETWORK)
-    head = box_head(run, network)
+    counts = recipe.network.counts
+    head = box_head(run.model, network, counts)
     fitted = run.split.parts[TRAINING]
     shown = load_pixels(data, fitted[:: max(1, len(fitted) // LIMIT_PICTURES)][:LIMIT_PICTURES], recipe.data.area_px)
-    evidence = np.concatenate([np.abs(head.maps(network.run(p)["features"]).values).ravel() for p in shown])
-    limit = float(np.quantile(evidence, LIMIT_QUANTILE))
+    evidence = np.concatenate([np.abs(head.maps(network.run(p)["features"], p).values).ravel() for p in shown])
+    limit = float(np.nanquantile(evidence, LIMIT_QUANTILE))
     weights = hashlib.sha256((folder / WEIGHTS).read_bytes() + (folder / NETWORK).read_bytes()).hexdigest()
-    return Subject(folder.name, run, network, head, FloatNetwork(run.model), limit, weights)
+    return Subject(folder.name, run, network, head, FloatNetwork(run.model, counts), limit, weights)
 
 
 def spread(samples: Sequence[Sample], count: int) -> list[Sample]:

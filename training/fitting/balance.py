@@ -43,13 +43,11 @@ def epoch_order(labels: NDArray[np.int64], balance: str, rng: np.random.Generato
     return rng.permutation(np.concatenate(drawn))
 
 
-def map_loss(fit: Fit) -> Any:
-    """Loss of a class map [n, h, w, K] against the targets [n, K + 1] of `training.fitting.batches`: cross-entropy of the
-    map's mean, by weight."""
+def balanced_loss(fit: Fit) -> Any:
+    """Loss of logits [n, K] against the targets [n, K + 1] of `training.fitting.batches`: cross-entropy by weight."""
 
-    def loss(targets: tf.Tensor, class_map: tf.Tensor) -> tf.Tensor:
+    def loss(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         labels, weights = targets[..., :-1], targets[..., -1]
-        logits = tf.reduce_mean(class_map, (1, 2))
         if fit.logit_norm:
             logits /= fit.logit_norm * (tf.norm(logits, axis=-1, keepdims=True) + 1e-7)  # Wei et al. (2022)
         smooth = labels * (1 - fit.label_smoothing) + fit.label_smoothing / tf.cast(tf.shape(labels)[-1], tf.float32)
@@ -62,9 +60,9 @@ def map_loss(fit: Fit) -> Any:
     return loss
 
 
-class MapAccuracy(keras.metrics.Mean):  # type: ignore[misc]  # Keras has no types
+class LogitAccuracy(keras.metrics.Mean):  # type: ignore[misc]  # Keras has no types
     """Share of pictures whose largest logit is the label's."""
 
-    def update_state(self, targets: Any, class_map: Any, sample_weight: Any = None) -> None:  # noqa: ARG002 — Keras' own
-        right = tf.argmax(tf.reduce_mean(class_map, (1, 2)), -1) == tf.argmax(targets[..., :-1], -1)
+    def update_state(self, targets: Any, logits: Any, sample_weight: Any = None) -> None:  # noqa: ARG002 — Keras' own
+        right = tf.argmax(logits, -1) == tf.argmax(targets[..., :-1], -1)
         super().update_state(tf.cast(right, tf.float32))

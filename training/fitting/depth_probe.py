@@ -36,13 +36,13 @@ class Probe:
 
 
 def pooled_units(recipe: Recipe, data: Path, samples: Sequence[Sample]) -> dict[str, NDArray[np.float32]]:
-    """For each block of ImageNet's Lite0, its units' means over each picture [n, channels]."""
+    """For each block of ImageNet's Lite0, its units' means over the places of each picture that count [n, channels]."""
     model = networks.build("lite0", 2)
     networks.load_weights(model, "lite0", "imagenet")
-    layers = [layer for layer in model.layers if layer.name.endswith(UNITS)]
+    layers, counts = [layer for layer in model.layers if layer.name.endswith(UNITS)], recipe.network.counts
     inner = keras.Model(model.input, [layer.output for layer in layers])
     means = tf.function(
-        lambda x: [tf.reduce_mean(units, (1, 2)) for units in inner(x, training=False)], reduce_retracing=True
+        lambda x: [networks.place_mean(units, x, counts) for units in inner(x, training=False)], reduce_retracing=True
     )
     rows = [
         [unit.numpy()[0] for unit in means(networks.scale_pixels(picture[None]))]

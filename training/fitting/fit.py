@@ -32,9 +32,10 @@ from sklearn.preprocessing import StandardScaler
 from training import networks
 from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
 from training.errors import RunError
-from training.fitting.balance import MapAccuracy, epoch_order, map_loss, sample_weights
+from training.fitting.balance import LogitAccuracy, balanced_loss, epoch_order, sample_weights
 from training.fitting.batches import steps_per_epoch, training_batches
 from training.fitting.progress import FitProgress
+from training.networks.head import CLASS_MAP
 from training.recipe import Recipe
 from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS
 
@@ -80,9 +81,9 @@ def fit_regression(rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[An
     return regression.fit(rows, labels, logisticregression__sample_weight=weights)
 
 
-def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int) -> None:
+def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int, counts: str) -> None:
     """Set the class-map head to a logistic regression on the frozen features of augmented pictures."""
-    pooled = _pooled(model)
+    pooled = _forward(model, "features", counts)
     features: list[NDArray[np.float32]] = []
     told: list[NDArray[np.float32]] = []
     while sum(map(len, told)) < rows:
@@ -97,7 +98,7 @@ def _refit_head(
     model: keras.Model, recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]
 ) -> None:
     """Set the class-map head to a logistic regression on trained features of whole pictures, balanced as epochs are."""
-    pooled, balance = _pooled(model), recipe.fit.balance
+    pooled, balance = _forward(model, "features", recipe.network.counts), recipe.fit.balance
     rows = np.concatenate([pooled(networks.scale_pixels(picture[None])).numpy() for picture in pixels])
     labels = labels_of(samples)
     weights = sample_weights(labels, np.array([sample.group for sample in samples]), balance)
@@ -105,9 +106,11 @@ def _refit_head(
     _set_head(model, fit_regression(rows[met], labels[met], weights[met]))
 
 
-def _pooled(model: keras.Model) -> Any:
-    """The units' means over a batch of pictures, [n, units]."""
-    return tf.function(lambda x: tf.reduce_mean(model(x, training=False)["features"], (1, 2)), reduce_retracing=True)
+def _forward(model: keras.Model, output: str, counts: str) -> Any:
+    """A function of a batch of scaled pictures: an output's means over the places that count, [n, channels]."""
+    return tf.function(
+        lambda x: networks.place_mean(model(x, training=False)[output], x, counts), reduce_retracing=True
+    )
 
 
 def _set_head(model: keras.Model, regression: Pipeline) -> None:
@@ -118,7 +121,7 @@ def _set_head(model: keras.Model, regression: Pipeline) -> None:
         coefficients, intercept = np.array([-1, 1])[:, None] * coefficients / 2, np.array([-1, 1]) * intercept / 2
     weights = (coefficients / scaler.scale_).T
     bias = intercept - scaler.mean_ @ weights
-    model.get_layer("class_map").set_weights([weights[None, None], bias])
+    model.get_layer(CLASS_MAP).set_weights([weights[None, None], bias])
 
 
 def _validation(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]) -> tf.data.Dataset:
@@ -187,7 +190,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     trained, watched = split.parts[TRAINING], split.parts[CALIBRATION]
     if recipe.fit.patience and not watched:
         raise RunError("fit.patience needs a calibration part to watch: set it to 0 or leave a calibration part")
-    count = recipe.fit.epochs if epochs is None else epochs
+    count, counts = recipe.fit.epochs if epochs is None else epochs, recipe.network.counts
     _begin(recipe, folder, split, count)
     print(f"{recipe.id}: {split.counts()} pictures, split {split.sha256[:12]}")
     pixels = load_pixels(data, trained, recipe.data.area_px)
@@ -198,15 +201,15 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     networks.load_weights(model, recipe.network.name, recipe.network.weights)
     if recipe.network.weights != "none":
         print("linear probe on frozen features")
-        _probe(model, iter(batches), min(PROBE_ROWS, PROBE_PASSES * len(trained)))
+        _probe(model, iter(batches), min(PROBE_ROWS, PROBE_PASSES * len(trained)), counts)
 
-    whole = keras.Model(model.input, model.output["class_map"])
+    whole = keras.Model(model.input, networks.PlaceMean(counts)([model.output[CLASS_MAP], model.input]))
     whole.compile(
         keras.optimizers.AdamW(
             _schedule(recipe, max(1, count * steps)), weight_decay=recipe.fit.weight_decay, global_clipnorm=1.0
         ),
-        map_loss(recipe.fit),
-        metrics=[MapAccuracy(name="accuracy")],
+        balanced_loss(recipe.fit),
+        metrics=[LogitAccuracy(name="accuracy")],
     )
     callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.BackupAndRestore(str(folder / RESUME / "state"), delete_checkpoint=False),
@@ -267,9 +270,7 @@ def load_run(recipe: Recipe, data: Path, folder: Path) -> Run:
     return Run(folder, recipe, data, model, Split.load(folder / SPLIT), json.loads((folder / FACTS).read_text()))
 
 
-def float_logits(model: keras.Model, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Logits [n, classes] of the float network, one picture at a time."""
-    forward = tf.function(
-        lambda x: tf.reduce_mean(model(x, training=False)["class_map"], (1, 2)), reduce_retracing=True
-    )
+def float_logits(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """Logits [n, classes] of a run's float network, one picture at a time."""
+    forward = _forward(run.model, CLASS_MAP, run.recipe.network.counts)
     return np.concatenate([forward(networks.scale_pixels(picture[None])).numpy() for picture in pictures]).astype(float)

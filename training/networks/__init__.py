@@ -8,7 +8,8 @@ A picture whose sides are multiples of 32 goes in as float pixels scaled to (x �
 - `early`: [h/8, w/8, C], from which the gate tells how a picture is made;
 - `middle`: [h/16, w/16, C], from which it tells whether the model knows what is shown;
 - `features`: [h/32, w/32, C], the units;
-- `class_map`: [h/32, w/32, K]: a 1×1 convolution of the features, whose mean over places is the logit.
+- `class_map`: [h/32, w/32, K]: a 1×1 convolution of the features, whose mean over the places that count is the logit
+  (`place_mean`).
 
 Strides are those of most networks; `output_strides` tells a network's own. docs/networks.md compares them.
 """
@@ -26,9 +27,20 @@ from training.networks import weights
 from training.networks.applications import APPLICATIONS, application
 from training.networks.lite0 import BLOCKS, freeze, lite0, lite0_shallow
 from training.networks.pixels import PIXEL_MEAN, PIXEL_SCALE, scale_pixels
+from training.networks.places import PlaceMean, place_mean
 from training.networks.small import alexnet, conv3, conv5
 
-__all__ = ["NETWORKS", "PIXEL_MEAN", "PIXEL_SCALE", "build", "load_weights", "output_strides", "scale_pixels"]
+__all__ = [
+    "NETWORKS",
+    "PIXEL_MEAN",
+    "PIXEL_SCALE",
+    "PlaceMean",
+    "build",
+    "load_weights",
+    "output_strides",
+    "place_mean",
+    "scale_pixels",
+]
 
 STRIDE_PROBE_PX = 256
 

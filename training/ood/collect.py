@@ -28,6 +28,7 @@ from device.reading import Reader, Reading
 from training.data import LIMITS, TEST, TRAINING, Sample, Split, load_pixels, picture_bytes
 from training.data.pictures import counted
 from training.errors import RunError
+from training.networks.head import CLASS_MAP
 from training.ood.corruptions import Corruption, corrupt
 from training.ood.sets import ForeignSet, bmp, spread
 from training.ood.sides import VALIDATION
@@ -289,7 +290,7 @@ def _read(fold: Fold, name: str, items: Iterable[Item]) -> Collected:
         except ImageError:
             continue
         size = reading.image.pixels.shape[:2]
-        found = describe(real_outputs(fold.reader, reading), reading.maps.values, (size[0], size[1]))
+        found = describe(real_outputs(fold.reader, reading), np.nan_to_num(reading.maps.values), (size[0], size[1]))
         grid = [max(1, side // CELL_PX) for side in size]
         started = perf_counter()
         similarity = fold.similarity(reading.image.pixels)
@@ -320,7 +321,8 @@ def _read_float(
     beside, empty where all are read."""
     from training.ood.perturbation import float_forward, odin
 
-    forward, perturbed = float_forward(fold.run.model), odin(fold.run.model)
+    model, counts = fold.run.model, fold.run.recipe.network.counts
+    forward, perturbed = float_forward(model, counts), odin(model, counts)
     rows: list[dict[str, Any]] = []
     scores: list[float] = []
     for item in counted(list(items)[: 2 * count if count else None], f"fold {fold.name}, {name}, float"):
@@ -330,15 +332,15 @@ def _read_float(
             pixels = fold.reader.read(item.data()).image.pixels
         except ImageError:
             continue
-        outputs, class_map = forward(pixels)
-        found = describe(outputs, class_map, (pixels.shape[0], pixels.shape[1]))
+        outputs, logits = forward(pixels)
+        found = describe(outputs, outputs[CLASS_MAP], (pixels.shape[0], pixels.shape[1]))
         nothing = {field: np.float32(np.nan) for field in ("gate", "network_ms", "gate_ms", "ssim_ms")}
         rows.append(
             {
                 **found,
                 **nothing,
                 "ssim": np.zeros(len(found["cell_map"]), np.float32),
-                "logits": class_map.mean((0, 1)),
+                "logits": logits,
                 "refused": np.bool_(False),
                 "label": np.int64(item.label),
                 "unit": np.str_(item.unit),

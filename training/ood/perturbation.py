@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.networks import scale_pixels
+from training.networks import place_mean, scale_pixels
+from training.networks.head import CLASS_MAP
 
 TEMPERATURE = 1000.0
 STEP = 0.005
@@ -24,22 +25,27 @@ STEP = 0.005
 Forward = Callable[[NDArray[np.uint8]], tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]]
 
 
-def float_forward(model: keras.Model) -> Forward:
-    """uint8 pixels [h, w, 3] → the float outputs [rows, columns, channels] by name, the class map among them, as a pair."""
-    forward = _compiled(lambda image: model(image, training=False))
+def float_forward(model: keras.Model, counts: str) -> Forward:
+    """uint8 pixels [h, w, 3] → float outputs [rows, columns, channels] by name, the class map among them, and logits."""
+
+    def outputs(image: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        found = model(image, training=False)
+        return found, place_mean(found[CLASS_MAP], image, counts)
+
+    forward = _compiled(outputs)
 
     def run(pixels: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-        found = {name: np.asarray(value[0]) for name, value in forward(scale_pixels(pixels[None])).items()}
-        return found, found.pop("class_map")
+        found, logits = forward(scale_pixels(pixels[None]))
+        return {name: np.asarray(value[0]) for name, value in found.items()}, np.asarray(logits[0])
 
     return run
 
 
-def odin(model: keras.Model) -> Callable[[NDArray[np.uint8]], float]:
+def odin(model: keras.Model, counts: str) -> Callable[[NDArray[np.uint8]], float]:
     """uint8 pixels [h, w, 3] → a score that grows with strangeness."""
 
     def surest(image: tf.Tensor) -> tf.Tensor:
-        logits = tf.reduce_mean(model(image, training=False)["class_map"], (1, 2))
+        logits = place_mean(model(image, training=False)[CLASS_MAP], image, counts)
         return tf.reduce_max(tf.nn.log_softmax(logits / TEMPERATURE), 1)
 
     def moved(image: tf.Tensor) -> tf.Tensor:

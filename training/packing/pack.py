@@ -61,6 +61,7 @@ class _Draft:
     members: dict[str, bytes]
     network: Path
     head: IntegerHead
+    counts: str  # which places make a logit
     shown: Sequence[NDArray[np.uint8]]  # pictures from whose maps the colour scale is taken
 
     def bundle(self) -> Bundle:
@@ -86,7 +87,7 @@ def _quantize(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Network,
     model = run.model
     if epochs := run.recipe.quantization.rescue_epochs:
         print("fine-tune for whole numbers")
-        model = rescue(model, representative(pictures), epochs, run.recipe.fit.seed)
+        model = rescue(model, representative(pictures), epochs, run.recipe.fit.seed, run.recipe.network.counts)
     print("convert to integers")
     file = run.folder / NETWORK
     file.write_bytes(convert(model, representative(pictures)))
@@ -114,13 +115,14 @@ def _add_head(draft: _Draft, network: Network, offsets: NDArray[np.float64] | fl
         "weights": "head/weights.npy",
         "bias": "head/bias.npy",
         "scale_log2": weights.scale_log2,
+        "counts": draft.counts,
     }
     head = Head(draft.bundle())
-    evidence = np.abs(np.concatenate([head.maps(network.run(p)["features"]).values.ravel() for p in draft.shown]))
+    evidence = np.abs(np.concatenate([head.maps(network.run(p)["features"], p).values.ravel() for p in draft.shown]))
     # The scale's end is seldom passed; what lies below the middle of all evidence is called little.
     draft.manifest["explanation"] = {
-        "limit": round(float(np.quantile(evidence, 0.99)), 2),
-        "blank_below": round(float(np.quantile(evidence, 0.5)), 2),
+        "limit": round(float(np.nanquantile(evidence, 0.99)), 2),
+        "blank_below": round(float(np.nanquantile(evidence, 0.5)), 2),
     }
 
 
@@ -161,15 +163,15 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
         "golden": [],
         "members": {},
     }
-    draft = _Draft(manifest, {}, run.folder / NETWORK, head, _spread(pictures, EXPLAINED))
+    draft = _Draft(manifest, {}, run.folder / NETWORK, head, recipe.network.counts, _spread(pictures, EXPLAINED))
     _add_head(draft, network)
     if within_budget:
         compared = _spread(range(len(samples)), COMPARED)
         seen = [pictures[index] for index in compared]
         truth = labels_of([samples[index] for index in compared])
         maps = Head(draft.bundle()).maps
-        logits = np.stack([maps(network.run(picture)["features"]).logits for picture in seen])
-        found = check_budget(logits, float_logits(run.model, seen), truth, recipe.quantization)
+        logits = np.stack([maps(network.run(picture)["features"], picture).logits for picture in seen])
+        found = check_budget(logits, float_logits(run, seen), truth, recipe.quantization)
         print(f"integer against float network on {found.n} pictures: {found.agreement:.2%} agree")
     print("fit the gate on the integer network")
     _add_gate(draft, run, samples, images, network)
@@ -201,7 +203,7 @@ def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
     ece = expected_calibration_error(calibration.probabilities(logits), truth)
     _calibrate(draft, run, calibration, len(table), round(ece, 4))
     print("read the test part as the box does")
-    floats = float_logits(run.model, load_pixels(run.data, tested, recipe.data.area_px)) + calibration.offsets
+    floats = float_logits(run, load_pixels(run.data, tested, recipe.data.area_px)) + calibration.offsets
     table = read_table(draft.reader(), run.data, tested, labels, float_logits=floats)
     return {"scheme": scheme_words(recipe, unit_of(recipe, table), crossval=False), **summary(table, labels)}
 

@@ -24,7 +24,8 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
-from training.networks import scale_pixels
+from device.tissue import EVERYWHERE
+from training.networks import place_mean, scale_pixels
 from training.networks.applications import PIXELS
 from training.networks.head import CLASS_MAP
 from training.quantization.folding import (
@@ -113,7 +114,9 @@ def _batches(pictures: Sequence[NDArray[np.uint8]], random: np.random.Generator)
             yield scale_pixels(batch[:, :: random.choice((-1, 1)), :: random.choice((-1, 1))])
 
 
-def rescue(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], epochs: int, seed: int) -> keras.Model:
+def rescue(
+    model: keras.Model, pictures: Sequence[NDArray[np.uint8]], epochs: int, seed: int, counts: str = EVERYWHERE
+) -> keras.Model:
     """A network with the same outputs as `model` and no batch norm, which loses less when it is converted.
 
     `pictures` uint8 [h, w, 3] are those of the training part; each epoch passes over all of them once. The best pass
@@ -148,7 +151,7 @@ def rescue(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], epochs: in
 
     def distance(x: tf.Tensor) -> tf.Tensor:
         error = student(x, training=False)[CLASS_MAP] - model(x, training=False)[CLASS_MAP]
-        return tf.reduce_mean(tf.square(error)) + tf.reduce_mean(tf.square(tf.reduce_mean(error, (1, 2))))
+        return tf.reduce_mean(tf.square(error)) + tf.reduce_mean(tf.square(place_mean(error, x, counts)))
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(x: tf.Tensor) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.runtime import Network
+from device.tissue import counted_places
 from training.data import CALIBRATION, TRAINING, labels_of, load_pixels
 from training.errors import RunError
 from training.fitting.fit import Run, float_logits
@@ -30,7 +31,7 @@ def compare(run: Run) -> str:
     labels = labels_of(run.split.parts[CALIBRATION])
     if not held:
         raise RunError(f"{run.folder} has no calibration part: fit without --everything, into another --run")
-    truth = float_logits(run.model, held)
+    truth = float_logits(run, held)
     truth -= truth.mean(1, keepdims=True)
     step = max(1, len(seen) // REPRESENTATIVE)
     with TemporaryDirectory() as folder:
@@ -42,10 +43,11 @@ def compare(run: Run) -> str:
         for picture in held:
             outputs = network.run(picture)
             said = network.outputs["class_map"]
-            logits = (outputs["class_map"].astype(float) - said.zero_point).mean((0, 1)) * said.scale
+            counted = counted_places(run.recipe.network.counts, picture, *outputs["features"].shape[:2])
+            logits = (outputs["class_map"][counted].astype(float) - said.zero_point).mean(0) * said.scale
             inside.append(logits - logits.mean())
             start = time.perf_counter()
-            steps = outputs["features"].reshape(-1, outputs["features"].shape[-1]).astype(float)
+            steps = outputs["features"][counted].astype(float)
             steps -= network.outputs["features"].zero_point
             outside.append((steps @ head.weights + head.bias).mean(0) * 2.0**head.scale_log2)
             took.append((time.perf_counter() - start) * 1e3)

@@ -45,11 +45,11 @@ def reader(bundle: Bundle) -> Reader:
 
 
 @contextmanager
-def serving(log: Path, bundle: Path = BUNDLE) -> Iterator[str]:
+def serving(log: Path, bundle: Path = BUNDLE, keys: Path = KEYS) -> Iterator[str]:
     """Base URL of a real `loupe serve`; all that it prints goes to `log`, what it keeps to a store beside that."""
     port = free_port()
     command = [sys.executable, "-m", "device.cli", "serve", "--port", str(port), "--bundle", str(bundle)]
-    command += ["--keys", str(KEYS), "--samples", str(SAMPLES), "--store", str(log.with_name("loupe.sqlite"))]
+    command += ["--keys", str(keys), "--samples", str(SAMPLES), "--store", str(log.with_name("loupe.sqlite"))]
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as server:
         try:
             deadline = time.monotonic() + READY_TIMEOUT_S

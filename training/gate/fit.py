@@ -139,38 +139,52 @@ def fit_gate(outputs: Outputs, which: NDArray[np.int64] | None = None) -> Fitted
 
 
 def _fit(outputs: Outputs, which: NDArray[np.int64]) -> FittedGate:
-    both = outputs.both(which)
-    shown = np.isin(outputs.of_rescaled, which)
-    rescaled, rescaled_groups = outputs.rescaled[:, shown], outputs.groups[outputs.of_rescaled[shown]]
-    width = outputs.means[MADE].shape[1]
-    units: dict[str, list[Floats]] = {question: [] for question in QUESTIONS}
-    alike: list[Floats] = []
-    for rest, held in _folds(outputs.groups[which], FOLDS):
-        near = ~np.isin(rescaled_groups, np.unique(outputs.groups[which][held]))
-        if not near.any() or near.all():
-            near = np.ones(len(near), bool)
-        spaces = {q: fit_space(outputs.means[q][which[rest]]) for q in LAYERS}
-        for question, space in spaces.items():
-            units[question].append(space.scores(outputs.means[question][which[held]]))
-        units[SCALE].append(np.abs(fit_scale(rescaled[:, near], both[rest]).octaves(both[held])))
-        centres = rescaled[:, near, :width].mean(1)
-        far = rescaled[:, ~near, :width] if not near.all() else rescaled[..., :width]
-        alike += [spaces[MADE].scores(r - c + spaces[MADE].centre) for r, c in zip(far, centres, strict=True)]
-    unit = {question: float(np.quantile(np.concatenate(found), UNIT)) for question, found in units.items()}
-    cells_here = np.isin(outputs.of_cell, which)
-    rows, of_row = outputs.cells[cells_here], outputs.of_cell[cells_here]
-    cell_space = fit_space(rows[:: max(1, len(rows) // CELLS_FITTED)])
-    worst = np.zeros(len(outputs))
-    np.maximum.at(worst, of_row, cell_space.scores(rows))
+    both, shown = outputs.both(which), np.isin(outputs.of_rescaled, which)
+    rescaled, width = outputs.rescaled[:, shown], outputs.means[MADE].shape[1]
+    unit, alike = _units(outputs, which, rescaled, outputs.groups[outputs.of_rescaled[shown]])
+    cell_space, cell_limit = _fit_cells(outputs, which)
     return FittedGate(
         spaces={q: fit_space(outputs.means[q][which]).in_units_of(unit[q]) for q in LAYERS},
         scale=fit_scale(rescaled, both),
         octaves=unit[SCALE],
         centres=rescaled[..., :width].mean(1),
-        alike=float(np.quantile(np.concatenate(alike), ALIKE)) / unit[MADE],
+        alike=alike / unit[MADE],
         cells=cell_space,
-        cell_limit=float(np.quantile(worst[which], PARTLY)),
+        cell_limit=cell_limit,
     )
+
+
+def _units(
+    outputs: Outputs, which: NDArray[np.int64], rescaled: Floats, rescaled_groups: NDArray[np.str_]
+) -> tuple[dict[str, float], float]:
+    """What each question's score is divided by, and how far rescaled pictures lie from the centre of their ratio: quantiles
+    over pictures that were scored by a fit on other groups."""
+    groups, both, width = outputs.groups[which], outputs.both(which), outputs.means[MADE].shape[1]
+    scores: dict[str, list[Floats]] = {question: [] for question in QUESTIONS}
+    alike: list[Floats] = []
+    for rest, held in _folds(groups, FOLDS):
+        near = ~np.isin(rescaled_groups, np.unique(groups[held]))
+        if not near.any() or near.all():
+            near = np.ones(len(near), bool)
+        spaces = {q: fit_space(outputs.means[q][which[rest]]) for q in LAYERS}
+        for question, space in spaces.items():
+            scores[question].append(space.scores(outputs.means[question][which[held]]))
+        scores[SCALE].append(np.abs(fit_scale(rescaled[:, near], both[rest]).octaves(both[held])))
+        centres = rescaled[:, near, :width].mean(1)
+        far = rescaled[:, ~near, :width] if not near.all() else rescaled[..., :width]
+        alike += [spaces[MADE].scores(r - c + spaces[MADE].centre) for r, c in zip(far, centres, strict=True)]
+    units = {question: float(np.quantile(np.concatenate(found), UNIT)) for question, found in scores.items()}
+    return units, float(np.quantile(np.concatenate(alike), ALIKE))
+
+
+def _fit_cells(outputs: Outputs, which: NDArray[np.int64]) -> tuple[Space, float]:
+    """The cells' distance, and the limit over which nearly no proper picture has a cell."""
+    here = np.isin(outputs.of_cell, which)
+    rows = outputs.cells[here]
+    space = fit_space(rows[:: max(1, len(rows) // CELLS_FITTED)])
+    worst = np.zeros(len(outputs))
+    np.maximum.at(worst, outputs.of_cell[here], space.scores(rows))
+    return space, float(np.quantile(worst[which], PARTLY))
 
 
 def cross_scores(outputs: Outputs) -> dict[str, Floats]:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from device.bundle import Bundle
 from device.image import Image
 from device.runtime import Quantization
-from device.tissue import TISSUE_BELOW
+from device.tissue import is_tissue
 
 PICTURE, SCALE, MADE, SHOWS = "picture", "scale", "made", "shows"
 LAYERS = {MADE: "early", SHOWS: "middle"}
@@ -105,13 +105,12 @@ class PictureStatistics:
 def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     """Statistics of uint8 pixels [h, w, 3] at the scale that the model works at.
 
-    Tissue is what absorbs light in at least one channel (optical density over 0.15 against white). Sharpness is how much
-    neighbours differ, less what rounding to 8 bits alone makes of them, over how much pixels six apart do: it falls
-    steadily with blur and hardly with contrast.
+    Sharpness is how much neighbours differ, less what rounding to 8 bits alone makes of them, over how much pixels six
+    apart do: it falls steadily with blur and hardly with contrast.
     """
-    red, green, blue = np.ascontiguousarray(pixels[ROW_STEP // 2 :: ROW_STEP].transpose(2, 0, 1)).astype(np.int16)
+    rows = pixels[ROW_STEP // 2 :: ROW_STEP]
+    red, green, blue = np.ascontiguousarray(rows.transpose(2, 0, 1)).astype(np.int16)
     sums = (red + green + blue).ravel()
-    tissue = np.count_nonzero(np.minimum(np.minimum(red, green), blue) < TISSUE_BELOW) / red.size
     total = int(sums.sum(dtype=np.int64))
     exact = sums.astype(np.float64)
     squares = float(exact @ exact)
@@ -120,7 +119,7 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     far = np.abs(green[:, FAR_PX:] - green[:, :-FAR_PX]).sum(dtype=np.int64) / green[:, FAR_PX:].size
     return PictureStatistics(
         contrast=max(squares / sums.size - mean**2, 0.0) ** 0.5 / 3,
-        tissue=tissue,
+        tissue=np.count_nonzero(is_tissue(rows)) / red.size,
         luminance=mean / 3,
         sharpness=max(float(near) - ROUNDING, 0.0) / (float(far) + ROUNDING),
     )

@@ -3,15 +3,16 @@
 The head is a 1×1 convolution of the network's int8 features, done here in whole numbers:
 
     map[y, x, k] = Σ_c (feature[y, x, c] − zero_point) · weight[c, k] + bias[k]        (integers)
-    logit[k]     = mean over (y, x) of map[y, x, k] · 2**scale_log2
+    logit[k]     = mean over (y, x) that count of map[y, x, k] · 2**scale_log2
 
 The mean is over the places that count: all of a picture or, where the bundle's head says so, those with tissue
 (`device/tissue.py`). The unit of a step is a power of two and every number is far below 2**53, so float64 holds each
 value, each sum over places and each sum over units exactly, in any order and any language: the map's mean *is* the logit.
 The weights are centred over classes (softmax doesn't see it), so a positive value speaks for a class against the others.
 
-A section's cell is a whole window, whose features are pooled first: their mean over places, rounded to 1/256 of an integer
-step. So the same holds in steps that are 256 times finer: a section's logit is the mean of the cells that count, exactly.
+A section's cell is a whole window, whose features are pooled first: their mean over the places that count, rounded to 1/256
+of an integer step. So the same holds in steps that are 256 times finer: a section's logit is the mean of the cells that
+count, exactly.
 """
 
 from __future__ import annotations

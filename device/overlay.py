@@ -52,7 +52,7 @@ def _with_map(
     blank_below, limit = scale
     size, counts = picture.size, ~np.isnan(values)
     own = _enlarge(counts.astype(np.float64), size, Pillow.Resampling.NEAREST) > 0
-    # Between the middles of the cells that count: what a section leaves out doesn't pull its neighbours towards nothing.
+    # Between the middles of the cells that count: what is left out doesn't pull its neighbours towards nothing.
     how = Pillow.Resampling.NEAREST if cells else Pillow.Resampling.BILINEAR
     weight = _enlarge(counts.astype(np.float64), size, how)
     drawn = _enlarge(np.where(counts, values, 0), size, how) / np.where(own, weight, 1)

@@ -117,8 +117,9 @@ def true_size(um_per_px: float, model_um_per_px: float, area_px: int, max_megapi
                 height_um=round(height * um_per_px),
                 minimum_um=round(LEAST_PX * model_um_per_px),
             )
-        if across * down > WHOLE_UP_TO * area_px:
-            return round(across), round(down)
+        whole = round(across), round(down)
+        if whole[0] * whole[1] > WHOLE_UP_TO * area_px:
+            return whole
         return read_size(width, height, round(across * down), MULTIPLE_PX)
 
     return size

@@ -1,6 +1,6 @@
 // Draws maps over a picture. A map is what the service sends: rows, columns, limit, blank_below and values in logit units,
 // row by row; each cell covers an equal part of the picture, and a value belongs to the middle of its cell. A value is null
-// where a section has bare glass or something foreign.
+// where nothing counts: bare glass, in a section also what looks foreign.
 
 import { COLOURS, colourIndex, colourOf } from "./colours.js";
 

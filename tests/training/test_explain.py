@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from device.tissue import EVERYWHERE
 from training.drawn.phantoms import draw
 from training.errors import ExplainError
 from training.explain import scores
@@ -46,7 +47,7 @@ LABEL = 2
 def network() -> FloatNetwork:
     """A small network with random weights."""
     keras.utils.set_random_seed(1)
-    return FloatNetwork(build("conv5", 3))
+    return FloatNetwork(build("conv5", 3), EVERYWHERE)
 
 
 def test_on_the_last_layer_hirescam_is_the_class_map_without_its_bias(network: FloatNetwork) -> None:
@@ -60,7 +61,7 @@ def test_on_the_last_layer_hirescam_is_the_class_map_without_its_bias(network: F
 
 def test_units_on_no_way_to_the_logit_have_no_gradient() -> None:
     """The middle layer of lite0-shallow lies beyond its features."""
-    assert FloatNetwork(build("lite0-shallow", 2)).earlier == "early"
+    assert FloatNetwork(build("lite0-shallow", 2), EVERYWHERE).earlier == "early"
 
 
 def test_score_cam_weighs_a_channel_by_what_its_mask_gains() -> None:
@@ -73,7 +74,7 @@ def test_score_cam_weighs_a_channel_by_what_its_mask_gains() -> None:
     pixels = np.full((32, 32, 3), 127, np.uint8)
     pixels[:16, :, 0] = 255  # red above, which the class is made of
     pixels[16:, :, 1] = 255
-    values, took = score_cams(FloatNetwork(small), pixels)
+    values, took = score_cams(FloatNetwork(small, EVERYWHERE), pixels)
     assert values.shape == (4, 4, 2)
     assert values[:2, :, 0].mean() > 3 * values[2:, :, 0].mean()
     assert took > 0
@@ -150,7 +151,7 @@ def test_only_a_network_with_a_last_stride_can_lose_it() -> None:
 
 def test_randomising_the_network_changes_the_map_and_leaves_the_network(network: FloatNetwork) -> None:
     before = network.class_map(PICTURE)
-    stages = cascade(network.model, [PICTURE], [LABEL])
+    stages = cascade(network.model, EVERYWHERE, [PICTURE], [LABEL])
     names = [name for name, _ in blocks(network.model)]
     assert names == ["class_map", "dense", "conv5", "conv4", "conv3", "conv2", "conv1"]
     assert list(dict.fromkeys(stage.block for stage in stages)) == names

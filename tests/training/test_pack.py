@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
 from training.drawn.phantoms import draw
 from training.errors import QuantizationBudgetExceeded, RunError
 from training.evaluation.table import read_table, save_table
-from training.fitting.fit import Run, fit
+from training.fitting.fit import Run, fit, float_logits
 from training.packing.pack import draft_reader, pack
 from training.recipe import Recipe, load_recipe
 from training.run_files import READINGS
@@ -58,6 +59,27 @@ def test_a_run_becomes_a_bundle_that_the_box_reads_with(run: Run, tmp_path: Path
     assert reading.maps.values.shape == (12, 12, 2)
     assert np.array_equal(reading.maps.values.mean((0, 1)), reading.maps.logits)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_model_that_counts_tissue_alone_says_so_and_leaves_glass_out_as_in_training(run: Run, tmp_path: Path) -> None:
+    recipe = replace(run.recipe, network=replace(run.recipe.network, counts="tissue"))
+    counting = replace(run, recipe=recipe)
+    bundle = pack(counting, tmp_path / "drawn.loupe", KEY, SAMPLES)
+    assert bundle.manifest["head"]["counts"] == "tissue"
+    assert "mean\nwhere there is tissue is the logit" in bundle.card
+    pixels = draw("invasive", 1, 96, 96).pixels
+    pixels[:64] = 245
+    buffer = BytesIO()
+    Pillow.fromarray(pixels).save(buffer, "PNG")
+    reader = Reader(bundle, Limits())
+    maps = reader.read(buffer.getvalue()).maps
+    assert not maps.counted[:8].any()
+    assert maps.counted[8:].all()
+    assert np.ptp(maps.logits - float_logits(counting, [pixels])[0]) < 0.1
+    # What a box verifies before it serves has glass in it.
+    assert any(
+        not reader.read(bundle.members[golden["picture"]]).maps.counted.all() for golden in bundle.manifest["golden"]
+    )
 
 
 def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from device.runtime import Network
+from device.tissue import EVERYWHERE
 from training.drawn.phantoms import KINDS, draw
 from training.errors import QuantizationBudgetExceeded
 from training.networks import build, load_weights, scale_pixels
@@ -103,7 +104,7 @@ def test_fine_tuning_brings_the_integer_network_closer(tmp_path: Path, monkeypat
         weights, bias = candidate.get_layer("class_map").get_weights()
         return float(np.abs((found - said.zero_point) * said.scale @ weights[0, 0] + bias - wanted).mean())
 
-    tuned = aware.rescue(network, PICTURES, epochs=8, seed=1)
+    tuned = aware.rescue(network, PICTURES, epochs=8, seed=1, counts=EVERYWHERE)
     assert set(tuned.output) == set(network.output)
     assert distance(tuned) < distance(network)
 

@@ -90,7 +90,7 @@ def cut_patches(
     for row in counted(sorted(wanted), "cut"):
         reading = reader.read(subjects.load(int(survey.read[row])).data)
         for unit, rank in wanted[row]:
-            steps = reading.outputs["features"][..., unit]
+            steps = np.where(reading.maps.counted, reading.outputs["features"][..., unit], np.iinfo(np.int8).min)
             jpeg = cut(reading.image.pixels, steps, int(survey.thresholds[unit]))
             activation = (int(survey.peaks[row, unit]) - quantization.zero_point) * quantization.scale
             found[unit][rank] = Patch(jpeg, int(survey.labels[row]), activation)

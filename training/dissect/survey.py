@@ -28,10 +28,10 @@ SHUFFLES = 20
 
 @dataclass(frozen=True)
 class Survey:
-    """What was measured of C units on n pictures, K classes and M masks.
+    """What was measured of C units on n pictures, K classes and M masks, at the places that make the pictures' logits.
 
     `read` [n] are the pictures' indices in the subjects, `labels` [n] their classes. `means` float32 [n, C]: each
-    picture's mean activation; `peaks` int8 [n, C]: its strongest cell. `histogram` int64 [C, 256] counts all cells by
+    picture's mean activation; `peaks` int8 [n, C]: its strongest cell. `histogram` int64 [C, 256] counts cells by
     activation (step −128 first). `auroc` [C, K]: class against the others by a picture's mean, within groups where
     `within` names any. `class_means` [C, K]. `overlap` [C, M]: IoU with each mask at `thresholds` [C]; `inside` [C, M]:
     AUROC of cells inside the mask against those outside. `importance` [C]: the mean size of the unit's part of a logit,
@@ -126,13 +126,13 @@ class Counts:
         self.covered = {concept: np.zeros(self._shape) for concept in concepts}
         self.said = {concept: np.zeros(self._shape) for concept in concepts}
 
-    def add(self, features: NDArray[np.int8], seen: Seen) -> None:
-        """Count one picture's features [rows, columns, channels]."""
+    def add(self, features: NDArray[np.int8], there: NDArray[np.bool_], seen: Seen) -> None:
+        """Count one picture's features [rows, columns, channels] at the places [rows, columns] that make its logits."""
         rows, columns, channels = features.shape
-        bars = (features.reshape(-1, channels).astype(np.int64) + 128 + self._first_bars).ravel()
+        bars = (features[there].astype(np.int64) + 128 + self._first_bars).ravel()
 
         def count(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-            found = np.bincount(bars, np.repeat(weights.ravel(), channels), channels * LEVELS)
+            found = np.bincount(bars, np.repeat(weights[there], channels), channels * LEVELS)
             return np.asarray(found, np.float64).reshape(self._shape)
 
         self.all += np.bincount(bars, minlength=channels * LEVELS).reshape(self._shape)
@@ -177,11 +177,11 @@ def survey(reader: Reader, subjects: Subjects, quantile: float) -> Survey:
             reading = reader.read(seen.data)
         except ImageError:
             continue
-        features = reading.outputs["features"]
-        counts.add(features, seen)
+        features, there = reading.outputs["features"], reading.maps.counted
+        counts.add(features, there, seen)
         read.append(index)
-        means.append(features[reading.maps.counted].mean(0, dtype=np.float64).astype(np.float32) - zero)
-        peaks.append(features.max((0, 1)))
+        means.append(features[there].mean(0, dtype=np.float64).astype(np.float32) - zero)
+        peaks.append(features[there].max(0))
         best.append(reading.best)
     labels = subjects.labels[read]
     if len(np.unique(labels)) < classes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from device.tissue import TISSUE
 from training.evaluation.words import limits, markdown_table, mean_and_deviation, number, title, with_interval
 
 NOTICE = (
@@ -96,13 +97,15 @@ def write_card(manifest: Mapping[str, Any]) -> str:
     calibration = manifest["calibration"]
     names = {label["id"]: label["name"]["en"] for label in manifest["labels"]}
     libraries = ", ".join(f"{name} {number}" for name, number in provenance["libraries"].items())
+    places = "where there is tissue" if manifest["head"].get("counts") == TISSUE else "over the picture"
     return f"""# {manifest["title"]["en"]}: {manifest["id"]} {manifest["version"]}
 
 {NOTICE}
 
 ## What it is
 Reads one picture at about {manifest["preprocessing"]["um_per_px"]:g} µm/px as one of {len(names)} classes:
-{", ".join(names.values())} ({manifest["modality"]}, {manifest["task"]}). All-integer; the class map's mean is the logit.
+{", ".join(names.values())} ({manifest["modality"]}, {manifest["task"]}). All-integer; the class map's mean
+{places} is the logit.
 
 ## Data
 {data["name"]}. Source: {data["source"]}. Terms: {data["terms"]}.

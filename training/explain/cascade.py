@@ -47,12 +47,13 @@ def blocks(model: keras.Model) -> list[tuple[str, list[keras.layers.Layer]]]:
 
 
 def cascade(
-    model: keras.Model, pictures: Sequence[NDArray[np.uint8]], labels: Sequence[int], seed: int = 1
+    model: keras.Model, counts: str, pictures: Sequence[NDArray[np.uint8]], labels: Sequence[int], seed: int = 1
 ) -> list[Stage]:
-    """All stages of some pictures, each for one class. The model itself is left as it is."""
+    """All stages of some pictures, each for one class. The model itself is left as it is; `counts` says which places make
+    its logits."""
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    network = FloatNetwork(copy)
+    network = FloatNetwork(copy, counts)
     rng = np.random.default_rng(seed)
 
     def maps() -> list[dict[str, NDArray[np.float64]]]:

@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from device.tissue import EVERYWHERE
 from training.networks import output_strides, place_mean, scale_pixels
 from training.networks.head import CLASS_MAP
 
@@ -28,7 +27,7 @@ class FloatNetwork:
     """A run's network; `counts` says which places make its logits. `earlier` is the deepest output before the last that
     they come through, None where none is."""
 
-    def __init__(self, model: keras.Model, counts: str = EVERYWHERE) -> None:
+    def __init__(self, model: keras.Model, counts: str) -> None:
         self.model = model
         self.strides = output_strides(model)
         self.channels = int(model.output[LAST].shape[-1])

@@ -307,8 +307,9 @@ def _cascade(
     chosen = [positions[id(sample)] for sample in spread(samples, CASCADED)]
     shown = [pictures[position] for position in chosen]
     said = [int(subject.maps(pixels).logits.argmax()) for pixels in shown]
+    model, counts = subject.run.model, subject.run.recipe.network.counts
     stages = kept.row(
         ("cascade", subject.weights, *shown),
-        lambda: {"stages": [asdict(stage) for stage in cascade(subject.run.model, shown, said)]},
+        lambda: {"stages": [asdict(stage) for stage in cascade(model, counts, shown, said)]},
     )["stages"]
     return [{"fold": subject.name, "group": samples[chosen[stage["picture"]]].group, **stage} for stage in stages]

@@ -7,8 +7,9 @@ The box's map comes out of the reading itself. The others need the float network
 - Score-CAM (Wang et al. 2020, algorithm 1): each channel masks the picture in a forward pass of its own, and is weighted by
   the softmax over channels of what the class's logit then gains over an empty picture.
 
-On the last layer of a network that ends in a mean over places, slopes are the head's weights everywhere: so HiResCAM *is*
-the class map without its bias, and Grad-CAM what is positive of it. On an earlier layer they differ.
+On the last layer of a network that ends in a mean over places, slopes are the head's weights wherever a place counts: so
+HiResCAM *is* the class map without its bias, and Grad-CAM, whose slopes are averaged over all places, what is positive of
+it. On an earlier layer they differ.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
+from device.tissue import TISSUE, is_tissue
 from training.data import Sample
 from training.data.adapters.idc import TILE_PX
 from training.data.adapters.idc import UM_PER_PX as TILE_UM_PER_PX
@@ -80,6 +81,8 @@ def section_map(subject: Subject, section: Section, samples: list[Sample]) -> Fl
             size = (BLOCK + 2) * side
             pixels = np.asarray(PIL.Image.fromarray(block).resize((size, size), PIL.Image.Resampling.LANCZOS))
             values = subject.maps(pixels).values[..., POSITIVE]
+            if subject.run.recipe.network.counts == TISSUE and not is_tissue(pixels).any():
+                values[:] = np.nan  # read alone, a picture without tissue counts everywhere
             c = len(values) // (BLOCK + 2)
             if not whole.size:
                 whole = np.zeros((-(-rows // BLOCK) * BLOCK * c, -(-columns // BLOCK) * BLOCK * c))
@@ -98,21 +101,27 @@ def find_sections(subject: Subject) -> list[SectionFound]:
     return [_find(section_map(subject, section, samples), section, across) for section in sections(samples)]
 
 
+def _around(sums: Floats, shares_counted: Floats, size: int) -> Floats:
+    """The mean over what counts of `size` × `size` places around each."""
+    total, there = (ndimage.uniform_filter(grid, size, mode="nearest") for grid in (sums, shares_counted))
+    return np.asarray(total / np.maximum(there, LEAST_SHARE))
+
+
 def _find(values: Floats, section: Section, across: int) -> SectionFound:
     """`across`: how many tiles the recipe reads side by side, the labelled one in the middle."""
     rows, columns = section.grid.shape
     c = len(values) // rows
-    counted, values = ~np.isnan(values), np.nan_to_num(values)
-    shares, sums = (grid.reshape(rows, c, columns, c).mean((1, 3)) for grid in (counted, values))
-    near, amid = (ndimage.uniform_filter(grid, across, mode="nearest") for grid in (shares, sums))
-    tiles, amid = sums / np.maximum(shares, LEAST_SHARE), amid / np.maximum(near, LEAST_SHARE)
+    counted, values = (~np.isnan(values)).astype(np.float64), np.nan_to_num(values)
+    shares_counted, sums = (grid.reshape(rows, c, columns, c).mean((1, 3)) for grid in (counted, values))
+    tiles = sums / np.maximum(shares_counted, LEAST_SHARE)
+    amid = _around(sums, shares_counted, across)
     there = section.grid != MISSING
     truth = section.labels[there] == POSITIVE
     by_cell = np.repeat(np.repeat(there, c, 0), c, 1)
     inside = np.repeat(np.repeat(section.labels == POSITIVE, c, 0), c, 1)
 
     def averaged(scale: float) -> float:
-        smooth = ndimage.uniform_filter(values, max(1, round(scale * c)), mode="nearest")
+        smooth = _around(values, counted, max(1, round(scale * c)))
         return float(roc_auc_score(inside[by_cell], smooth[by_cell]))
 
     tile_um = TILE_PX * TILE_UM_PER_PX

@@ -31,7 +31,7 @@ LIMIT_QUANTILE = 0.99  # as bundles have it (training/packing/pack.py)
 @dataclass(frozen=True)
 class Subject:
     """One fold. `limit` is the end of the fixed scale of its maps, in logit units, taken from pictures it was fitted on;
-    `weights` the hash of both networks."""
+    `weights` the hash of both networks and of what makes their logits."""
 
     name: str
     run: Run
@@ -92,8 +92,10 @@ def open_fold(recipe: Recipe, data: Path, folder: Path) -> Subject:
     shown = load_pixels(data, fitted[:: max(1, len(fitted) // LIMIT_PICTURES)][:LIMIT_PICTURES], recipe.data.area_px)
     evidence = np.concatenate([np.abs(head.maps(network.run(p)["features"], p).values).ravel() for p in shown])
     limit = float(np.nanquantile(evidence, LIMIT_QUANTILE))
-    weights = hashlib.sha256((folder / WEIGHTS).read_bytes() + (folder / NETWORK).read_bytes()).hexdigest()
-    return Subject(folder.name, run, network, head, FloatNetwork(run.model, counts), limit, weights)
+    told = (folder / WEIGHTS).read_bytes() + (folder / NETWORK).read_bytes() + counts.encode()
+    return Subject(
+        folder.name, run, network, head, FloatNetwork(run.model, counts), limit, hashlib.sha256(told).hexdigest()
+    )
 
 
 def spread(samples: Sequence[Sample], count: int) -> list[Sample]:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from device.errors import ImageError
 from device.image import decode
 from device.reading import Reader, Reading
+from device.tissue import counted_places
 from training.data import LIMITS, TEST, TRAINING, Sample, Split, load_pixels, picture_bytes
 from training.data.pictures import counted
 from training.errors import RunError
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from training.fitting.fit import Run
     from training.ood.autoencoder import Similarity
 
-DEPTHS = ("early", "middle", "features")
+FEATURES = "features"
+DEPTHS = ("early", "middle", FEATURES)
 CELL_PX = 64
 """Side of a cell of the grid, in pixels of the picture as read; each depth is averaged over it."""
 FITTED, PROPER, CORRUPTED, TAUGHT = 1000, 150, 24, 4
@@ -51,10 +53,11 @@ BESIDE_FLOAT = 8
 
 # What decides the numbers that are kept, besides the run: with any of them changed, everything is read anew.
 CODE = (
-    "device/gate.py", "device/image.py", "device/maps.py", "training/drawn/foreign.py", "training/gate/fit.py",
-    "training/gate/magnification.py", "training/ood/autoencoder.py", "training/ood/collect.py",
-    "training/ood/corruptions.py", "training/ood/perturbation.py", "training/ood/sets.py",
-    "training/quantization/convert.py", "training/quantization/folding.py",
+    "device/gate.py", "device/image.py", "device/maps.py", "device/tissue.py", "training/drawn/foreign.py",
+    "training/gate/fit.py", "training/gate/magnification.py", "training/networks/places.py",
+    "training/ood/autoencoder.py", "training/ood/collect.py", "training/ood/corruptions.py",
+    "training/ood/perturbation.py", "training/ood/sets.py", "training/quantization/convert.py",
+    "training/quantization/folding.py",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
@@ -243,17 +246,19 @@ def cells(array: NDArray[Any], rows: int, columns: int) -> tuple[NDArray[np.floa
 
 
 def describe(
-    outputs: Mapping[str, NDArray[np.float32]], class_map: NDArray[np.floating], size: tuple[int, int]
-) -> dict[str, NDArray[np.float32]]:
-    """The rows of one picture of `size` (height, width as read): `Collected`'s names, pooled without their first axis."""
+    outputs: Mapping[str, NDArray[np.float32]], class_map: NDArray[np.floating], there: NDArray[np.bool_],
+    size: tuple[int, int],
+) -> dict[str, NDArray[np.float32]]:  # fmt: skip
+    """The rows of one picture of `size` (height, width as read): `Collected`'s names, pooled without their first axis.
+    Features are pooled over the places `there` [rows, columns], which make the logits; elsewhere the map is 0."""
     rows, columns = (max(1, side // CELL_PX) for side in size)
     found: dict[str, NDArray[np.float32]] = {}
     for depth in DEPTHS:
-        flat = outputs[depth].reshape(-1, outputs[depth].shape[-1])
+        flat = outputs[depth][there] if depth == FEATURES else outputs[depth].reshape(-1, outputs[depth].shape[-1])
         found[depth] = np.concatenate([flat.mean(0), flat.std(0)])
         mean, spread_ = cells(outputs[depth], rows, columns)
         found[f"cell_{depth}"] = np.concatenate([mean, spread_], 1) if depth == "early" else mean
-    found["cell_map"] = cells(class_map, rows, columns)[0]
+    found["cell_map"] = cells(np.where(there[..., None], class_map, 0), rows, columns)[0]
     return found
 
 
@@ -290,7 +295,9 @@ def _read(fold: Fold, name: str, items: Iterable[Item]) -> Collected:
         except ImageError:
             continue
         size = reading.image.pixels.shape[:2]
-        found = describe(real_outputs(fold.reader, reading), np.nan_to_num(reading.maps.values), (size[0], size[1]))
+        found = describe(
+            real_outputs(fold.reader, reading), reading.maps.values, reading.maps.counted, (size[0], size[1])
+        )
         grid = [max(1, side // CELL_PX) for side in size]
         started = perf_counter()
         similarity = fold.similarity(reading.image.pixels)
@@ -333,7 +340,9 @@ def _read_float(
         except ImageError:
             continue
         outputs, logits = forward(pixels)
-        found = describe(outputs, outputs[CLASS_MAP], (pixels.shape[0], pixels.shape[1]))
+        class_map = outputs.pop(CLASS_MAP)
+        there = counted_places(counts, pixels, *class_map.shape[:2])
+        found = describe(outputs, class_map, there, (pixels.shape[0], pixels.shape[1]))
         nothing = {field: np.float32(np.nan) for field in ("gate", "network_ms", "gate_ms", "ssim_ms")}
         rows.append(
             {

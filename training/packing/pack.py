@@ -27,6 +27,7 @@ from device.image import Image
 from device.maps import Head
 from device.reading import Reader
 from device.runtime import Network
+from device.tissue import EVERYWHERE
 from training import networks
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of, load_images, load_pixels
 from training.errors import RunError
@@ -115,7 +116,7 @@ def _add_head(draft: _Draft, network: Network, offsets: NDArray[np.float64] | fl
         "weights": "head/weights.npy",
         "bias": "head/bias.npy",
         "scale_log2": weights.scale_log2,
-        "counts": draft.counts,
+        **({} if draft.counts == EVERYWHERE else {"counts": draft.counts}),
     }
     head = Head(draft.bundle())
     evidence = np.abs(np.concatenate([head.maps(network.run(p)["features"], p).values.ravel() for p in draft.shown]))

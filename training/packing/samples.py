@@ -38,6 +38,7 @@ MAXIMUM_BYTES = 150_000
 JPEG_QUALITIES = (90, 85, 80, 75)
 TEXTURE_STEPS = 150
 GOLDEN_LEVELS = 16
+GLASS = 245
 
 
 @dataclass(frozen=True)
@@ -237,12 +238,15 @@ def make_samples(run: Run, out: Path, seed: int = 1, *, steps: int = TEXTURE_STE
 
 
 def golden_pictures(seed: int = 1) -> dict[str, Picture]:
-    """Pictures for a bundle's exact checks, uint8 [384, 512, 3]: drawn tissue, a drawn landscape, and extreme values.
+    """Pictures for a bundle's exact checks, uint8 [384, 512, 3]: drawn tissue, the edge of some, a drawn landscape, and
+    extreme values.
 
     All but the last keep 16 levels a colour, which halves their size as PNG. Their pixels are stored with the outputs, so
     drawing them again elsewhere needn't give the same bits.
     """
     pictures = {f"phantom-{kind}": draw(kind, seed, WIDTH, HEIGHT).pixels for kind in ("normal", "insitu", "invasive")}
+    pictures["edge"] = pictures["phantom-invasive"].copy()
+    pictures["edge"][:, WIDTH // 2 :] = GLASS
     pictures["landscape"] = foreign.landscape(seed, WIDTH, HEIGHT)
     step = 256 // GOLDEN_LEVELS
     golden = {name: np.asarray(pixels // step * step + step // 2, np.uint8) for name, pixels in pictures.items()}

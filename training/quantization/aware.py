@@ -24,7 +24,6 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
-from device.tissue import EVERYWHERE
 from training.networks import place_mean, scale_pixels
 from training.networks.applications import PIXELS
 from training.networks.head import CLASS_MAP
@@ -115,7 +114,7 @@ def _batches(pictures: Sequence[NDArray[np.uint8]], random: np.random.Generator)
 
 
 def rescue(
-    model: keras.Model, pictures: Sequence[NDArray[np.uint8]], epochs: int, seed: int, counts: str = EVERYWHERE
+    model: keras.Model, pictures: Sequence[NDArray[np.uint8]], epochs: int, seed: int, counts: str
 ) -> keras.Model:
     """A network with the same outputs as `model` and no batch norm, which loses less when it is converted.
 

@@ -147,10 +147,11 @@ def test_a_linear_probe_of_two_classes_is_the_regression_itself(drawn: tuple[Pat
     assert np.mean(said == labels_of(seen)) > 0.8  # which of them augmentation showed how is chance
 
 
+@pytest.mark.parametrize("epochs", [0, 1])
 def test_a_head_that_is_fitted_again_is_a_regression_on_whole_pictures(
-    drawn: tuple[Path, Split], tmp_path: Path
+    drawn: tuple[Path, Split], tmp_path: Path, epochs: int
 ) -> None:
-    """Whatever the steps made of head and features, log-odds are those of a regression on the features as they are then."""
+    """Whatever steps made of head and features, log-odds are those of a regression on the features as they are then."""
     data, split = drawn
     shallow = replace(
         SMALL,
@@ -158,7 +159,7 @@ def test_a_head_that_is_fitted_again_is_a_regression_on_whole_pictures(
         network=replace(SMALL.network, name="lite0-shallow", frozen_blocks=0),
         fit=replace(SMALL.fit, square_px=(64,), refit_head=True),
     )
-    run = fit(shallow, data, tmp_path, split, epochs=1, verbose=0)
+    run = fit(shallow, data, tmp_path, split, epochs=epochs, verbose=0)
     trained = split.parts[TRAINING]
     pictures = load_pixels(data, trained, shallow.data.area_px)
     outputs = [run.model(scale_pixels(picture[None]), training=False) for picture in pictures]

@@ -3,9 +3,9 @@
 The head starts as a logistic regression on the frozen features (Kumar et al. 2022): a random head's gradients would first
 distort the very features that a small data set relies on. Batch norm of the trained blocks runs in training mode, which
 keeps steps stable. Steps that are small enough for the blocks hardly move that head; with `fit.refit_head` it is fitted
-again, on whole pictures as the box reads them, once the features stand. A run's folder gets `weights.weights.h5`,
-`split.json`, `history.csv`, `run.json` and, for TensorBoard, `logs`; while it runs, `resume` holds what an interrupted fit
-goes on from.
+again, on whole pictures as the box reads them, once the features stand, which without any steps is at once. A run's folder
+gets `weights.weights.h5`, `split.json`, `history.csv`, `run.json` and, for TensorBoard, `logs`; while it runs, `resume`
+holds what an interrupted fit goes on from.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
 
     model = build(recipe)
     networks.load_weights(model, recipe.network.name, recipe.network.weights)
-    if recipe.network.weights != "none":
+    if recipe.network.weights != "none" and (count or not recipe.fit.refit_head):
         print("linear probe on frozen features")
         _probe(model, iter(batches), min(PROBE_ROWS, PROBE_PASSES * len(trained)), counts)
 
@@ -240,8 +240,8 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         )
     finally:
         progress.close()
-    if recipe.fit.refit_head and count:
-        print("fit the head again, on whole pictures")
+    if recipe.fit.refit_head:
+        print("fit the head on whole pictures")
         _refit_head(model, recipe, pixels, trained)
     facts = {
         "recipe": recipe.id,

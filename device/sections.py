@@ -118,7 +118,7 @@ def true_size(um_per_px: float, model_um_per_px: float, area_px: int, max_megapi
                 minimum_um=round(LEAST_PX * model_um_per_px),
             )
         whole = round(across), round(down)
-        if whole[0] * whole[1] > WHOLE_UP_TO * area_px:
+        if _exceeds_field(*whole, area_px):
             return whole
         return read_size(width, height, round(across * down), MULTIPLE_PX)
 
@@ -128,7 +128,11 @@ def true_size(um_per_px: float, model_um_per_px: float, area_px: int, max_megapi
 def is_section(pixels: NDArray[np.uint8], area_px: int) -> bool:
     """Whether a picture at the model's scale is too large to be read whole."""
     height, width, _ = pixels.shape
-    return bool(height * width > WHOLE_UP_TO * area_px)
+    return _exceeds_field(width, height, area_px)
+
+
+def _exceeds_field(width: int, height: int, area_px: int) -> bool:
+    return width * height > WHOLE_UP_TO * area_px
 
 
 def _side(area_px: int) -> int:

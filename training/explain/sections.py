@@ -149,7 +149,7 @@ def find_films(subject: Subject) -> Iterator[tuple[Sample, Placed]]:
             grey = picture.convert("L")
         breast = breast_area(np.asarray(grey.resize((SMALL_PX, SMALL_PX))))
         pixels = np.asarray(grey.resize((side, side), PIL.Image.Resampling.LANCZOS).convert("RGB"))
-        values = subject.evidence(pixels, POSITIVE)
+        values = np.nan_to_num(subject.maps(pixels).values[..., POSITIVE])
         inside = shares(mask, values.shape) >= MOST
         asked = (shares(breast, values.shape) >= MOST) | inside
         if inside.any():

@@ -45,10 +45,6 @@ class Subject:
         """The box's maps of a picture uint8 [h, w, 3]."""
         return self.head.maps(self.network.run(pixels)["features"], pixels)
 
-    def evidence(self, pixels: NDArray[np.uint8], label: int) -> NDArray[np.float64]:
-        """The map of a class [rows, columns]; where a place doesn't count there is none."""
-        return np.nan_to_num(self.maps(pixels).values[..., label])
-
     @property
     def unseen(self) -> list[Sample]:
         return self.run.split.parts[TEST]

@@ -108,8 +108,8 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     Sharpness is how much neighbours differ, less what rounding to 8 bits alone makes of them, over how much pixels six
     apart do: it falls steadily with blur and hardly with contrast.
     """
-    rows = pixels[ROW_STEP // 2 :: ROW_STEP]
-    red, green, blue = np.ascontiguousarray(rows.transpose(2, 0, 1)).astype(np.int16)
+    planes = np.ascontiguousarray(pixels[ROW_STEP // 2 :: ROW_STEP].transpose(2, 0, 1))
+    red, green, blue = planes.astype(np.int16)
     sums = (red + green + blue).ravel()
     total = int(sums.sum(dtype=np.int64))
     exact = sums.astype(np.float64)
@@ -119,7 +119,7 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     far = np.abs(green[:, FAR_PX:] - green[:, :-FAR_PX]).sum(dtype=np.int64) / green[:, FAR_PX:].size
     return PictureStatistics(
         contrast=max(squares / sums.size - mean**2, 0.0) ** 0.5 / 3,
-        tissue=np.count_nonzero(is_tissue(rows)) / red.size,
+        tissue=np.count_nonzero(is_tissue(planes.transpose(1, 2, 0))) / red.size,
         luminance=mean / 3,
         sharpness=max(float(near) - ROUNDING, 0.0) / (float(far) + ROUNDING),
     )

@@ -78,6 +78,9 @@ LARGE_PX, STRIP_PX = 4_000_000, 256
 ALONE_ABOVE_PX = 16_000_000
 _large_picture = threading.Lock()
 
+# Sides of what a network reads are multiples of this, its deepest stride.
+MULTIPLE_PX = 32
+
 SizeRule = Callable[[int, int], tuple[int, int]]
 
 
@@ -101,12 +104,12 @@ class Image:
     notes: tuple[str, ...]
 
 
-def read_size(width: int, height: int, area_px: int, multiple: int = 32) -> tuple[int, int]:
-    """(width, height) at which a network reads: about `area_px` large and shaped like the picture, in whole multiples.
+def read_size(width: int, height: int, area_px: int) -> tuple[int, int]:
+    """(width, height) at which a network reads: about `area_px` large and shaped like the picture, sides multiples of 32.
 
-    At the default model's area, pictures up to 3:1 are stretched by at most 5 % (mean 2 %) to fit the multiples.
+    At the default model's area, pictures up to 3:1 are stretched by at most 5 % (mean 2 %) to fit them.
     """
-    columns, rows = sqrt(area_px * width / height) / multiple, sqrt(area_px * height / width) / multiple
+    columns, rows = sqrt(area_px * width / height) / MULTIPLE_PX, sqrt(area_px * height / width) / MULTIPLE_PX
 
     def misfit(cells: tuple[int, int]) -> float:
         across, down = cells
@@ -114,7 +117,7 @@ def read_size(width: int, height: int, area_px: int, multiple: int = 32) -> tupl
 
     near = [(max(2, a), max(2, d)) for a in (floor(columns), ceil(columns)) for d in (floor(rows), ceil(rows))]
     across, down = min(near, key=misfit)
-    return across * multiple, down * multiple
+    return across * MULTIPLE_PX, down * MULTIPLE_PX
 
 
 def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) -> Image:

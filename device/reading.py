@@ -33,7 +33,6 @@ SCHEMA = "loupe-reading/1"
 UNITS_SHOWN = 8
 BLANK_ODDS, LIMIT_ODDS = 2.0, 100.0
 WRONG_MAGNIFICATION = "wrong_magnification"
-UNIT_DECIMALS = 6  # of the values of a unit's map; the classes' are exact
 UNIT_SCALE = 8  # a unit's map is drawn on a scale so many times finer than a class's: many units make up one class map
 
 
@@ -325,7 +324,7 @@ class Reader:
                     "unit": int(unit),
                     "name": manifest["units"].get(str(unit), {}).get(language),
                     "contribution": float(parts[unit]),
-                    "values": _numbers(np.round(values[..., place], UNIT_DECIMALS)),
+                    "values": _numbers(values[..., place]),
                 }
                 for place, unit in enumerate(shown)
             ],

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from device.errors import FieldTooCoarse, FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
 from device.gate import Answer, Gate, Verdict
-from device.image import Image, SizeRule, read_size
+from device.image import MULTIPLE_PX, Image, SizeRule, read_size
 from device.maps import Head
 from device.runtime import Network
 from device.tissue import GLASS_BELOW, is_tissue
@@ -40,7 +40,6 @@ LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000
 MOST_ENLARGED = 4  # times per side: of sixteen pixels that a model would see, the picture has one
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
 STEPS = 2  # windows that start within one window's side; docs/evaluation.md has what others give
-MULTIPLE_PX = 32
 LEAST_PX = 2 * MULTIPLE_PX
 EDGE_BELOW = 0.5  # share of a refused window that is tissue
 CAUTION_SHARE = 0.1
@@ -120,7 +119,7 @@ def true_size(um_per_px: float, model_um_per_px: float, area_px: int, max_megapi
         whole = round(across), round(down)
         if _exceeds_field(*whole, area_px):
             return whole
-        return read_size(width, height, round(across * down), MULTIPLE_PX)
+        return read_size(width, height, round(across * down))
 
     return size
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from device.image import MULTIPLE_PX
+
 TISSUE_DENSITY = 0.15  # optical density against white
 TISSUE_BELOW = 255 * 10**-TISSUE_DENSITY  # of a pixel's darkest channel
 GLASS_BELOW = 0.02  # share of a place that is tissue; tiles that pathologists labelled have 0.05 and more
 EVERYWHERE, TISSUE = "everywhere", "tissue"  # which places of a picture make a logit
-BLOCK_PX = 32  # sides of every picture that a network reads are multiples of it, and so are all places of its maps
+BLOCK_PX = MULTIPLE_PX  # a block of a picture is a place of the coarsest map, or several of a finer one
 
 
 def is_tissue(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
 from device.bench import free_port
 from device.bundle import Bundle
@@ -22,6 +24,12 @@ MODELS = ROOT / "models"
 BUNDLE, KEYS, SAMPLES = MODELS / "bach.loupe", MODELS / "keys", MODELS / "samples"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 READY_TIMEOUT_S = 120
+
+
+def png(picture: Pillow.Image) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

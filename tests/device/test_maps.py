@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from io import BytesIO
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
+from conftest import SAMPLES, png
 from PIL import Image as Pillow
 
 from device.bundle import Bundle
@@ -18,12 +17,6 @@ from device.reading import Reader, Reading
 FIELD = (512, 384)
 GLASS_RGB = (246, 243, 247)
 ROWS = 6  # of the field's twelve rows of 32 px that are covered with glass
-
-
-def png(picture: Pillow.Image) -> bytes:
-    buffer = BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def field() -> Pillow.Image:
@@ -73,7 +66,7 @@ def test_units_and_their_maps_leave_glass_out_too(half: Reading, counting: Reade
     assert all([value is None for value in row] == (~half.maps.counted).ravel().tolist() for row in values)
     for unit in document["units"]:
         left = [value for value in unit["values"] if value is not None]
-        assert np.mean(left) == pytest.approx(unit["contribution"], abs=1e-6)
+        assert np.mean(left) == pytest.approx(unit["contribution"], abs=1e-9)
 
 
 def test_what_a_section_keeps_of_a_window_leaves_glass_out_too(half: Reading, counting: Reader) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
+from conftest import BUNDLE, KEYS, SAMPLES, png
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
@@ -41,12 +41,6 @@ from device.settings import Settings
 KNOWN = ("texture-normal", "texture-invasive", "texture-benign", "texture-insitu")
 FIELD = (512, 384)
 GLASS_RGB = (246, 243, 247)
-
-
-def png(picture: Pillow.Image) -> bytes:
-    buffer = BytesIO()
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def mosaic(names: list[list[str | None]]) -> Pillow.Image:
@@ -277,7 +271,7 @@ def test_json_of_a_section_tells_what_was_left_out(tissue: Reading, reader: Read
     assert sum(value > 1 for value in where["values"]) == section["foreign"]
     for unit in document["units"]:
         counted = [value for value in unit["values"] if value is not None]
-        assert sum(counted) / len(counted) == pytest.approx(unit["contribution"], abs=1e-6)
+        assert sum(counted) / len(counted) == pytest.approx(unit["contribution"], abs=1e-12)
 
 
 def test_an_overlay_leaves_glass_alone_and_hatches_what_is_foreign(tissue: Reading, reader: Reader) -> None:

@@ -113,7 +113,7 @@ def test_each_shown_unit_has_its_own_map_and_all_parts_make_the_score(reader: Re
     units, rest = document["units"], document["units_rest"]
     for unit in units:
         assert len(unit["values"]) == document["class_map"]["rows"] * document["class_map"]["columns"]
-        assert np.mean(unit["values"]) == pytest.approx(unit["contribution"], abs=1e-6)
+        assert np.mean(unit["values"]) == pytest.approx(unit["contribution"], abs=1e-9)
     total = sum(unit["contribution"] for unit in units) + rest["contribution"] + rest["bias"]
     assert total == pytest.approx(reading.maps.logits[reading.best], abs=1e-9)
     every = reader.head.unit_maps(reading.outputs["features"], reading.maps.counted, range(1280), reading.best)

@@ -141,7 +141,7 @@ def fit_gate(outputs: Outputs, which: NDArray[np.int64] | None = None) -> Fitted
 def _fit(outputs: Outputs, which: NDArray[np.int64]) -> FittedGate:
     both, shown = outputs.both(which), np.isin(outputs.of_rescaled, which)
     rescaled, width = outputs.rescaled[:, shown], outputs.means[MADE].shape[1]
-    unit, alike = _units(outputs, which, rescaled, outputs.groups[outputs.of_rescaled[shown]])
+    unit, alike = _units(outputs, which, both, rescaled, outputs.groups[outputs.of_rescaled[shown]])
     cell_space, cell_limit = _fit_cells(outputs, which)
     return FittedGate(
         spaces={q: fit_space(outputs.means[q][which]).in_units_of(unit[q]) for q in LAYERS},
@@ -155,11 +155,11 @@ def _fit(outputs: Outputs, which: NDArray[np.int64]) -> FittedGate:
 
 
 def _units(
-    outputs: Outputs, which: NDArray[np.int64], rescaled: Floats, rescaled_groups: NDArray[np.str_]
+    outputs: Outputs, which: NDArray[np.int64], both: Floats, rescaled: Floats, rescaled_groups: NDArray[np.str_]
 ) -> tuple[dict[str, float], float]:
     """What each question's score is divided by, and how far rescaled pictures lie from the centre of their ratio: quantiles
     over pictures that were scored by a fit on other groups."""
-    groups, both, width = outputs.groups[which], outputs.both(which), outputs.means[MADE].shape[1]
+    groups, width = outputs.groups[which], outputs.means[MADE].shape[1]
     scores: dict[str, list[Floats]] = {question: [] for question in QUESTIONS}
     alike: list[Floats] = []
     for rest, held in _folds(groups, FOLDS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -127,14 +128,14 @@ class Explainer:
 def _faithfulness(
     subject: Subject, sample: Sample, pixels: NDArray[np.uint8], kept: Kept, *, score_cam: bool
 ) -> list[Row]:
-    logits = subject.maps(pixels).logits
-    label = int(logits.argmax())
+    maps = subject.maps(pixels)
+    label, places = int(maps.logits.argmax()), int(np.count_nonzero(maps.counted))
     explainer = Explainer(subject, pixels, label, kept)
 
     def judged(method: str) -> Row:
         found = explainer.explain(method)
         if method == OURS:
-            gap = abs(found.total - float(logits[label]))
+            gap = abs(math.fsum(found.values.ravel()) / places - float(maps.logits[label]))
             shown = np.clip(found.values / subject.limit, 0, 1)
         else:
             gap = abs(found.total - float(subject.floats.logits([pixels])[0, label]))
@@ -171,6 +172,7 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> t
     label, classes = int(maps.logits.argmax()), maps.values.shape[-1]
     counted = maps.counted
     said, meant = maps.values[counted], real[counted]
+    over_places = [math.fsum(said[:, k]) / len(said) for k in range(classes)]
     row = {
         "fold": subject.name,
         "file": sample.file,
@@ -178,7 +180,7 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> t
         "spearman": rank_correlation(said[:, label], meant[:, label]),
         "spearman_all": float(np.mean([rank_correlation(said[:, k], meant[:, k]) for k in range(classes)])),
         "distance": float(np.abs(said - meant).mean()),
-        "gap": float(np.abs(said.mean(0) - maps.logits).max()),
+        "gap": float(np.abs(np.array(over_places) - maps.logits).max()),
     }
     return row, np.stack([said[:, label], meant[:, label]])
 

@@ -93,15 +93,16 @@ def _numbers(values: NDArray[np.float64]) -> list[float | None]:
 def _reason(reading: Reading, language: str) -> dict[str, Any] | None:
     """Code, variant and words of a refusal, None where accepted. A wrong magnification comes with the ratio in words, where
     it can be told, and with what the size of a pixel can do."""
-    verdict, told = reading.verdict, words(language)
+    verdict = reading.verdict
     if verdict.reason is None:
         return None
-    said = reason_words(verdict.reason, verdict.variant, language)
+    reason = reason_words(verdict.reason, verdict.variant, language)
     if verdict.magnification is not None:
-        said["detail"] += " " + magnification_words(verdict.magnification, language)
+        reason["detail"] += " " + magnification_words(verdict.magnification, language)
     if verdict.reason == WRONG_MAGNIFICATION:
-        said["next_step"] += " " + told["magnification"]["check_scale" if reading.um_per_px else "give_scale"]
-    return {"code": verdict.reason, "variant": verdict.variant, **said}
+        scale_step = "check_scale" if reading.um_per_px else "give_scale"
+        reason["next_step"] += " " + words(language)["magnification"][scale_step]
+    return {"code": verdict.reason, "variant": verdict.variant, **reason}
 
 
 def magnification_words(ratio: float, language: str) -> str:

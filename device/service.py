@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from io import BytesIO
 from typing import IO, Any
 
 from flask import Flask, Request, Response, current_app, jsonify, render_template, request, send_from_directory
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from device import __version__
@@ -74,6 +75,17 @@ class InMemoryRequest(Request):
             raise JsonTooDeep() from error
 
 
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else DefaultJSONProvider.default(value)
+
+
+class MappingJson(DefaultJSONProvider):
+    """Flask's JSON in the order of what it is given, which may hold mappings that can't be changed (`device/texts`)."""
+
+    sort_keys = False
+    default = staticmethod(_plain)
+
+
 class Box:
     """What the requests of one app share: settings, the verified bundles, and this process's readers once started."""
 
@@ -94,7 +106,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     """The app for verified bundles (opened and verified here where none is given). Raises a `LoupeError`."""
     app = Flask(__name__)
     app.request_class = InMemoryRequest
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = MappingJson(app)
     limit = settings.max_upload_mb * BYTES_PER_MB
     app.config["MAX_CONTENT_LENGTH"] = limit + FORM_OVERHEAD_BYTES
     app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from device.errors import LoupeError
@@ -16,11 +18,19 @@ DEFAULT_LANGUAGE = "en"
 LIKELIHOODS = ((0.05, "very_unlikely"), (0.25, "unlikely"), (0.6, "possible"), (0.9, "likely"), (1.0, "very_likely"))
 
 
+def _frozen(value: Any) -> Any:
+    """JSON's values with mappings and tuples that can't be changed, however deep they lie."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: _frozen(each) for name, each in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
 @cache
-def words(language: str) -> dict[str, Any]:
-    """All words of a language of `LANGUAGES`."""
-    told: dict[str, Any] = json.loads(Path(__file__).with_name(f"{language}.json").read_text(encoding="utf-8"))
-    return told
+def words(language: str) -> Mapping[str, Any]:
+    """All words of a language of `LANGUAGES`. They can't be changed: all answers of a process share them."""
+    text = Path(__file__).with_name(f"{language}.json").read_text(encoding="utf-8")
+    frozen: Mapping[str, Any] = _frozen(json.loads(text))
+    return frozen
 
 
 def error_words(error: LoupeError, language: str) -> dict[str, str]:
@@ -30,8 +40,8 @@ def error_words(error: LoupeError, language: str) -> dict[str, str]:
 
 def reason_words(code: str, variant: str | None, language: str) -> dict[str, str]:
     """The `title`, `detail` and `next_step` of a refusal: those of its variant where it has any of its own."""
-    reasons: dict[str, dict[str, str]] = words(language)["reasons"]
-    return reasons.get(f"{code}_{variant}", reasons[code])
+    reasons: Mapping[str, Mapping[str, str]] = words(language)["reasons"]
+    return dict(reasons.get(f"{code}_{variant}", reasons[code]))
 
 
 def likelihood(probability: float, language: str) -> str:

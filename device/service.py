@@ -34,10 +34,10 @@ from device.errors import (
     UploadTooLarge,
     echoed,
 )
+from device.formats import FORMATS
 from device.golden import open_verified
 from device.health import health
 from device.hosts import may_answer
-from device.image import FORMATS
 from device.pool import RouterPool
 from device.reading import identity
 from device.sections import parse_um_per_px

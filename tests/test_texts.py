@@ -75,7 +75,8 @@ def test_each_reason_of_the_gate_has_its_words(language):
 
 
 def test_each_note_of_a_decoded_picture_has_its_words():
-    codes = set(re.findall(r'notes\.append\("(\w+)"\)', (DEVICE / "image.py").read_text(encoding="utf-8")))
+    modules = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "formats").glob("*.py"))
+    codes = set(re.findall(r'notes\.append\("(\w+)"\)', modules))
     assert codes
     assert {f"note_{code}" for code in codes} == {key for key in LANGUAGES["en"]["page"] if key.startswith("note_")}
 

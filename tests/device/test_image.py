@@ -26,7 +26,9 @@ from device.errors import (
     TooManyPixels,
     UnsupportedFormat,
 )
-from device.image import FORMATS, GAP, TURNS, Image, Limits, decode, read_size
+from device.formats import FORMATS
+from device.formats.pixels import GAP, TURNS
+from device.image import Image, Limits, decode, read_size
 
 # Pillow's remarks on damaged EXIF and TIFF directories.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -537,8 +539,8 @@ def test_a_large_picture_is_resized_in_strips_without_seams(mode: str, monkeypat
     buffer, size = io.BytesIO(), (270, 203)
     coarse.resize((240, 180), PIL.Image.Resampling.BICUBIC).save(buffer, "PNG")
     whole = decode(buffer.getvalue(), Limits(), lambda *_: size)
-    monkeypatch.setattr("device.image.LARGE_PX", 0)
-    monkeypatch.setattr("device.image.STRIP_PX", 16)
+    monkeypatch.setattr("device.formats.pixels.LARGE_PX", 0)
+    monkeypatch.setattr("device.formats.pixels.STRIP_PX", 16)
     strips = decode(buffer.getvalue(), Limits(), lambda *_: size)
     assert strips.notes == whole.notes
     # Pillow keeps a box in single precision, and Lanczos looks at most three rows beyond a border.
@@ -568,7 +570,7 @@ def test_the_largest_transparent_picture_is_in_memory_once() -> None:
 def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     at_work, most = 0, 0
 
-    def slow_read(*_: object) -> Image:
+    def slow_finish(*_: object, **__: object) -> Image:
         nonlocal at_work, most
         at_work += 1
         most = max(most, at_work)
@@ -576,10 +578,10 @@ def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatc
         at_work -= 1
         return Image(np.zeros((1, 1, 3), np.uint8), 1, 1, "PNG", ())
 
-    monkeypatch.setattr("device.image._read", slow_read)
+    monkeypatch.setattr("device.formats.pillow.finish", slow_finish)
     files = [encode(tissue(), "PNG")] * 4
     for alone_above, expected in ((160 * 120 - 1, {1}), (160 * 120, {2, 3, 4})):
-        monkeypatch.setattr("device.image.ALONE_ABOVE_PX", alone_above)
+        monkeypatch.setattr("device.formats.pixels.ALONE_ABOVE_PX", alone_above)
         most = 0
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda data: decode(data, LIMITS), files))

@@ -1,0 +1,43 @@
+"""The kinds of picture files that the box reads, each known by its first bytes and read by a module of this package.
+
+A module is imported only when a file of its kind comes: a box that sees only JPEG never loads a decoder of TIFF or DICOM.
+Each has one function, `read(data, limits, target) -> Image`, as `device.image.decode` describes it: it raises the
+`ImageError` that names what is wrong; whatever else it raises is told as `ImageDamaged`. What modules share is in
+`pixels.py` (any picture) and `pillow.py` (files that Pillow opens).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: `name` as people know it, `module` of this package that reads it, `matches` its first bytes."""
+
+    name: str
+    module: str
+    matches: Callable[[bytes], bool]
+
+
+def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
+    return lambda data: data.startswith(beginnings)
+
+
+# Asked in this order.
+KINDS = (
+    Kind("JPEG", "jpeg", _starts(b"\xff\xd8\xff")),
+    Kind("PNG", "png", _starts(b"\x89PNG\r\n\x1a\n")),
+    Kind("TIFF", "tiff", _starts(b"II*\0", b"MM\0*")),
+    Kind("WebP", "webp", lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP"),
+    Kind("BMP", "bmp", _starts(b"BM")),
+)
+
+# What the box says that it reads.
+FORMATS = tuple(kind.name for kind in KINDS)
+
+
+def kind_of(data: bytes) -> Kind | None:
+    """The kind of a file, None where the box knows none that begins so."""
+    return next((kind for kind in KINDS if kind.matches(data)), None)

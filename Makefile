@@ -14,7 +14,7 @@ BROWSER_PACKAGES := chromium chromium-driver
 PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format train bench box-test lock clean
+.PHONY: help setup run test cases lint format train bench box-test lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -92,6 +92,9 @@ export OPEN_WHEN_READY
 
 test: setup  ## run all tests (some: make test TESTS=tests/device)
 	$(BIN)/python -m pytest $(TESTS)
+
+cases: .venv/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
+	$(BIN)/python tests/cases.py $(CASES)
 
 lint: .venv/dev  ## check style, types, playbooks and YAML
 	$(BIN)/ruff check

@@ -22,9 +22,7 @@ from typing import Any, BinaryIO
 
 import fastjsonschema
 import numpy as np
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.exceptions import InvalidSignature
 from numpy.typing import NDArray
 
 from device.errors import (
@@ -36,38 +34,20 @@ from device.errors import (
     SignatureInvalid,
     UnknownSigner,
 )
+from device.keys import KEY_ID_BYTES, trusted_keys
 
 SCHEMA_FILE = Path(__file__).with_name("manifest.schema.json")
 NETWORK = "network.tflite"
 MANIFEST = "manifest.json"
 CARD = "card.md"
-KEY_ID_BYTES, SIGNATURE_BYTES = 8, 64
+SIGNATURE_BYTES = 64
 TRAILER_BYTES = (KEY_ID_BYTES + SIGNATURE_BYTES) * 4 // 3  # a multiple of 3, so Base64 has no slack bits
 STATEMENT = b"loupe bundle 1\n"
-
-
-def key_id(key: Ed25519PublicKey) -> bytes:
-    """The first 8 bytes of the SHA-256 of the raw public key: enough to name it, not to trust it."""
-    return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).digest()[:KEY_ID_BYTES]
 
 
 def statement(body: bytes) -> bytes:
     """What is signed: a line that says what this is, then the SHA-256 of all bytes before the trailer."""
     return STATEMENT + hashlib.sha256(body).digest()
-
-
-def trusted_keys(directory: Path) -> dict[bytes, tuple[str, Ed25519PublicKey]]:
-    """Key id → (name, key) of each `*.pub` (PEM) in a directory. Raises `KeyUnreadable`."""
-    keys = {}
-    for path in sorted(directory.glob("*.pub")):
-        try:
-            key = load_pem_public_key(path.read_bytes())
-        except (ValueError, UnsupportedAlgorithm, OSError) as error:
-            raise KeyUnreadable(key=path.name) from error
-        if not isinstance(key, Ed25519PublicKey):
-            raise KeyUnreadable(key=path.name)
-        keys[key_id(key)] = (path.stem, key)
-    return keys
 
 
 @cache
@@ -169,10 +149,12 @@ def _check_signature(data: bytes, keys: Path, name: str) -> str:
     except ValueError as error:
         raise SignatureInvalid(bundle=name) from error
     claimed, signature = signed[:KEY_ID_BYTES], signed[KEY_ID_BYTES:]
-    known = trusted_keys(keys)
-    if claimed not in known:
+    trusted = trusted_keys(keys)
+    if claimed not in trusted.keys:
+        if trusted.unreadable:
+            raise KeyUnreadable(bundle=name, key=", ".join(trusted.unreadable))
         raise UnknownSigner(bundle=name, key_id=claimed.hex())
-    signer, key = known[claimed]
+    signer, key = trusted.keys[claimed]
     try:
         key.verify(signature, statement(body))
     except InvalidSignature as error:

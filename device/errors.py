@@ -1,18 +1,26 @@
 """Every way in which the box can say no, one class a cause.
 
 `code` is what a program matches; it is also the key of the words for people (title, detail, next step) in
-`device/texts/*.json`, so that each language can word it. `status` is the HTTP status when a request caused it.
-Numbers and names that the words mention travel in `facts`.
+`device/texts/*.json`, so that each language can word it. `status` is the HTTP status when a request caused it. The numbers
+and names that the words mention are the class's facts: typed fields, without defaults, so that a fact that is missing where
+the error is raised is found by mypy and by `tests/test_errors.py`, and not by a user.
+
+To add an error: write its class here; put its words, which may use its facts and no others, into each file of
+`device/texts`; and document its code in `docs/api.md` (an error of a bundle: in `docs/bundle.md`). Name every fact where it
+is raised: `raise TooManyPixels(width=9000, height=9000, limit_megapixels=64)`.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, dataclass_transform
 
 ECHOED_CHARACTERS = 60
 
+Fact = str | int | float
 
-def echoed(value: object) -> object:
+
+def echoed(value: object) -> str | int:
     """What was sent, as an error repeats it: cut where it is long; of lists and objects only what they are."""
     text = str(value) if value is None or isinstance(value, str | int | float) else type(value).__name__
     return (
@@ -20,15 +28,24 @@ def echoed(value: object) -> object:
     )
 
 
+@dataclass_transform(kw_only_default=True, eq_default=False)
 class LoupeError(Exception):
-    """Base of all named errors. Never raised itself."""
+    """Base of all named errors. Never raised itself. Each subclass is a dataclass whose fields are its facts."""
 
     code: ClassVar[str]
     status: ClassVar[int] = 500
 
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        super().__init__(f"{self.code}: " + ", ".join(f"{name}={value}" for name, value in facts.items()))
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclass(kw_only=True, eq=False)(cls)
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """The facts by name, as the words and the API's JSON take them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.code}: " + ", ".join(f"{name}={value}" for name, value in self.facts.items())
 
 
 # --- the picture that was sent ---------------------------------------------------------------------------------------
@@ -46,35 +63,36 @@ class NoImage(ImageError):
 
 
 class UploadTooLarge(ImageError):
-    """facts: limit_mb"""
-
     code = "upload_too_large"
     status = 413
+    limit_mb: int
 
 
 class UnsupportedFormat(ImageError):
-    """facts: formats (those that are read)"""
-
     code = "unsupported_format"
     status = 415
+    formats: str  # those that are read
 
 
 class TooManyPixels(ImageError):
-    """facts: width, height, limit_megapixels"""
-
     code = "too_many_pixels"
+    width: int
+    height: int
+    limit_megapixels: float
 
 
 class ImageTooSmall(ImageError):
-    """facts: width, height, minimum_px"""
-
     code = "image_too_small"
+    width: int
+    height: int
+    minimum_px: int
 
 
 class ImageTooNarrow(ImageError):
-    """facts: width, height, limit_ratio"""
-
     code = "image_too_narrow"
+    width: int
+    height: int
+    limit_ratio: float
 
 
 class ImageTruncated(ImageError):
@@ -86,43 +104,56 @@ class ImageDamaged(ImageError):
 
 
 class AnimatedImage(ImageError):
-    """facts: frames"""
-
     code = "animated_image"
+    frames: int | str
 
 
 class ScaleInvalid(ImageError):
-    """The size of a pixel that was given can't be right. facts: given, least, most (µm per pixel)"""
+    """The size of a pixel that was given can't be right; all in µm per pixel."""
 
     code = "scale_invalid"
     status = 400
+    given: str | float
+    least: float
+    most: float
 
 
 class FieldTooSmall(ImageError):
-    """With pixels of the size that was given. facts: um_per_px, width_um, height_um, minimum_um"""
+    """With pixels of the size that was given."""
 
     code = "field_too_small"
+    um_per_px: float
+    width_um: int
+    height_um: int
+    minimum_um: int
 
 
 class FieldTooCoarse(ImageError):
-    """The picture's pixels are too large for the model. facts: um_per_px, model_um_per_px, most_um_per_px"""
+    """The picture's pixels are too large for the model."""
 
     code = "field_too_coarse"
+    um_per_px: float
+    model_um_per_px: float
+    most_um_per_px: float
 
 
 class SectionTooLarge(ImageError):
-    """With pixels of the size that was given. facts: um_per_px, megapixels (at the model's scale), limit_megapixels"""
+    """With pixels of the size that was given."""
 
     code = "section_too_large"
+    um_per_px: float
+    megapixels: float  # at the model's scale
+    limit_megapixels: float
 
 
 # --- the bundle ------------------------------------------------------------------------------------------------------
 
 
 class BundleError(LoupeError):
-    """Base: the model can't be trusted or used; nothing is read with it. All carry `bundle`, the file's name."""
+    """Base: the model can't be trusted or used; nothing is read with it."""
 
     status = 503
+    bundle: str  # its file's name
 
 
 class BundleMissing(BundleError):
@@ -134,9 +165,8 @@ class NotABundle(BundleError):
 
 
 class UnknownSigner(BundleError):
-    """facts: key_id"""
-
     code = "unknown_signer"
+    key_id: str
 
 
 class SignatureInvalid(BundleError):
@@ -146,33 +176,47 @@ class SignatureInvalid(BundleError):
 
 
 class MemberMismatch(BundleError):
-    """facts: member; a member's hash or size isn't the manifest's, or a member is missing or extra."""
+    """A member's hash or size isn't the manifest's, or a member is missing or extra."""
 
     code = "member_mismatch"
+    member: str
 
 
 class SchemaMismatch(BundleError):
-    """facts: detail (what the manifest or an array has that the schema doesn't allow)"""
-
     code = "schema_mismatch"
+    detail: str  # what the manifest or an array has that the schema doesn't allow
 
 
 class GoldenMismatch(BundleError):
-    """facts: golden, output; this machine doesn't reproduce a recorded output."""
+    """This machine doesn't reproduce a recorded output."""
 
     code = "golden_mismatch"
+    golden: str
+    output: str
 
 
 class BundleTwice(BundleError):
-    """facts: other, model; two files hold versions of the same model, so a reading could be by either."""
+    """Two files hold versions of the same model, so a reading could be by either."""
 
     code = "bundle_twice"
+    other: str
+    model: str
 
 
 class KeyUnreadable(BundleError):
-    """facts: key"""
+    """No key that can be read verifies the bundle, and beside them lie files that can't be read."""
 
     code = "key_unreadable"
+    key: str  # the names of these files
+
+
+class KeysMissing(LoupeError):
+    """The folder of trusted keys isn't there or can't be opened."""
+
+    code = "keys_missing"
+    status = 503
+    keys: str
+    detail: str
 
 
 # --- the box itself --------------------------------------------------------------------------------------------------
@@ -186,17 +230,20 @@ class RuntimeMissing(LoupeError):
 
 
 class ModelUnusable(LoupeError):
-    """facts: detail; the runtime refuses the network or it lacks a named output."""
+    """The runtime refuses the network, or it lacks a named output."""
 
     code = "model_unusable"
     status = 503
+    detail: str
 
 
 class UnknownModel(LoupeError):
-    """The model that was asked for is not on this box. facts: model, models (those that are)"""
+    """The model that was asked for is not on this box."""
 
     code = "unknown_model"
     status = 404
+    model: str | int
+    models: str  # those that are
 
 
 class ResetUnconfirmed(LoupeError):
@@ -207,24 +254,28 @@ class ResetUnconfirmed(LoupeError):
 
 
 class StoreUnusable(LoupeError):
-    """The store can't be opened, read or written. facts: store, detail. Pictures are read all the same."""
+    """The store can't be opened, read or written. Pictures are read all the same."""
 
     code = "store_unusable"
     status = 503
+    store: str
+    detail: str
 
 
 class OtherOrigin(LoupeError):
-    """A browser says that another site's page sent this. facts: origin"""
+    """A browser says that another site's page sent this."""
 
     code = "other_origin"
     status = 403
+    origin: str | int
 
 
 class UnknownHost(LoupeError):
-    """The request was sent to a name that may be somebody else's (`device/hosts.py`). facts: host"""
+    """The request was sent to a name that may be somebody else's (`device/hosts.py`)."""
 
     code = "unknown_host"
     status = 421
+    host: str | int
 
 
 class JsonTooDeep(LoupeError):
@@ -235,23 +286,37 @@ class JsonTooDeep(LoupeError):
 
 
 class SettingInvalid(LoupeError):
-    """facts: setting, value, allowed"""
-
     code = "setting_invalid"
+    setting: str
+    value: str
+    allowed: str
+
+
+class KeyIgnored(LoupeError):
+    """A file among the trusted keys holds no key. Pictures are read all the same: other keys verify the models."""
+
+    code = "key_ignored"
+    status = 503
+    key: str
 
 
 class AtlasInvalid(LoupeError):
-    """facts: atlas, detail; the file beside the bundle isn't a unit atlas. Pictures are read all the same."""
+    """The file beside the bundle isn't a unit atlas. Pictures are read all the same."""
 
     code = "atlas_invalid"
     status = 503
+    atlas: str
+    detail: str
 
 
 class AtlasOfOtherModel(LoupeError):
-    """facts: atlas, made_for, bundle; its units aren't those of this bundle's network. Pictures are read all the same."""
+    """The atlas's units aren't those of this bundle's network. Pictures are read all the same."""
 
     code = "atlas_of_other_model"
     status = 503
+    atlas: str
+    made_for: str
+    bundle: str
 
 
 class ReadingStopped(LoupeError):
@@ -262,59 +327,64 @@ class ReadingStopped(LoupeError):
 
 
 class Busy(LoupeError):
-    """All readers are at work and the queue is full. facts: retry_after_s"""
+    """All readers are at work and the queue is full."""
 
     code = "busy"
     status = 503
+    retry_after_s: int
 
 
 # --- units and their names -------------------------------------------------------------------------------------------
 
 
 class UnitUnknown(LoupeError):
-    """facts: unit, model, units (how many it has)"""
-
     code = "unit_unknown"
     status = 404
+    unit: str | int
+    model: str
+    units: int  # how many it has
 
 
 class UnitNameInvalid(LoupeError):
-    """The text isn't one that a unit can be called. facts: limit (characters)"""
+    """The text isn't one that a unit can be called."""
 
     code = "unit_name_invalid"
     status = 422
+    limit: int  # characters
 
 
 class TermUnknown(LoupeError):
-    """facts: term, lexicon"""
-
     code = "term_unknown"
     status = 422
+    term: str | int
+    lexicon: str
 
 
 class ExpertInvalid(LoupeError):
-    """facts: limit (characters)"""
-
     code = "expert_invalid"
     status = 422
+    limit: int  # characters
 
 
 class UnitNameMissing(LoupeError):
-    """facts: unit; this expert gave it no name that could be taken back."""
+    """This expert gave the unit no name that could be taken back."""
 
     code = "unit_name_missing"
     status = 404
+    unit: int
 
 
 class NamesInvalid(LoupeError):
-    """facts: detail; what was sent isn't an export of names."""
+    """What was sent isn't an export of names."""
 
     code = "names_invalid"
     status = 422
+    detail: str
 
 
 class NamesOfOtherModel(LoupeError):
-    """facts: model; the names were given to another network's units."""
+    """The names were given to another network's units."""
 
     code = "names_of_other_model"
     status = 422
+    model: str

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device.bundle import Bundle
-from device.errors import ImageError, UnknownModel
+from device.errors import ImageError, UnknownModel, echoed
 from device.gate import PICTURE_REASONS, Verdict
 from device.image import Limits
 from device.reading import Reader, Reading
@@ -118,7 +118,7 @@ class Router:
         """
         asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest["id"])]
         if not asked:
-            raise UnknownModel(model=model, models=", ".join(r.bundle.manifest["id"] for r in self.readers))
+            raise UnknownModel(model=echoed(model), models=", ".join(r.bundle.manifest["id"] for r in self.readers))
         said = tuple((reader, _opinion(reader, data, um_per_px, stop)) for reader in asked)
         opinions = [opinion for _, opinion in said if isinstance(opinion, Opinion)]
         if not opinions:

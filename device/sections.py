@@ -86,7 +86,7 @@ def parse_um_per_px(text: str) -> float:
     return check_um_per_px(value, text)
 
 
-def check_um_per_px(value: float, given: object = None) -> float:
+def check_um_per_px(value: float, given: str | None = None) -> float:
     """The value again. Raises `ScaleInvalid` where no microscope, scanner or mammograph has such pixels."""
     if not isfinite(value) or not LOWEST_UM_PER_PX <= value <= HIGHEST_UM_PER_PX:
         raise ScaleInvalid(given=value if given is None else given, least=LOWEST_UM_PER_PX, most=HIGHEST_UM_PER_PX)

@@ -166,10 +166,9 @@ def _problem(status: int, code: str, told: dict[str, str], facts: dict[str, Any]
 
 
 def _problem_of(error: LoupeError) -> Response:
-    facts = {name: fact if isinstance(fact, int | float | str) else str(fact) for name, fact in error.facts.items()}
-    response = _problem(error.status, error.code, error_words(error, language()), facts)
+    response = _problem(error.status, error.code, error_words(error, language()), error.facts)
     if isinstance(error, Busy):
-        response.headers["Retry-After"] = str(error.facts["retry_after_s"])
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 

@@ -52,21 +52,21 @@ RANGES = {
 def _checked(name: str, value: Any) -> Any:
     kind = next((field.type for field in fields(Settings) if field.name == name), None)
     if kind is None:
-        raise SettingInvalid(setting=name, value=value, allowed=", ".join(f.name for f in fields(Settings)))
+        raise SettingInvalid(setting=name, value=str(value), allowed=", ".join(f.name for f in fields(Settings)))
     if name in RANGES:
         low, high = RANGES[name]
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise SettingInvalid(setting=name, value=value, allowed=f"{low}…{high}")
+            raise SettingInvalid(setting=name, value=str(value), allowed=f"{low}…{high}")
         return value
     if name == "names":
         names = (
             tuple(str(each).lower().removesuffix(".") for each in value) if isinstance(value, list | tuple) else ("",)
         )
         if not all(map(is_host_name, names)):
-            raise SettingInvalid(setting=name, value=value, allowed="a list of DNS names, without ports")
+            raise SettingInvalid(setting=name, value=str(value), allowed="a list of DNS names, without ports")
         return names
     if not isinstance(value, str | Path) or not str(value):
-        raise SettingInvalid(setting=name, value=value, allowed="text")
+        raise SettingInvalid(setting=name, value=str(value), allowed="text")
     return Path(value) if kind == "Path" else str(value)
 
 
@@ -81,7 +81,7 @@ def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:
         try:
             table = tomllib.loads(chosen.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingInvalid(setting="config", value=chosen, allowed=f"a TOML file ({error})") from error
+            raise SettingInvalid(setting="config", value=str(chosen), allowed=f"a TOML file ({error})") from error
         values: dict[str, Any] = {name: _checked(name, value) for name, value in table.items()}
         for name, value in values.items():
             values[name] = chosen.parent / value if isinstance(value, Path) else value

@@ -30,7 +30,7 @@ def connect(path: Path, patience_s: float = PATIENCE_S) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=patience_s, check_same_thread=False)
         connection.text_factory = lambda text: text.decode(errors="replace")  # a damaged text is its reader's to judge
     except (OSError, sqlite3.Error) as error:
-        raise StoreUnusable(store=path, detail=error) from error
+        raise StoreUnusable(store=str(path), detail=str(error)) from error
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -38,10 +38,10 @@ def connect(path: Path, patience_s: float = PATIENCE_S) -> sqlite3.Connection:
         (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         connection.close()
-        raise StoreUnusable(store=path, detail=error) from error
+        raise StoreUnusable(store=str(path), detail=str(error)) from error
     if sound != "ok":
         connection.close()
-        raise StoreUnusable(store=path, detail=sound)
+        raise StoreUnusable(store=str(path), detail=sound)
     return connection
 
 
@@ -83,7 +83,7 @@ class Store:
                     yield connection
             except sqlite3.Error as error:
                 self._close()
-                self.problem = StoreUnusable(store=self.path, detail=error)
+                self.problem = StoreUnusable(store=str(self.path), detail=str(error))
                 raise self.problem from error
 
     def _opened(self) -> sqlite3.Connection:
@@ -97,7 +97,11 @@ class Store:
                 self._connection.executescript(self._tables)
             except (StoreUnusable, sqlite3.Error) as error:
                 self._close()
-                unusable = error if isinstance(error, StoreUnusable) else StoreUnusable(store=self.path, detail=error)
+                unusable = (
+                    error
+                    if isinstance(error, StoreUnusable)
+                    else StoreUnusable(store=str(self.path), detail=str(error))
+                )
                 if self.problem is self._unopened:
                     self._unopened = self.problem = unusable
                 raise unusable from error

@@ -38,4 +38,4 @@ def test_a_store_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     for path in (damaged, under_a_file, tmp_path):
         with pytest.raises(StoreUnusable) as caught:
             connect(path)
-        assert caught.value.facts["store"] == path
+        assert caught.value.facts["store"] == str(path)

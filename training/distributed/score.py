@@ -22,7 +22,8 @@ from typing import Any
 import pandas as pd
 from distributed import Client
 
-from device.bundle import Bundle, trusted_keys
+from device.bundle import Bundle
+from device.keys import trusted_keys
 from device.reading import Reader
 from training.data import LIMITS, PICTURES, Sample
 from training.distributed.engine import Failure, connect, raise_failures, run_tasks
@@ -56,7 +57,7 @@ class Shipment:
 def ship(bundle: Path, keys: Path) -> Shipment:
     """Raises the `BundleError` that any worker would raise."""
     Bundle.open(bundle, keys)
-    names = [name for name, _ in trusted_keys(keys).values()]
+    names = [name for name, _ in trusted_keys(keys).keys.values()]
     return Shipment(
         bundle.name, bundle.read_bytes(), tuple((name, (keys / f"{name}.pub").read_bytes()) for name in names)
     )

@@ -15,7 +15,8 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from device.bundle import MANIFEST, NETWORK, TRAILER_BYTES, check_manifest, key_id, statement
+from device.bundle import MANIFEST, NETWORK, TRAILER_BYTES, check_manifest, statement
+from device.keys import key_id
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -6,15 +6,16 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from device import __version__
 from device.arguments import at_least
 from device.errors import ImageError, LoupeError
 from device.settings import RANGES, Settings, load_settings
-from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
+from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, percent, words
 
 EXIT_REFUSED, EXIT_PROBLEM = 3, 1
 
@@ -171,14 +172,44 @@ def _in_words(name: str, document: dict[str, object], language: str) -> str:
     )
     model = document["model"]
     assert isinstance(model, dict)
-    said = f"{name}: {prediction['name']}{' (?)' if verdict['caution'] else ''} [{model['id']} {model['version']}]"
+    mark = f"{' (?)' if verdict['caution'] else ''} [{model['id']} {model['version']}]"
+    said = f"{name}: {prediction['name']}{mark}"
     section = document["section"]
     if not isinstance(section, dict):
-        return "\n".join((said, *rows))
-    shares = ", ".join(f"{row['name']} {row['share']:.0%}" for row in section["shares"])
+        return "\n".join((said, *rows, *_parts_in_words(document)))
+    return "\n".join((f"{name}: {section['headline']}{mark}", *_section_in_words(section, language)))
+
+
+def _parts_in_words(document: Mapping[str, Any]) -> list[str]:
+    """The caution that a part of a field speaks for a class of concern, where there is one."""
+    parts = document["parts"]
+    return [f"  {parts['words']}"] if parts and parts["caution"] else []
+
+
+def _section_in_words(section: Mapping[str, Any], language: str) -> list[str]:
+    """What stands below a section's headline: its regions of concern, what was read, and the share of each class."""
+    told = words(language)
+    names = {row["label"]: row["name"] for row in section["shares"]}
+    lines = []
+    if section["concern"] and section["concern"]["regions"]:
+        lines.append(f"  {told['regions']['section_regions']}:")
+        for region in section["concern"]["regions"]:
+            area = told["regions"]["region_area"].format(area=f"{region['area_mm2']:g}")
+            facts = {
+                **region,
+                "name": names[region["label"]],
+                "share": percent(region["share"], language),
+                "area": area,
+            }
+            facts["probability"] = percent(region["probability"], language)
+            lines.append(f"    {told['regions']['region_words'].format(**facts)}")
     counts = {state: section[state] for state in ("read", "foreign", "glass")}
-    told = words(language)["page"]["section_words"].format(**counts)
-    return "\n".join((said, *rows, f"  {told}", f"  {words(language)['page']['section_heading']}: {shares}"))
+    shares = ", ".join(f"{row['name']} {percent(row['share'], language)}" for row in section["shares"])
+    return [
+        *lines,
+        f"  {told['page']['section_words'].format(**counts)}",
+        f"  {told['page']['section_heading']}: {shares}",
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ measured is what is served. A `Reader` holds one interpreter: one thread at a ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from time import perf_counter
@@ -25,6 +25,17 @@ from device.errors import ModelUnusable
 from device.gate import Gate, Verdict
 from device.image import Image, Limits, decode
 from device.maps import Head, Maps, softmax
+from device.regions import (
+    Region,
+    Scale,
+    concern_of,
+    parts_json,
+    places_json,
+    regions_json,
+    regions_of,
+    section_concern,
+    section_headline,
+)
 from device.runtime import Network, Runtime
 from device.sections import FOREIGN, GLASS, READ, Section, check_um_per_px, is_section, read_section, true_size
 from device.texts import likelihood, reason_words, words
@@ -88,6 +99,12 @@ def identity(bundle: Bundle, language: str) -> dict[str, Any]:
 def _numbers(values: NDArray[np.float64]) -> list[float | None]:
     """Row by row, None where a place doesn't count."""
     return [None if value != value else value for value in values.ravel().tolist()]
+
+
+def _map_scale(reading: Reading) -> Scale:
+    """From cells of the class map to pixels of the file's picture."""
+    rows, columns, _ = reading.maps.values.shape
+    return Scale((reading.image.width / columns, reading.image.height / rows), reading.um_per_px)
 
 
 def _reason(reading: Reading, language: str) -> dict[str, Any] | None:
@@ -232,6 +249,7 @@ class Reader:
             },
             "prediction": None,
             "class_map": None,
+            "parts": None,
             "units": None,
             "units_rest": None,
             "section": self._section(reading, language),
@@ -286,7 +304,9 @@ class Reader:
                 "limit": limit,
                 "blank_below": blank_below,
                 "values": {label["id"]: _numbers(maps.values[..., k]) for k, label in enumerate(labels)},
+                "places": places_json(maps, self.bundle.labels, _map_scale(reading), blank_below),
             },
+            "parts": self._parts(reading, language),
             **self._units(reading, language),
         }
 
@@ -298,7 +318,10 @@ class Reader:
         across = image.width / image.pixels.shape[1]
         down = image.height / image.pixels.shape[0]
         labels = self.bundle.manifest["labels"]
+        headline, concern = self._section_answer(reading, section, language)
         return {
+            "headline": headline,
+            "concern": concern,
             "read": section.count(READ),
             "foreign": section.count(FOREIGN),
             "glass": section.count(GLASS),
@@ -311,6 +334,34 @@ class Reader:
             if reading.verdict.accepted
             else None,
         }
+
+    def regions(self, reading: Reading) -> list[Region]:
+        """The connected places that speak for a class of concern, largest first."""
+        return regions_of(reading.maps, concern_of(self.bundle.manifest))
+
+    def _regions_json(self, reading: Reading, regions: Sequence[Region]) -> list[dict[str, Any]]:
+        return regions_json(regions, reading.maps, self.bundle.labels, _map_scale(reading), self._temperature)
+
+    def _section_answer(
+        self, reading: Reading, section: Section, language: str
+    ) -> tuple[str, dict[str, Any] | None] | tuple[None, None]:
+        """The headline of a section and its regions of concern, both None where it is refused."""
+        if not reading.verdict.accepted:
+            return None, None
+        manifest, regions = self.bundle.manifest, self.regions(reading)
+        headline = section_headline(section, reading.shares, regions, manifest, language)
+        regions_found = self._regions_json(reading, regions)
+        concern = section_concern(regions, regions_found, reading.maps, self.bundle.labels, concern_of(manifest))
+        return headline, concern
+
+    def _parts(self, reading: Reading, language: str) -> dict[str, Any] | None:
+        """The parts of a field that speak for a class of concern; a section's stand in `section`."""
+        manifest = self.bundle.manifest
+        concern = concern_of(manifest)
+        if reading.section is not None or not concern:
+            return None
+        regions = self.regions(reading)
+        return parts_json(regions, self._regions_json(reading, regions), manifest, reading.best in concern, language)
 
     def _units(self, reading: Reading, language: str) -> dict[str, Any]:
         """The units with the largest part in the logit of the class that is read, each with its map, and the rest."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -48,3 +49,21 @@ def likelihood(probability: float, language: str) -> str:
     """A probability in words."""
     code = next(code for limit, code in LIKELIHOODS if probability <= limit or limit == 1.0)
     return str(words(language)["likelihood"][code])
+
+
+def percent(share: float, language: str, digits: int = 0) -> str:
+    """A share, 0 to 1, as the page writes it. Never 0 or 100 %, unless it is just so; with `digits`, rounded up."""
+    if digits:
+        share = ceil(round(share * 10 ** (digits + 2), 6)) / 10 ** (digits + 2)
+    elif 0 < share < 0.01:
+        return str(words(language)["page"]["below_one_percent"])
+    elif 0.99 < share < 1:
+        return str(words(language)["page"]["above_99_percent"])
+    number = f"{share * 100:.{digits}f}"
+    return f"{number}%" if language == "en" else f"{number.replace('.', ',')}\N{NO-BREAK SPACE}%"
+
+
+def joined(names: Sequence[str], language: str) -> str:
+    """Names of classes within a sentence: "carcinoma in situ or invasive carcinoma"."""
+    small = [name[:1].lower() + name[1:] for name in names]
+    return f" {words(language)['regions']['or']} ".join(small)

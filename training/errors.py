@@ -27,6 +27,22 @@ class RunError(TrainingError):
     """A run's folder lacks what a later step needs."""
 
 
+class OwnerUnknown(TrainingError):
+    """Nobody's name is known that a signing key could bear."""
+
+
+class SigningKeyUnusable(TrainingError):
+    """A signing key's file can't be read or written, or isn't of a key that signs bundles."""
+
+
+class PublicKeyTaken(TrainingError):
+    """A public key's file holds another key than the one that signs."""
+
+
+class BundleTaken(TrainingError):
+    """A bundle's file is there already, signed by somebody else."""
+
+
 class QuantizationError(TrainingError):
     """The converted network isn't what the box runs."""
 

@@ -29,26 +29,28 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", type=Path, default=SAMPLES, help=f"their textures become golden (default {SAMPLES})"
     )
+    parser.add_argument("--owner", metavar="NAME", help="who signs: names the key's files (default git's user.name)")
     parser.add_argument(
-        "--key", type=Path, help="private key (default ~/.config/loupe/development.pem, made if missing)"
+        "--key", type=Path, metavar="PEM", help="private key (default ~/.config/loupe/OWNER.pem, made if missing)"
     )
 
 
 def pack_run(arguments: argparse.Namespace) -> None:
-    from training.fitting.fit import load_run
-    from training.packing.pack import pack
-    from training.packing.signing import DEFAULT_KEY, publish_key, signing_key
+    from training.packing.signing import check_bundle_file, find_signer, publish
 
     recipe, data = recipe_and_data(arguments)
     out = bundle_file(arguments, recipe)
-    key_file = arguments.key or DEFAULT_KEY
-    key = signing_key(key_file)
-    bundle = pack(
-        load_run(recipe, data, run_folder(arguments, recipe)), out, key, arguments.samples, arguments.crossval
-    )
-    publish_key(key, arguments.keys / f"{key_file.stem}.pub")
+    signer = find_signer(arguments.owner, arguments.key, arguments.keys)
+    check_bundle_file(out, signer)
+    print(publish(signer))
+
+    from training.fitting.fit import load_run
+    from training.packing.pack import pack
+
+    run = load_run(recipe, data, run_folder(arguments, recipe))
+    bundle = pack(run, out, signer.key, arguments.samples, arguments.crossval)
     print(bundle.card)
-    print(f"packed {out}, {out.stat().st_size / 1e6:.2f} MB. Next: loupe verify --bundle {out}")
+    print(f"packed {out}, {out.stat().st_size / 1e6:.2f} MB. Next: loupe verify --bundle {out} --keys {arguments.keys}")
 
 
 def add_samples_arguments(parser: argparse.ArgumentParser) -> None:

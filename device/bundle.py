@@ -92,6 +92,7 @@ class Bundle:
         held = Path(f"/proc/self/fd/{file.fileno()}")
         bundle = cls(name, hashlib.sha256(data).hexdigest(), signer, manifest, members, held, file)
         bundle._check_arrays()
+        bundle._check_answer()
         return bundle
 
     def check_unchanged(self) -> None:
@@ -140,6 +141,16 @@ class Bundle:
             array = self.array(member)
             if array.shape != shape or not np.isfinite(array).all():
                 raise SchemaMismatch(bundle=self.name, detail=f"{member} is {array.shape}, not finite numbers {shape}")
+
+    def _check_answer(self) -> None:
+        """That the answer's rules are about the model's own classes, each once."""
+        rules, known = self.manifest.get("answer"), set(self.labels)
+        if rules is None:
+            return
+        named = {*rules["concern"], *(label for row in rules["record"] for label in row["labels"])}
+        counted = {len(row["counts"]) for row in rules["record"]}
+        if set(rules["classes"]) != known or not named <= known or not counted <= {len(known)}:
+            raise SchemaMismatch(bundle=self.name, detail="its answer is about other classes than its labels")
 
 
 def _check_signature(data: bytes, keys: Path, name: str) -> str:

@@ -173,11 +173,19 @@ def _in_words(name: str, document: dict[str, object], language: str) -> str:
     model = document["model"]
     assert isinstance(model, dict)
     mark = f"{' (?)' if verdict['caution'] else ''} [{model['id']} {model['version']}]"
-    said = f"{name}: {prediction['name']}{mark}"
-    section = document["section"]
-    if not isinstance(section, dict):
-        return "\n".join((said, *rows, *_parts_in_words(document)))
-    return "\n".join((f"{name}: {section['headline']}{mark}", *_section_in_words(section, language)))
+    answer, section = document["answer"], document["section"]
+    assert isinstance(answer, dict)
+    lines = [f"{name}: {answer['headline']}{mark}", f"  → {answer['advice']}"]
+    if isinstance(section, dict):
+        return "\n".join((*lines, *_section_in_words(section, language)))
+    behind = [f"  {part['words']}" for part in (answer["record"], answer["promise"]) if part]
+    return "\n".join((*lines, *_parts_in_words(document), *_sum_in_words(answer), *rows, *behind))
+
+
+def _sum_in_words(answer: Mapping[str, Any]) -> list[str]:
+    """The probability of all classes of concern together, where they have a name in common."""
+    told = answer["concern_sum"]
+    return [f"  {told['name']:24}{told['probability']:7.1%}  {'':30} {told['likelihood']}"] if told else []
 
 
 def _parts_in_words(document: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device import __version__
+from device.answer import answer
 from device.bundle import Bundle
 from device.errors import ModelUnusable
 from device.gate import Gate, Verdict
@@ -247,6 +248,7 @@ class Reader:
                     for answer in verdict.answers
                 ],
             },
+            "answer": None,
             "prediction": None,
             "class_map": None,
             "parts": None,
@@ -272,10 +274,14 @@ class Reader:
             "software": __version__,
         }
         if verdict.accepted:
-            document |= self._decision(reading, language)
+            section = document["section"]
+            given = answer(self.bundle.manifest, reading.probabilities, language, section and section["headline"])
+            document["answer"] = given
+            document |= self._decision(reading, language, answered=given["concern"])
         return document
 
-    def _decision(self, reading: Reading, language: str) -> dict[str, Any]:
+    def _decision(self, reading: Reading, language: str, *, answered: bool) -> dict[str, Any]:
+        """What an accepted picture has beside its answer; `answered`: that names a class of concern."""
         manifest, maps, best = self.bundle.manifest, reading.maps, reading.best
         labels = manifest["labels"]
         rows, columns, _ = maps.values.shape
@@ -306,7 +312,7 @@ class Reader:
                 "values": {label["id"]: _numbers(maps.values[..., k]) for k, label in enumerate(labels)},
                 "places": places_json(maps, self.bundle.labels, _map_scale(reading), blank_below),
             },
-            "parts": self._parts(reading, language),
+            "parts": self._parts(reading, language, answered=answered),
             **self._units(reading, language),
         }
 
@@ -354,14 +360,14 @@ class Reader:
         concern = section_concern(regions, regions_found, reading.maps, self.bundle.labels, concern_of(manifest))
         return headline, concern
 
-    def _parts(self, reading: Reading, language: str) -> dict[str, Any] | None:
+    def _parts(self, reading: Reading, language: str, *, answered: bool) -> dict[str, Any] | None:
         """The parts of a field that speak for a class of concern; a section's stand in `section`."""
         manifest = self.bundle.manifest
         concern = concern_of(manifest)
         if reading.section is not None or not concern:
             return None
         regions = self.regions(reading)
-        return parts_json(regions, self._regions_json(reading, regions), manifest, reading.best in concern, language)
+        return parts_json(regions, self._regions_json(reading, regions), manifest, answered, language)
 
     def _units(self, reading: Reading, language: str) -> dict[str, Any]:
         """The units with the largest part in the logit of the class that is read, each with its map, and the rest."""

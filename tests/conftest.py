@@ -6,10 +6,12 @@ import http.client
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Pillow
@@ -38,6 +40,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("shared_data"):
                 item.add_marker(pytest.mark.skip(reason="needs the real images in ../shared/data"))
+
+
+def answering(bundle: Bundle, concern: Sequence[str], **changed: Any) -> Bundle:
+    """The bundle with classes of concern and, thresholds that leave the top class alone, unless `changed`."""
+    manifest = bundle.manifest
+    each = {"threshold": 1.0, "level": 0.65, "n": 8, "pictures": 80, "inside": 75}
+    rules = {
+        "concern": list(concern),
+        "confidence": 0.9,
+        "unit": "block",
+        "classes": dict.fromkeys(bundle.labels, each),
+        "size": 1.0,
+        "concern_outside": {"pictures": 160, "outside": 4},
+        "record": [],
+        **changed,
+    }
+    return replace(bundle, manifest={**manifest, "answer": rules})
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,17 @@ class GateRule:
 
 
 @dataclass(frozen=True)
+class AnswerRule:
+    """Which classes are of concern, what they are called together (where there are several), and what answers promise: with
+    `confidence`, at least `level` of the pictures of each class get an answer that has their class in it."""
+
+    concern: tuple[str, ...]
+    sum: Mapping[str, str] | None
+    level: float
+    confidence: float
+
+
+@dataclass(frozen=True)
 class CalibrationRule:
     """Whether calibration shifts classes (`training/evaluation/calibrate.py`) or fits a temperature alone."""
 
@@ -129,6 +140,7 @@ class Recipe:
     augmentation: Augmentation
     calibration: CalibrationRule
     gate: GateRule
+    answer: AnswerRule
     quantization: QuantizationBudget
 
 
@@ -160,6 +172,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "augmentation.blur": (0, 1),
     "gate.alpha": (0.001, 0.5),
     "gate.confidence": (0.5, 0.999),
+    "answer.level": (0.5, 0.999),
+    "answer.confidence": (0.5, 0.999),
     "quantization.max_accuracy_loss": (0, 1),
     "quantization.min_agreement": (0, 1),
     "quantization.rescue_epochs": (0, 100),
@@ -189,6 +203,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "calibration.": {"offsets": False},
     "gate.": {"alpha": 0.05, "confidence": 0.9, "unit": "patient"},
+    "answer.": {"sum": None, "level": 0.9, "confidence": 0.9},
     "quantization.": {"max_accuracy_loss": 0.002, "min_agreement": 0.995, "rescue_epochs": 0},
     "": {"split": {}, "network": {}, "augmentation": {}, "calibration": {}, "gate": {}, "quantization": {}},
 }  # fmt: skip
@@ -201,6 +216,7 @@ _NESTED: dict[str, type[Any]] = {
     "augmentation": Augmentation,
     "calibration": CalibrationRule,
     "gate": GateRule,
+    "answer": AnswerRule,
     "quantization": QuantizationBudget,
 }
 _KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
@@ -226,6 +242,10 @@ def _value(kind: str, value: Any, path: str) -> Any:
         if not isinstance(value, list) or not value or not all(type(number) is int for number in value):
             raise RecipeError(f"{path} must be a list of whole numbers")
         value = tuple(value)
+    if kind == "tuple[str, ...]":
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise RecipeError(f"{path} must be a list of texts")
+        value = tuple(value)
     if path in RANGES:
         low, high = RANGES[path]
         if not all(low <= number <= high for number in (value if isinstance(value, tuple) else (value,))):
@@ -236,6 +256,8 @@ def _value(kind: str, value: Any, path: str) -> Any:
         if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
             raise RecipeError(f"{path} must be a table of texts")
         return value
+    if kind.endswith("| None") and value is None:
+        return None
     if kind.startswith("Mapping") and (not isinstance(value, dict) or value.keys() != {"en", "fr"}):
         raise RecipeError(f"{path} must have the texts en and fr")
     if path == "labels":
@@ -247,7 +269,11 @@ def _value(kind: str, value: Any, path: str) -> Any:
 
 def make_recipe(table: Any) -> Recipe:
     """The recipe of a table as TOML gives it. Raises `RecipeError` that names the setting at fault."""
-    return _build(Recipe, table, "")
+    recipe = _build(Recipe, table, "")
+    known = {label.id for label in recipe.labels}
+    if unknown := [label for label in recipe.answer.concern if label not in known]:
+        raise RecipeError(f"answer.concern names {unknown[0]}; the labels are {', '.join(known)}")
+    return recipe
 
 
 def load_recipe(name: str) -> Recipe:

@@ -64,6 +64,8 @@ def percent(share: float, language: str, digits: int = 0) -> str:
 
 
 def joined(names: Sequence[str], language: str) -> str:
-    """Names of classes within a sentence: "carcinoma in situ or invasive carcinoma"."""
-    small = [name[:1].lower() + name[1:] for name in names]
-    return f" {words(language)['regions']['or']} ".join(small)
+    """Names of classes within a sentence: "normal tissue, benign lesion or carcinoma in situ". Abbreviations keep their
+    capitals."""
+    small = [name if name[1:2].isupper() else name[:1].lower() + name[1:] for name in names]
+    last = f" {words(language)['regions']['or']} "
+    return last.join(part for part in (", ".join(small[:-1]), *small[-1:]) if part)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, png
+from conftest import SAMPLES, answering, png
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
@@ -227,7 +226,7 @@ def test_a_refused_section_gets_no_headline(reader: Reader) -> None:
 
 
 def test_a_model_without_a_class_of_concern_has_no_parts_and_headlines_the_largest_share(bundle: Bundle) -> None:
-    unmarked = Reader(replace(bundle, manifest={**bundle.manifest, "answer": {"concern": []}}), Limits())
+    unmarked = Reader(answering(bundle, concern=[]), Limits())
     assert concern_of(unmarked.bundle.manifest) == ()
     alone = unmarked.read((SAMPLES / "texture-invasive.jpg").read_bytes())
     assert unmarked.as_json(alone, "en")["parts"] is None

@@ -239,10 +239,10 @@ def by_patient(table: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any
                 "refused": int(rows.refused.sum()),
             }
         )
-    return sorted(lines, key=lambda line: _natural(line["patient"]))
+    return sorted(lines, key=lambda line: natural_order(line["patient"]))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural_order(name: str) -> list[tuple[int, str]]:
     """A key that sorts 9 before 10."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
@@ -255,7 +255,7 @@ def by_fold(table: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any]]:
         series = _series(rows, labels, np.ones((1, rows.patients)))
         figures = {figure: _value(series, figure) for figure in FOLD_FIGURES}
         lines.append({"fold": str(name), "n": len(part), "patients": rows.patients, **figures})
-    return sorted(lines, key=lambda line: _natural(line["fold"]))
+    return sorted(lines, key=lambda line: natural_order(line["fold"]))
 
 
 def _over_folds(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -108,6 +108,47 @@ class AnimatedImage(ImageError):
     frames: int | str
 
 
+class CompressionNotRead(ImageError):
+    """The pixels are packed by a method that the box doesn't unpack."""
+
+    code = "compression_not_read"
+    status = 415
+    format: str
+    compression: str  # as its standard calls it
+
+
+class VarietyNotRead(ImageError):
+    """Pixels of a kind that the box doesn't read, in a format that it reads."""
+
+    code = "variety_not_read"
+    status = 415
+    format: str
+    variety: str  # as its standard calls it
+
+
+class DicomFrames(ImageError):
+    """A loop or a stack in one DICOM file."""
+
+    code = "dicom_frames"
+    frames: int
+
+
+class DicomWithoutPicture(ImageError):
+    """A DICOM file of another kind: a report, a document, a list of files."""
+
+    code = "dicom_without_picture"
+    kind: str  # as the standard calls it
+
+
+class WholeSlide(ImageError):
+    """A slide that is too large to be read as one field; with the size of its pixels it is read as a section."""
+
+    code = "whole_slide"
+    width: int
+    height: int
+    um_per_px: float  # that the file states
+
+
 class ScaleInvalid(ImageError):
     """The size of a pixel that was given can't be right; all in µm per pixel."""
 

@@ -25,6 +25,18 @@ def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
     return lambda data: data.startswith(beginnings)
 
 
+# The elements that a DICOM file without the usual preamble starts with, in either byte order: the length or the version of
+# its header, its own length, its character set, the kind of its picture.
+_DICOM_STARTS = (
+    *(b"\x02\0\0\0UL\x04\0", b"\x02\0\x01\0OB"),
+    *(b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\0\x08\0\0", b"\0\x08\0\x05", b"\0\x08\0\x08"),
+)
+
+
+def _is_dicom(data: bytes) -> bool:
+    return data[128:132] == b"DICM" or data.startswith(_DICOM_STARTS)
+
+
 # Asked in this order.
 KINDS = (
     Kind("JPEG", "jpeg", _starts(b"\xff\xd8\xff")),
@@ -32,6 +44,7 @@ KINDS = (
     Kind("TIFF", "tiff", _starts(b"II*\0", b"MM\0*")),
     Kind("WebP", "webp", lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP"),
     Kind("BMP", "bmp", _starts(b"BM")),
+    Kind("DICOM", "dicom", _is_dicom),
 )
 
 # What the box says that it reads.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import os
 import re
 import struct
 import zipfile
@@ -84,12 +85,10 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
 
     Raises `AtlasInvalid` and `AtlasOfOtherModel`.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise AtlasInvalid(atlas=path.name, detail=f"larger than {MAX_BYTES // 1_000_000} MB")
-        index, patches = _members(path.read_bytes())
+        index, patches = _members(_content(path))
         _schema()(index)
     except DAMAGE as error:
         raise AtlasInvalid(atlas=path.name, detail=str(error) or type(error).__name__) from error
@@ -106,6 +105,15 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
                     atlas=path.name, detail=f"unit {unit} names {patch['file']}, which isn't in the file"
                 )
     return Atlas(index, patches)
+
+
+def _content(path: Path) -> bytes:
+    """Raises `OSError` and `ValueError`."""
+    if not path.is_file():  # opening a pipe would wait for whoever writes to it
+        raise ValueError("no file")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES // 1_000_000} MB")
+    return path.read_bytes()
 
 
 def _finite(text: str) -> float:

@@ -13,9 +13,12 @@ from typing import Any
 
 from device import __version__
 from device.arguments import at_least
+from device.bundle import Bundle
 from device.errors import ImageError, LoupeError
+from device.keys import key_problems
+from device.log import error_line
 from device.settings import RANGES, Settings, load_settings
-from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, percent, words
+from device.texts import DEFAULT_LANGUAGE, LANGUAGES, percent, words
 
 EXIT_REFUSED, EXIT_PROBLEM = 3, 1
 
@@ -115,13 +118,21 @@ def _language(asked: str | None) -> str:
 
 
 def _complain(error: LoupeError, language: str, about: str = "") -> None:
-    told = error_words(error, language)
     prefix = f"{about}: " if about else ""
-    sys.stderr.write(f"{prefix}{told['title']}. {told['detail']}\n→ {told['next_step']} [{error.code}]\n")
+    sys.stderr.write(f"{prefix}{error_line(error, language)}\n")
+
+
+def _open_verified(settings: Settings, language: str) -> tuple[Bundle, ...]:
+    """The bundles of the settings; what is wrong with other keys is told. Raises a `LoupeError`."""
+    from device.golden import open_verified
+
+    bundles = open_verified(settings)
+    for problem in key_problems(settings.keys):
+        _complain(problem, language)
+    return bundles
 
 
 def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> int:
-    from device.golden import open_verified
     from device.overlay import draw_overlay
     from device.routing import Router
     from device.sections import parse_um_per_px
@@ -129,7 +140,7 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
     if arguments.overlay and len(arguments.images) != 1:
         sys.stderr.write("--overlay takes one IMAGE\n")
         return 2
-    router = Router(open_verified(settings), settings.limits, threads=os.cpu_count() or 1)
+    router = Router(_open_verified(settings, language), settings.limits, threads=os.cpu_count() or 1)
     um_per_px = parse_um_per_px(arguments.um_per_px) if arguments.um_per_px else None
     status = 0
     for name in arguments.images:
@@ -235,9 +246,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"Loupe {__version__}: verifying {settings.bundle}\n")
             serve(settings)
         elif arguments.command == "verify":
-            from device.golden import open_verified
-
-            for bundle in open_verified(settings):
+            for bundle in _open_verified(settings, language):
                 print(
                     f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
                     f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})"

@@ -341,6 +341,33 @@ class KeyIgnored(LoupeError):
     key: str
 
 
+class SamplesUnreadable(LoupeError):
+    """The list of sample pictures can't be read. Pictures are read all the same."""
+
+    code = "samples_unreadable"
+    status = 503
+    samples: str
+    detail: str
+
+
+class SampleEntriesInvalid(LoupeError):
+    """Some entries of the list of sample pictures lack a name or words. Pictures are read all the same."""
+
+    code = "sample_entries_invalid"
+    status = 503
+    samples: str
+    entries: str  # their numbers
+
+
+class SamplePicturesUnreadable(LoupeError):
+    """Some sample pictures are missing, lie outside their folder or can't be read. Pictures are read all the same."""
+
+    code = "sample_pictures_unreadable"
+    status = 503
+    samples: str
+    pictures: str  # the names of their files
+
+
 class AtlasInvalid(LoupeError):
     """The file beside the bundle isn't a unit atlas. Pictures are read all the same."""
 

@@ -59,8 +59,11 @@ def verify_golden(reader: Reader) -> int:
 
 
 def bundle_files(path: Path) -> list[Path]:
-    """The bundle itself, or all of a folder by name. Raises `BundleMissing` for a folder without any."""
-    files = sorted(path.glob("*.loupe")) if path.is_dir() else [path]
+    """The bundle itself, or all of a folder by name but hidden files, which a Mac leaves on a stick. Raises `BundleMissing`
+    for a folder without any."""
+    files = (
+        [each for each in sorted(path.glob("*.loupe")) if not each.name.startswith(".")] if path.is_dir() else [path]
+    )
     if not files:
         raise BundleMissing(bundle=path.name)
     return files

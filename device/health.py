@@ -16,6 +16,7 @@ from typing import Any
 from device import __version__
 from device.bundle import Bundle
 from device.drift import ALARM, BINS, CALM, NOTHING, Counts, DriftLog, Watch, calibration_sizes, gaps
+from device.errors import LoupeError
 from device.gate import CAUTION_BELOW_P
 from device.reading import identity
 from device.runtime import find_runtime
@@ -112,12 +113,23 @@ def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> dic
     }
 
 
-def health(bundles: Sequence[Bundle], drift: DriftLog, threads: int, now: datetime, language: str) -> dict[str, Any]:
-    """All of it, with words in a language."""
+def problem_json(problem: LoupeError, language: str) -> dict[str, str]:
+    """Code and words of what is wrong."""
+    return {"code": problem.code, **error_words(problem, language)}
+
+
+def health(
+    bundles: Sequence[Bundle],
+    drift: DriftLog,
+    threads: int,
+    problems: Sequence[LoupeError],
+    now: datetime,
+    language: str,
+) -> dict[str, Any]:
+    """All of it, with words in a language. `problems`: what is wrong with files beside the models."""
     models = [_model(bundle, drift, now, language) for bundle in bundles]
     runtime = find_runtime()
     problem = drift.problem
-    told = {"code": problem.code, **error_words(problem, language)} if problem else None
     return {
         "notice": words(language)["notice"],
         "software": __version__,
@@ -125,6 +137,7 @@ def health(bundles: Sequence[Bundle], drift: DriftLog, threads: int, now: dateti
         "threads": threads,
         "uptime_s": round(time.monotonic() - STARTED),
         "caution_below_p": CAUTION_BELOW_P,
-        "store": {"works": problem is None, "problem": told},
+        "store": {"works": problem is None, "problem": problem_json(problem, language) if problem else None},
+        "problems": [problem_json(each, language) for each in (*([problem] if problem else []), *problems)],
         "models": models,
     }

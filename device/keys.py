@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from device.errors import KeysMissing
+from device.errors import KeyIgnored, KeysMissing, LoupeError
 
 SUFFIX = ".pub"
 KEY_ID_BYTES = 8
@@ -46,6 +46,14 @@ def trusted_keys(folder: Path) -> TrustedKeys:
         keys={key_id(key): (path.stem, key) for path, key in found if key},
         unreadable=tuple(path.name for path, key in found if key is None),
     )
+
+
+def key_problems(folder: Path) -> list[LoupeError]:
+    """What is wrong with the folder and doesn't stop a box whose models are verified."""
+    try:
+        return [KeyIgnored(key=name) for name in trusted_keys(folder).unreadable]
+    except KeysMissing as error:
+        return [error]
 
 
 def _key(path: Path) -> Ed25519PublicKey | None:

@@ -6,11 +6,9 @@ file), file names are ignored and requests aren't logged.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from io import BytesIO
 from typing import IO, Any
 
@@ -38,8 +36,10 @@ from device.formats import FORMATS
 from device.golden import open_verified
 from device.health import health
 from device.hosts import may_answer
+from device.keys import key_problems
 from device.pool import RouterPool
 from device.reading import identity
+from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
 from device.settings import Settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
@@ -99,7 +99,16 @@ class Box:
         """Make the readers; to be called in the process that serves, after any fork."""
         if self.pool is None:
             self.pool = RouterPool(self.bundles, self.settings.limits, self.settings.threads, self.settings.queue)
+            _ = self.samples  # so that no reading waits for them
         return self.pool
+
+    @property
+    def samples(self) -> Samples:
+        return open_samples(self.settings.samples, self.settings.limits)
+
+    def problems(self) -> list[LoupeError]:
+        """What is wrong with the files beside the models; pictures are read all the same."""
+        return [*key_problems(self.settings.keys), *self.samples.problems, *self.units.problems()]
 
 
 def create_app(settings: Settings, *bundles: Bundle) -> Flask:
@@ -219,31 +228,11 @@ def model_card() -> Response:
     return Response("\n\n---\n\n".join(bundle.card for bundle in _asked_bundles()), mimetype="text/plain")
 
 
-@cache
-def _samples(settings: Settings) -> list[dict[str, Any]]:
-    index = settings.samples / "samples.json"
-    listed: list[dict[str, Any]] = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
-    return listed
-
-
-@cache
-def _sample_files(settings: Settings) -> dict[str, int]:
-    """SHA-256 and length of each sample picture."""
-    files = [(settings.samples / sample["file"]).read_bytes() for sample in _samples(settings)]
-    return {hashlib.sha256(data).hexdigest(): len(data) for data in files}
-
-
-def _is_sample(data: bytes, settings: Settings) -> bool:
-    """Whether staff are trying the box: no picture of the clinic's, so none for the drift watch."""
-    files = _sample_files(settings)
-    return len(data) in files.values() and hashlib.sha256(data).hexdigest() in files
-
-
 def sample_picture(file: str) -> Response:
-    settings = _box().settings
-    if file not in {sample["file"] for sample in _samples(settings)}:
+    box = _box()
+    if not box.samples.has_file(file):
         raise NotFound
-    return send_from_directory(settings.samples.resolve(), file)
+    return send_from_directory(box.settings.samples.resolve(), file)
 
 
 def health_page() -> str:
@@ -288,7 +277,7 @@ def post_reading() -> Response:
     with box.start().router(long=um_per_px is not None) as router:
         routed = router.read(data, request.args.get("model"), um_per_px, lambda: is_gone(environ))
         document = routed.as_json(language())
-    if not _is_sample(data, box.settings):
+    if not box.samples.holds(data):
         box.drift.note(routed.chosen.reader.bundle, routed.chosen.reading, datetime.now())
     return jsonify(box.units.name_units(document, language()))
 
@@ -320,22 +309,12 @@ def get_model() -> Response:
 
 def get_samples() -> Response:
     chosen = language()
-    return jsonify(
-        samples=[
-            {
-                **sample,
-                "title": sample["title"][chosen],
-                "description": sample["description"][chosen],
-                "url": f"/samples/{sample['file']}",
-            }
-            for sample in _samples(_box().settings)
-        ]
-    )
+    return jsonify(samples=[sample.as_json(chosen) for sample in _box().samples.offered])
 
 
 def _health() -> dict[str, Any]:
     box = _box()
-    return health(box.bundles, box.drift, box.settings.threads, datetime.now(), language())
+    return health(box.bundles, box.drift, box.settings.threads, box.problems(), datetime.now(), language())
 
 
 def get_health() -> Response:

@@ -27,6 +27,7 @@ from device.errors import (
     echoed,
 )
 from device.lexicon import Lexicon, lexicon_of
+from device.log import warn
 from device.maps import Head
 from device.names import Agreed, Names, agreed, clean_expert, export_names, given_name, imported_names
 from device.reading import identity
@@ -61,6 +62,7 @@ class ModelUnits:
                     self._opened = open_atlas(self._atlas_path, self.bundle)
                 except LoupeError as error:
                     self._opened = error
+                    warn(error)
                 self._asked = True
             return self._opened
 
@@ -138,6 +140,10 @@ class Units:
 
     def of(self, bundle: Bundle) -> ModelUnits:
         return self._models[bundle.manifest["id"]]
+
+    def problems(self) -> list[LoupeError]:
+        """Why atlases that lie beside bundles can't be used."""
+        return [model.problem for model in self._models.values() if model.problem]
 
     def name_units(self, document: dict[str, Any], language: str) -> dict[str, Any]:
         """A reading with the names that this box knows of its units, and patches of each. Without a store it goes on

@@ -35,8 +35,10 @@ def words(language: str) -> Mapping[str, Any]:
 
 
 def error_words(error: LoupeError, language: str) -> dict[str, str]:
-    """The `title`, `detail` and `next_step` of an error, its facts filled in."""
-    return {part: text.format_map(error.facts) for part, text in words(language)["errors"][error.code].items()}
+    """The `title`, `detail` and `next_step` of an error, its facts filled in. What has no UTF-8, such as a byte of a file's
+    name, is written with a backslash."""
+    told = {part: text.format_map(error.facts) for part, text in words(language)["errors"][error.code].items()}
+    return {part: text.encode(errors="backslashreplace").decode() for part, text in told.items()}
 
 
 def reason_words(code: str, variant: str | None, language: str) -> dict[str, str]:

@@ -205,7 +205,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "gate.": {"alpha": 0.05, "confidence": 0.9, "unit": "patient"},
     "answer.": {"sum": None, "level": 0.9, "confidence": 0.9},
     "quantization.": {"max_accuracy_loss": 0.002, "min_agreement": 0.995, "rescue_epochs": 0},
-    "": {"split": {}, "network": {}, "augmentation": {}, "calibration": {}, "gate": {}, "quantization": {}},
+    "": {"split": {}, "network": {}, "augmentation": {}, "calibration": {}, "gate": {}, "answer": {}, "quantization": {}},
 }  # fmt: skip
 
 _NESTED: dict[str, type[Any]] = {

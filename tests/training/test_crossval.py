@@ -32,6 +32,7 @@ data = { adapter = "folder", name = "phantoms", source = "drawn", terms = "none"
 split = { folds = 2 }
 network = { name = "conv3", weights = "none", frozen_blocks = 0 }
 fit = { epochs = 1, batch = 4, square_px = [64] }
+answer = { concern = [] }
 """
 PATIENTS, EACH = 4, 1
 

@@ -27,6 +27,9 @@ source = "here"
 terms = "ours"
 um_per_px = 1.0
 area_px = 9216
+[answer]
+concern = []
+
 [fit]
 epochs = 1
 batch = 2

@@ -26,6 +26,7 @@ from cryptography.exceptions import InvalidSignature
 from numpy.typing import NDArray
 
 from device.errors import (
+    BundleChanged,
     BundleMissing,
     KeyUnreadable,
     MemberMismatch,
@@ -97,13 +98,13 @@ class Bundle:
 
     def check_unchanged(self) -> None:
         """Hold the open file against the bytes that were verified: it may have been written to since, in place. Raises
-        `MemberMismatch`."""
+        `BundleChanged`."""
         try:
             data = self.network_path.read_bytes()
         except OSError as error:
             raise BundleMissing(bundle=self.name) from error
         if hashlib.sha256(data).hexdigest() != self.sha256:
-            raise MemberMismatch(bundle=self.name, member=NETWORK)
+            raise BundleChanged(bundle=self.name)
 
     @property
     def labels(self) -> tuple[str, ...]:

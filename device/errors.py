@@ -244,6 +244,12 @@ class BundleTwice(BundleError):
     model: str
 
 
+class BundleChanged(BundleError):
+    """The file was written to after it was verified, while the box runs."""
+
+    code = "bundle_changed"
+
+
 class KeyUnreadable(BundleError):
     """No key that can be read verifies the bundle, and beside them lie files that can't be read."""
 
@@ -274,6 +280,14 @@ class ModelUnusable(LoupeError):
     """The runtime refuses the network, or it lacks a named output."""
 
     code = "model_unusable"
+    status = 503
+    detail: str
+
+
+class SelfTestFailed(LoupeError):
+    """Reading a golden picture failed in a way that has no name of its own."""
+
+    code = "self_test_failed"
     status = 503
     detail: str
 

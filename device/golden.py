@@ -9,6 +9,7 @@ probabilities may differ by `INEXACT_TOLERANCE` at most; readings then say that 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,25 @@ def observe(reader: Reader, picture: bytes) -> dict[str, Any]:
 
 def verify_golden(reader: Reader) -> int:
     """Read every golden picture; the number that agreed. Raises `GoldenMismatch` naming picture and output."""
+    for golden in reader.bundle.manifest["golden"]:
+        verify_picture(reader, golden)
+    return len(reader.bundle.manifest["golden"])
+
+
+def verify_picture(reader: Reader, golden: Mapping[str, Any]) -> None:
+    """Read one golden picture of the reader's bundle. Raises `GoldenMismatch`."""
     bundle, exact = reader.bundle, reader.network.runtime.exact
-    for golden in bundle.manifest["golden"]:
-        name, expected = golden["name"], golden["expected"]
-        try:
-            found = observe(reader, bundle.members[golden["picture"]])
-        except (LoupeError, KeyError) as error:
-            raise GoldenMismatch(bundle=bundle.name, golden=name, output=str(error)) from error
-        for part in ("pixels", "outputs", "logits", "reason") if exact else ("pixels", "reason"):
-            if found[part] != expected[part]:
-                raise GoldenMismatch(bundle=bundle.name, golden=name, output=part)
-        gap = np.abs(softmax(found["logits"]) - softmax(expected["logits"])).max()
-        if gap > INEXACT_TOLERANCE:
-            raise GoldenMismatch(bundle=bundle.name, golden=name, output=f"probabilities (off by {gap:.2f})")
-    return len(bundle.manifest["golden"])
+    name, expected = golden["name"], golden["expected"]
+    try:
+        found = observe(reader, bundle.members[golden["picture"]])
+    except (LoupeError, KeyError) as error:
+        raise GoldenMismatch(bundle=bundle.name, golden=name, output=str(error)) from error
+    for part in ("pixels", "outputs", "logits", "reason") if exact else ("pixels", "reason"):
+        if found[part] != expected[part]:
+            raise GoldenMismatch(bundle=bundle.name, golden=name, output=part)
+    gap = np.abs(softmax(found["logits"]) - softmax(expected["logits"])).max()
+    if gap > INEXACT_TOLERANCE:
+        raise GoldenMismatch(bundle=bundle.name, golden=name, output=f"probabilities (off by {gap:.2f})")
 
 
 def bundle_files(path: Path) -> list[Path]:

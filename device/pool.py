@@ -42,6 +42,21 @@ class RouterPool:
             self._places.release()
 
     @contextmanager
+    def idle(self) -> Iterator[list[Router]]:
+        """All routers that no picture uses now, perhaps none. A picture that comes meanwhile waits for one."""
+        routers: list[Router] = []
+        try:
+            while True:
+                routers.append(self._free.get_nowait())
+        except Empty:
+            pass
+        try:
+            yield routers
+        finally:
+            for router in routers:
+                self._free.put(router)
+
+    @contextmanager
     def _turn(self) -> Iterator[None]:
         if not self._long.acquire(timeout=PATIENCE_S):
             raise Busy(retry_after_s=int(PATIENCE_S))

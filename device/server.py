@@ -48,7 +48,7 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def _start_readers(self, _arbiter: Any, _worker: Any) -> None:
-        """Raises `MemberMismatch`, which ends the service: a worker that takes another's place maps the file anew, and what
+        """Raises `BundleChanged`, which ends the service: a worker that takes another's place maps the file anew, and what
         it then finds there must be what was verified."""
         box: Box = self._app.extensions[EXTENSION]
         for bundle in box.bundles:

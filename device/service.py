@@ -6,7 +6,6 @@ file), file names are ignored and requests aren't logged.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
@@ -14,14 +13,13 @@ from typing import IO, Any
 
 from flask import Flask, Request, Response, current_app, jsonify, render_template, request, send_from_directory
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound
 
 from device import __version__
 from device.bundle import Bundle
 from device.client import is_gone
 from device.drift import DriftLog
 from device.errors import (
-    Busy,
     JsonTooDeep,
     LoupeError,
     NoImage,
@@ -34,15 +32,17 @@ from device.errors import (
 )
 from device.formats import FORMATS
 from device.golden import open_verified
-from device.health import health
+from device.health import health, problem_json
 from device.hosts import may_answer
 from device.keys import key_problems
 from device.pool import RouterPool
+from device.problems import BYTES_PER_MB, add_problem_handlers
+from device.readiness import Readiness
 from device.reading import identity
 from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
 from device.settings import Settings
-from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words, words
+from device.texts import DEFAULT_LANGUAGE, LANGUAGES, words
 from device.units import Units, add_unit_routes
 
 POLICY = (
@@ -56,7 +56,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-BYTES_PER_MB = 1_000_000
 FORM_OVERHEAD_BYTES = 10_000
 EXTENSION = "loupe"
 
@@ -93,6 +92,7 @@ class Box:
         self.settings, self.bundles = settings, tuple(bundles)
         self.drift = DriftLog(settings.store, self.bundles)
         self.units = Units(settings, self.bundles)
+        self.readiness = Readiness(self.bundles)
         self.pool: RouterPool | None = None
 
     def start(self) -> RouterPool:
@@ -118,9 +118,9 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app.json = MappingJson(app)
     limit = settings.max_upload_mb * BYTES_PER_MB
     app.config["MAX_CONTENT_LENGTH"] = limit + FORM_OVERHEAD_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = None  # all of it stays in memory, and the limit above holds for it
     app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
-    app.register_error_handler(LoupeError, _problem_of)
-    app.register_error_handler(HTTPException, _http_problem)
+    add_problem_handlers(app, language)
     app.before_request(_refuse_unknown_hosts)
     app.before_request(_refuse_other_origins)
     app.after_request(_with_headers)
@@ -164,29 +164,7 @@ def language() -> str:
     return request.accept_languages.best_match(LANGUAGES) or DEFAULT_LANGUAGE
 
 
-# --- problems --------------------------------------------------------------------------------------------------------
-
-
-def _problem(status: int, code: str, told: dict[str, str], facts: dict[str, Any]) -> Response:
-    body = {"type": f"urn:loupe:error:{code}", "status": status, "code": code, **told, "facts": facts}
-    # A lone surrogate that was sent has no UTF-8; with its backslash it is JSON's own escape.
-    text = json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")
-    return Response(text, status, mimetype="application/problem+json")
-
-
-def _problem_of(error: LoupeError) -> Response:
-    response = _problem(error.status, error.code, error_words(error, language()), error.facts)
-    if isinstance(error, Busy):
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    return response
-
-
-def _http_problem(error: HTTPException) -> Response:
-    if isinstance(error, RequestEntityTooLarge):
-        return _problem_of(UploadTooLarge(limit_mb=_box().settings.max_upload_mb))
-    status = error.code or 500
-    told = {"title": error.name, "detail": error.description or error.name}
-    return _problem(status, f"http_{status}", told, {})
+# --- who may ask --------------------------------------------------------------------------------------------------------
 
 
 def _refuse_unknown_hosts() -> None:
@@ -251,9 +229,14 @@ def healthz() -> Response:
 
 
 def readyz() -> Response:
-    box = _box()
-    box.start()
-    return jsonify(ready=True, models=[identity(bundle, language()) for bundle in box.bundles])
+    """Whether readings work. Raises the error that they would meet."""
+    box, chosen = _box(), language()
+    box.readiness.check(box.start())
+    return jsonify(
+        ready=True,
+        models=[identity(bundle, chosen) for bundle in box.bundles],
+        problems=[problem_json(problem, chosen) for problem in box.problems()],
+    )
 
 
 def _sent_picture() -> bytes:
@@ -274,7 +257,8 @@ def post_reading() -> Response:
     um_per_px = parse_um_per_px(given) if given else None
     box = _box()
     environ = request.environ
-    with box.start().router(long=um_per_px is not None) as router:
+    box.readiness.check_files()
+    with box.start().router(long=um_per_px is not None) as router, box.readiness.doubted_by_failures():
         routed = router.read(data, request.args.get("model"), um_per_px, lambda: is_gone(environ))
         document = routed.as_json(language())
     if not box.samples.holds(data):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import BUNDLE, KEYS, SAMPLES
 
-from device.errors import MemberMismatch
+from device.errors import BundleChanged
 from device.server import Server
 from device.settings import Settings
 
@@ -23,6 +23,6 @@ def test_a_worker_serves_no_model_that_was_changed_in_place_after_it_was_verifie
     with file.open("r+b") as held:
         held.seek(100_000)
         held.write(b"changed")
-    with pytest.raises(MemberMismatch) as raised:
+    with pytest.raises(BundleChanged) as raised:
         server._start_readers(None, None)
     assert raised.value.facts["bundle"] == "bach.loupe"

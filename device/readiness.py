@@ -1,0 +1,88 @@
+"""Whether this process can read now: `/readyz` asks it, and no reading begins with a model file that has changed.
+
+A file is held against what was verified by its size and time, and by its hash when these differ. Whether readers work is
+found out by reading a golden picture with each that is free; the finding is kept for a while, so that asking often costs
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from device.bundle import Bundle
+from device.errors import ImageError, LoupeError, ReadingStopped, SelfTestFailed, UnknownModel
+from device.golden import verify_picture
+from device.log import LOG
+from device.pool import RouterPool
+from device.texts import LANGUAGES
+
+KEPT_S = 60.0
+KEPT_AFTER_FAILURE_S = 5.0
+
+
+class Readiness:
+    """What was found of the bundles' files and the readers. Threads may share it."""
+
+    def __init__(self, bundles: Sequence[Bundle], clock: Callable[[], float] = time.monotonic) -> None:
+        self._bundles, self._clock = tuple(bundles), clock
+        self._verified: dict[str, tuple[int, int]] = {}  # each file's size and time (ns) when its bytes were right
+        self._files_lock, self._test_lock = threading.Lock(), threading.Lock()
+        self._failure: LoupeError | None = None
+        self._valid_until = 0.0
+
+    def check_files(self) -> None:
+        """Raises `BundleChanged` for a file that was written to since it was verified."""
+        with self._files_lock:
+            for bundle in self._bundles:
+                if bundle.file is None:
+                    continue
+                found = os.fstat(bundle.file.fileno())
+                state = found.st_size, found.st_mtime_ns
+                if self._verified.get(bundle.name) != state:
+                    bundle.check_unchanged()
+                    self._verified[bundle.name] = state
+
+    def check(self, pool: RouterPool) -> None:
+        """Raises the error that readings would meet."""
+        self.check_files()
+        with self._test_lock:
+            if self._clock() >= self._valid_until:
+                self._test(pool)
+            if self._failure:
+                raise self._failure
+
+    @contextmanager
+    def doubted_by_failures(self) -> Iterator[None]:
+        """Around a reading: where it fails by no fault of the picture's or the request's, the next `check` tests again."""
+        try:
+            yield
+        except (ImageError, ReadingStopped, UnknownModel):
+            raise
+        except Exception:
+            self._valid_until = 0.0
+            raise
+
+    def _test(self, pool: RouterPool) -> None:
+        """Read a golden picture with each model of each free router. Where all are at work the last finding stands."""
+        with pool.idle() as routers:
+            if not routers:
+                return
+            self._failure = None
+            try:
+                for router in routers:
+                    for reader in router.readers:
+                        verify_picture(reader, reader.bundle.manifest["golden"][0])
+                bundle = self._bundles[0]
+                routed = routers[0].read(bundle.members[bundle.manifest["golden"][0]["picture"]])
+                for language in LANGUAGES:
+                    routed.as_json(language)
+            except LoupeError as error:
+                self._failure = error
+            except Exception as error:  # whatever it is, readings would fail by it
+                LOG.exception("the self-test failed")
+                self._failure = SelfTestFailed(detail=type(error).__name__)
+        self._valid_until = self._clock() + (KEPT_AFTER_FAILURE_S if self._failure else KEPT_S)

@@ -29,9 +29,17 @@ function problemFrom(status, body) {
   return ownProblem("unexpected", { status });
 }
 
-// Sends one picture. `onProgress(share)` gets the share of the upload that is done, 1 once the box reads.
 // The file's name stays here: it may hold a patient's name and the box has no use for it.
+function formOf(file) {
+  const form = new FormData();
+  form.append("image", file, "picture");
+  return form;
+}
+
+// Sends one picture and answers `{ reading, boxDate }`: the reading, and the box's clock or null. `onProgress(share)` gets
+// the share of the upload that is done, 1 once the box reads.
 export function requestReading(file, { onProgress, signal, limitMb, umPerPx, model }) {
+  if (file.size === 0) return Promise.reject(ownProblem("empty"));
   if (limitMb && file.size > limitMb * 1e6) {
     const words = errorWords("upload_too_large", { limit_mb: limitMb });
     return Promise.reject(new Problem({ ...words, code: "upload_too_large", status: 413 }));
@@ -52,17 +60,29 @@ export function requestReading(file, { onProgress, signal, limitMb, umPerPx, mod
       } catch {
         // not JSON: problemFrom words it by its status
       }
-      if (request.status === 200 && body?.schema === "loupe-reading/1") resolve(body);
+      const boxDate = new Date(request.getResponseHeader("Date"));
+      if (request.status === 200 && body?.schema === "loupe-reading/1") {
+        resolve({ reading: body, boxDate: boxDate > 0 ? boxDate : null });
+      }
       else reject(problemFrom(request.status, body));
     };
     request.onerror = () => reject(ownProblem("network"));
     request.ontimeout = () => reject(ownProblem("timeout"));
     request.onabort = () => reject(new DOMException("", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
-    const form = new FormData();
-    form.append("image", file, "picture");
-    request.send(form);
+    request.send(formOf(file));
   });
+}
+
+// The pixels that the box reads, as an <img>, for a file that this browser doesn't show as they are; null where the box
+// can't give them just now: the reading stands without.
+export async function requestPreview(file, signal) {
+  const url = `/api/v1/previews?lang=${language()}`;
+  const answer = await fetch(url, { method: "POST", body: formOf(file), signal }).catch(() => null);
+  if (!answer?.ok) return null;
+  const picture = new Image();
+  picture.src = URL.createObjectURL(await answer.blob());
+  return picture.decode().then(() => picture, () => null);
 }
 
 async function get(path, parameters = {}) {

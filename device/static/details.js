@@ -1,16 +1,17 @@
 // Where a reading comes from: the picture, the model, the runtime and the time each step took.
 
-import { byId, element } from "./dom.js";
-import { language, milliseconds, number, word, wordOr } from "./words.js";
+import { dateWords, trustWords } from "./clock.js";
+import { byId, element, setText } from "./dom.js";
+import { milliseconds, number, word, wordOr } from "./words.js";
 
 const STEPS = ["decode", "network", "maps", "gate"];
 
-export function showDetails(reading, { fileName, date }) {
+export function showDetails(reading, { fileName, clock }) {
   const { image, model, runtime, timings_ms: timings } = reading;
   const notes = image.notes.map((code) => wordOr(`note_${code}`, code));
   const size = (width, height) => ({ width: number(width), height: number(height), format: image.format });
   const facts = [
-    ["details_date", new Intl.DateTimeFormat(language(), { dateStyle: "long", timeStyle: "short" }).format(date)],
+    ["details_date", `${dateWords(clock.date)}: ${trustWords(clock)}`],
     ["details_file", fileName],
     ["details_picture", `${word("details_size", size(image.width, image.height))}; ${
       word("details_read_size", size(image.read_width, image.read_height))}`],
@@ -25,6 +26,7 @@ export function showDetails(reading, { fileName, date }) {
   byId("details-list").replaceChildren(...facts.flatMap(([key, value]) => [
     element("dt", {}, word(key)), element("dd", {}, value),
   ]));
+  setText("print-date", dateWords(clock.date));
   showTimings(timings);
 }
 

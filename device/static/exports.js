@@ -1,10 +1,17 @@
-// What staff can take away: the reading as JSON and the picture with the map. Both carry the research-use notice.
+// What staff can take away: the reading as JSON and the picture with the map. Each says on its own what it is: verdict,
+// answer, likelihoods, caution, date and how far it can be trusted, model, label of the case, and the research-use notice.
 
+import { clockJson, dateWords, trustWords } from "./clock.js";
 import { byId, element } from "./dom.js";
+import { clearFrom, levelWords, strongFrom } from "./evidence.js";
+import { drawMarks } from "./marks.js";
 import { drawScale } from "./overlay.js";
-import { mark, word } from "./words.js";
+import { mark, percent, word } from "./words.js";
 
 const LONGEST_SIDE = 2048;
+const LEAST_WIDTH = 720; // smaller pictures are enlarged so that the words below fit, up to MOST_ENLARGED times
+const MOST_ENLARGED = 4;
+export const LEAST_STRENGTH = 0.4; // a saved map can be seen, whatever the slider on the screen says
 
 export function stamp(date) {
   const two = (value) => String(value).padStart(2, "0");
@@ -17,83 +24,148 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers start the download late
 }
 
-export function saveReading(reading, date) {
-  const text = JSON.stringify(reading, null, 1);
-  download(new Blob([text], { type: "application/json" }), `loupe-reading-${stamp(date)}.json`);
+// A reading with what only this page knows of it.
+export function savedReading({ reading, clock, caseLabel, synthetic }) {
+  return { ...reading, saved: { ...clockJson(clock), case_label: caseLabel || null, synthetic_sample: synthetic } };
 }
 
-export function savePicture({ reading, picture, view, date, synthetic }) {
-  composePicture({ reading, picture, view, synthetic }).toBlob((blob) => {
-    if (blob) download(blob, `loupe-picture-${stamp(date)}.png`);
+export function saveReading(kept) {
+  const text = JSON.stringify(savedReading(kept), null, 1);
+  download(new Blob([text], { type: "application/json" }), `loupe-reading-${stamp(kept.clock.date)}.json`);
+}
+
+export function savePicture(kept) {
+  composePicture(kept).toBlob((blob) => {
+    if (blob) download(blob, `loupe-picture-${stamp(kept.clock.date)}.png`);
     else byId("status").textContent = word("save_failed");
   }, "image/png");
 }
 
-// The picture as it is on the screen, above a strip that says what it is.
-export function composePicture({ reading, picture, view, synthetic }) {
+// What stands below a saved picture, as `{ text, strong }`.
+export function reportLines({ reading, clock, caseLabel, synthetic }) {
+  const { answer, model, parts, prediction, verdict } = reading;
+  const textOf = (id) => byId(id).textContent.trim();
+  const name = (label) => prediction.probabilities.find((each) => each.label === label).name;
+  const likelihoods = prediction.probabilities.map((each) => `${each.name}: ${each.likelihood} (${percent(each.probability)})`);
+  const said = `${word(verdict.caution ? "verdict_caution" : "verdict_accepted")}: ${textOf("verdict-title")}`;
+  return [
+    synthetic && { text: textOf("synthetic-words"), strong: true },
+    { text: caseLabel ? `${word("case_label_words", { label: caseLabel })} · ${said}` : said, strong: true },
+    verdict.caution && { text: textOf("verdict-detail") },
+    { text: answer?.headline ?? prediction.name, strong: true },
+    answer && { text: word("saved_set", { names: answer.labels.map(name).join("; ") }) },
+    parts?.caution && { text: parts.words },
+    answer && { text: answer.advice },
+    { text: likelihoods.join(" · ") },
+    { text: `${dateWords(clock.date)}: ${trustWords(clock)}` },
+    { text: `${model.title} (${model.id}), ${word("model_version", model)}, SHA-256 ${model.sha256}` },
+    { text: textOf("notice"), strong: true },
+  ].filter(Boolean);
+}
+
+// The picture as it is on the screen, with its lines and marks, above a strip that says what it is.
+export function composePicture(kept) {
+  const { reading, picture, view } = kept;
   const { map } = view;
   const source = picture ? [picture.naturalWidth, picture.naturalHeight] : [reading.image.width, reading.image.height];
   const shrink = Math.min(1, LONGEST_SIDE / Math.max(...source));
-  // Small pictures are enlarged so that the strip's words fit.
-  const grow = Math.max(shrink, Math.min(4, 720 / source[0]));
-  const [width, height] = source.map((side) => Math.round(side * grow));
-  const { model } = reading;
-  const lines = [`${model.title} (${model.id}), ${word("model_version", model)}`, byId("notice").textContent.trim()];
-  if (synthetic) lines.unshift(byId("synthetic-words").textContent.trim());
+  const scale = Math.max(shrink, Math.min(MOST_ENLARGED, LEAST_WIDTH / source[0]));
+  const [width, height] = source.map((side) => Math.round(side * scale));
   const text = Math.max(13, Math.round(width / 64));
+  const strength = Math.max(LEAST_STRENGTH, byId("opacity").value / 100);
   const canvas = element("canvas", { width, height });
   const context = canvas.getContext("2d");
-  const font = (weight) => `${weight} ${text}px ${getComputedStyle(document.body).fontFamily}`;
-  context.font = font(400);
-  const wrapped = lines.flatMap((line) => wrap(context, line, width - 2 * text));
-  const strip = Math.round(text * (4.4 + 1.4 * wrapped.length));
-  canvas.height = height + strip;
+  const font = (strong) => `${strong ? 600 : 400} ${text}px ${getComputedStyle(document.body).fontFamily}`;
+  const lines = [
+    { text: word("saved_title", { name: map.name, strength: percent(strength) }), strong: true, scale: true },
+    ...byId("cells").checked ? [] : [{ text: levelWords(map) }],
+    ...view.marks.map(({ rank, words }) => ({ text: `${rank}  ${words}` })),
+    ...reportLines(kept),
+  ].flatMap((line) => {
+    context.font = font(line.strong);
+    const parts = wrap(context, line.text, width - 2 * text).map((part) => ({ ...line, text: part, scale: false }));
+    return line.scale ? [...parts, { scale: true }] : parts;
+  });
+  const lineHeight = (line) => Math.round(text * (line.scale ? 2.2 : 1.4));
+  canvas.height = height + lines.reduce((sum, line) => sum + lineHeight(line), 2 * text);
 
   context.fillStyle = "#fff";
-  context.fillRect(0, 0, width, height + strip);
-  if (picture) context.drawImage(picture, 0, 0, width, height);
-  if (byId("grey").checked) {
-    context.globalCompositeOperation = "saturation";
-    context.fillStyle = "#808080";
-    context.fillRect(0, 0, width, height);
-    context.globalCompositeOperation = "source-over";
-  }
-  if (view.overlaid) {
-    context.globalAlpha = byId("opacity").value / 100;
-    context.drawImage(byId("overlay"), 0, 0, width, height);
-    context.globalAlpha = 1;
-    if (byId("where").checked) context.drawImage(byId("foreign"), 0, 0, width, height);
-  }
+  context.fillRect(0, 0, width, canvas.height);
+  if (picture) drawPicture(context, picture, width, height);
+  context.globalAlpha = strength;
+  context.drawImage(byId("overlay"), 0, 0, width, height);
+  context.globalAlpha = 1;
+  drawContours(context, view.contours, map, width, height);
+  if (byId("where").checked) context.drawImage(byId("foreign"), 0, 0, width, height);
+  drawMarks(context, view.marks, reading, width, height);
 
-  context.fillStyle = "#16202b";
-  context.textBaseline = "alphabetic";
-  context.font = font(600);
-  let line = height + text * 1.8;
-  context.fillText(word("saved_title", map), text, line);
-  line += text * 0.6;
-  const bar = { x: Math.round(text * 4), y: Math.round(line), width: Math.round(width * 0.4), height: text };
-  drawScale(context, map, bar);
-  context.strokeStyle = "#718696";
-  context.strokeRect(bar.x - 0.5, bar.y - 0.5, bar.width + 1, bar.height + 1);
-  context.font = font(400);
-  context.textAlign = "right";
-  context.fillText(mark(-map.limit), bar.x - text * 0.4, line + text * 0.9);
-  context.textAlign = "left";
-  context.fillText(`${mark(map.limit)} logit`, bar.x + bar.width + text * 0.4, line + text * 0.9);
-  line += text * 2.6;
-  for (const words of wrapped) {
-    context.fillText(words, text, line);
-    line += text * 1.4;
+  let top = height + text;
+  for (const line of lines) {
+    if (line.scale) {
+      drawLegend(context, map, { x: Math.round(text * 4), y: top + Math.round(text * 0.3), width: Math.round(width * 0.4), height: text });
+    } else {
+      context.fillStyle = "#16202b";
+      context.font = font(line.strong);
+      context.fillText(line.text, text, top + text);
+    }
+    top += lineHeight(line);
   }
   return canvas;
 }
 
+function drawPicture(context, picture, width, height) {
+  context.drawImage(picture, 0, 0, width, height);
+  if (byId("colour").checked) return;
+  context.globalCompositeOperation = "saturation";
+  context.fillStyle = "#808080";
+  context.fillRect(0, 0, width, height);
+  context.globalCompositeOperation = "source-over";
+}
+
+function drawContours(context, contours, { rows, columns }, width, height) {
+  const toPixels = new DOMMatrix([width / columns, 0, 0, height / rows, 0, 0]);
+  const thickness = Math.max(1, width / 700);
+  context.lineJoin = "round";
+  for (const { level, strong, path } of contours) {
+    const line = new Path2D();
+    line.addPath(new Path2D(path), toPixels);
+    const dashes = level > 0 ? [] : [6 * thickness, 4 * thickness];
+    for (const [colour, width, dash] of [["rgb(255 255 255 / 80%)", 3, []], [level > 0 ? "#7a1d00" : "#003061", 1.3, dashes]]) {
+      Object.assign(context, { strokeStyle: colour, lineWidth: (width + strong) * thickness });
+      context.setLineDash(dash);
+      context.stroke(line);
+    }
+  }
+  context.setLineDash([]);
+}
+
+function drawLegend(context, map, bar) {
+  drawScale(context, map, { ...bar, levels: [clearFrom(map), strongFrom(map)] });
+  Object.assign(context, { strokeStyle: "#718696", lineWidth: 1 });
+  context.strokeRect(bar.x - 0.5, bar.y - 0.5, bar.width + 1, bar.height + 1);
+  context.font = `400 ${bar.height}px ${getComputedStyle(document.body).fontFamily}`;
+  context.fillStyle = "#16202b";
+  context.textAlign = "right";
+  context.fillText(mark(-map.limit), bar.x - bar.height * 0.4, bar.y + bar.height * 0.9);
+  context.textAlign = "left";
+  context.fillText(`${mark(map.limit)} logit`, bar.x + bar.width + bar.height * 0.4, bar.y + bar.height * 0.9);
+}
+
+// Breaks at spaces, and within what is longer than a line, such as a hash.
 function wrap(context, words, width) {
   const lines = [""];
+  const fits = (text) => context.measureText(text).width <= width;
   for (const each of words.split(" ")) {
     const longer = lines.at(-1) ? `${lines.at(-1)} ${each}` : each;
-    if (context.measureText(longer).width > width && lines.at(-1)) lines.push(each);
-    else lines[lines.length - 1] = longer;
+    if (fits(longer)) {
+      lines[lines.length - 1] = longer;
+      continue;
+    }
+    if (lines.at(-1)) lines.push("");
+    for (const letter of each) {
+      if (fits(lines.at(-1) + letter)) lines[lines.length - 1] += letter;
+      else lines.push(letter);
+    }
   }
   return lines;
 }

@@ -63,7 +63,7 @@ export function showUnits(reading, view) {
   const finer = number(reading.class_map.limit / rest.limit);
   const buttons = [];
   setText("units-lead", leadWords(units, predicted));
-  setText("units-help", `${word("units_help", { name })} ${view.overlaid ? word("units_click") : ""}`);
+  setText("units-help", `${word("units_help", { name })} ${word("units_click")}`);
   setText("units-rest", word("units_rest", {
     shown: number(units.length), sum: signed(units.reduce((sum, unit) => sum + unit.contribution, 0), 2),
     count: number(rest.count), rest: signed(rest.contribution, 2), bias: signed(rest.bias, 2), logit: signed(predicted.logit, 2),
@@ -91,7 +91,7 @@ export function showUnits(reading, view) {
     const half = (0.5 * unit.contribution) / largest;
     const row = bar("", signed(unit.contribution, 2), half < 0 ? 0.5 + half : 0.5, Math.abs(half));
     row.classList.add("sided", half < 0 ? "against" : "for");
-    const button = element("button", { type: "button", className: "unit-button", disabled: !view.overlaid });
+    const button = element("button", { type: "button", className: "unit-button" });
     button.setAttribute("aria-pressed", "false");
     button.onclick = () => showMapOf(unit, button);
     const told = namesOf(unit).map(nameWords).join("; ") || word("unit_unnamed");

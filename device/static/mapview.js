@@ -1,49 +1,48 @@
-// The picture with a map over it: class switch, opacity, true cells, where the picture looks foreign, and the value of a
-// place in words. Any map on the reading's grid can be shown, not only those of the classes.
+// The picture, in grey, with a map over it: class switch, strength, lines, marks, true cells, where the picture looks foreign,
+// and the value of a place in words. Any map on the reading's grid can be shown, not only those of the classes.
+//
+// In grey, because the stain's pink and violet beside the map's orange look like evidence against.
 
-import { byId, element, setText, show } from "./dom.js";
-import { countCells, drawOverlay, drawScale, drawWhere, surelyUpright } from "./overlay.js";
+import { contoursOf } from "./contours.js";
+import { byId, element, setText, show, svgElement } from "./dom.js";
+import { cellWords, clearFrom, levelWords, strongFrom } from "./evidence.js";
+import { firstLabel, showMarks } from "./marks.js";
+import { countCells, drawOverlay, drawScale, drawWhere } from "./overlay.js";
 import { mark, signed, word } from "./words.js";
 import { isPartial, whereWords } from "./wheremap.js";
 
-export function cellWords(map, value) {
-  const { name } = map;
-  const size = Math.abs(value);
-  if (size < map.blank_below) return word("cell_blank", { name });
-  const side = value > 0 ? "for" : "against";
-  const strength = size < map.limit / 3 ? "weak" : size < (2 * map.limit) / 3 ? "clear" : "strong";
-  return word(`cell_${side}_${strength}`, { name });
-}
-
-// Shows the map of a reading over the picture (a loaded <img>, or null where the browser can't show it), first that of
-// the most likely class. Returns a view: `map` is what is shown now, `overlaid` whether it lies over the picture, and
-// `showMap({ name, values, mean, limit, blank_below })` shows another map on the same grid (`limit` and `blank_below`:
-// those of the classes where left out), such as that of one unit. The class switch goes back to a class.
+// Shows the map of a reading over the picture (a loaded <img> with the pixels that the box read, or null where there is
+// none), first that of the class that matters most. Returns a view: `map` is what is shown now, `contours` and `marks`
+// what lies over it, and `showMap({ name, values, mean, limit, blank_below })` shows another map on the same grid (`limit`
+// and `blank_below`: those of the classes where left out), such as that of one unit. The class switch goes back to a class.
 export function showMap(reading, picture) {
   const grid = reading.class_map;
   const { where } = reading.verdict;
   const classes = reading.prediction.probabilities;
   const canvas = byId("overlay");
-  const overlaid = !picture || surelyUpright(picture, reading.image);
-  const view = { map: null, overlaid, showMap: showAnother };
+  const view = { map: null, contours: [], marks: [], showMap: showAnother };
   let place = null; // the cell that is pointed at, as [row, column]
 
   const stack = byId("stack");
-  const shape = picture && !overlaid ? picture.naturalWidth / picture.naturalHeight
-    : reading.image.width / reading.image.height;
-  stack.style.setProperty("--shape", shape);
+  stack.parentElement.style.setProperty("--shape", reading.image.width / reading.image.height);
   byId("picture").hidden = !picture;
   if (picture) byId("picture").src = picture.src;
-  for (const id of ["overlay", "tools", "legend", "readout", "classes"]) show(id, overlaid);
-  show("map-trouble", !picture || !overlaid);
-  setText("map-trouble", word(overlaid ? "map_undrawable" : "map_mismatch"));
+  show("map-trouble", !picture);
+  // What was set for another picture doesn't hold for this one.
+  byId("opacity").value = byId("opacity").defaultValue;
+  for (const id of ["cells", "colour"]) byId(id).checked = false;
 
   function draw() {
-    drawOverlay(canvas, view.map, { cells: byId("cells").checked });
-    canvas.style.opacity = byId("opacity").value / 100;
-    byId("picture").classList.toggle("grey", byId("grey").checked);
-    show("foreign", overlaid && byId("where").checked);
+    const cells = byId("cells").checked;
+    drawOverlay(canvas, view.map, { cells });
+    view.contours = cells ? [] : contoursOf(view.map);
+    drawContours(view.contours, view.map);
+    strengthen();
+    stack.classList.toggle("in-colour", byId("colour").checked);
+    show("foreign", byId("where").checked);
   }
+
+  const strengthen = () => stack.style.setProperty("--strength", byId("opacity").value / 100);
 
   function point(row, column) {
     place = [Math.max(0, Math.min(grid.rows - 1, row)), Math.max(0, Math.min(grid.columns - 1, column))];
@@ -79,7 +78,7 @@ export function showMap(reading, picture) {
     view.map = { limit: grid.limit, blank_below: grid.blank_below, ...map, rows: grid.rows, columns: grid.columns };
     const { name } = map;
     const counts = countCells(view.map);
-    show("little", overlaid && counts.blank === counts.all);
+    show("little", counts.blank === counts.all);
     setText("map-summary", word("map_summary", {
       name, count: counts.all, for_count: counts.for, against_count: counts.against, blank_count: counts.blank,
     }));
@@ -87,6 +86,7 @@ export function showMap(reading, picture) {
     canvas.setAttribute("aria-label", word("map_label", { name }));
     for (const choice of byId("segments").querySelectorAll("input")) choice.checked = choice.value === map.label;
     showScale(view.map);
+    view.marks = showMarks(reading, view.map, picture);
     draw();
     if (place) point(...place);
   }
@@ -98,10 +98,12 @@ export function showMap(reading, picture) {
     choice.onchange = () => showClass(each);
     return element("label", { className: "segment" }, choice, element("span", {}, each.name));
   }));
-  for (const id of ["cells", "grey", "where"]) byId(id).onchange = draw;
-  byId("opacity").oninput = draw;
+  for (const id of ["cells", "colour", "where"]) byId(id).onchange = draw;
+  byId("opacity").oninput = strengthen;
+  show("hold", Boolean(picture));
+  showWhileHeld(byId("hold"), (held) => stack.classList.toggle("bare", held));
 
-  const partial = overlaid && isPartial(where);
+  const partial = isPartial(where);
   show("where-tool", partial);
   byId("where").checked = partial && reading.verdict.caution;
   setText("where-words", partial ? whereWords(reading) : "");
@@ -128,20 +130,49 @@ export function showMap(reading, picture) {
   };
 
   pointAway();
-  showClass(classes.find((each) => each.label === reading.prediction.label));
+  showClass(classes.find((each) => each.label === firstLabel(reading)));
   return view;
 }
 
+// Calls `act(held)` when a button is pressed down, with a finger, the mouse or the keyboard, and when it is let go.
+function showWhileHeld(button, act) {
+  const hold = (held) => {
+    button.setAttribute("aria-pressed", String(held));
+    act(held);
+  };
+  hold(false);
+  button.onpointerdown = (event) => {
+    button.setPointerCapture(event.pointerId);
+    hold(true);
+  };
+  button.onpointerup = button.onpointercancel = button.onblur = () => hold(false);
+  button.onkeydown = ({ key }) => [" ", "Enter"].includes(key) && hold(true);
+  button.onkeyup = () => hold(false);
+  button.oncontextmenu = (event) => event.preventDefault(); // a long touch
+}
+
+function drawContours(contours, { rows, columns }) {
+  const canvas = byId("contours");
+  canvas.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
+  // Light beneath dark, so that a line shows on any ground.
+  const line = (name, { level, strong, path }) => svgElement("path", {
+    d: path, class: `${name} ${level > 0 ? "for" : "against"} ${strong ? "strong" : "clear"}`,
+  });
+  canvas.replaceChildren(...["line-under", "line"].flatMap((name) => contours.map((each) => line(name, each))));
+}
+
+// The scale with its levels: those at which lines are drawn.
 function showScale(map) {
   const scale = byId("scale");
   const context = scale.getContext("2d");
   context.clearRect(0, 0, scale.width, scale.height);
-  drawScale(context, map, { x: 0, y: 0, width: scale.width, height: scale.height });
-  const ticks = [-map.limit, -map.blank_below, 0, map.blank_below, map.limit];
-  byId("ticks").replaceChildren(...ticks.map((value, index) => {
-    const beyond = index === 0 ? "\u2264 " : index === 4 ? "\u2265 " : "";
-    const tick = element("span", {}, beyond + mark(value));
+  const levels = [clearFrom(map), strongFrom(map)];
+  drawScale(context, map, { x: 0, y: 0, width: scale.width, height: scale.height, levels });
+  const ticks = [-map.limit, ...levels.map((level) => -level).reverse(), 0, ...levels, map.limit];
+  byId("ticks").replaceChildren(...ticks.map((value) => {
+    const tick = element("span", {}, mark(value));
     tick.style.left = `${50 + (50 * value) / map.limit}%`;
     return tick;
   }));
+  setText("legend-levels", levelWords(map));
 }

@@ -6,15 +6,6 @@ import { COLOURS, colourIndex, colourOf } from "./colours.js";
 
 const DRAWN_PIXELS = 400_000; // sharp on a desktop, still quick on a phone
 const LEAST_SIGN = 12; // a cell so many pixels wide has room for a sign
-const SHAPE_TOLERANCE = 0.02; // browser and box may round a side differently; a quarter turn is far beyond
-
-// A map laid over a picture that the browser turned otherwise than the box would point at the wrong tissue. All browsers
-// turn a JPEG as its EXIF says; with other formats they differ, and half a turn can't be told from the shape.
-export function surelyUpright(picture, image) {
-  if (image.notes.includes("exif_rotated") && image.format !== "JPEG") return false;
-  const ratio = (picture.naturalWidth / picture.naturalHeight) / (image.width / image.height);
-  return Math.abs(Math.log(ratio)) < SHAPE_TOLERANCE;
-}
 
 // How many cells speak for something, against it, and too little to be shown, of all that have a value.
 export function countCells({ values, blank_below: blankBelow }) {
@@ -28,8 +19,9 @@ export function countCells({ values, blank_below: blankBelow }) {
   return counts;
 }
 
-// Between the middles of the cells that have a value; outside the middles of the border cells the border's value holds.
-function bilinear({ values, rows, columns }, y, x) {
+// The value at a place, in cells from the top left: between the middles of the cells that have a value; outside the middles
+// of the border cells the border's value holds. Null where a cell has none.
+export function bilinear({ values, rows, columns }, y, x) {
   if (values[Math.floor(y) * columns + Math.floor(x)] === null) return null;
   const row = Math.max(0, Math.min(rows - 1, y - 0.5));
   const column = Math.max(0, Math.min(columns - 1, x - 0.5));
@@ -146,13 +138,17 @@ export function drawWhere(canvas, where) {
   stroke(border, 0.5, 0.22);
 }
 
-// The legend's bar: the same colours from -limit to +limit.
-export function drawScale(context, map, { x, y, width, height }) {
+// The legend's bar: the same colours from -limit to +limit, with a stroke at each level of a line, for and against.
+export function drawScale(context, map, { x, y, width, height, levels }) {
   context.save();
   for (let column = 0; column < width; column += 1) {
     const [red, green, blue, alpha] = colourOf(((2 * (column + 0.5)) / width - 1) * map.limit, map);
     context.fillStyle = `rgba(${red}, ${green}, ${blue}, ${alpha / 255})`;
     context.fillRect(x + column, y, 1, height);
+  }
+  context.fillStyle = "#14212b";
+  for (const level of levels.flatMap((each) => [each, -each])) {
+    context.fillRect(Math.round(x + (width / 2) * (1 + level / map.limit)) - 1, y, 2, height);
   }
   context.restore();
 }

@@ -1,25 +1,30 @@
 // The page from a chosen picture to a reading on the screen. The states are those of body[data-state]:
 // idle -> busy -> done, or -> failed (the picture stays, so that one can try again).
 
-import { getModel, ownProblem, Problem, requestReading } from "./api.js";
+import { getModel, ownProblem, Problem, requestPreview, requestReading } from "./api.js";
+import { clockOf } from "./clock.js";
 import { showDetails } from "./details.js";
 import { byId, setText, show } from "./dom.js";
 import { savePicture, saveReading } from "./exports.js";
 import { showPrediction, showUnits } from "./findings.js";
+import { blameWords, forgetGiven, offerStated, readGiven, rememberedScale, showChips, writeScale } from "./given.js";
 import { showMap } from "./mapview.js";
 import { offerModels, showRouting } from "./models.js";
 import { countWindows, showSection } from "./sectionview.js";
 import { listenForPictures, showSamples } from "./sources.js";
 import { showVerdict } from "./verdict.js";
 import { showRefused } from "./wheremap.js";
-import { loadWords, number, percent, word } from "./words.js";
+import { fileSize, loadWords, number, percent, word } from "./words.js";
 
-let chosen = null; // { file, sampleId: null unless a sample, url, picture: Promise of an <img> or null }
+const SHAPE_TOLERANCE = 0.02; // browser and box may round a side differently
+
+// { file, sampleId: null unless a sample, urls, picture: Promise of an <img> or null, given: what it was read with last,
+// keepsOwnScale: the size that the file states was taken back, caseLabel }
+let chosen = null;
 let models = []; // what the box can read with, once it has said so
 let samples = null; // Promise of the offered samples by id
 let request = null; // AbortController of the reading under way
 let uploadLimitMb = null; // what the box takes, once it has said so
-let wantedModel = ""; // the model that shall read; none: the one that knows the picture
 let listeners = null; // AbortController of the listeners on the document
 
 function setState(state) {
@@ -35,26 +40,41 @@ function setState(state) {
 
 function choose(file, sampleId = null) {
   request?.abort();
-  if (chosen) URL.revokeObjectURL(chosen.url);
-  const url = URL.createObjectURL(file);
+  if (chosen) {
+    chosen.urls.forEach((url) => URL.revokeObjectURL(url));
+    forgetGiven(chosen.given);
+  }
   const picture = new Image();
-  picture.src = url;
-  chosen = { file, sampleId, url, picture: picture.decode().then(() => picture, () => null) };
+  picture.src = URL.createObjectURL(file);
+  chosen = {
+    file, sampleId, urls: [picture.src], picture: picture.decode().then(() => picture, () => null), given: readGiven(),
+    preview: null, scaleTakenBack: false, caseLabel: "",
+  };
+  byId("case-label").value = "";
   return read();
 }
 
-async function read() {
+// The picture that the browser shows, if it has surely the pixels that the box read, else the box's preview of it; or null.
+async function pictureOf(shown, { image }, signal) {
+  const ratio = shown && (shown.naturalWidth / shown.naturalHeight) / (image.width / image.height);
+  if (shown && !image.preview && Math.abs(Math.log(ratio)) < SHAPE_TOLERANCE) return shown;
+  const mine = chosen;
+  mine.preview ??= await requestPreview(mine.file, signal);
+  if (mine.preview) mine.urls.push(mine.preview.src);
+  return mine.preview;
+}
+
+async function read(given = readGiven()) {
   const { file, picture, sampleId } = chosen;
   const mine = new AbortController();
   request = mine;
+  chosen.given = given;
   setState("busy");
   show("problem", false);
   show("cancelled", false);
-  setText("chosen-name", sampleId ? file.name : `${file.name} · ${word("file_size", { size: number(Math.max(0.1, file.size / 1e6), 1) })}`);
+  setText("chosen-name", sampleId ? file.name : `${file.name} · ${fileSize(file.size)}`);
   setStage(0);
   scrollTo({ top: 0 });
-  // A comma is how a fraction is written in French.
-  const umPerPx = byId("um-per-px").value.trim().replace(",", ".");
   picture.then((shown) => {
     if (request !== mine) return;
     show("preview", Boolean(shown));
@@ -63,14 +83,21 @@ async function read() {
   });
   try {
     const shown = await picture;
-    const asked = models.filter(({ id }) => !wantedModel || id === wantedModel);
-    const windows = shown && Number(umPerPx) > 0 ? countWindows(shown, Number(umPerPx), asked) : 0;
-    const reading = await requestReading(file, {
-      onProgress: (share) => setStage(share, windows), signal: mine.signal, limitMb: uploadLimitMb, umPerPx,
-      model: wantedModel,
+    const asked = models.filter(({ id }) => !given.model || id === given.model);
+    const windows = shown && Number(given.umPerPx) > 0 ? countWindows(shown, Number(given.umPerPx), asked) : 0;
+    const { reading, boxDate } = await requestReading(file, {
+      onProgress: (share) => setStage(share, windows), signal: mine.signal, limitMb: uploadLimitMb, ...given,
     });
+    if (request !== mine) return;
+    const clock = clockOf(new Date(), boxDate);
+    const remembered = given.umPerPx || chosen.scaleTakenBack ? null : rememberedScale(reading.image);
+    if (remembered) {
+      readWithScale(remembered);
+      return;
+    }
+    const drawn = await pictureOf(shown, reading, mine.signal);
     const sample = sampleId && (await samples).get(sampleId);
-    if (request === mine) showReading(reading, shown, sample);
+    if (request === mine) showReading(reading, drawn, sample, clock);
   } catch (problem) {
     if (request !== mine) return; // another picture has been chosen meanwhile
     if (problem.name === "AbortError") showCancelled();
@@ -81,6 +108,17 @@ async function read() {
       throw problem;
     }
   }
+}
+
+function readWithScale(umPerPx) {
+  writeScale(umPerPx);
+  read();
+}
+
+function takeBack(field) {
+  byId(field).value = "";
+  if (field === "um-per-px") chosen.scaleTakenBack = true;
+  read();
 }
 
 function setStage(share, windows = 0) {
@@ -108,6 +146,10 @@ function showProblem(problem) {
   setText("problem-detail", problem.detail ?? "");
   setText("problem-next-step", problem.nextStep);
   setText("problem-code", word("error_code", { code: problem.code }));
+  // A sample that couldn't be fetched leaves nothing chosen.
+  const given = chosen?.given ?? { umPerPx: "", model: "" };
+  setText("problem-blame", blameWords(given, problem.code, models));
+  showChips("problem-chips", given, { models, onRemove: takeBack });
   byId("again").lastElementChild.textContent = word("again");
   // What the box says of the file itself won't change by sending it again.
   suggest(problem.status >= 400 && problem.status < 500 ? "other" : "again");
@@ -117,14 +159,14 @@ function suggest(id) {
   for (const each of ["again", "other"]) byId(each).classList.toggle("primary", each === id);
 }
 
-function showReading(reading, picture, sample) {
-  const date = new Date();
+function showReading(reading, picture, sample, clock) {
   const synthetic = Boolean(chosen.sampleId);
   const accepted = reading.verdict.accepted;
   let view = null;
   setState("done");
   showVerdict(reading);
   showRouting(reading);
+  showGiven(reading);
   show("synthetic", synthetic);
   setText("synthetic-sample", sample?.description ?? "");
   for (const id of ["prediction", "map", "units", "save-picture"]) show(id, accepted);
@@ -138,12 +180,28 @@ function showReading(reading, picture, sample) {
   } else {
     showRefused(reading, picture);
   }
-  showDetails(reading, { fileName: sample?.title ?? chosen.file.name, date });
-  setText("print-date", byId("details-list").querySelector("dd").textContent);
-  byId("save-reading").onclick = () => saveReading(reading, date);
-  byId("save-picture").onclick = () => savePicture({ reading, picture, view, date, synthetic });
+  showDetails(reading, { fileName: sample?.title ?? chosen.file.name, clock });
+  labelCase();
+  const kept = { reading, picture, view, clock, synthetic };
+  byId("save-reading").onclick = () => saveReading({ ...kept, caseLabel: chosen.caseLabel });
+  byId("save-picture").onclick = () => savePicture({ ...kept, caseLabel: chosen.caseLabel });
   scrollTo({ top: 0 });
   byId("verdict").focus({ preventScroll: true });
+}
+
+// What was given for the picture, what of it may have caused a refusal, and what the file offers.
+function showGiven({ verdict, image }) {
+  const { given } = chosen;
+  showChips("chips", given, { models, stated: image.stated_um_per_px, onRemove: takeBack });
+  setText("blame", verdict.reason ? blameWords(given, verdict.reason.code, models) : "");
+  offerStated(image, given, readWithScale);
+}
+
+// The label of the case is the clinic's own. It stays in this tab and goes with the picture, so that it can't stand on
+// another patient's report.
+function labelCase() {
+  chosen.caseLabel = byId("case-label").value.trim();
+  setText("print-case", chosen.caseLabel ? word("case_label_words", { label: chosen.caseLabel }) : "");
 }
 
 async function showIdentity() {
@@ -151,7 +209,7 @@ async function showIdentity() {
     const model = await getModel();
     uploadLimitMb = model.limits?.max_upload_mb ?? null;
     models = model.models;
-    offerModels(models, wantedModel);
+    offerModels(models, chosen?.given.model);
     setText("identity", model.models.map((each) => `${each.title} · ${word("model_version", each)}`).join("; "));
   } catch (problem) {
     setText("identity", problem.title);
@@ -170,12 +228,13 @@ async function changeLanguage(event) {
   request = null;
   document.documentElement.lang = other.documentElement.lang;
   document.title = other.title;
-  const umPerPx = byId("um-per-px").value;
+  const { given, caseLabel } = chosen;
   document.body.replaceWith(document.adoptNode(other.body));
-  byId("um-per-px").value = umPerPx;
   history.replaceState(null, "", address);
   start();
-  read();
+  byId("case-label").value = caseLabel;
+  byId("um-per-px").value = given.umPerPx;
+  read(given); // the models aren't offered yet
 }
 
 function start() {
@@ -188,16 +247,19 @@ function start() {
   showIdentity();
   byId("other-language").onclick = changeLanguage;
   byId("cancel").onclick = () => request?.abort();
-  byId("again").onclick = read;
-  byId("read-again").onclick = read;
+  byId("again").onclick = () => read();
+  byId("read-again").onclick = () => read();
   byId("um-per-px").onkeydown = (event) => {
     if (event.key === "Enter" && chosen) read();
   };
-  byId("model").onchange = ({ target }) => {
-    wantedModel = target.value;
+  byId("model").onchange = () => {
     if (chosen) read();
   };
-  byId("print").onclick = () => print();
+  byId("case-label").oninput = labelCase;
+  byId("print").onclick = async () => {
+    await document.fonts.ready;
+    print();
+  };
 }
 
 // Paper can't be unfolded.

@@ -1,7 +1,7 @@
 // Where a picture looks foreign to the model, in words, and drawn over a picture that was refused.
 
 import { byId, setText, show } from "./dom.js";
-import { drawWhere, surelyUpright } from "./overlay.js";
+import { drawWhere } from "./overlay.js";
 import { percent, word } from "./words.js";
 
 const NEARLY_ALL = 0.95; // a map in which all is hatched tells nothing
@@ -22,9 +22,9 @@ export function showRefused(reading, picture) {
   show("refused-picture", Boolean(picture));
   if (!picture) return;
   const { where } = reading.verdict;
-  const drawn = isPartial(where) && surelyUpright(picture, reading.image);
+  const drawn = isPartial(where);
   byId("refused-image").src = picture.src;
-  byId("refused-stack").style.setProperty("--shape", picture.naturalWidth / picture.naturalHeight);
+  byId("refused-stack").parentElement.style.setProperty("--shape", picture.naturalWidth / picture.naturalHeight);
   show("refused-foreign", drawn);
   show("refused-where", Boolean(where?.foreign));
   if (drawn) drawWhere(byId("refused-foreign"), where);

@@ -54,6 +54,12 @@ export function percent(value) {
   return new Intl.NumberFormat(locale, { style: "percent" }).format(value);
 }
 
+// How large a file is: in MB from a tenth on.
+export function fileSize(bytes) {
+  if (bytes >= 100_000) return word("file_size", { size: number(bytes / 1e6, 1) });
+  return bytes >= 1000 ? word("file_size_kb", { size: number(bytes / 1000) }) : word("file_size_b", { size: number(bytes) });
+}
+
 export function milliseconds(value) {
   if (value >= 10_000) return word("seconds", { value: number(value / 1000) });
   return word("milliseconds", { value: number(value, value < 10 ? 1 : 0) });

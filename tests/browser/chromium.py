@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,10 @@ FLAGS = (
     "--hide-scrollbars",
     "--lang=en",
 )
+# A machine that has the fonts of one folder alone; with none at all Chromium ends.
+FONTCONFIG = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{fonts}</dir><cachedir>{fonts}</cachedir></fontconfig>
+"""
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,24 @@ class Sample:
 
 
 @contextmanager
-def open_chromium(width: int = 1280, height: int = 900) -> Iterator[WebDriver]:
-    """A browser with a fresh profile that records its console and its requests."""
+def open_chromium(width: int = 1280, height: int = 900, *, font: Path | None = None) -> Iterator[WebDriver]:
+    """A browser with a fresh profile that records its console and its requests; with `font`, on a machine that has no other
+    font than that file."""
     with TemporaryDirectory() as profile:
         options = Options()
         options.binary_location = BROWSER
         for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        environment = dict(os.environ)
+        if font:
+            fonts = Path(profile) / "fonts"
+            fonts.mkdir()
+            shutil.copy(font, fonts)
+            config = Path(profile) / "fonts.conf"
+            config.write_text(FONTCONFIG.format(fonts=fonts))
+            environment["FONTCONFIG_FILE"] = str(config)
+        driver = webdriver.Chrome(options=options, service=Service(DRIVER, env=environment))
         try:
             yield driver
         finally:
@@ -87,6 +101,50 @@ def click(driver: WebDriver, selector: str) -> None:
     element = driver.find_element(By.CSS_SELECTOR, selector)
     driver.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", element)
     element.click()
+
+
+# Lets what the box answers be changed before the page gets it: readings that no sample brings about.
+CHANGE_READINGS = """
+const changes = arguments[0], { get } = Object.getOwnPropertyDescriptor(XMLHttpRequest.prototype, "response");
+const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const merge = (old, fresh) => {
+  if (!isPlain(old) || !isPlain(fresh)) return fresh;
+  const merged = { ...old };
+  for (const [key, value] of Object.entries(fresh)) merged[key] = merge(old[key], value);
+  return merged;
+};
+Object.defineProperty(XMLHttpRequest.prototype, "response", {
+  configurable: true,
+  get() { return JSON.stringify(merge(JSON.parse(get.call(this)), changes)); },
+});
+"""
+
+
+def change_readings(driver: WebDriver, changes: dict[str, Any]) -> None:
+    """From now on the page gets each reading with these changes, merged into it. Until the page is opened anew."""
+    driver.execute_script(CHANGE_READINGS, changes)
+
+
+def upload(driver: WebDriver, file: Path) -> str:
+    """Give the picker a file and wait; the state that the page ends in."""
+    driver.find_element(By.ID, "picker").send_keys(str(file))
+    return wait_for_state(driver, "done", "failed")
+
+
+def text(driver: WebDriver, element_id: str) -> str:
+    return driver.find_element(By.ID, element_id).text
+
+
+def visible(driver: WebDriver, element_id: str) -> bool:
+    return driver.find_element(By.ID, element_id).is_displayed()
+
+
+def give_scale(driver: WebDriver, um_per_px: str) -> None:
+    """Write a size of a pixel into its field."""
+    driver.execute_script("document.getElementById('advanced').open = true")
+    field = driver.find_element(By.ID, "um-per-px")
+    field.clear()
+    field.send_keys(um_per_px)
 
 
 def choose_sample(driver: WebDriver, sample_id: str) -> None:

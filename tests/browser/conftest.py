@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from chromium import MISSING, Sample, as_phone, open_chromium
+from drawn_section import UM_PER_PX, draw_section
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 # What Chromium logs by itself: an answer above 399 and a lost connection (tests see that the page words them), and that
@@ -89,3 +90,14 @@ def strong_cells(reading: dict[str, Any]) -> list[int]:
     drawn = reading["class_map"]
     values = drawn["values"][reading["prediction"]["label"]]
     return [cell for cell, value in enumerate(values) if abs(value) >= drawn["blank_below"]]
+
+
+@pytest.fixture(scope="session")
+def section(samples: list[Sample], live_service: str, tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """Samples side by side, with glass and something foreign among them, and its reading."""
+    file = tmp_path_factory.mktemp("section") / "section.png"
+    known = [sample.file for sample in samples if sample.reading["verdict"]["accepted"]]
+    draw_section(known, next(sample.file for sample in samples if sample.id == "foreign-landscape"), file)
+    address = f"{live_service}/api/v1/readings?um_per_px={UM_PER_PX}"
+    request = Request(address, file.read_bytes(), {"Content-Type": "image/png"})
+    return Sample("section", file, json.load(urlopen(request)))

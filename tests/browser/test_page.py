@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-from base64 import b64decode
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
-from chromium import Sample, choose_sample, click, wait_for_state, wait_until
-from drawn_section import UM_PER_PX, draw_section
+from chromium import Sample, choose_sample, click, give_scale, text, upload, visible, wait_for_state, wait_until
+from drawn_section import UM_PER_PX
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -43,20 +39,6 @@ for (let row = 0; row < rows; row += 1)
   }
 return cells;
 """
-
-
-def text(page: WebDriver, element_id: str) -> str:
-    return page.find_element(By.ID, element_id).text
-
-
-def visible(page: WebDriver, element_id: str) -> bool:
-    return page.find_element(By.ID, element_id).is_displayed()
-
-
-def upload(page: WebDriver, file: Path) -> str:
-    """Give the picker a file and wait; the state that the page ends in."""
-    page.find_element(By.ID, "picker").send_keys(str(file))
-    return wait_for_state(page, "done", "failed")
 
 
 def cell_colours(page: WebDriver, class_map: dict[str, Any]) -> list[list[int]]:
@@ -117,27 +99,9 @@ def test_each_class_has_its_own_map_and_its_values_can_be_read_with_the_keyboard
     assert text(page, "readout").startswith(f"Row {drawn['rows'] // 2 + 1}, column {column}: ")
 
 
-def give_scale(page: WebDriver, um_per_px: str) -> None:
-    page.execute_script("document.getElementById('advanced').open = true")
-    field = page.find_element(By.ID, "um-per-px")
-    field.clear()
-    field.send_keys(um_per_px)
-
-
 def hatched(page: WebDriver, canvas: str, rows: int, columns: int) -> list[bool]:
     """For each cell of a canvas, row by row, whether anything is drawn amid it."""
     return list(page.execute_script(HATCHED, canvas, rows, columns))
-
-
-@pytest.fixture(scope="module")
-def section(samples: list[Sample], live_service: str, tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """Samples side by side, with glass and something foreign among them, and its reading."""
-    file = tmp_path_factory.mktemp("section") / "section.png"
-    known = [sample.file for sample in samples if sample.reading["verdict"]["accepted"]]
-    draw_section(known, next(sample.file for sample in samples if sample.id == "foreign-landscape"), file)
-    address = f"{live_service}/api/v1/readings?um_per_px={UM_PER_PX}"
-    request = Request(address, file.read_bytes(), {"Content-Type": "image/png"})
-    return Sample("section", file, json.load(urlopen(request)))
 
 
 def test_a_section_shows_its_shares_and_leaves_glass_and_what_is_foreign_out_of_the_map(
@@ -149,7 +113,7 @@ def test_a_section_shows_its_shares_and_leaves_glass_and_what_is_foreign_out_of_
     assert text(page, "section-words").startswith(f"Read as a section: {read['read']} windows read")
     assert all(share["name"] in text(page, "shares") for share in read["shares"])
     click(page, "#cells")
-    values = drawn["values"][section.reading["prediction"]["label"]]
+    values = drawn["values"][read["concern"]["label"]]  # which it opens on
     shown = [alpha > 0 for *_, alpha in cell_colours(page, drawn)]
     assert shown == [value is not None and abs(value) >= drawn["blank_below"] for value in values]
     if not page.find_element(By.ID, "where").is_selected():
@@ -271,7 +235,6 @@ def test_a_map_lies_over_a_picture_that_the_camera_turned(page: WebDriver, accep
     width, height = Image.open(accepted.file).size
     assert stack["width"] / stack["height"] == pytest.approx(width / height, rel=0.02)
     assert not visible(page, "map-trouble")
-    assert visible(page, "overlay")
 
 
 def test_no_sideways_scrolling_on_a_phone(phone: WebDriver, accepted: Sample, refused: Sample):
@@ -318,28 +281,3 @@ def test_when_the_box_cannot_be_reached_the_same_picture_can_be_sent_again(page:
     click(page, "#again")
     wait_for_state(page, "done")
     assert text(page, "verdict-kicker") == "REFUSED"
-
-
-def test_the_saved_picture_says_what_it_is(page: WebDriver, accepted: Sample):
-    # The download itself is the browser's; what would be saved is drawn by the same function.
-    upload(page, accepted.file)
-    width, height = page.execute_async_script(
-        """
-        const [reading, done] = arguments, picture = document.getElementById("picture");
-        import("/static/exports.js").then(({ composePicture }) => {
-          const map = { ...reading.class_map, name: reading.prediction.name };
-          const view = { map, overlaid: true };
-          const canvas = composePicture({ reading, picture, view, synthetic: true });
-          done([canvas.width, canvas.height]);
-        });
-        """,
-        accepted.reading,
-    )
-    assert height > width * accepted.reading["image"]["height"] / accepted.reading["image"]["width"] * 1.02
-
-
-def test_a_reading_prints_on_one_page(page: WebDriver, accepted: Sample, refused: Sample):
-    for sample in (accepted, refused):
-        upload(page, sample.file)
-        paper = b64decode(page.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
-        assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from device.formats.boxes import brands
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -24,6 +26,8 @@ class Kind:
 def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
     return lambda data: data.startswith(beginnings)
 
+
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 # The elements that a DICOM file without the usual preamble starts with, in either byte order: the length or the version of
 # its header, its own length, its character set, the kind of its picture.
@@ -45,6 +49,8 @@ KINDS = (
     Kind("WebP", "webp", lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP"),
     Kind("BMP", "bmp", _starts(b"BM")),
     Kind("DICOM", "dicom", _is_dicom),
+    Kind("AVIF", "avif", lambda data: bool({b"avif", b"avis"} & set(brands(data)))),
+    Kind("HEIC", "heif", lambda data: bool(HEIF_BRANDS & set(brands(data)))),
 )
 
 # What the box says that it reads.

@@ -1,0 +1,14 @@
+"""AVIF, through Pillow and libavif: turned as its own properties say; EXIF's orientation means nothing beside them."""
+
+from __future__ import annotations
+
+from PIL.AvifImagePlugin import AvifImageFile
+
+from device.formats.boxes import ends_early
+from device.formats.pillow import read_with
+from device.image import Image, Limits, SizeRule
+
+
+def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
+    """See `device.image.decode`."""
+    return read_with(AvifImageFile, "AVIF", data, limits, target, ends_early)

@@ -1,26 +1,31 @@
-// What an accepted picture is read as: likelihoods of the classes and the units behind the most likely one.
+// What an accepted picture is read as: the answer, the likelihoods of all classes, and the units behind the most likely one.
 
 import { byId, element, setText, show } from "./dom.js";
 import { language, number, percent, signed, word } from "./words.js";
 
-const CLOSE = 0.1; // a class that is less probable by no more than this is named beside the most likely one
-
-export function showPrediction({ label, name, probabilities }) {
-  const predicted = probabilities.find((each) => each.label === label);
-  setText("prediction-name", name);
-  setText("prediction-words", word("prediction_words", {
-    likelihood: predicted.likelihood, probability: percent(predicted.probability),
-  }));
-  const [close] = probabilities
-    .filter((each) => each !== predicted && predicted.probability - each.probability <= CLOSE)
-    .sort((one, other) => other.probability - one.probability);
-  show("prediction-close", Boolean(close));
-  if (close) setText("prediction-close", word("prediction_close", { name: close.name, probability: percent(close.probability) }));
-  byId("probabilities").replaceChildren(...probabilities.map((each) => {
+// The headline is the answer: the classes that can't be ruled out. Its classes are marked among the bars.
+export function showAnswer({ answer, parts, prediction, model }) {
+  setText("answer-headline", answer.headline);
+  setText("answer-advice", answer.advice);
+  const { concern_sum: sum, record } = answer;
+  show("answer-sum", Boolean(sum));
+  if (sum) setText("answer-sum", word("answer_sum", { ...sum, probability: percent(sum.probability) }));
+  setText("answer-record", record?.words ?? "");
+  setText("answer-promise", answer.promise?.words ?? "");
+  byId("answer-card").search = new URLSearchParams({ lang: language(), model: model.id });
+  show("answer-part", Boolean(parts?.caution));
+  if (parts?.caution) {
+    setText("answer-part-words", parts.words);
+    byId("answer-part-show").onclick = () => {
+      byId("segments").querySelector(`input[value="${parts.label}"]`).click();
+      byId("map").scrollIntoView({ block: "start" });
+    };
+  }
+  byId("probabilities").replaceChildren(...prediction.probabilities.map((each) => {
     const row = bar(each.name, `${each.likelihood} · ${percent(each.probability)}`, 0, each.probability);
-    if (each.label === label) {
-      row.classList.add("predicted");
-      row.querySelector(".bar-name").append(element("span", { className: "unseen" }, ` (${word("predicted_mark")})`));
+    if (answer.labels.includes(each.label)) {
+      row.classList.add("in-answer");
+      row.querySelector(".bar-name").append(element("span", { className: "unseen" }, ` (${word("answer_mark")})`));
     }
     return row;
   }));

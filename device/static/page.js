@@ -6,7 +6,7 @@ import { clockOf } from "./clock.js";
 import { showDetails } from "./details.js";
 import { byId, setText, show } from "./dom.js";
 import { savePicture, saveReading } from "./exports.js";
-import { showPrediction, showUnits } from "./findings.js";
+import { showAnswer, showUnits } from "./findings.js";
 import { blameWords, forgetGiven, offerStated, readGiven, rememberedScale, showChips, writeScale } from "./given.js";
 import { showMap } from "./mapview.js";
 import { offerModels, showRouting } from "./models.js";
@@ -173,7 +173,7 @@ function showReading(reading, picture, sample, clock) {
   show("refused-picture", !accepted);
   showSection(reading.section);
   if (accepted) {
-    showPrediction(reading.prediction);
+    showAnswer(reading);
     view = showMap(reading, picture);
     show("units", Boolean(reading.units?.length));
     if (reading.units?.length) showUnits(reading, view);

@@ -52,7 +52,7 @@ def show_class(page: WebDriver, label: str) -> None:
 def test_an_uploaded_picture_gets_its_verdict_and_the_words_of_its_reading(page: WebDriver, accepted: Sample):
     assert upload(page, accepted.file) == "done"
     assert text(page, "verdict-kicker") in ("ACCEPTED", "CAUTION")
-    assert text(page, "prediction-name") == accepted.reading["prediction"]["name"]
+    assert text(page, "answer-headline") == accepted.reading["answer"]["headline"]
     shown = text(page, "probabilities")
     assert all(each["name"] in shown and each["likelihood"] in shown for each in probabilities(accepted))
     above = page.find_element(By.ID, "verdict").location["y"]
@@ -143,7 +143,7 @@ def test_a_size_that_no_pixel_has_is_told_and_can_be_put_right(page: WebDriver, 
     give_scale(page, "")
     click(page, "#read-again")
     wait_for_state(page, "done")
-    assert text(page, "prediction-name") == accepted.reading["prediction"]["name"]
+    assert text(page, "answer-headline") == accepted.reading["answer"]["headline"]
 
 
 def test_a_field_that_is_foreign_in_a_corner_is_read_with_caution_and_hatched_there(

@@ -127,7 +127,9 @@ def change_readings(driver: WebDriver, changes: dict[str, Any]) -> None:
 
 def upload(driver: WebDriver, file: Path) -> str:
     """Give the picker a file and wait; the state that the page ends in."""
-    driver.find_element(By.ID, "picker").send_keys(str(file))
+    picker = driver.find_element(By.ID, "picker")
+    driver.execute_script("arguments[0].value = ''", picker)  # as a click on it does: the same file may come again
+    picker.send_keys(str(file))
     return wait_for_state(driver, "done", "failed")
 
 

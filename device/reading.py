@@ -355,10 +355,11 @@ class Reader:
         if not reading.verdict.accepted:
             return None, None
         manifest, regions = self.bundle.manifest, self.regions(reading)
-        headline = section_headline(section, reading.shares, regions, manifest, language)
-        regions_found = self._regions_json(reading, regions)
-        concern = section_concern(regions, regions_found, reading.maps, self.bundle.labels, concern_of(manifest))
-        return headline, concern
+        concern = concern_of(manifest)
+        names = [label["name"][language] for label in manifest["labels"]]
+        headline = section_headline(section, reading.shares, regions, names, concern, language)
+        found = self._regions_json(reading, regions)
+        return headline, section_concern(regions, found, reading.maps, self.bundle.labels, concern)
 
     def _parts(self, reading: Reading, language: str, *, answered: bool) -> dict[str, Any] | None:
         """The parts of a field that speak for a class of concern; a section's stand in `section`."""

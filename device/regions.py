@@ -243,23 +243,22 @@ def section_concern(
 
 
 def section_headline(
-    section: Section, shares: NDArray[np.float64], regions: Sequence[Region], manifest: Mapping[str, Any], language: str
-) -> str:
+    section: Section, shares: NDArray[np.float64], regions: Sequence[Region], names: Sequence[str], concern: Sequence[int],
+    language: str,
+) -> str:  # fmt: skip
     """What is so of a section, in one or two sentences: how much of the tissue that was read speaks for a class of concern,
-    never that there is none. `shares`: float64 [classes], of the read places by their greatest evidence."""
-    texts, labels, concern = words(language)["regions"], manifest["labels"], concern_of(manifest)
+    never that there is none. `shares`: float64 [classes], of the read places by their greatest evidence; `names` of the
+    classes."""
+    texts = words(language)["regions"]
     if not concern:
         most = int(shares.argmax())
-        facts = {
-            "share": percent(float(shares[most]), language),
-            "name": joined([labels[most]["name"][language]], language),
-        }
-        return str(texts["section_most"]).format(**facts)
+        name = joined([names[most]], language)
+        return str(texts["section_most"]).format(share=percent(float(shares[most]), language), name=name)
     # Each class of concern that some place speaks for, the commonest first; all of them where none does.
     named = [index for index in sorted(concern, key=lambda index: -shares[index]) if shares[index] or not regions]
-    names = joined([labels[index]["name"][language] for index in named], language)
+    name = joined([names[index] for index in named], language)
     if not regions:
-        return str(texts["section_none"]).format(name=names, read=section.count(READ), foreign=section.count(FOREIGN))
+        return str(texts["section_none"]).format(name=name, read=section.count(READ), foreign=section.count(FOREIGN))
     share = percent(float(sum(region.share for region in regions)), language)
     key = "section_one" if len(regions) == 1 else "section_many"
-    return str(texts[key]).format(share=share, name=names, regions=len(regions))
+    return str(texts[key]).format(share=share, name=name, regions=len(regions))

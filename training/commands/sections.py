@@ -30,13 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from training.evaluation.sections import as_table, report_sections
+    from training.evaluation.sections import as_table, headline_table, report_sections
     from training.run_files import FACTS
 
     recipe, data = recipe_and_data(arguments)
     runs = arguments.runs or Path("runs") / f"{recipe.id}-crossval"
     patients = arguments.patients or sorted(found.parent.name for found in runs.glob(f"*/{FACTS}"))
-    print(as_table(report_sections(recipe, data, runs, patients, arguments.steps)))
+    rows, headlines = report_sections(recipe, data, runs, patients, arguments.steps)
+    print(f"{as_table(rows)}\n\n{headline_table(headlines)}")
 
 
 COMMANDS = (
@@ -45,7 +46,7 @@ COMMANDS = (
         "read whole sections of unseen patients as the box does",
         add_arguments,
         run,
-        "Puts IDC's tiles together into sections, reads each with its fold's network and gate, and compares the map with "
-        "the tiles' labels.",
+        "Puts IDC's tiles together into sections, reads each with its fold's network and gate, and compares map and "
+        "headline with the tiles' labels.",
     ),
 )

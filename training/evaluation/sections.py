@@ -20,13 +20,15 @@ from PIL import Image as Pillow
 from scipy.ndimage import map_coordinates
 from sklearn.metrics import roc_auc_score
 
-from device.reading import Reader
+from device.reading import Reader, Reading
+from device.regions import regions_of, section_headline, strongest_places
 from device.sections import FOREIGN, GLASS, READ, STEPS, Section, read_section
 from training.data import Sample, find_samples
 from training.data.adapters.idc import UM_PER_PX
 from training.data.sections import MISSING, section_pixels, sections
 from training.data.sections import Section as Tiles
 from training.errors import DataError
+from training.evaluation.words import markdown_table
 from training.fitting.fit import load_run
 from training.packing.pack import draft_reader
 from training.recipe import Recipe
@@ -49,6 +51,22 @@ class SectionRow:
     outcome: str
     share_said: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class HeadlineRow:
+    """What a section is headlined, beside the truth: the share of its read windows that speaks for carcinoma, in how many
+    regions; the share of its tiles that pathologists called carcinoma; and how many of the marked places, the strongest of
+    carcinoma, lie in such a tile."""
+
+    patient: str
+    headline: str
+    share_said: float
+    regions: int
+    largest: float
+    true_share: float
+    places: int
+    places_right: int
 
 
 def values_at(
@@ -82,8 +100,10 @@ def section_png(data: Path, tiles: Tiles, samples: Sequence[Sample]) -> bytes:
     return buffer.getvalue()
 
 
-def read_tiles(reader: Reader, tiles: Tiles, png: bytes, steps: Sequence[float]) -> list[SectionRow]:
-    """The section read as the box does, and with other steps between windows."""
+def read_tiles(
+    reader: Reader, tiles: Tiles, png: bytes, steps: Sequence[float]
+) -> tuple[list[SectionRow], HeadlineRow]:
+    """The section read as the box does, and with other steps between windows; and what it is headlined."""
     start = perf_counter()
     reading = reader.read(png, UM_PER_PX)
     seconds = perf_counter() - start
@@ -102,7 +122,8 @@ def read_tiles(reader: Reader, tiles: Tiles, png: bytes, steps: Sequence[float])
         rows.append(
             measure(tiles, count, maps.values[..., CARCINOMA], maps.logits[CARCINOMA], section, outcome, seconds)
         )
-    return rows
+    blank_below, _ = reader.scale(reading)
+    return rows, headline_row(tiles, reading, reader, blank_below)
 
 
 def measure(
@@ -129,20 +150,63 @@ def measure(
     )
 
 
+def headline_row(tiles: Tiles, reading: Reading, reader: Reader, least: float) -> HeadlineRow:
+    """Of a section's reading. `least`: the evidence below which its map is left blank."""
+    assert reading.section is not None
+    regions = regions_of(reading.maps, [CARCINOMA])
+    names = [label["name"]["en"] for label in reader.bundle.manifest["labels"]]
+    values = reading.maps.values[..., CARCINOMA]
+    scale = np.array(tiles.grid.shape) / np.array(values.shape)
+    places = [
+        tiles.labels[tuple(((np.array([place.row, place.column]) + 0.5) * scale).astype(np.int64))]
+        for place in strongest_places(values, least)
+    ]
+    return HeadlineRow(
+        patient=tiles.patient,
+        headline=section_headline(reading.section, reading.shares, regions, names, [CARCINOMA], "en"),
+        share_said=sum(region.share for region in regions),
+        regions=len(regions),
+        largest=max((region.share for region in regions), default=0.0),
+        true_share=float((tiles.labels[tiles.grid != MISSING] == CARCINOMA).mean()),
+        places=len(places),
+        places_right=sum(label == CARCINOMA for label in places),
+    )
+
+
+def headline_table(rows: Sequence[HeadlineRow]) -> str:
+    """A Markdown table, a section a row."""
+    head = ("patient", "headline", "tiles with carcinoma", "largest region", "marked places in a tile with carcinoma")
+    return markdown_table(
+        head,
+        [
+            (
+                row.patient,
+                row.headline,
+                f"{row.true_share:.0%}",
+                f"{row.largest:.0%}",
+                f"{row.places_right} of {row.places}",
+            )
+            for row in rows
+        ],
+    )
+
+
 def report_sections(
     recipe: Recipe, data: Path, runs: Path, patients: Sequence[str], steps: Sequence[float] = ()
-) -> list[SectionRow]:
+) -> tuple[list[SectionRow], list[HeadlineRow]]:
     """Read the sections of patients that have a fold of their own. Raises `DataError` for another, `RunError` for a fold
     that wasn't fitted."""
     samples = tiles_alone(recipe, data)
     known = {found.patient: found for found in sections(samples)}
-    rows = []
+    rows, headlines = [], []
     for patient in patients:
         if patient not in known:
             raise DataError(f"{data} has no patient {patient}")
         reader = draft_reader(load_run(recipe, data, runs / patient))
-        rows += read_tiles(reader, known[patient], section_png(data, known[patient], samples), steps)
-    return rows
+        own, headline = read_tiles(reader, known[patient], section_png(data, known[patient], samples), steps)
+        rows += own
+        headlines.append(headline)
+    return rows, headlines
 
 
 def as_table(rows: Sequence[SectionRow]) -> str:

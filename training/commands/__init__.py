@@ -14,6 +14,7 @@ from training.commands import (
     networks,
     ood,
     pack,
+    parts,
     quantization,
     results,
     routing,
@@ -41,4 +42,5 @@ COMMANDS: tuple[Command, ...] = (
     *trials.COMMANDS,
     *score.COMMANDS,
     *sections.COMMANDS,
+    *parts.COMMANDS,
 )

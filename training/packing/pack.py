@@ -107,8 +107,8 @@ def _add_gate(draft: _Draft, run: Run, samples: Sequence[Sample], images: Sequen
     draft.members |= {member: npy(array) for member, array in arrays.items()}
 
 
-def _add_head(draft: _Draft, network: Network, offsets: NDArray[np.float64] | float = 0.0) -> None:
-    """Put the head into the draft, its bias shifted by each class's offset, and the scale of its maps' colours."""
+def _put_head(draft: _Draft, offsets: NDArray[np.float64] | float = 0.0) -> Head:
+    """Put the head into the draft, its bias shifted by each class's offset."""
     weights = draft.head
     bias = weights.bias + np.rint(offsets / 2.0**weights.scale_log2).astype(np.int64)
     draft.members |= {"head/weights.npy": npy(weights.weights), "head/bias.npy": npy(bias)}
@@ -118,7 +118,12 @@ def _add_head(draft: _Draft, network: Network, offsets: NDArray[np.float64] | fl
         "scale_log2": weights.scale_log2,
         **({} if draft.counts == EVERYWHERE else {"counts": draft.counts}),
     }
-    head = Head(draft.bundle())
+    return Head(draft.bundle())
+
+
+def _add_head(draft: _Draft, network: Network, offsets: NDArray[np.float64] | float = 0.0) -> None:
+    """Put the head into the draft, its bias shifted by each class's offset, and the scale of its maps' colours."""
+    head = _put_head(draft, offsets)
     evidence = np.abs(np.concatenate([head.maps(network.run(p)["features"], p).values.ravel() for p in draft.shown]))
     # The scale's end is seldom passed; what lies below the middle of all evidence is called little.
     draft.manifest["explanation"] = {
@@ -182,6 +187,22 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
 def draft_reader(run: Run) -> Reader:
     """The box's reader of a run that isn't packed yet: integer network and gate, temperature 1."""
     return _draft(run, within_budget=False).reader()
+
+
+def network_and_head(run: Run) -> tuple[Network, Head]:
+    """The integer network that reading a run left in its folder, and its head, without a gate. Raises `RunError` when it
+    isn't there, or was fine-tuned for whole numbers, of which the run's own weights know nothing."""
+    file = run.folder / NETWORK
+    if not file.is_file():
+        raise RunError(f"{run.folder} has no {NETWORK}: run `loupe-train crossval {run.recipe.id}` first")
+    if run.recipe.quantization.rescue_epochs:
+        raise RunError(f"the head of {file} was fine-tuned with it and is not kept: set quantization.rescue_epochs = 0")
+    network = Network(file)
+    features = network.outputs["features"]
+    manifest = {"network": {"outputs": {"features": {"zero_point": features.zero_point}}}}
+    return network, _put_head(
+        _Draft(manifest, {}, file, integer_head(run.model, features.scale), run.recipe.network.counts, ())
+    )
 
 
 def _calibrate(draft: _Draft, run: Run, calibration: Calibration, n: int, ece: float) -> None:

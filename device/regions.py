@@ -207,11 +207,18 @@ def parts_json(
     label, rule = manifest["labels"][strongest.label], manifest.get("parts")
     caution = rule is not None and not answered and strongest.lead > rule["limit"]
     kind = "caution" if caution else "answered" if answered else "usual" if rule is not None else "unmeasured"
-    facts = {"share": percent(strongest.share, language), "name": joined([label["name"][language]], language)}
+    facts: dict[str, Any] = {
+        "share": percent(strongest.share, language),
+        "name": joined([label["name"][language]], language),
+    }
     if rule is not None:
-        facts["alpha"] = percent(rule["alpha"], language, 1)
-        facts["confidence"] = percent(rule["confidence"], language)
-        facts["units"] = words(language)["regions"]["units"][rule["unit"]].format(n=rule["n"])
+        facts |= {
+            "pictures": rule["pictures"],
+            "cautions": rule["cautions"],
+            "alpha": percent(rule["alpha"], language, 1),
+            "confidence": percent(rule["confidence"], language),
+            "units": words(language)["answer"]["units"][rule["unit"]].format(n=rule["n"]),
+        }
     return {
         "caution": caution,
         "label": label["id"],

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 WEIGHTS, SPLIT, HISTORY, FACTS = "weights.weights.h5", "split.json", "history.csv", "run.json"
 RESUME, LOGS = "resume", "logs"
-READINGS, FOLDS = "readings.parquet", "folds.json"
+READINGS, FOLDS, PARTS = "readings.parquet", "folds.json", "parts.json"

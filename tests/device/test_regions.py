@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from device.bundle import Bundle
+from device.cli import main
 from device.image import Limits
 from device.maps import Maps
 from device.reading import Reader
@@ -125,13 +128,28 @@ def test_places_are_told_for_each_class_by_rank() -> None:
     assert [place["rank"] for place in places["normal"]] == [1, 2, 3]
 
 
-RULE = {"statistic": "leading_region", "limit": 0.5, "alpha": 0.0143, "confidence": 0.9, "n": 160, "unit": "picture"}
+RULE = {
+    "statistic": "leading_region",
+    "limit": 0.5,
+    "alpha": 0.0143,
+    "confidence": 0.9,
+    "n": 160,
+    "unit": "picture",
+    "pictures": 160,
+    "cautions": 1,
+}
 
 
 @pytest.mark.parametrize(
     ("evidence", "rule", "answered", "caution", "sentence"),
     [
-        (20.0, RULE, False, True, "At most 1.5% of proper pictures without it"),
+        (
+            20.0,
+            RULE,
+            False,
+            True,
+            "Of 160 unseen proper pictures without it, 1 showed as much; in the long run at most 1.5%",
+        ),
         (20.0, RULE, True, False, None),
         (3.0, RULE, False, False, "now and then"),
         (20.0, None, False, False, "was not measured"),
@@ -248,3 +266,50 @@ def test_a_pasted_quarter_is_a_region_where_it_was_pasted(reader: Reader) -> Non
     assert place["x"] > 256
     assert place["y"] > 192
     assert place["value"] == max(document["class_map"]["values"]["invasive"])
+
+
+LOW_RULE = {**RULE, "limit": 0.2}
+
+
+@pytest.fixture(scope="module")
+def cautious(bundle: Bundle) -> Reader:
+    """A reader whose answer is the most probable class alone, with a limit that samples without carcinoma stay below."""
+    marked = answering(bundle, concern=["insitu", "invasive"])
+    return Reader(replace(marked, manifest={**marked.manifest, "parts": LOW_RULE}), Limits())
+
+
+@pytest.mark.parametrize("pasted", ["texture-invasive", "texture-insitu"])
+@pytest.mark.parametrize(("left", "top"), [(0, 0), (256, 192), (100, 150)])
+def test_a_normal_field_with_a_quarter_of_carcinoma_gets_a_caution_that_shows_it(
+    cautious: Reader, pasted: str, left: int, top: int
+) -> None:
+    picture = field("texture-normal")
+    picture.paste(field(pasted).crop((128, 96, 384, 288)), (left, top))
+    document = cautious.as_json(cautious.read(png(picture)), "en")
+    assert document["answer"]["labels"] == ["normal"]
+    parts = document["parts"]
+    assert parts["caution"]
+    shown = max(parts["regions"], key=lambda region: region["share"])
+    assert left <= shown["x"] < left + 256
+    assert top <= shown["y"] < top + 192
+    assert "Look at the marked part" in parts["words"]
+
+
+@pytest.mark.parametrize("name", ["texture-normal", "phantom-benign"])
+def test_a_field_without_carcinoma_gets_no_caution(cautious: Reader, name: str) -> None:
+    document = cautious.as_json(cautious.read((SAMPLES / f"{name}.jpg").read_bytes()), "en")
+    assert not document["answer"]["concern"]
+    assert not document["parts"]["caution"]
+
+
+def test_loupe_read_prints_the_caution(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marked = answering(bundle, concern=["insitu", "invasive"])
+    cautious = replace(marked, manifest={**marked.manifest, "parts": LOW_RULE})
+    monkeypatch.setattr("device.golden.open_verified", lambda _: [cautious])
+    picture = field("texture-normal")
+    picture.paste(field("texture-invasive").crop((0, 0, 256, 192)), (256, 192))
+    (tmp_path / "field.png").write_bytes(png(picture))
+    assert main(["read", str(tmp_path / "field.png"), "--language", "en"]) == 0
+    assert "Look at the marked part and have it read." in capsys.readouterr().out

@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from training.evaluation.parts import PARTS, as_tables, measure_parts
+    from training.evaluation.parts import as_tables, measure_parts
+    from training.run_files import PARTS
 
     recipe, data = recipe_and_data(arguments)
     crossval = arguments.crossval or Path("runs") / f"{recipe.id}-crossval"

@@ -40,9 +40,8 @@ from training.fitting.fit import Run, load_run
 from training.gate.promise import promise
 from training.packing.pack import network_and_head
 from training.recipe import Recipe
-from training.run_files import READINGS
+from training.run_files import PARTS, READINGS
 
-PARTS = "parts.json"
 STATISTIC = "leading_region"
 ALPHA, CONFIDENCE = 0.01, 0.9
 SEED = 1
@@ -59,11 +58,6 @@ class Fields:
     answers: Answered
     concerned: Bools
     leads: Floats
-
-    def among(self, rows: Bools) -> Fields:
-        told = self.answers
-        part = Answered(told.truth[rows], told.p[rows], told.units[rows], told.folds[rows])
-        return Fields(part, self.concerned[rows], self.leads[rows])
 
 
 @dataclass(frozen=True)
@@ -98,23 +92,24 @@ class Rules:
 
 @dataclass(frozen=True)
 class Judge:
-    """Makes the rules of each fold. `calibrations`: of each fold, from the others; `concern`: indexes of its classes."""
+    """Makes the rules of each fold. `calibrations`: of each fold, from the others; `concern`: indexes of its classes;
+    `leads` [n]: those of the fields, 0 where the answer that its fold's rules give names a class of concern."""
 
     recipe: Recipe
     fields: Fields
     calibrations: Mapping[str, Calibration]
     concern: Sequence[int]
+    leads: Floats
 
-    def limit(self, fields: Fields) -> Limit:
-        """The limit from some folds' pictures; each fold's answers by thresholds from the others of them."""
-        sets = fields.answers.cross_fitted(find_threshold(self.recipe.answer))
-        clear = ~fields.concerned
-        return find_limit(unanswered(fields.leads, sets, self.concern)[clear], fields.answers.units[clear])
+    def limit(self, among: Bools) -> Limit:
+        """From some of the fields [n]: those without a class of concern count."""
+        clear = among & ~self.fields.concerned
+        return find_limit(self.leads[clear], self.fields.answers.units[clear])
 
     def rules(self, fold: str) -> Rules:
-        rest = self.fields.among(self.fields.answers.folds != fold)
-        thresholds = [found.threshold for found in rest.answers.thresholds(find_threshold(self.recipe.answer))]
-        return Rules(self.calibrations[fold], np.array(thresholds), self.limit(rest))
+        others = self.fields.answers.folds != fold
+        thresholds = self.fields.answers.thresholds(find_threshold(self.recipe.answer), others)
+        return Rules(self.calibrations[fold], np.array([one.threshold for one in thresholds]), self.limit(others))
 
 
 def lead_of_field(maps: Maps, concern: Sequence[int]) -> tuple[float, Region | None]:
@@ -294,17 +289,18 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
     if np.isnan(leads).any():
         raise RunError(f"{crossval / READINGS} has pictures that no fold's test part has: run crossval again")
     fields = Fields(told, np.isin(told.truth, concern), leads)
-    judge = Judge(recipe, fields, calibrations, concern)
-    answers, cautions = np.zeros(len(leads), bool), np.zeros(len(leads), bool)
+    sets = told.cross_fitted(find_threshold(recipe.answer))
+    judge = Judge(recipe, fields, calibrations, concern, unanswered(leads, sets, concern))
+    cautions = np.zeros(len(leads), bool)
     tried: list[Tried] = []
     for name, fold in opened.items():
         own, rules = told.folds == name, judge.rules(name)
-        sets = prediction_sets(told.p[own], rules.thresholds)
-        answers[own] = sets[:, concern].any(1)
-        cautions[own] = unanswered(leads[own], sets, concern) > rules.limit.lead
+        cautions[own] = judge.leads[own] > rules.limit.lead
         tried += try_mosaics(fold, rules, concern, {key: one.unit for key, one in usable.items()})
         tell(f"fold {name}: limit {rules.limit.lead:.3f}; mosaics read")
-    rows, limit = field_rows(fields, cautions, answers, labels), judge.limit(fields)
+    answers = np.asarray(sets[:, concern].any(1))
+    rows = field_rows(fields, cautions, answers, labels)
+    limit = judge.limit(np.ones(len(leads), bool))
     found = {
         "recipe": recipe.id,
         "rule": {
@@ -423,9 +419,3 @@ def _told(share: Mapping[str, Any]) -> str:
     return f"{share['value']:.0%}" + (
         f" ({share['low']:.0%} to {share['high']:.0%})" if share["low"] is not None else ""
     )
-
-
-def parts_rule(crossval: Path) -> dict[str, Any] | None:
-    """The rule for a bundle's manifest that `measure_parts` left in a cross-validation's folder; None where it didn't."""
-    file = crossval / PARTS
-    return json.loads(file.read_text(encoding="utf-8"))["rule"] if file.is_file() else None

@@ -7,6 +7,7 @@ the box's own code.
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ from training.packing.signing import publish_key
 from training.quantization.aware import rescue
 from training.quantization.budget import check_budget
 from training.quantization.convert import OUTPUTS, IntegerHead, box_outputs, convert, integer_head
-from training.run_files import READINGS
+from training.run_files import PARTS, READINGS
 
 REPRESENTATIVE = 200
 T = TypeVar("T")
@@ -290,6 +291,8 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: P
     manifest, members = draft.manifest, draft.members
     manifest["provenance"] = _provenance(run, crossval)
     manifest["metrics"] = _measure_folds(draft, run, crossval) if crossval else _measure_split(draft, run)
+    if crossval and (crossval / PARTS).is_file():
+        manifest["parts"] = json.loads((crossval / PARTS).read_text(encoding="utf-8"))["rule"]
     reader = draft.reader()
     for file, picture in _golden_files(samples).items():
         members[f"golden/{file}"] = picture

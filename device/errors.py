@@ -20,6 +20,10 @@ ECHOED_CHARACTERS = 60
 Fact = str | int | float
 
 
+class Phrase(str):
+    """A fact that stands for words: the key of a phrase in `device/texts`, which is told in the reader's language."""
+
+
 def echoed(value: object) -> str | int:
     """What was sent, as an error repeats it: cut where it is long; of lists and objects only what they are."""
     text = str(value) if value is None or isinstance(value, str | int | float) else type(value).__name__

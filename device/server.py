@@ -6,12 +6,15 @@ made in the worker, after the fork. Under systemd gunicorn itself tells READY=1 
 
 from __future__ import annotations
 
+import socket
+from errno import EADDRINUSE
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from device.listener import bind, is_handed_over, unusable
 from device.service import EXTENSION, Box, create_app
 from device.settings import Settings
 
@@ -24,15 +27,15 @@ MEMORY_DIRECTORY = Path("/dev/shm")  # noqa: S108 — the worker's heartbeat fil
 class Server(BaseApplication):
     """gunicorn around one app."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, listener: socket.socket | None = None) -> None:
+        """`listener`: bound by `device/listener.py`; None where systemd hands one over."""
+        self._settings, self._listener = settings, listener
         self._app = create_app(settings)
         super().__init__()
 
     def load_config(self) -> None:
         settings = self._settings
         options: dict[str, Any] = {
-            "bind": f"{settings.host}:{settings.port}",
             "workers": 1,
             "worker_class": "gthread",
             "threads": settings.threads + settings.queue + SPARE_THREADS,
@@ -44,6 +47,8 @@ class Server(BaseApplication):
             "worker_tmp_dir": str(MEMORY_DIRECTORY) if MEMORY_DIRECTORY.is_dir() else None,
             "control_socket_disable": True,
         }
+        if self._listener:
+            options["bind"] = f"fd://{self._listener.detach()}"  # gunicorn makes it its own
         for name, value in options.items():
             self.cfg.set(name, value)
 
@@ -60,5 +65,12 @@ class Server(BaseApplication):
 
 
 def serve(settings: Settings) -> None:
-    """Verify, listen, serve until told to stop. Raises a `LoupeError` before listening."""
-    Server(settings).run()
+    """Bind, verify, listen, serve until told to stop. Raises a `LoupeError` before listening."""
+    listener = None if is_handed_over() else bind(settings.host, settings.port)
+    try:
+        Server(settings, listener).run()
+    except OSError as error:
+        if error.errno != EADDRINUSE:
+            raise
+        # Two that start at once can both bind; the later one can't listen.
+        raise unusable(settings.host, settings.port, error) from error

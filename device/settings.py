@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from device.errors import SettingInvalid
+from device.errors import Phrase, SettingInvalid
 from device.hosts import is_host_name
 from device.image import Limits
 
@@ -63,11 +65,23 @@ def _checked(name: str, value: Any) -> Any:
             tuple(str(each).lower().removesuffix(".") for each in value) if isinstance(value, list | tuple) else ("",)
         )
         if not all(map(is_host_name, names)):
-            raise SettingInvalid(setting=name, value=str(value), allowed="a list of DNS names, without ports")
+            raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("dns_names"))
         return names
-    if not isinstance(value, str | Path) or not str(value):
-        raise SettingInvalid(setting=name, value=str(value), allowed="text")
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
+        raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("text"))
     return Path(value) if kind == "Path" else str(value)
+
+
+def _table(file: Path) -> dict[str, Any]:
+    """What a TOML file says; that Windows wrote it, with a byte-order mark or in UTF-16, is no harm. Raises
+    `SettingInvalid`."""
+    try:
+        data = file.read_bytes()
+        encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+        return tomllib.loads(data.decode(encoding))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise SettingInvalid(setting="config", value=f"{file} ({reason})", allowed=Phrase("toml_file")) from error
 
 
 def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:
@@ -75,13 +89,10 @@ def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:
 
     Relative paths in a file are relative to the file. Raises `SettingInvalid` naming the setting.
     """
-    chosen = file or (SYSTEM_FILE if SYSTEM_FILE.is_file() else None)
+    chosen = file or (SYSTEM_FILE if os.path.lexists(SYSTEM_FILE) else None)
     settings = Settings()
     if chosen is not None:
-        try:
-            table = tomllib.loads(chosen.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingInvalid(setting="config", value=str(chosen), allowed=f"a TOML file ({error})") from error
+        table = _table(chosen)
         values: dict[str, Any] = {name: _checked(name, value) for name, value in table.items()}
         for name, value in values.items():
             values[name] = chosen.parent / value if isinstance(value, Path) else value

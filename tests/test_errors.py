@@ -13,8 +13,8 @@ import pytest
 from conftest import ROOT
 
 from device import errors
-from device.errors import Fact, LoupeError, TooManyPixels
-from device.texts import LANGUAGES, error_words
+from device.errors import Fact, LoupeError, Phrase, SettingInvalid, TooManyPixels
+from device.texts import LANGUAGES, error_words, words
 
 SAMPLE_FACTS = {str: "a text", int: 7, float: 0.5}
 
@@ -73,8 +73,6 @@ def test_each_error_is_worded_with_its_facts_alone(error: type[LoupeError], lang
 
 @pytest.mark.parametrize("error", NAMED.values(), ids=lambda error: error.code)
 def test_each_fact_is_told_or_belongs_to_a_base(error: type[LoupeError]) -> None:
-    from device.texts import words
-
     text = " ".join(words("en")["errors"][error.code].values())
     told = {name for _, name, _, _ in Formatter().parse(text) if name}
     own = set(vars(error).get("__annotations__", {}))
@@ -87,6 +85,21 @@ def test_each_place_that_raises_gives_exactly_the_declared_facts() -> None:
     raised = {name for name in NAMED if any(name in text for path, text in sources.items() if path.name != "errors.py")}
     assert raised == set(NAMED), "an error that nothing raises"
     assert [place for path, text in sources.items() for place in wrong_places(text, path.relative_to(ROOT))] == []
+
+
+def test_each_phrase_that_stands_in_a_fact_has_its_words_and_no_other_has() -> None:
+    found = set()
+    for path in (ROOT / "device").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Phrase":
+                (key,) = node.args
+                assert isinstance(key, ast.Constant)
+                found.add(key.value)
+    for language in LANGUAGES:
+        assert set(words(language)["phrases"]) == found
+    error = SettingInvalid(setting="host", value="3", allowed=Phrase("text"))
+    assert "a text" in error_words(error, "en")["detail"]
+    assert "un texte" in error_words(error, "fr")["detail"]
 
 
 @pytest.mark.parametrize(

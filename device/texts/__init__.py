@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from device.errors import LoupeError
+from device.errors import LoupeError, Phrase
 
 LANGUAGES = ("en", "fr")
 DEFAULT_LANGUAGE = "en"
@@ -37,7 +37,9 @@ def words(language: str) -> Mapping[str, Any]:
 def error_words(error: LoupeError, language: str) -> dict[str, str]:
     """The `title`, `detail` and `next_step` of an error, its facts filled in. What has no UTF-8, such as a byte of a file's
     name, is written with a backslash."""
-    told = {part: text.format_map(error.facts) for part, text in words(language)["errors"][error.code].items()}
+    phrases = words(language)["phrases"]
+    facts = {name: phrases[fact] if isinstance(fact, Phrase) else fact for name, fact in error.facts.items()}
+    told = {part: text.format_map(facts) for part, text in words(language)["errors"][error.code].items()}
     return {part: text.encode(errors="backslashreplace").decode() for part, text in told.items()}
 
 

@@ -32,6 +32,11 @@ def test_flags_override_the_file_which_overrides_defaults(tmp_path: Path) -> Non
         ("host = 3", "host"),
         ("bundle = ''", "bundle"),
         ("port =", "config"),
+        ("a = " + "[" * 100_000, "config"),
+        ('bundle = "a\\u0000b"', "bundle"),
+        ('host = "a\\u0000b"', "host"),
+        ("bundle = 2026-11-27", "bundle"),
+        ("[port]", "port"),
         ("names = 'loupe.clinic.example'", "names"),
         ("names = ['http://loupe.clinic.example']", "names"),
         *((f"{name} = {low - 1}", name) for name, (low, _) in RANGES.items()),
@@ -48,6 +53,37 @@ def test_names_are_a_list(tmp_path: Path) -> None:
     file = write(tmp_path, 'names = ["Loupe.Clinic.example"]\n')
     assert load_settings(file, {}).names == ("loupe.clinic.example",)
     assert load_settings(file, {"names": ["other.example."]}).names == ("other.example",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_file_that_windows_wrote_is_read(encoding: str, line_end: str, tmp_path: Path) -> None:
+    (file := tmp_path / "loupe.toml").write_bytes(f"# réglages{line_end}port = 9000{line_end}".encode(encoding))
+    assert load_settings(file, {}).port == 9000
+
+
+@pytest.mark.parametrize("damage", ["latin-1", "zeros", "picture", "folder", "circle of links"])
+def test_a_file_that_cannot_be_read_is_named(damage: str, tmp_path: Path) -> None:
+    file = tmp_path / "loupe.toml"
+    {
+        "latin-1": lambda: file.write_bytes("# réglages".encode("latin-1")),
+        "zeros": lambda: file.write_bytes(bytes(100)),
+        "picture": lambda: file.write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF"),
+        "folder": file.mkdir,
+        "circle of links": lambda: file.symlink_to(file.name),
+    }[damage]()
+    with pytest.raises(SettingInvalid) as caught:
+        load_settings(file, {})
+    assert caught.value.setting == "config"
+    assert caught.value.value.startswith(str(file))
+
+
+def test_the_systems_file_is_named_where_it_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.settings.SYSTEM_FILE", tmp_path / "loupe.toml")
+    assert load_settings(None, {}) == Settings()
+    (tmp_path / "loupe.toml").mkdir()
+    with pytest.raises(SettingInvalid):
+        load_settings(None, {})
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

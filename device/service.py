@@ -116,7 +116,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app = Flask(__name__)
     app.request_class = InMemoryRequest
     app.json = MappingJson(app)
-    limit = settings.max_upload_mb * BYTES_PER_MB
+    limit = settings.max_upload_bytes
     app.config["MAX_CONTENT_LENGTH"] = limit + FORM_OVERHEAD_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = None  # all of it stays in memory, and the limit above holds for it
     app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
@@ -250,9 +250,9 @@ def post_reading() -> Response:
     data = _sent_picture()
     if not data:
         raise NoImage()
-    limit_mb = _box().settings.max_upload_mb
-    if len(data) > limit_mb * BYTES_PER_MB:
-        raise UploadTooLarge(limit_mb=limit_mb)
+    settings = _box().settings
+    if len(data) > settings.max_upload_bytes:
+        raise UploadTooLarge(limit_mb=settings.max_upload_mb)
     given = request.args.get("um_per_px")
     um_per_px = parse_um_per_px(given) if given else None
     box = _box()

@@ -17,6 +17,7 @@ from device.errors import Phrase, SettingInvalid
 from device.hosts import is_host_name
 from device.image import Limits
 
+BYTES_PER_MB = 1_000_000
 SYSTEM_FILE = Path("/etc/loupe/loupe.toml")
 
 
@@ -35,6 +36,10 @@ class Settings:
     queue: int = 16
     max_upload_mb: int = 32
     max_megapixels: int = 64
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return self.max_upload_mb * BYTES_PER_MB
 
     @property
     def limits(self) -> Limits:

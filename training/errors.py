@@ -15,6 +15,10 @@ class DataError(TrainingError):
     """A data set isn't where or what it should be."""
 
 
+class PicturesUnreadable(TrainingError):
+    """Picture files of a data set can't be opened or decoded."""
+
+
 class SplitError(TrainingError):
     """A split leaves a part empty, or puts one group on two sides."""
 

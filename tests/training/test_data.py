@@ -64,7 +64,10 @@ def test_bach_keeps_blocks_of_consecutive_numbers_together(tmp_path: Path) -> No
     touch(tmp_path, "normal/overview.jpg")
     samples, notes = listed("bach", tmp_path)
     assert [sample.group for sample in samples if sample.label == 2] == ["0", "0", "10", "90"]
-    assert notes == ["normal/overview.jpg is left out: its name doesn't end in a number"]
+    assert notes == [
+        "normal/overview.jpg is left out: its name doesn't end in a number",
+        "Passed over, as no pictures: 4 .txt.",
+    ]
 
 
 def test_bach_knows_the_scale_of_reduced_copies(tmp_path: Path) -> None:
@@ -104,8 +107,8 @@ def test_idc_leaves_out_clipped_tiles_and_names_that_contradict_their_folder(tmp
     samples, notes = listed("idc", tmp_path)
     assert [sample.extra["x"] for sample in samples] == [1, 51]
     assert len(notes) == 2
-    assert "x151_y1_class0" in notes[0]
-    assert "1 tiles" in notes[1]
+    assert "x101_y1_class1.png is left out: clipped by the section's edge" in notes[0]
+    assert "x151_y1_class0" in notes[1]
 
 
 def test_an_idc_tile_amid_its_neighbours_is_that_part_of_the_section(tmp_path: Path) -> None:
@@ -152,9 +155,12 @@ def test_breakhis_reads_both_layouts_and_groups_by_patient(tmp_path: Path) -> No
     # Two slides of one patient, and one patient under two subtypes.
     assert {sample.group for sample in samples} == {"14-22549", "14-13412"}
     assert {sample.um_per_px for sample in samples} == {0.2, 0.05}
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "nonsense" in notes[0]
-    assert len(listed("breakhis", tmp_path)[0]) == 3  # 100X unless asked otherwise
+    assert notes[1] == "Passed over, as no pictures: 1 .txt."
+    samples, notes = listed("breakhis", tmp_path)
+    assert len(samples) == 3  # 100X unless asked otherwise
+    assert any("400-002.png is left out: not of magnification 100X" in note for note in notes)
 
 
 def test_breakhis_by_subtype_in_the_recipes_order(tmp_path: Path) -> None:
@@ -223,7 +229,7 @@ def test_films_without_a_place_for_their_abnormality_are_left_out_and_told(tmp_p
     )
     samples, notes = listed("mini_mias", tmp_path)
     assert {sample.file for sample in samples} == {"mdb001.png", "mdb003.png"}
-    assert [note.split()[0] for note in notes] == ["mdb005.png", "mdb007.png", "1"]
+    assert [note.split()[0] for note in notes] == ["1", "mdb005.png", "mdb007.png"]
     film(tmp_path / "mdb003.png", (512, 512))
     with pytest.raises(DataError, match="512"):
         listed("mini_mias", tmp_path)
@@ -290,8 +296,9 @@ def test_cbis_ddsm_takes_lesions_from_masks_of_all_tables(ddsm: Path) -> None:
 def test_cbis_ddsm_names_what_is_wrong_with_its_tables_and_films(ddsm: Path) -> None:
     (ddsm / "Mass-Training_P_00002_LEFT_CC/1/2/000000.png").unlink()
     _, notes = listed("cbis_ddsm", ddsm)
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "P_00002 LEFT CC" in notes[0]
+    assert notes[1].startswith("2 other pictures left out, the first mass2/000000.png")
     table = ddsm / "mass_case_description_train_set.csv"
     text = table.read_text()
     table.write_text(text.replace("MALIGNANT", "UNSURE"))
@@ -339,7 +346,7 @@ def test_own_folders_are_classes_and_a_table_gives_groups(own: Path) -> None:
     (own / "groups.csv").write_text("\ufefffile,group\nwell/a.png,p1\nwell/deep/b.png,p1\nill/c.JPG,p2\n")
     samples, notes = listed("folder", own, ("well", "ill"))
     assert [(s.label, s.group) for s in samples] == [(0, "p1"), (0, "p1"), (1, "p2")]
-    assert not notes
+    assert notes == ["Passed over, as no pictures: 1 .txt."]
 
 
 @pytest.mark.parametrize(
@@ -356,6 +363,112 @@ def test_a_table_of_groups_that_does_not_fit_is_refused(own: Path, table: str, n
     (own / "groups.csv").write_text(table)
     with pytest.raises(DataError, match=named):
         listed("folder", own)
+
+
+# --- layouts as published ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("below", ["", "Photos", "ICIAR2018_BACH_Challenge/Photos"])
+@pytest.mark.parametrize(
+    "names", [("Normal", "Benign", "InSitu", "Invasive"), ("NORMAL", "benign", "in situ", "In_vasive")]
+)
+def test_bach_is_read_as_published(tmp_path: Path, below: str, names: tuple[str, ...]) -> None:
+    for index, (name, letters) in enumerate(zip(names, ("n", "b", "is", "iv"), strict=True)):
+        for number in (1, 2):
+            draw(tmp_path / below / name / f"{letters}{number:03}.tif", (96, 72), seed=10 * index + number)
+    (tmp_path / below / "microscopy_ground_truth.csv").write_text("n001,Normal\n")
+    touch(tmp_path, "ICIAR2018_BACH_Challenge/WSI/A01.svs", "ICIAR2018_BACH_Challenge/WSI/gt_thumbnails/A01.png")
+    (tmp_path / below / names[0] / "Thumbs.db").touch()
+    samples, notes = listed("bach", tmp_path)
+    assert [sample.label for sample in samples] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert {sample.um_per_px for sample in samples} == {8.96}
+    assert load_pixels(tmp_path, samples[:1], None)[0].shape == (72, 96, 3)
+    assert notes[0].startswith("1 other picture left out, the first ICIAR2018_BACH_Challenge/WSI/gt_thumbnails/A01.png")
+    assert notes[1] == "Passed over, as no pictures: 1 .csv, 1 .svs, 1 Thumbs.db."
+
+
+def test_breakhis_as_kaggle_has_it_and_with_folders_of_folds(tmp_path: Path) -> None:
+    """Neither `benign` nor a magnification among the folders; a folder for each fold, so that fields are there twice."""
+    touch(
+        tmp_path,
+        "BreaKHis 400X/train/benign/SOB_B_A-14-22549AB-400-001.png",
+        "BreaKHis 400X/test/malignant/SOB_M_DC-14-2523-400-007.png",
+        "Folds.csv",
+    )
+    samples, notes = listed("breakhis", tmp_path, magnification="400X")
+    assert [(sample.label, sample.group) for sample in samples] == [(0, "14-22549"), (1, "14-2523")]
+    assert notes == ["Passed over, as no pictures: 1 .csv."]
+    for fold in range(1, 4):
+        for side, field in (("train", FIELDS[0]), ("test", FIELDS[2])):
+            touch(tmp_path / "folds", f"fold{fold}/{side}/100X/{Path(field).name}")
+    samples, notes = listed("breakhis", tmp_path / "folds")
+    assert [sample.file.split("/")[0] for sample in samples] == ["fold1", "fold1"]
+    assert notes == ["4 files are left out, the first fold2/test/100X/SOB_M_LC-14-13412-100-001.png: a picture of the same "
+                     "name was taken already"]  # fmt: skip
+
+
+def test_busi_as_published_has_masks_beside_its_pictures(tmp_path: Path) -> None:
+    for number, label in enumerate(("benign", "malignant", "normal")):
+        draw(tmp_path / "Dataset_BUSI_with_GT" / label / f"{label} (1).png", seed=number)
+        for mask in ("_mask", "_mask_1", "_mask_2", "_MASK"):
+            draw(tmp_path / "Dataset_BUSI_with_GT" / label / f"{label} (1){mask}.png")
+    samples, notes = listed("busi", tmp_path)
+    assert [sample.label for sample in samples] == [0, 1, 2]
+    assert len(notes) == 1
+    assert notes[0].startswith("12 files are left out")
+    assert notes[0].endswith("a lesion's mask")
+
+
+def test_idc_as_kaggle_has_it_holds_every_tile_twice(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "IDC_regular_ps50_idx5"):
+        tile(folder, "100", 0, 1, 1)
+        tile(folder, "100", 1, 51, 1)
+    tile(tmp_path / "IDC_regular_ps50_idx5", "200", 1, 1, 1)
+    samples, notes = listed("idc", tmp_path, context="1")
+    assert [(sample.group, sample.file.count("/")) for sample in samples] == [("100", 2), ("100", 2), ("200", 3)]
+    assert len(sections(samples)) == 2
+    assert load_pixels(tmp_path, samples, None)[0].shape == (150, 150, 3)
+    assert notes[0].startswith("2 files are left out, the first IDC_regular_ps50_idx5/100/0")
+
+
+def test_mini_mias_as_published_lies_in_a_folder_as_pgm(tmp_path: Path) -> None:
+    for number in (1, 3):
+        film(tmp_path / f"all-mias/mdb{number:03}.pgm")
+    (tmp_path / "all-mias/Info.txt").write_text("mdb001 G CIRC B 200 964 20\nmdb003 D NORM \n")
+    samples, notes = listed("mini_mias", tmp_path)
+    assert {sample.file for sample in samples} == {"all-mias/mdb001.pgm", "all-mias/mdb003.pgm"}
+    assert not notes
+
+
+SERIES = "1.3.6.1.4.1.9590.100.1.2.3422"
+
+
+@pytest.mark.parametrize("layout", ["kaggle", "archive's program"])
+def test_cbis_ddsm_in_other_layouts_is_found_by_its_series_or_its_case(tmp_path: Path, layout: str) -> None:
+    """Kaggle: JPEGs in a folder a series. The archive's own program: folders with dates, `1-1`, in a folder a case."""
+    size, rows = (800, 1600), []
+    for number, pathology in ((1, "MALIGNANT"), (2, "BENIGN")):
+        case = f"Mass-Training_P_0000{number}_LEFT_CC"
+        film_of, mask_of, crop_of = (f"{SERIES}{number}{kind}" for kind in (1, 2, 3))
+        if layout == "kaggle":
+            folders = [tmp_path / "jpeg" / series for series in (film_of, mask_of, mask_of)]
+        else:
+            folders = [tmp_path / "CBIS-DDSM" / f"{case}{end}/07-20-2016-DDSM/1.0-images" for end in ("", "_1", "_1")]
+        film(folders[0] / "1-1.jpg", size)
+        draw(folders[1] / "1-1.jpg", (100, 200), mode="L")
+        mask = np.zeros((size[1], size[0]), np.uint8)
+        mask[:200, :100] = 255
+        PIL.Image.fromarray(mask).save(folders[1] / "1-2.jpg", quality=95)
+        listed_as = [f"{case}/1/{film_of}/0.dcm", f"{case}_1/1/{crop_of}/0.dcm", f"{case}_1/1/{mask_of}/1.dcm"]
+        rows.append(f"P_0000{number},3,LEFT,CC,1,mass,4,{pathology},4,{','.join(listed_as)}")
+    (tmp_path / "csv").mkdir()
+    (tmp_path / "csv/mass_case_description_train_set.csv").write_text("\n".join([DDSM_HEAD, *rows]) + "\n")
+    (tmp_path / "csv/dicom_info.csv").write_text("file_path\n")
+    samples, notes = listed("cbis_ddsm", tmp_path, ("normal", "benign", "malignant"))
+    assert len(samples) == 2 * 49
+    assert {(s.group, s.box) for s in samples if s.label == 2} == {("P_00001", (0, 0, 200, 400))}
+    assert {(s.group, s.box) for s in samples if s.label == 1} == {("P_00002", (0, 0, 200, 400))}
+    assert notes == ["Passed over, as no pictures: 1 .csv."]
 
 
 # --- the real sets -----------------------------------------------------------------------------------------------------

@@ -19,13 +19,14 @@ from device.bundle import Bundle
 from device.reading import Reader
 from training.cli import main
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, Split
+from training.data.pictures import UNOPENED
 from training.errors import ReportError, SplitError, TableError
 from training.evaluation.card import write_card
 from training.evaluation.measure import evaluate_bundle, evaluate_readings
 from training.evaluation.metrics import summary
 from training.evaluation.report import Evaluation, load_report, render, report_document, write_report
 from training.evaluation.results import write_results
-from training.evaluation.table import UNREADABLE, columns, load_table, read_table, save_table
+from training.evaluation.table import columns, load_table, read_table, save_table
 from training.recipe import Recipe, load_recipe
 
 KINDS = ("texture", "phantom")
@@ -92,7 +93,7 @@ def test_what_cannot_be_read_becomes_a_row(reader: Reader, labels: list[str], tm
     (tmp_path / "empty.jpg").touch()
     found = [Sample("cut.jpg", 1, "a"), Sample("empty.jpg", 1, "a"), Sample("gone.jpg", -1, "b")]
     table = read_table(reader, tmp_path, found, labels, fold="0")
-    assert table["error"].tolist() == ["image_truncated", "no_image", UNREADABLE]
+    assert table["error"].tolist() == ["image_truncated", "no_image", UNOPENED]
     assert table["label"].isna().tolist() == [False, False, True]
     assert table["logit_benign"].isna().all()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import BUNDLE, KEYS
@@ -14,6 +16,7 @@ from distributed import Client
 from engine_tasks import DEADLY, read_and_die, read_only_deadly, read_until_deadly
 from PIL import Image
 
+from device.settings import Settings, load_settings
 from training.distributed import engine
 from training.distributed import score as scoring
 from training.distributed.engine import connect
@@ -70,6 +73,29 @@ def test_each_picture_is_a_row_and_unreadable_ones_say_why(
         score(pictures, shipment, client, out, batch=4)
 
 
+def test_pictures_are_held_against_the_limits_of_the_box(client: Client, tmp_path: Path) -> None:
+    """What a box refuses by its settings, scoring refuses by the same settings."""
+    noise = np.random.default_rng(0).integers(0, 256, (1100, 1000, 3), np.uint8)
+    Image.fromarray(noise[:60, :60]).save(tmp_path / "small.png")
+    Image.fromarray(noise).save(tmp_path / "large.png")
+    Image.fromarray(noise).save(tmp_path / "larger.bmp")
+    config = tmp_path / "loupe.toml"
+    config.write_text("max_megapixels = 1\nmax_upload_mb = 3\n")
+    settings = load_settings(config, {})
+    (tmp_path / "loupe.toml.bmp").write_bytes(noise.tobytes() + b"x")  # over 3 MB, whatever it is
+    table = score(tmp_path, ship(BUNDLE, KEYS, settings), client, tmp_path / "a.parquet", batch=4).set_index("file")
+    assert table["error"].to_dict() == {
+        "small.png": "image_too_small",
+        "large.png": "upload_too_large",
+        "larger.bmp": "upload_too_large",
+        "loupe.toml.bmp": "upload_too_large",
+    }
+    config.write_text("max_megapixels = 1\n")
+    table = score(tmp_path, ship(BUNDLE, KEYS, load_settings(config, {})), client, tmp_path / "b.parquet", batch=4)
+    assert table.set_index("file")["error"]["large.png"] == "too_many_pixels"
+    assert ship(BUNDLE, KEYS).limits == Settings().limits
+
+
 def test_what_is_read_is_kept_when_a_batch_fails_and_the_next_call_goes_on(
     client: Client, shipment: Shipment, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +104,7 @@ def test_what_is_read_is_kept_when_a_batch_fails_and_the_next_call_goes_on(
     with pytest.raises(TaskFailed, match="the disk is gone"):
         score(pictures, shipment, client, out, batch=4)
     assert not out.exists()
-    other = Shipment(shipment.name, shipment.bundle + b"another", shipment.keys)
+    other = replace(shipment, bundle=shipment.bundle + b"another")
     with pytest.raises(ScoreError, match="another bundle"):
         score(pictures, other, client, out, batch=4)
     monkeypatch.setattr(scoring, "read_batch", read_only_deadly)

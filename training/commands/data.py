@@ -69,10 +69,12 @@ def check_run(arguments: argparse.Namespace) -> None:
 
 
 def split_run(arguments: argparse.Namespace) -> None:
-    from training.data import check_leaks, find_samples, split_samples
+    from training.data import check_leaks, check_readable, find_samples, split_samples
 
     recipe, data = recipe_and_data(arguments)
-    split = split_samples(find_samples(recipe, data), recipe.split)
+    samples = find_samples(recipe, data)
+    check_readable(data, samples)
+    split = split_samples(samples, recipe.split)
     check_leaks(split, data)
     split.save(arguments.out)
     print(f"{arguments.out}: {split.counts()}; sha256 {split.sha256}")

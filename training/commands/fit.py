@@ -20,9 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from training.data import CALIBRATION, TEST, TRAINING, Split, find_samples, split_samples
-    from training.data.leaks import check_leaks
-    from training.fitting.fit import fit
+    from training.data import (
+        CALIBRATION,
+        TEST,
+        TRAINING,
+        Split,
+        check_leaks,
+        check_readable,
+        find_samples,
+        split_samples,
+    )
 
     recipe, data = recipe_and_data(arguments)
     folder = run_folder(arguments, recipe)
@@ -33,7 +40,11 @@ def run(arguments: argparse.Namespace) -> None:
         split = Split.load(arguments.split)
     else:
         split = split_samples(samples, recipe.split)
+    check_readable(data, [sample for part in split.parts.values() for sample in part])
     check_leaks(split, data)
+
+    from training.fitting.fit import fit
+
     fitted = fit(recipe, data, folder, split, epochs=arguments.epochs)
     measured = f" --crossval runs/{recipe.id}-crossval" if arguments.everything else ""
     print(f"fitted in {fitted.facts['minutes']} min: {folder}. Next: loupe-train pack {arguments.recipe}{measured}")

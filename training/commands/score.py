@@ -18,15 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("readings.parquet"), help="table (default readings.parquet)")
     parser.add_argument("--batch", type=at_least(1), default=BATCH, help=f"pictures a task (default {BATCH})")
     parser.add_argument("--benchmark", action="store_true", help="write nothing; measure one worker against --workers")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a box's settings, whose limits hold (default those of a new box)"
+    )
     add_keys(parser)
     add_engine(parser, WORKERS)
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from device.settings import load_settings
     from training.distributed.engine import connect
     from training.distributed.score import benchmark, benchmark_table, score, ship, told
 
-    shipment = ship(arguments.bundle, arguments.keys)
+    shipment = ship(arguments.bundle, arguments.keys, load_settings(arguments.config, {}))
     if arguments.benchmark:
         counts = sorted({1, arguments.workers})
         print(benchmark_table(benchmark(arguments.folder, shipment, counts, arguments.batch)))

@@ -8,8 +8,8 @@ known. Pictures (`pictures.py`) are decoded by the box's own code. Splits (`spli
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from training.data.adapters import Adapter, Source
 from training.data.adapters.bach import BACH
@@ -19,8 +19,9 @@ from training.data.adapters.cbis_ddsm import CBIS_DDSM
 from training.data.adapters.folder import FOLDER
 from training.data.adapters.idc import IDC
 from training.data.adapters.mini_mias import MINI_MIAS
-from training.data.leaks import check_leaks
-from training.data.pictures import LIMITS, PICTURES, load_images, load_pixels, picture_bytes
+from training.data.files import PICTURES, Files, folder_words, list_files, passed_over_words
+from training.data.leaks import check_leaks, check_readable
+from training.data.pictures import LIMITS, load_images, load_pixels, picture_bytes
 from training.data.sample import Sample, labels_of
 from training.data.splits import CALIBRATION, TEST, TRAINING, Fold, Split, make_folds, split_samples
 from training.errors import DataError
@@ -37,6 +38,7 @@ __all__ = [
     "Sample",
     "Split",
     "check_leaks",
+    "check_readable",
     "default_labels",
     "find_samples",
     "labels_of",
@@ -69,11 +71,23 @@ def _adapter(name: str) -> Adapter:
 
 
 def default_labels(adapter: str, folder: Path) -> tuple[str, ...]:
-    """Label ids when no recipe says any: the set's own, or the names of the folder's folders."""
+    """Label ids when no recipe says any: the set's own, or the names of the folder's folders that hold pictures."""
+    if labels := _adapter(adapter).labels:
+        return labels
+    files = _files(folder)
+    inside = {PurePosixPath(file).parts[0] for file in files.pictures if "/" in file}
+    if not inside:
+        raise DataError(
+            f"{folder} has no folders with pictures: the adapter {adapter} expects {_adapter(adapter).expects}. There "
+            f"are: {folder_words(files)}. {passed_over_words(files)}".strip()
+        )
+    return tuple(sorted(inside))
+
+
+def _files(folder: Path) -> Files:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
-    inside = sorted(path.name for path in folder.glob("*/") if not path.name.startswith("."))
-    return _adapter(adapter).labels or tuple(inside)
+    return list_files(folder)
 
 
 def list_samples(
@@ -91,16 +105,51 @@ def list_samples(
     if unknown := sorted(options.keys() - chosen.options.keys()):
         known = ", ".join(chosen.options) or "none"
         raise DataError(f"the adapter {adapter} has no option {unknown[0]}; there are: {known}")
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}")
-    samples = chosen.find(Source(folder, tuple(labels), {**chosen.options, **options}, note))
+    source = Source(folder, tuple(labels), {**chosen.options, **options}, note, _files(folder))
+    samples = chosen.find(source)
     present = {sample.label for sample in samples}
-    for index, label in enumerate(labels):
-        if index not in present:
-            raise DataError(
-                f"{folder} has no pictures of class {label}: the adapter {adapter} expects {chosen.expects}"
-            )
+    if missing := [label for index, label in enumerate(labels) if index not in present]:
+        raise DataError(_not_recognised(adapter, source, missing))
+    for sentence in _left_out_words(adapter, source, samples):
+        note(sentence)
     return sorted(samples, key=lambda sample: (sample.label, sample.file, sample.box or ()))
+
+
+def _not_recognised(adapter: str, source: Source, missing: Sequence[str]) -> str:
+    """What is there and what would be read, for somebody whose folder has not the adapter's layout."""
+    reasons = "".join(f" {sentence}." for sentence in _reasons(source))
+    passed_over = passed_over_words(source.files, source.tables)
+    return (
+        f"{source.folder} has no pictures of class {', '.join(missing)}: the adapter {adapter} expects "
+        f"{_adapter(adapter).expects}. There are: {folder_words(source.files)}.{reasons} {passed_over}".rstrip()
+        + f"\n→ Name the folder that has this layout, or another adapter ({', '.join(ADAPTERS)}); "
+        "docs/datasets.md shows the layouts"
+    )
+
+
+def _reasons(source: Source) -> Iterator[str]:
+    for reason, files in source.left_out.items():
+        if len(files) == 1:
+            yield f"{files[0]} is left out: {reason}"
+        else:
+            yield f"{len(files)} files are left out, the first {files[0]}: {reason}"
+
+
+def _left_out_words(adapter: str, source: Source, samples: Sequence[Sample]) -> Iterator[str]:
+    """Everything in the folder that became no sample, by the reason."""
+    yield from _reasons(source)
+    told = {file for files in source.left_out.values() for file in files}
+    taken = {sample.file for sample in samples}
+    rest = [
+        file for file in source.files.pictures if file not in taken and file not in told and file not in source.tables
+    ]
+    if rest:
+        yield (
+            f"{len(rest)} other picture{'s' * (len(rest) > 1)} left out, the first {rest[0]}: the adapter {adapter} takes "
+            f"{_adapter(adapter).expects}"
+        )
+    if words := passed_over_words(source.files, source.tables):
+        yield words
 
 
 def find_samples(recipe: Recipe, folder: Path) -> list[Sample]:

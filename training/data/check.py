@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2_contingency
 
 from training.data.leaks import NEAR, fingerprints, join_same, same_pictures
+from training.data.pictures import Problem
 from training.data.sample import Sample, labels_of
 
 # Cramér's V up to which class and group hang together so: Cohen's small, medium and large effect.
@@ -82,7 +83,7 @@ class Check:
     table: NDArray[np.int64]
     sizes: list[tuple[str, int]]
     um_per_px: list[float]
-    unreadable: list[tuple[str, str]]
+    unreadable: list[tuple[str, Problem]]
     copies: list[Copy]
     flat: int
     confounding: Confounding
@@ -105,7 +106,7 @@ class Check:
             },
             "sizes": dict(self.sizes),
             "um_per_px": self.um_per_px,
-            "unreadable": dict(self.unreadable),
+            "unreadable": {file: problem.code for file, problem in self.unreadable},
             "copies": [asdict(copy) for copy in self.copies],
             "near_bits": NEAR,
             "flat": self.flat,
@@ -140,9 +141,9 @@ def check(folder: Path, adapter: str, labels: Sequence[str], samples: list[Sampl
         table=table,
         sizes=sizes.most_common(),
         um_per_px=sorted({sample.um_per_px for sample in samples if sample.um_per_px is not None}),
-        unreadable=[(known.file, known.code) for known in prints if known.code],
+        unreadable=[(known.file, known.problem) for known in prints if known.problem],
         copies=copies,
-        flat=sum(known.bits is None and known.code is None for known in prints),
+        flat=sum(known.bits is None and known.problem is None for known in prints),
         confounding=confounding(table, groups),
         notes=notes,
     )

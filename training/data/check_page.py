@@ -59,12 +59,13 @@ def sentences(found: Check) -> list[str]:
     more = f" and {len(found.sizes) - 4} other sizes" if len(found.sizes) > 4 else ""
     scale = ", ".join(f"{um:g}" for um in found.um_per_px) or "not known"
     windows = "" if found.files == len(found.samples) else f" (windows of {found.files} files)"
+    groups = "1 group" if len(found.groups) == 1 else f"{len(found.groups)} groups"
     per_class = found.table.sum(axis=0)
     identical = [copy for copy in found.copies if copy.distance is None]
     near = [copy for copy in found.copies if copy.distance is not None]
     across = [copy for copy in found.copies if not copy.same_group]
     told = [
-        f"{len(found.samples)} pictures{windows} in {len(found.groups)} groups. Files: {sizes}{more}. µm/px: {scale}.",
+        f"{len(found.samples)} pictures{windows} in {groups}. Files: {sizes}{more}. µm/px: {scale}.",
         f"The largest class has {per_class.max() / per_class.min():.1f} times the pictures of the smallest.",
         *found.confounding.words(),
         f"Pairs of files with the same picture: {len(identical)} identical, {len(near)} near-identical (at most {NEAR} of "
@@ -75,8 +76,17 @@ def sentences(found: Check) -> list[str]:
         told.append("Pairs in two groups leak when a split divides them: put them into one group (--groups).")
     if found.flat:
         told.append(f"{found.flat} files are flat (blank or nearly) and were not compared.")
-    told.append(f"Files that can't be read: {len(found.unreadable)}." if found.unreadable else "All files can be read.")
+    told += _unreadable_sentences(found)
     return [*told, *found.notes]
+
+
+def _unreadable_sentences(found: Check) -> list[str]:
+    """Each file that can't be read with the reason, as far as they fit; the page lists all."""
+    if not found.unreadable:
+        return ["All files can be read."]
+    named = [f"{file}: {problem.words} [{problem.code}]" for file, problem in found.unreadable[:SHOWN]]
+    more = f" The first {SHOWN} of them, the page lists all:" if len(found.unreadable) > SHOWN else ""
+    return [f"Files that can't be read: {len(found.unreadable)}.{more}", *named]
 
 
 def write_check(found: Check, folder: Path) -> Path:
@@ -154,7 +164,7 @@ def _caption(sample: Sample) -> str:
 def _thumbnail(folder: Path, sample: Sample) -> str:
     try:
         pixels = decode(picture_bytes(folder, sample), LIMITS).pixels
-    except ImageError:
+    except (ImageError, OSError):
         return ""  # the page's list of unreadable files names it
     picture = PIL.Image.fromarray(pixels)
     picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))

@@ -27,7 +27,7 @@ from scipy.sparse.csgraph import connected_components
 
 from device.errors import ImageError
 from device.image import decode
-from training.data.pictures import LIMITS, counted, file_bytes
+from training.data.pictures import LIMITS, Problem, counted, file_bytes, problem_of, unreadable
 from training.data.sample import Sample
 from training.data.splits import Fold, Split
 from training.errors import LeakError
@@ -44,14 +44,14 @@ NAMED = 5  # culprits in a message
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a file is known by. `bits` uint64 [4] is None for a flat picture, and for one that can't be decoded; the
-    latter has the error's `code` and no size."""
+    """What a file is known by. `bits` uint64 [4] is None for a flat picture, and for one that can't be read; the latter has
+    a `problem` and no size, and where it can't even be opened no `sha256`."""
 
     file: str
-    sha256: str
+    sha256: str | None
     bits: tuple[int, ...] | None
     size: tuple[int, int] | None
-    code: str | None
+    problem: Problem | None
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,21 @@ class Pair:
 
 def fingerprint(folder: Path, file: str) -> Fingerprint:
     """A file's fingerprint; kept for as long as the file is the same."""
-    state = (folder / file).stat()
-    return _fingerprint(folder, file, state.st_mtime_ns, state.st_size)
+    try:
+        state = (folder / file).stat()
+        return _fingerprint(folder, file, state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        return Fingerprint(file, None, None, None, problem_of(error))
 
 
 @cache
 def _fingerprint(folder: Path, file: str, _changed_ns: int, _bytes: int) -> Fingerprint:
-    data = file_bytes(folder / file)
-    sha256 = hashlib.sha256(data).hexdigest()
+    path = folder / file
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     try:
-        picture = decode(data, LIMITS, AREA_PX)
+        picture = decode(file_bytes(path), LIMITS, AREA_PX)
     except ImageError as error:
-        return Fingerprint(file, sha256, None, None, error.code)
+        return Fingerprint(file, sha256, None, None, problem_of(error))
     grey = PIL.Image.fromarray(picture.pixels).convert("L")
     size = (picture.width, picture.height)
     if np.asarray(grey).std() < FLAT:
@@ -90,6 +93,14 @@ def fingerprints(folder: Path, files: Iterable[str]) -> list[Fingerprint]:
     return [fingerprint(folder, file) for file in counted(list(files), "compare pictures")]
 
 
+def check_readable(folder: Path, samples: Iterable[Sample]) -> None:
+    """Raises `PicturesUnreadable` that names files which can't be opened or decoded: before a network is loaded, so that
+    nobody waits for what can't be done."""
+    prints = fingerprints(folder, sorted({sample.file for sample in samples}))
+    if problems := [(known.file, known.problem) for known in prints if known.problem]:
+        raise unreadable(folder, problems, len(prints))
+
+
 def same_pictures(prints: Sequence[Fingerprint]) -> list[Pair]:
     """Pairs of files that are one picture: identical ones first, then near-identical ones by distance."""
     return [*_identical(prints), *sorted(_near(prints), key=lambda pair: pair.distance or 0)]
@@ -98,6 +109,8 @@ def same_pictures(prints: Sequence[Fingerprint]) -> list[Pair]:
 def _identical(prints: Sequence[Fingerprint]) -> Iterator[Pair]:
     first: dict[str, int] = {}
     for index, known in enumerate(prints):
+        if known.sha256 is None:
+            continue
         if known.sha256 in first:
             yield Pair(first[known.sha256], index, None)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -18,15 +19,46 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from device.errors import ImageDamaged, ImageError
 from device.image import Image, Limits, decode
+from device.texts import error_words
 from training.data.sample import Sample, mosaic_files
+from training.errors import PicturesUnreadable
 
-PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
 # A patch of IDC is 50 px wide; the box itself takes nothing under 64 px.
 LIMITS = Limits(min_px=32)
 WHITE = 255
 STORED = 0  # PNG without compression: windows are written and read at once
+# The code of a file that can't be opened, beside those that the box's decoder gives.
+UNOPENED = "file_unreadable"
+NAMED = 5  # files in a message
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a picture file can't be read: a code, the box's where it has one, and words for a person."""
+
+    code: str
+    words: str
+
+
+def problem_of(error: ImageError | OSError) -> Problem:
+    """What an error of opening or decoding a picture means."""
+    if isinstance(error, ImageError):
+        return Problem(error.code, error_words(error, "en")["title"])
+    return Problem(UNOPENED, f"It can't be opened: {error.strerror or error}")
+
+
+def unreadable(folder: Path, problems: Sequence[tuple[str, Problem]], count: int) -> PicturesUnreadable:
+    """The error for files of a data folder, of `count` in all, that can't be read: it names the first of them, and what
+    lists the others."""
+    listed = "\n".join(f"- {folder / file}: {problem.words} [{problem.code}]" for file, problem in problems[:NAMED])
+    more = f"\n… and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+    return PicturesUnreadable(
+        f"{len(problems)} of {count} picture files can't be read:\n{listed}{more}\n"
+        f"→ Replace them or move them away. `loupe-train data check {folder} --recipe RECIPE` lists all that can't be read"
+    )
 
 
 def counted(items: Sequence[T], words: str) -> Iterable[T]:
@@ -36,11 +68,18 @@ def counted(items: Sequence[T], words: str) -> Iterable[T]:
 
 
 def file_bytes(path: Path) -> bytes:
-    """The bytes of a picture file that the box can decode: the file's own, or as PNG what mini-MIAS ships as PGM."""
+    """The bytes of a picture file that the box can decode: the file's own, or as PNG what mini-MIAS ships as PGM.
+
+    Raises `OSError` where it can't be opened, `ImageDamaged` for a PGM that can't be decoded.
+    """
+    data = path.read_bytes()
     if path.suffix.lower() != ".pgm":
-        return path.read_bytes()
-    with PIL.Image.open(path) as picture:
-        return _png(np.asarray(picture))
+        return data
+    try:
+        with PIL.Image.open(io.BytesIO(data), formats=["PPM"]) as picture:
+            return _png(np.asarray(picture))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageDamaged from error
 
 
 @lru_cache(maxsize=2)
@@ -84,8 +123,16 @@ def picture_bytes(folder: Path, sample: Sample) -> bytes:
 
 
 def load_images(folder: Path, samples: Sequence[Sample], area_px: int | None) -> list[Image]:
-    """Each sample decoded as the box does, for a network's area or, with None, at its own size."""
-    return [decode(picture_bytes(folder, sample), LIMITS, area_px) for sample in counted(samples, "decode")]
+    """Each sample decoded as the box does, for a network's area or, with None, at its own size. Raises `PicturesUnreadable`
+    that names the file."""
+    return [_image(folder, sample, area_px) for sample in counted(samples, "decode")]
+
+
+def _image(folder: Path, sample: Sample, area_px: int | None) -> Image:
+    try:
+        return decode(picture_bytes(folder, sample), LIMITS, area_px)
+    except (ImageError, OSError) as error:
+        raise unreadable(folder, [(sample.file, problem_of(error))], 1) from error
 
 
 def load_pixels(folder: Path, samples: Sequence[Sample], area_px: int | None) -> list[NDArray[np.uint8]]:

@@ -112,6 +112,10 @@ def _stratified(samples: Sequence[Sample], rule: SplitRule) -> list[Fold]:
     groups = [sample.group for sample in samples]
     if len(set(groups)) < rule.folds:
         raise SplitError(f"{len(set(groups))} groups can't fill {rule.folds} folds: lower split.folds")
+    if (most := max(Counter(sample.label for sample in samples).values())) < rule.folds:
+        raise SplitError(
+            f"{rule.folds} folds can't be made of at most {most} pictures of a class: lower split.folds, or add pictures"
+        )
     folder = StratifiedGroupKFold(rule.folds, shuffle=True, random_state=rule.seed)
     with warnings.catch_warnings():
         # A class with fewer pictures than folds can't be in each of them; the counts say so.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,17 @@ import pandas as pd
 from distributed import Client
 
 from device.bundle import Bundle
+from device.image import Limits
 from device.keys import trusted_keys
 from device.reading import Reader
-from training.data import LIMITS, PICTURES, Sample
+from device.settings import Settings
+from training.data import Sample
+from training.data.files import PICTURES, list_files, passed_over_words
 from training.distributed.engine import Failure, connect, raise_failures, run_tasks
 from training.errors import DataError, ScoreError
 from training.evaluation.table import load_table, read_table, save_table
+
+_LOG = logging.getLogger(__name__)
 
 UNKNOWN = -1  # a class index that stands for no class
 KILLED = "worker_killed"
@@ -43,23 +49,36 @@ Batches = dict[str, list[str]]  # by the first file
 
 @dataclass(frozen=True)
 class Shipment:
-    """A bundle and the public keys that are trusted, as they travel to workers."""
+    """A bundle, the public keys that are trusted, and a box's limits, as they travel to workers."""
 
     name: str
     bundle: bytes
     keys: tuple[tuple[str, bytes], ...]
+    limits: Limits
+    max_bytes: int
 
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.bundle).hexdigest()
 
+    @property
+    def limit_words(self) -> str:
+        limits = ", ".join(f"{name} {value:g}" for name, value in asdict(self.limits).items())
+        return f"{limits}, max_bytes {self.max_bytes}"
 
-def ship(bundle: Path, keys: Path) -> Shipment:
-    """Raises the `BundleError` that any worker would raise."""
+
+def ship(bundle: Path, keys: Path, settings: Settings | None = None) -> Shipment:
+    """What workers read with, within the limits of a box's settings, by default a new box's. Raises the `BundleError` that
+    any worker would raise."""
+    box = settings or Settings()
     Bundle.open(bundle, keys)
     names = [name for name, _ in trusted_keys(keys).keys.values()]
     return Shipment(
-        bundle.name, bundle.read_bytes(), tuple((name, (keys / f"{name}.pub").read_bytes()) for name in names)
+        bundle.name,
+        bundle.read_bytes(),
+        tuple((name, (keys / f"{name}.pub").read_bytes()) for name in names),
+        box.limits,
+        box.max_upload_bytes,
     )
 
 
@@ -72,20 +91,19 @@ def open_shipment(shipment: Shipment) -> Reader:
         (keys := Path(folder) / "keys").mkdir()
         for name, key in shipment.keys:
             (keys / f"{name}.pub").write_bytes(key)
-        return Reader(Bundle.open(path, keys), LIMITS)
+        return Reader(Bundle.open(path, keys), shipment.limits)
 
 
 def find_pictures(folder: Path) -> list[str]:
-    """Picture files under a folder, relative, with "/" between names, sorted. Raises `DataError` when there is none."""
-    found = [
-        Path(here, name).relative_to(folder).as_posix()
-        for here, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(PICTURES) and not name.startswith(".")
-    ]
+    """Picture files under a folder, relative, with "/" between names, sorted; what is passed over goes to the log. Raises
+    `DataError` when there is none."""
+    files = list_files(folder)
+    if passed_over := passed_over_words(files):
+        _LOG.warning(passed_over)
+    found = list(files.pictures)
     if not found:
         raise DataError(f"{folder} has no pictures ({', '.join(PICTURES)}): name the folder that holds them")
-    return sorted(found)
+    return found
 
 
 def read_batch(shipment: Shipment, folder: Path, files: Sequence[str]) -> pd.DataFrame:
@@ -96,7 +114,8 @@ def read_batch(shipment: Shipment, folder: Path, files: Sequence[str]) -> pd.Dat
             "on a shared disk"
         )
     reader = open_shipment(shipment)
-    return read_table(reader, folder, [Sample(file, UNKNOWN, "") for file in files], reader.bundle.labels)
+    samples = [Sample(file, UNKNOWN, "") for file in files]
+    return read_table(reader, folder, samples, reader.bundle.labels, max_bytes=shipment.max_bytes)
 
 
 def _batches(files: Sequence[str], size: int) -> Batches:
@@ -111,9 +130,9 @@ def _begin(folder: Path, plan: dict[str, str]) -> None:
         file.write_text(json.dumps(plan, indent=2))
     begun = json.loads(file.read_text())
     for name, value in plan.items():
-        if begun[name] != value:
+        if begun.get(name) != value:
             raise ScoreError(
-                f"{folder} holds an unfinished scoring with another {name} ({begun[name]}, now {value}): "
+                f"{folder} holds an unfinished scoring with another {name} ({begun.get(name)}, now {value}): "
                 "give another --out, or remove that folder"
             )
 
@@ -140,7 +159,7 @@ def score(folder: Path, shipment: Shipment, client: Client, out: Path, batch: in
         raise ScoreError(f"{out} is there already: give another --out, or remove it")
     folder, parts = folder.resolve(), out.with_name(out.name + ".parts")
     files = find_pictures(folder)
-    _begin(parts, {"bundle": shipment.sha256, "folder": str(folder)})
+    _begin(parts, {"bundle": shipment.sha256, "folder": str(folder), "limits": shipment.limit_words})
     known = _parts(parts)
     rest = files if known is None else sorted(set(files) - set(known["file"]))
     if len(rest) < len(files):
@@ -174,7 +193,8 @@ def _tasks(client: Client, shipment: Shipment, folder: Path, batches: Batches) -
     """The bundle is a task itself, shared by the others: if the worker that holds it dies, another makes it again."""
     if not batches:
         return {}
-    bundle = client.submit(Shipment, shipment.name, shipment.bundle, shipment.keys, key=f"bundle-{shipment.sha256}")
+    content = {field.name: getattr(shipment, field.name) for field in fields(Shipment)}
+    bundle = client.submit(Shipment, **content, key=f"bundle-{shipment.sha256}-{shipment.limit_words}")
     return {name: (bundle, folder, files) for name, files in batches.items()}
 
 

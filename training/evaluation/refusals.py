@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.progress import track
 
 from device.reading import Reader
-from training.data import PICTURES
+from training.data.files import list_files
 
 
 @dataclass(frozen=True)
@@ -36,4 +36,4 @@ def refusals(reader: Reader, name: str, pictures: Sequence[bytes]) -> Refusals:
 
 def folder_pictures(folder: Path) -> list[bytes]:
     """The bytes of each picture file under a folder, by name."""
-    return [path.read_bytes() for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES]
+    return [(folder / file).read_bytes() for file in list_files(folder).pictures]

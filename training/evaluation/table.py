@@ -25,13 +25,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import track
 
-from device.errors import ImageError
+from device.errors import ImageError, UploadTooLarge
 from device.gate import MADE, SCALE, SHOWS
 from device.reading import Reader, Reading
 from training.data import Sample, picture_bytes
+from training.data.pictures import UNOPENED
 from training.errors import DataError, TableError
 
-UNREADABLE = "file_unreadable"
 TEXTS = ("file", "box", "group", "label", "fold", "reason", "prediction", "error")
 QUESTIONS = (SCALE, MADE, SHOWS)
 GATE_NUMBERS = tuple(f"{kind}_{name}" for kind in ("p", "score") for name in QUESTIONS)
@@ -50,13 +50,16 @@ def columns(labels: Sequence[str]) -> list[str]:
     return [*TEXTS, "caution", *NUMBERS, *(name for kind in KINDS for name in class_columns(kind, labels))]
 
 
-def _read(reader: Reader, folder: Path, sample: Sample) -> Reading | str:
+def _read(reader: Reader, folder: Path, sample: Sample, max_bytes: int | None) -> Reading | str:
     try:
-        return reader.read(picture_bytes(folder, sample))
+        data = picture_bytes(folder, sample)
+        if max_bytes is not None and len(data) > max_bytes:
+            return UploadTooLarge.code
+        return reader.read(data)
     except ImageError as error:
         return error.code
     except (OSError, DataError):  # the file is gone, or a box can't be cut out of it
-        return UNREADABLE
+        return UNOPENED
 
 
 def _row(sample: Sample, found: Reading | str, labels: Sequence[str], fold: str) -> dict[str, Any]:
@@ -93,14 +96,16 @@ def read_table(
     *,
     fold: str = "",
     float_logits: NDArray[np.float64] | None = None,
+    max_bytes: int | None = None,
 ) -> pd.DataFrame:
     """Read each sample as an upload is read. A picture that can't be read becomes a row with an error, never an exception.
 
     `labels` are class ids in recipe order; a sample's label below 0 means that its class isn't known. `float_logits`
-    [n, classes] are those of the float network for the same samples.
+    [n, classes] are those of the float network for the same samples. A file of over `max_bytes` is an upload too large.
     """
     rows = [
-        _row(sample, _read(reader, folder, sample), labels, fold) for sample in track(samples, "read", transient=True)
+        _row(sample, _read(reader, folder, sample, max_bytes), labels, fold)
+        for sample in track(samples, "read", transient=True)
     ]
     table = pd.DataFrame(rows, columns=columns(labels))
     if float_logits is not None:

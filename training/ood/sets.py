@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from training.data import ADAPTERS, PICTURES, find_samples, list_samples, load_pixels, picture_bytes
+from training.data import ADAPTERS, find_samples, list_samples, load_pixels, picture_bytes
+from training.data.files import list_files
 from training.data.sample import Sample
 from training.drawn import foreign
 from training.errors import DataError
@@ -156,7 +157,7 @@ def _folders(recipe: Recipe, folder: Path) -> list[ForeignSet]:
         raise DataError(f"there is no folder {folder} of foreign pictures: give --foreign")
     histology, sets = MODALITIES.get(recipe.data.adapter) == HISTOLOGY, []
     for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
-        files = sorted(path for path in inside.rglob("*") if path.suffix.lower() in PICTURES)
+        files = [inside / file for file in list_files(inside).pictures]
         chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, min(A_FOLDER, len(files))).astype(int))]
         if chosen:
             case = KNOWN_FOLDERS.get(inside.name, UNRELATED) if histology else UNRELATED

@@ -1,17 +1,20 @@
 """BACH (ICIAR 2018): `{normal,benign,insitu,invasive}/NAME_NUMBER.jpg`, H&E fields in four classes.
 
+As published, the class folders are `Photos/{Normal,Benign,InSitu,Invasive}` and the fields TIFFs; a folder of theirs
+is known by its name in any case, at any depth. The table beside them, `microscopy_ground_truth.csv`, says what the
+folders say, and isn't read.
+
 The set names no patients. Neighbouring numbers may be one patient, so blocks of consecutive numbers stay together.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import PIL.Image
 
 from training.data.adapters import Adapter, Source
-from training.data.pictures import PICTURES
 from training.data.sample import Sample
 
 # The published fields: 2048 px wide at 0.42 µm/px. Copies that were made smaller show the same width of tissue.
@@ -21,16 +24,13 @@ ORIGINAL_WIDTH_PX, ORIGINAL_UM_PER_PX = 2048, 0.42
 def find(source: Source) -> list[Sample]:
     block = int(source.number("block", 1, 1000))
     samples = []
-    for index, label in enumerate(source.labels):
-        for path in sorted((source.folder / label).glob("*")):
-            number = re.search(r"(\d+)$", path.stem)
-            if path.suffix.lower() not in PICTURES:
-                continue
-            if number is None:
-                source.note(f"{label}/{path.name} is left out: its name doesn't end in a number")
-                continue
-            group = str(int(number[1]) // block * block)
-            samples.append(Sample(f"{label}/{path.name}", index, group, _um_per_px(path)))
+    for file, index in source.in_class_folders():
+        number = re.search(r"(\d+)$", PurePosixPath(file).stem)
+        if number is None:
+            source.leave(file, "its name doesn't end in a number")
+            continue
+        group = str(int(number[1]) // block * block)
+        samples.append(Sample(file, index, group, _um_per_px(source.folder / file)))
     return samples
 
 
@@ -44,7 +44,8 @@ def _um_per_px(path: Path) -> float | None:
 
 BACH = Adapter(
     find,
-    "{normal,benign,insitu,invasive}/*NUMBER.jpg",
+    "{normal,benign,insitu,invasive}/*NUMBER.jpg, or as published Photos/{Normal,Benign,InSitu,Invasive}/*NUMBER.tif: the "
+    "class folders at any depth, in any case",
     ("normal", "benign", "insitu", "invasive"),
     {"block": "10"},
 )

@@ -6,52 +6,67 @@ split keeps together. Without it each picture counts as a patient of its own, wh
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
+import unicodedata
+from pathlib import PurePosixPath
 
 from training.data.adapters import Adapter, Source
-from training.data.pictures import PICTURES
 from training.data.sample import Sample
+from training.data.tables import read_table_file
 from training.errors import DataError
 
 GROUPS = "groups.csv"
-
-
-def class_files(folder: Path, label: str) -> list[str]:
-    """Picture files of a class in any depth, relative to the data folder, sorted."""
-    found = (path for path in (folder / label).rglob("*") if path.suffix.lower() in PICTURES)
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+NAMED = 3  # files in a message
 
 
 def find(source: Source) -> list[Sample]:
     um_per_px = source.number("um_per_px", 0.001, 10_000) if source.options["um_per_px"] else None
-    files = [(file, index) for index, label in enumerate(source.labels) for file in class_files(source.folder, label)]
-    table = source.folder / GROUPS
-    groups = _groups(table, {file for file, _ in files}) if table.exists() else {}
+    files = []
+    for file in source.files.pictures:
+        index = source.class_of(PurePosixPath(file).parts[0]) if "/" in file else None
+        if index is not None:
+            files.append((file, index))
+    groups = _groups(source, [file for file, _ in files])
     if not groups:
-        source.note(f"there is no {GROUPS}: each picture counts as a patient of its own")
+        source.note(f"There is no {GROUPS}: each picture counts as a patient of its own")
     return [Sample(file, index, groups.get(file, file), um_per_px) for file, index in files]
 
 
-def _groups(table: Path, files: set[str]) -> dict[str, str]:
-    """Group by file. Raises `DataError` unless the table names each file once and no others."""
-    with table.open(newline="", encoding="utf-8-sig") as opened:
-        rows = csv.DictReader(opened)
-        if missing := {"file", "group"} - set(rows.fieldnames or ()):
-            raise DataError(f"{table} has no column {min(missing)}: its first line must be file,group")
-        groups: dict[str, str] = {}
-        for row in rows:
-            file, group = (row["file"] or "").strip(), (row["group"] or "").strip()
-            if file in groups:
-                raise DataError(f"{table} names {file} twice (line {rows.line_num})")
-            if file not in files:
-                raise DataError(f"{table} names {file} (line {rows.line_num}), which isn't there: check its spelling")
-            if not group:
-                raise DataError(f"{table} gives {file} no group (line {rows.line_num})")
-            groups[file] = group
-    if missing := files - groups.keys():
-        raise DataError(f"{table} misses {len(missing)} pictures, the first {min(missing)}: add a line for each")
+def _groups(source: Source, files: list[str]) -> dict[str, str]:
+    """Group by file; none where there is no table. Raises `DataError` unless it names each file once and no others."""
+    beside = [file for file in source.files.others if PurePosixPath(file).stem.lower() == "groups" and "/" not in file]
+    tables = [file for file in beside if file.lower() == GROUPS]
+    if beside and not tables:
+        raise DataError(
+            f"{source.folder / beside[0]} isn't read: save that table as CSV, under the name {GROUPS}, or move it away"
+        )
+    if not tables:
+        return {}
+    source.tables.add(tables[0])
+    table = read_table_file(source.folder / tables[0], ("file", "group"))
+    file_of = {_key(file): file for file in files}
+    groups: dict[str, str] = {}
+    for row in table.rows:
+        named, group = row.cells["file"], unicodedata.normalize("NFC", row.cells["group"])
+        file = file_of.get(_key(named))
+        if file is None:
+            raise DataError(
+                f"{table.path} names {named} (line {row.line}), which isn't there: check its spelling.{table.doubt}"
+            )
+        if file in groups:
+            raise DataError(f"{table.path} names {named} twice (line {row.line})")
+        if not group:
+            raise DataError(f"{table.path} gives {named} no group (line {row.line})")
+        groups[file] = group
+    if missing := sorted(set(files) - groups.keys()):
+        raise DataError(
+            f"{table.path} misses {len(missing)} pictures, the first {', '.join(missing[:NAMED])}: add a line for each"
+        )
     return groups
+
+
+def _key(file: str) -> str:
+    """One spelling of a path: a Mac writes é in two characters, Windows puts backslashes between folders."""
+    return unicodedata.normalize("NFC", file.replace("\\", "/")).removeprefix("./")
 
 
 FOLDER = Adapter(find, "CLASS/**/*.png, with a folder for each label id", options={"um_per_px": ""})

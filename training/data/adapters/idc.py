@@ -1,10 +1,11 @@
 """IDC patches (Cruz-Roa 2014; Kaggle's "Breast Histopathology Images"): `PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png`.
 
 Tiles of 50 × 50 px at about 4 µm/px (a scan at 40×, 0.25 µm/px, reduced sixteen times) with their place in the section,
-so that sections can be put together again (`training/data/sections.py`). Class 1 is invasive ductal carcinoma. With the
-option `context` a picture is a tile amid so many neighbours on each side, white where there is none, labelled by the tile
-in its middle. The option `group = "tile"` lets a split divide patients, as the field's random splits do: figures under it
-are too good, and are there to be compared with.
+so that sections can be put together again (`training/data/sections.py`). Kaggle's archive holds all patients twice, the
+second time in `IDC_regular_ps50_idx5`: a tile is known by its name and taken once. Class 1 is invasive ductal carcinoma.
+With the option `context` a picture is a tile amid so many neighbours on each side, white where there is none, labelled by
+the tile in its middle. The option `group = "tile"` lets a split divide patients, as the field's random splits do: figures
+under it are too good, and are there to be compared with.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from training.data.adapters import Adapter, Source
 from training.data.sample import COLUMN, MOSAIC, ROW, Sample
@@ -29,24 +30,22 @@ def find(source: Source) -> list[Sample]:
         raise DataError(
             f"idc has two classes, without and with carcinoma in this order; asked for {len(source.labels)}"
         )
-    samples, clipped = [], 0
+    samples = []
     alone = source.choice("group", ("patient", "tile")) == "tile"
-    for path in sorted(source.folder.glob("*/[01]/*.png")):
-        patient, label = path.parts[-3:-1]
-        name = NAME.fullmatch(path.name)
-        file = "/".join(path.parts[-3:])
+    tiles = [file for file in source.files.pictures if len(parts := file.split("/")) > 2 and parts[-2] in ("0", "1")]
+    for file in source.once(tiles, lambda file: "/".join(PurePosixPath(file).parts[-3:])):
+        patient, label = PurePosixPath(file).parts[-3:-1]
+        name = NAME.fullmatch(PurePosixPath(file).name)
         if name is None or (name["patient"], name["label"]) != (patient, label):
-            source.note(f"{file} is left out: expected {patient}_idx5_xX_yY_class{label}.png")
-        elif _size(path) not in ((TILE_PX, TILE_PX), None):
-            clipped += 1
+            source.leave(file, f"expected {patient}_idx5_xX_yY_class{label}.png")
+        elif _size(source.folder / file) not in ((TILE_PX, TILE_PX), None):
+            source.leave(file, f"clipped by the section's edge, not {TILE_PX} × {TILE_PX} px")
         else:
             place: dict[str, str | float] = {"x": float(name["x"]), "y": float(name["y"])}
             group = file if alone else patient
             samples.append(Sample(file, int(label), group, UM_PER_PX, extra=place))
     if context := int(source.number("context", 0, 4)):
         samples = _with_neighbours(samples, context)
-    if clipped:
-        source.note(f"{clipped} tiles are left out: clipped by the section's edge, not {TILE_PX} × {TILE_PX} px")
     return samples
 
 
@@ -63,16 +62,22 @@ def _with_neighbours(samples: list[Sample], context: int) -> list[Sample]:
 
 
 def _patient(sample: Sample) -> str:
-    return sample.file.partition("/")[0]
+    return PurePosixPath(sample.file).parts[-3]
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    """Width and height by the file's head; None where it isn't a PNG, which whoever decodes it will say."""
-    with path.open("rb") as file:
-        head = file.read(PNG_HEAD)
+    """Width and height by the file's head; None where it isn't a PNG or can't be opened, as whoever decodes it will say."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(PNG_HEAD)
+    except OSError:
+        return None
     return struct.unpack(">II", head[16:]) if head[12:16] == b"IHDR" and len(head) == PNG_HEAD else None
 
 
 IDC = Adapter(
-    find, "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png", ("no_idc", "idc"), {"context": "0", "group": "patient"}
+    find,
+    "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png at any depth, as in Kaggle's archive",
+    ("no_idc", "idc"),
+    {"context": "0", "group": "patient"},
 )

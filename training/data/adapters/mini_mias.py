@@ -12,19 +12,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
 from training.data.adapters import Adapter, Source
-from training.data.pictures import PICTURES
+from training.data.files import PICTURES
 from training.data.sample import Sample
 from training.data.windows import ABNORMAL, NORMAL, OPTIONS, Film, Lesion, breast_area, windows
 from training.errors import DataError
 
-INFO = "Info.txt"
+INFO, PGM = "Info.txt", ".pgm"
 SIDE_PX = 1024
 UM_PER_PX = 200.0
 SEVERITIES = {"B": "benign", "M": "malignant"}
@@ -69,32 +69,38 @@ def read_info(path: Path) -> dict[str, list[Finding]]:
 
 
 def find(source: Source) -> list[Sample]:
-    findings = read_info(source.folder / INFO)
+    info = next((file for file in source.files.others if PurePosixPath(file).name.lower() == INFO.lower()), INFO)
+    findings = read_info(source.folder / info)
+    source.tables.add(info)
+    films = [
+        file
+        for file in (*source.files.pictures, *source.files.others)
+        if PurePosixPath(file).name.startswith("mdb") and PurePosixPath(file).suffix.lower() in (*PICTURES, PGM)
+    ]
+    source.tables.update(file for file in films if file.lower().endswith(PGM))
     samples = []
-    for path in sorted(source.folder.glob("mdb*")):
-        if path.suffix.lower() not in (*PICTURES, ".pgm"):
-            continue
-        lines = findings.pop(path.stem, None)
+    for file in source.once(films, lambda file: PurePosixPath(file).stem):
+        lines = findings.pop(PurePosixPath(file).stem, None)
         if lines is None:
-            source.note(f"{path.name} is left out: {INFO} doesn't name it")
+            source.leave(file, f"{INFO} doesn't name it")
         elif any(line.kind != NO_ABNORMALITY and line.circle is None for line in lines):
-            source.note(f"{path.name} is left out: {INFO} gives its abnormality no place")
+            source.leave(file, f"{INFO} gives its abnormality no place")
         else:
-            samples += windows(_film(path, lines), source)
+            samples += windows(_film(source.folder, file, lines), source)
     if findings:
         source.note(f"{len(findings)} films of {INFO} aren't in the folder, the first {min(findings)}")
     return samples
 
 
-def _film(path: Path, lines: list[Finding]) -> Film:
+def _film(folder: Path, file: str, lines: list[Finding]) -> Film:
     pair = (lines[0].number + 1) // 2
-    whole = Sample(path.name, 0, f"pair{pair:03}", UM_PER_PX, extra={"tissue": lines[0].tissue})
+    whole = Sample(file, 0, f"pair{pair:03}", UM_PER_PX, extra={"tissue": lines[0].tissue})
     lesions = [
         Lesion(circle_mask(*line.circle), SEVERITIES[line.severity or "B"], {"abnormality": line.kind})
         for line in lines
         if line.circle
     ]
-    return Film(whole, (SIDE_PX, SIDE_PX), breast_area(_small(path)), lesions)
+    return Film(whole, (SIDE_PX, SIDE_PX), breast_area(_small(folder / file)), lesions)
 
 
 def _small(path: Path) -> NDArray[np.uint8]:
@@ -114,4 +120,4 @@ def circle_mask(x: int, y: int, radius: int) -> NDArray[np.bool_]:
     return np.asarray((columns - x) ** 2 + (rows - y) ** 2 <= radius**2)
 
 
-MINI_MIAS = Adapter(find, f"mdbNNN.jpg and {INFO}", (NORMAL, ABNORMAL), OPTIONS)
+MINI_MIAS = Adapter(find, f"mdbNNN.jpg or mdbNNN{PGM}, and {INFO}, at any depth", (NORMAL, ABNORMAL), OPTIONS)

@@ -20,6 +20,13 @@ from training.errors import TrainingError
 INTERRUPTED = 130  # as shells say it
 
 
+class _Remarks(logging.Handler):
+    """What is worth knowing and stops nothing: to whatever the standard error is just then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"note: {record.getMessage()}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="loupe-train",
@@ -36,7 +43,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _quiet() -> None:
-    """TensorFlow's start-up chatter hides what a person should read."""
+    """Our own remarks as plain lines; TensorFlow's start-up chatter would hide them."""
+    remarks = logging.getLogger("training")
+    if not remarks.handlers:
+        remarks.addHandler(_Remarks())
+        remarks.propagate = False
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="tensorflow")

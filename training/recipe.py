@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -144,6 +145,9 @@ class Recipe:
     quantization: QuantizationBudget
 
 
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+VERSION = re.compile(r"\d+\.\d+\.\d+")
+
 # What a number may be, by its path in the file.
 RANGES: dict[str, tuple[float, float]] = {
     "data.um_per_px": (0.05, 1000),
@@ -203,7 +207,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "calibration.": {"offsets": False},
     "gate.": {"alpha": 0.05, "confidence": 0.9, "unit": "patient"},
-    "answer.": {"sum": None, "level": 0.9, "confidence": 0.9},
+    "answer.": {"concern": [], "sum": None, "level": 0.9, "confidence": 0.9},
     "quantization.": {"max_accuracy_loss": 0.002, "min_agreement": 0.995, "rescue_epochs": 0},
     "": {"split": {}, "network": {}, "augmentation": {}, "calibration": {}, "gate": {}, "answer": {}, "quantization": {}},
 }  # fmt: skip
@@ -270,17 +274,37 @@ def _value(kind: str, value: Any, path: str) -> Any:
 def make_recipe(table: Any) -> Recipe:
     """The recipe of a table as TOML gives it. Raises `RecipeError` that names the setting at fault."""
     recipe = _build(Recipe, table, "")
-    known = {label.id for label in recipe.labels}
+    known = {label.id: None for label in recipe.labels}
+    _check_names(recipe)
+    if "concern" not in table.get("answer", {}):
+        # Until somebody says which they are, no class counts as harmless; `pack` asks for it (`training/claims.py`).
+        recipe = replace(recipe, answer=replace(recipe.answer, concern=tuple(known)))
     if unknown := [label for label in recipe.answer.concern if label not in known]:
         raise RecipeError(f"answer.concern names {unknown[0]}; the labels are {', '.join(known)}")
     return recipe
+
+
+def _check_names(recipe: Recipe) -> None:
+    """What a bundle would refuse when all is fitted is refused at once (`device/manifest.schema.json`)."""
+    ids = [label.id for label in recipe.labels]
+    for path, name in (("id", recipe.id), *((f"labels[{number}].id", name) for number, name in enumerate(ids))):
+        if not NAME.fullmatch(name):
+            raise RecipeError(
+                f"{path} = {name!r} must be small letters, digits, hyphens or underscores, a letter first, at most 40"
+            )
+    if not VERSION.fullmatch(recipe.version):
+        raise RecipeError(f"version = {recipe.version!r} must be three numbers, such as 1.0.0")
+    if len(ids) < 2:
+        raise RecipeError(f"labels has {len(ids)}: a model tells at least two classes apart")
+    if twice := [name for name in ids if ids.count(name) > 1]:
+        raise RecipeError(f"labels names {twice[0]} twice")
 
 
 def load_recipe(name: str) -> Recipe:
     """The recipe of a name (`bach`) or of a file (`my.toml`). Raises `RecipeError` that names the setting at fault."""
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         shipped = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
         raise RecipeError(f"there is no recipe {name}; shipped are {shipped}, or name a .toml file") from error

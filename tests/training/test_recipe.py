@@ -40,7 +40,6 @@ def test_shipped_recipes_load(path: Path) -> None:
         ("[fit]", "[quantization]\nmin_agreement = 2\n[fit]", "quantization.min_agreement"),
         ('options = { block = "10" }', "options = { block = 10 }", "data.options"),
         ('adapter = "bach"', "adapter = 3", "data.adapter"),
-        ('concern = ["insitu", "invasive"]', "", "answer.concern is missing"),
         ('concern = ["insitu", "invasive"]', 'concern = "invasive"', "answer.concern must be a list"),
         ('concern = ["insitu", "invasive"]', 'concern = ["malignant"]', "answer.concern names malignant"),
         ('fr = "Tissu normal"', 'de = "Gewebe"', "labels[0].name"),

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from training.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from device.reading import Reader
+
+_LOG = logging.getLogger(__name__)
 
 SHARED_DATA = Path("../shared/data")
 FOREIGN = SHARED_DATA / "ood"
@@ -56,9 +59,18 @@ def add_foreign(parser: argparse.ArgumentParser) -> None:
 
 
 def recipe_and_data(arguments: argparse.Namespace) -> tuple[Recipe, Path]:
-    """The recipe that the arguments name and the folder of its data."""
+    """The recipe that the arguments name and the folder of its data. What can't be so in it is said."""
+    from training.claims import doubts
+
     recipe = load_recipe(arguments.recipe)
-    return recipe, arguments.data or SHARED_DATA / recipe.data.adapter
+    for doubt in doubts(arguments.recipe, recipe):
+        _LOG.warning("%s: %s", arguments.recipe, doubt)
+    return recipe, data_folder(arguments, recipe)
+
+
+def data_folder(arguments: argparse.Namespace, recipe: Recipe) -> Path:
+    folder: Path | None = arguments.data
+    return folder or SHARED_DATA / recipe.data.adapter
 
 
 def run_folder(arguments: argparse.Namespace, recipe: Recipe) -> Path:

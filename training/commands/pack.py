@@ -12,9 +12,11 @@ from training.commands.options import (
     add_recipe,
     add_run,
     bundle_file,
+    data_folder,
     recipe_and_data,
     run_folder,
 )
+from training.recipe import load_recipe
 
 
 def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +38,12 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def pack_run(arguments: argparse.Namespace) -> None:
+    from training.claims import check_claims
     from training.packing.signing import check_bundle_file, find_signer, publish
 
-    recipe, data = recipe_and_data(arguments)
+    recipe = load_recipe(arguments.recipe)
+    check_claims(arguments.recipe, recipe)
+    data = data_folder(arguments, recipe)
     out = bundle_file(arguments, recipe)
     signer = find_signer(arguments.owner, arguments.key, arguments.keys)
     check_bundle_file(out, signer)

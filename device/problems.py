@@ -15,12 +15,12 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from device.errors import Busy, Fact, LoupeError, UploadTooLarge, echoed
+from device.settings import BYTES_PER_MB
 from device.texts import error_words, words
 
 PROBLEM, PAGE = "application/problem+json", "text/html"
 MACHINE_PATHS = ("/api/", "/healthz", "/readyz")
 KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
-BYTES_PER_MB = 1_000_000
 
 
 def add_problem_handlers(app: Flask, language: Callable[[], str]) -> None:

@@ -36,7 +36,7 @@ from device.health import health, problem_json
 from device.hosts import may_answer
 from device.keys import key_problems
 from device.pool import RouterPool
-from device.problems import BYTES_PER_MB, add_problem_handlers
+from device.problems import add_problem_handlers
 from device.readiness import Readiness
 from device.reading import identity
 from device.samples import Samples, open_samples

@@ -24,7 +24,7 @@ from training.recipe import Recipe, load_recipe
 
 RECIPE = """
 id = "miniature"
-version = "1"
+version = "1.0.0"
 title = { en = "miniature", fr = "miniature" }
 modality = "histology"
 labels = [{ id = "normal", name = { en = "normal", fr = "normal" } }, { id = "invasive", name = { en = "i", fr = "i" } }]

@@ -187,6 +187,8 @@ def _in_words(name: str, document: dict[str, object], language: str) -> str:
     answer, section = document["answer"], document["section"]
     assert isinstance(answer, dict)
     lines = [f"{name}: {answer['headline']}{mark}", f"  → {answer['advice']}"]
+    if verdict["caution_words"]:
+        lines.append(f"  (?) {verdict['caution_words']}")
     if isinstance(section, dict):
         return "\n".join((*lines, *_section_in_words(section, language)))
     behind = [f"  {part['words']}" for part in (answer["record"], answer["promise"]) if part]

@@ -12,6 +12,8 @@ bundle's `promise`, taken from pictures that neither network nor gate had seen. 
 refused at most, and how sure that is (`training/gate/promise.py`). A question's p-value is the share of those pictures that
 were at least as strange, the new one among them.
 
+A refusal's words follow the picture's own colours where those say more (`device/colours.py`): they refuse nothing.
+
 All of it rests on the integer network's outputs, never on quantized probabilities, and costs far less than the network,
 whose graph averages the layers to cells before the gate sees them. A coarse map of the cells tells where a picture is
 foreign.
@@ -27,19 +29,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.bundle import Bundle
+from device.colours import colours_of
 from device.image import Image
 from device.runtime import Quantization
 from device.tissue import is_tissue
 
+HISTOLOGY = "histology"
 PICTURE, SCALE, MADE, SHOWS = "picture", "scale", "made", "shows"
 LAYERS = {MADE: "early", SHOWS: "middle"}
 REASON_OF_QUESTION = {MADE: "wrong_stain_or_scanner", SHOWS: "unknown_content", SCALE: "wrong_magnification"}
 PICTURE_REASONS = ("too_small", "exposure", "blank", "blurred")
+GREY, COLOURED, IMMUNOSTAIN = "grey", "coloured", "immunostain"
+OTHER_KIND = (GREY, COLOURED)  # variants: the picture's own colours are not those of anything that the model reads
 VARIANTS = (
     "exposure_dark",
     "exposure_bright",
     "blank_glass",
     "wrong_magnification_soft",
+    *(f"{REASON_OF_QUESTION[MADE]}_{variant}" for variant in (*OTHER_KIND, IMMUNOSTAIN)),
 )  # reasons with words of their own for some cause
 REASONS = (*PICTURE_REASONS, "wrong_magnification", "wrong_stain_or_scanner", "unknown_content")
 CAUTION_BELOW_P = 0.05
@@ -79,6 +86,16 @@ class Verdict:
     @property
     def accepted(self) -> bool:
         return self.reason is None
+
+    @property
+    def other_kind(self) -> bool:
+        """Refused, and by its own colours no picture of the model's modality."""
+        return self.variant in OTHER_KIND
+
+    @property
+    def foreign(self) -> bool:
+        """Stranger than the model's limit in scale, making or content, whatever it is refused for."""
+        return any(answer.p_value is not None and not answer.passed for answer in self.answers)
 
     @property
     def caution(self) -> bool:
@@ -172,6 +189,7 @@ class Gate:
         def space(table: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             return array(table["centre"]), array(table["whitening"])
 
+        self._modality: str = bundle.manifest["modality"]
         self._limits: Mapping[str, float] = rule["picture"]
         self._threshold = float(rule["promise"]["threshold"])
         self._quantization = {q: Quantization(outputs[o]["scale"], outputs[o]["zero_point"]) for q, o in LAYERS.items()}
@@ -200,10 +218,21 @@ class Gate:
             reason, magnification = self._foreign(answers, octaves, means[MADE])
             if reason == REASON_OF_QUESTION[SCALE] and octaves > 0 and seen.sharpness < self._limits["soft_below"]:
                 variant = "soft"
+        if reason is not None and (kind := self._kind(image.pixels, reason)):
+            reason, variant, magnification = REASON_OF_QUESTION[MADE], kind, None
         strangeness = (
             distance(coarse(grids[MADE], self._quantization[MADE].scale), *self._cells) / self._cell_limit
         ).astype(np.float32)
         return Verdict(answers, reason, variant, magnification, strangeness)
+
+    def _kind(self, pixels: NDArray[np.uint8], reason: str) -> str | None:
+        """What the colours of a refused picture say of its kind, where that is none that the model reads."""
+        colours = colours_of(pixels)
+        if self._modality != HISTOLOGY:
+            return COLOURED if colours.coloured else None
+        if colours.grey:
+            return GREY
+        return IMMUNOSTAIN if colours.immunostain and reason not in PICTURE_REASONS else None
 
     def _answer(self, question: str, score: float) -> Answer:
         p_value = conformal_p(score, self._calibration[question])

@@ -17,10 +17,11 @@ from device import __version__
 from device.bundle import Bundle
 from device.drift import ALARM, BINS, CALM, NOTHING, Counts, DriftLog, Watch, calibration_sizes, gaps
 from device.errors import LoupeError
-from device.gate import CAUTION_BELOW_P
+from device.gate import CAUTION_BELOW_P, REASONS
 from device.reading import identity
 from device.runtime import find_runtime
 from device.texts import error_words, words
+from device.verdict import reason_words
 
 DAYS_SHOWN = 30
 ENOUGH_SITTINGS = 20  # fewer can't reach `ALARM` whatever they show
@@ -66,6 +67,13 @@ def histogram(counts: Sequence[int], n: int) -> dict[str, Any]:
     }
 
 
+def _title(code: str, bundle: Bundle, language: str) -> str:
+    """A reason's title; its code, where a version that knew another reason counted it."""
+    if code not in REASONS:
+        return code
+    return reason_words(code, None, bundle.manifest["modality"], language)["title"]
+
+
 def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> dict[str, Any]:
     told = words(language)["health"]
     watch, days = drift.watch(bundle, now), drift.days(bundle, DAYS_SHOWN, now)
@@ -90,7 +98,7 @@ def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> dic
             "more_than_promised": low > promised,
             "cautions": lately.cautions,
             "reasons": [
-                {"code": code, "title": words(language)["reasons"].get(code, {}).get("title", code), "count": count}
+                {"code": code, "title": _title(code, bundle, language), "count": count}
                 for code, count in sorted(lately.reasons.items(), key=lambda each: -each[1])
             ],
         },

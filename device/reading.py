@@ -39,12 +39,12 @@ from device.regions import (
 )
 from device.runtime import Network, Runtime
 from device.sections import FOREIGN, GLASS, READ, Section, check_um_per_px, is_section, read_section, true_size
-from device.texts import likelihood, reason_words, words
+from device.texts import likelihood, words
+from device.verdict import caution_words, questions, refusal
 
 SCHEMA = "loupe-reading/1"
 UNITS_SHOWN = 8
 BLANK_ODDS, LIMIT_ODDS = 2.0, 100.0
-WRONG_MAGNIFICATION = "wrong_magnification"
 UNIT_SCALE = 8  # a unit's map is drawn on a scale so many times finer than a class's: many units make up one class map
 
 
@@ -108,28 +108,6 @@ def _map_scale(reading: Reading) -> Scale:
     return Scale((reading.image.width / columns, reading.image.height / rows), reading.um_per_px)
 
 
-def _reason(reading: Reading, language: str) -> dict[str, Any] | None:
-    """Code, variant and words of a refusal, None where accepted. A wrong magnification comes with the ratio in words, where
-    it can be told, and with what the size of a pixel can do."""
-    verdict = reading.verdict
-    if verdict.reason is None:
-        return None
-    reason = reason_words(verdict.reason, verdict.variant, language)
-    if verdict.magnification is not None:
-        reason["detail"] += " " + magnification_words(verdict.magnification, language)
-    if verdict.reason == WRONG_MAGNIFICATION:
-        scale_step = "check_scale" if reading.um_per_px else "give_scale"
-        reason["next_step"] += " " + words(language)["magnification"][scale_step]
-    return {"code": verdict.reason, "variant": verdict.variant, **reason}
-
-
-def magnification_words(ratio: float, language: str) -> str:
-    """How large structures appear, by the nearest of the ratios that have words."""
-    told = words(language)["magnification"]
-    nearest = min(told["sizes"], key=lambda size: abs(log(float(size) / ratio)))
-    return str(told["sentence"].format(size=told["sizes"][nearest]))
-
-
 def _where(strangeness: NDArray[np.float32] | None) -> dict[str, Any] | None:
     """The map of what is foreign, None where the gate gives none."""
     if strangeness is None:
@@ -153,6 +131,7 @@ class Reader:
         self.gate, self.head = Gate(bundle), Head(bundle)
         self._temperature: float = bundle.manifest["calibration"]["temperature"]
         self._area_px: int = bundle.manifest["preprocessing"]["area_px"]
+        self.modality: str = bundle.manifest["modality"]
         self._um_per_px: float = bundle.manifest["preprocessing"]["um_per_px"]
 
     def _check_outputs(self) -> None:
@@ -233,20 +212,11 @@ class Reader:
             "verdict": {
                 "accepted": verdict.accepted,
                 "caution": reading.caution,
-                "reason": _reason(reading, language),
+                "caution_words": caution_words(verdict, reading.section, language),
+                "reason": refusal(verdict, reading.um_per_px, self.modality, language),
                 "magnification": verdict.magnification,
                 "where": _where(reading.strangeness),
-                "questions": [
-                    {
-                        "question": answer.question,
-                        "title": told["questions"][answer.question],
-                        "passed": answer.passed,
-                        "p_value": answer.p_value,
-                        "score": answer.score,
-                        "threshold": answer.threshold,
-                    }
-                    for answer in verdict.answers
-                ],
+                "questions": questions(verdict, self.modality, language),
             },
             "answer": None,
             "prediction": None,

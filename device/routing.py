@@ -3,9 +3,12 @@
 Each bundle decodes at its own scale, runs its network and asks its own gate, just as it would alone, so that what was
 measured of it still holds; a picture costs one pass a bundle, or one in all where the caller names the model. One bundle
 accepts: it reads. Several accept: the one to which the picture is least strange, by its own p-values. None accepts: the
-picture is refused in the words of the bundle that it came nearest to, the one whose thresholds it exceeds least; where
-most bundles find that it can't be judged at all (light, focus, no tissue), of the nearest of those. A bundle
-that can't take the picture at all (its scale, say) has no say. What each bundle said stands in the answer.
+bundle that the picture came nearest to tells, the one whose thresholds it exceeds least; where most bundles find that it
+can't be judged at all (light, focus, no tissue), the nearest of those. A bundle of whose modality the picture's own colours
+say that it can't be has no say in this, and none has one that can't take the picture at all (its scale, say).
+
+A picture that is foreign to all of several bundles is refused in words of the box: what it reads, and that the picture
+seems to be none of that. What each bundle said stands in the answer.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from device.errors import ImageError, UnknownModel, echoed
 from device.gate import PICTURE_REASONS, Verdict
 from device.image import Limits
 from device.reading import Reader, Reading
+from device.verdict import ANY, no_model_words, refusal
 
 # What makes a picture unfit for any model. Whether it has enough pixels depends on the model.
 UNFIT_REASONS = tuple(reason for reason in PICTURE_REASONS if reason != "too_small")
@@ -64,7 +68,33 @@ class Routed:
             }
             for reader, said in self.asked
         ]
+        if not self.chosen.accepted:
+            document["verdict"]["reason"] = self._refusal(language)
         return document
+
+    def _refusal(self, language: str) -> dict[str, Any]:
+        """Why the picture is refused and what to do; `model` is whose words these are, None where they are the box's."""
+        verdict, um_per_px = self.chosen.reading.verdict, self.chosen.reading.um_per_px
+        modalities = {opinion.reader.modality for opinion in self.opinions if not opinion.reading.verdict.other_kind}
+        modality = self.chosen.reader.modality if len(self.asked) == 1 else ANY
+        if modality == ANY and len(modalities) == 1:
+            (modality,) = modalities
+        reason = refusal(verdict, um_per_px, modality, language)
+        assert reason is not None
+        told_by: str | None = self.chosen.model
+        if len(self.asked) > 1 and self._none_of_these:
+            titles = [reader.bundle.manifest["title"][language] for reader, _ in self.asked]
+            reason |= no_model_words(verdict, titles, modality, language)
+            told_by = None
+        return {**reason, "model": told_by}
+
+    @property
+    def _none_of_these(self) -> bool:
+        """Whether the picture is foreign to each bundle that may have a say, and not only at another magnification."""
+        verdict = self.chosen.reading.verdict
+        if verdict.reason in UNFIT_REASONS or verdict.magnification is not None:
+            return False
+        return all(opinion.reading.verdict.foreign for opinion in having_a_say(self.opinions))
 
 
 def _said(said: Opinion | ImageError) -> dict[str, Any]:
@@ -86,12 +116,18 @@ def excess(verdict: Verdict) -> float:
     return max((a.excess for a in verdict.answers if a.p_value is not None), default=float("inf"))
 
 
+def having_a_say(opinions: Sequence[Opinion]) -> Sequence[Opinion]:
+    """The refusals of bundles whose modality the picture's own colours allow; all, where they allow none."""
+    return [opinion for opinion in opinions if not opinion.reading.verdict.other_kind] or opinions
+
+
 def choose(opinions: Sequence[Opinion]) -> Opinion:
     """The opinion that the answer is given by; of equals the first. That a picture can't be judged is believed of the
     nearest bundle, or of most: a single other one may say so of what is merely foreign to it."""
     accepting = [opinion for opinion in opinions if opinion.accepted]
     if accepting:
         return max(accepting, key=lambda o: (least_p(o.reading.verdict) or 0.0, -excess(o.reading.verdict)))
+    opinions = having_a_say(opinions)
     unfit = [opinion for opinion in opinions if opinion.reading.verdict.reason in UNFIT_REASONS]
     telling = unfit if 2 * len(unfit) > len(opinions) else opinions
     return min(telling, key=lambda o: excess(o.reading.verdict))

@@ -11,11 +11,12 @@ import pytest
 
 from device import errors
 from device.errors import LoupeError
-from device.gate import REASONS, VARIANTS
+from device.gate import COLOURED, GREY, IMMUNOSTAIN, REASONS, VARIANTS
 
 DEVICE = Path(errors.__file__).parent
 LANGUAGES = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (DEVICE / "texts").glob("*.json")}
 PARTS = {"title", "detail", "next_step"}
+MODALITIES = ("any", "histology", "mammography", "ultrasound")
 
 
 def flat(words: dict, path: str = "") -> Iterator[tuple[str, str]]:
@@ -65,6 +66,53 @@ def test_each_reason_of_the_gate_has_its_words(language):
     words = LANGUAGES[language]["reasons"]
     assert set(words) == {*REASONS, *VARIANTS}
     assert all(set(parts) == PARTS for parts in words.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_by_modality_has_one_for_each_and_one_for_none(language):
+    words = LANGUAGES[language]
+    texts = [text for parts in words["reasons"].values() for text in parts.values()]
+    texts += [words["no_model"]["next_step"], *words["questions_help"].values()]
+    assert {frozenset(text) for text in texts if isinstance(text, dict)} == {frozenset(MODALITIES)}
+
+
+OF_A_MICROSCOPE = {
+    "en": ("stain", "H&E", "objective", "lamp", "stage", "glass", "tissue", "nuclei", "white balance"),
+    "fr": (
+        "HE",
+        "coloration",
+        "objectif",
+        "lampe",
+        "platine",
+        "verre",
+        "tissu",
+        "noyaux",
+        "balance des blancs",
+        "lame",
+    ),
+}
+OF_NO_MICROSCOPE = {
+    "en": ("mammogra", "film", "probe", "gain", "echo", "ultrasound", "archive"),
+    "fr": ("mammogra", "film", "sonde", "gain", "écho", "archive"),
+}
+
+
+def spoken(words: dict, modality: str, codes: set[str]) -> str:
+    texts = [text for code, parts in words["reasons"].items() if code in codes for text in parts.values()]
+    texts += [words["no_model"]["next_step"], *words["questions_help"].values()]
+    return "\n".join(text[modality] if isinstance(text, dict) else text for text in texts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_refusal_speaks_of_no_other_modality(language):
+    """Only the words for a picture of another kind say which kinds there are."""
+    own = {*REASONS, *VARIANTS} - {f"wrong_stain_or_scanner_{variant}" for variant in (GREY, COLOURED, IMMUNOSTAIN)}
+    words = LANGUAGES[language]
+    barred = [(OF_A_MICROSCOPE, modality) for modality in ("any", "mammography", "ultrasound")]
+    barred += [(OF_NO_MICROSCOPE, modality) for modality in ("any", "histology")]
+    for terms, modality in barred:
+        text = spoken(words, modality, own)
+        assert [term for term in terms[language] if re.search(rf"\b{term}", text)] == [], modality
 
 
 def test_each_note_of_a_decoded_picture_has_its_words():

@@ -15,7 +15,7 @@ export function showRouting({ routing, verdict }) {
   const others = routing.filter((each) => !each.chosen);
   const { title } = routing.find((each) => each.chosen);
   const accepting = others.filter((each) => each.accepted).map((each) => each.title);
-  show("verdict-models", others.length > 0);
+  show("verdict-models", others.length > 0 && verdict.reason?.model !== null);
   if (!verdict.accepted) setText("verdict-models", word("routing_none", { title }));
   else if (accepting.length) setText("verdict-models", word("routing_several", { title, others: accepting.join("; ") }));
   else setText("verdict-models", word("routing_one", { title }));

@@ -43,12 +43,6 @@ def error_words(error: LoupeError, language: str) -> dict[str, str]:
     return {part: text.encode(errors="backslashreplace").decode() for part, text in told.items()}
 
 
-def reason_words(code: str, variant: str | None, language: str) -> dict[str, str]:
-    """The `title`, `detail` and `next_step` of a refusal: those of its variant where it has any of its own."""
-    reasons: Mapping[str, Mapping[str, str]] = words(language)["reasons"]
-    return dict(reasons.get(f"{code}_{variant}", reasons[code]))
-
-
 def likelihood(probability: float, language: str) -> str:
     """A probability in words."""
     code = next(code for limit, code in LIKELIHOODS if probability <= limit or limit == 1.0)

@@ -55,4 +55,6 @@ def test_the_choice_stays_when_the_language_is_changed(page: WebDriver):
 def test_what_no_model_knows_is_refused_by_all(page: WebDriver):
     choose_sample(page, "foreign-landscape")
     assert page.find_element(By.ID, "verdict-kicker").text == "REFUSED"
-    assert "No model of this box knows the picture" in page.find_element(By.ID, "verdict-models").text
+    assert page.find_element(By.ID, "verdict-title").text == "No model of this box can read the picture"
+    assert "Findings in breast ultrasound" in page.find_element(By.ID, "verdict-detail").text
+    assert not page.find_element(By.ID, "verdict-models").is_displayed()

@@ -84,7 +84,7 @@ WRONGS = {
     "black": (lambda p: p // 12, "exposure", "dark"),
     "white": (lambda p: np.full_like(p, 255), "blank", None),
     "inverted": (lambda p: 255 - p, "wrong_stain_or_scanner", None),
-    "grey": (lambda p: np.repeat(p.mean(2, keepdims=True), 3, 2).astype(np.uint8), "wrong_stain_or_scanner", None),
+    "grey": (lambda p: np.repeat(p.mean(2, keepdims=True), 3, 2).astype(np.uint8), "wrong_stain_or_scanner", "grey"),
     "out of focus": (
         lambda p: np.asarray(Pillow.fromarray(p).filter(ImageFilter.GaussianBlur(6))),
         "blurred",

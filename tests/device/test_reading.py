@@ -115,7 +115,7 @@ def test_a_wrong_magnification_is_told_in_words_with_what_the_size_of_a_pixel_ca
     reader: Reader, bundle: Bundle, ratio: float, told: str
 ) -> None:
     reading = reader.read(goldens(bundle)[0])
-    verdict = replace(reading.verdict, reason="unknown_content", magnification=ratio)
+    verdict = replace(reading.verdict, reason="wrong_magnification", magnification=ratio)
     document = reader.as_json(replace(reading, verdict=verdict), "en")
     assert told in document["verdict"]["reason"]["detail"]
     assert document["verdict"]["magnification"] == ratio

@@ -8,19 +8,22 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from device import __version__
 from device.arguments import at_least
 from device.bundle import Bundle
-from device.errors import ImageError, LoupeError
+from device.errors import ImageError, LoupeError, OutputUnwritable, OverlayUnwritable
 from device.keys import key_problems
 from device.log import error_line
 from device.settings import RANGES, Settings, load_settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, percent, words
 
-EXIT_REFUSED, EXIT_PROBLEM = 3, 1
+EXIT_PROBLEM, EXIT_MISUSE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 3, 130
+STANDARD_INPUT = "-"
+NEW_LINE = "\n"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         help="read pictures",
         description="Reads each IMAGE: gate verdict, class probabilities, optionally the class map drawn on it.",
-        epilog="Exit status: 0 all read; 3 some refused by the gate; 1 some couldn't be opened, or no model can be used.",
+        epilog="Exit status: 0 all read; 3 some refused by the gate; 1 some couldn't be opened, or no model can be used; "
+        "2 the arguments can't be right.",
     )
     read.add_argument(
         "images", nargs="+", metavar="IMAGE", help="picture files (JPEG, PNG, TIFF, WebP, BMP); - is standard input"
@@ -119,7 +123,19 @@ def _language(asked: str | None) -> str:
 
 def _complain(error: LoupeError, language: str, about: str = "") -> None:
     prefix = f"{about}: " if about else ""
-    sys.stderr.write(f"{prefix}{error_line(error, language)}\n")
+    sys.stderr.write(f"{prefix}{error_line(error, language, NEW_LINE)}\n")
+
+
+def _print(text: str) -> None:
+    """Print at once, for the next reading may take minutes. Raises `BrokenPipeError` and `OutputUnwritable`."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # What is left of it would be tried again, and fail again, when the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise OutputUnwritable(detail=error.strerror or str(error)) from error
 
 
 def _open_verified(settings: Settings, language: str) -> tuple[Bundle, ...]:
@@ -137,18 +153,18 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
     from device.routing import Router
     from device.sections import parse_um_per_px
 
-    if arguments.overlay and len(arguments.images) != 1:
-        sys.stderr.write("--overlay takes one IMAGE\n")
-        return 2
+    if misuse := _misuse(arguments, language):
+        sys.stderr.write(f"{misuse}\n")
+        return EXIT_MISUSE
     router = Router(_open_verified(settings, language), settings.limits, threads=os.cpu_count() or 1)
-    um_per_px = parse_um_per_px(arguments.um_per_px) if arguments.um_per_px else None
+    um_per_px = None if arguments.um_per_px is None else parse_um_per_px(arguments.um_per_px)
     status = 0
     for name in arguments.images:
         try:
-            data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+            data = _standard_input() if name == STANDARD_INPUT else Path(name).read_bytes()
             routed = router.read(data, arguments.model, um_per_px)
         except OSError as error:
-            sys.stderr.write(f"{name}: {error.strerror}\n")
+            sys.stderr.write(f"{name}: {error.strerror or error}\n")
             status = EXIT_PROBLEM
             continue
         except ImageError as error:
@@ -157,18 +173,42 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
             continue
         document = routed.as_json(language)
         if arguments.json:
-            print(json.dumps({"file": name, **document}, ensure_ascii=False))
+            _print(json.dumps({"file": name, **document}, ensure_ascii=False))
         else:
-            print(_in_words(name, document, language))
+            _print(_in_words(name, document, language))
         reading = routed.chosen.reading
         if not reading.verdict.accepted:
             status = status or EXIT_REFUSED
         if arguments.overlay and (reading.verdict.accepted or reading.strangeness is not None):
             overlay = draw_overlay(reading, routed.chosen.reader, reading.best, cells=arguments.cells)
-            overlay.save(arguments.overlay)
+            try:
+                overlay.save(arguments.overlay)
+            except OSError as error:
+                raise OverlayUnwritable(overlay=str(arguments.overlay), reason=error.strerror or str(error)) from error
+        elif arguments.overlay:
+            sys.stderr.write(f"{words(language)['command']['overlay_none'].format(overlay=arguments.overlay)}\n")
     if not arguments.json:
-        print(f"\n{words(language)['notice']}")
+        _print(f"\n{words(language)['notice']}")
     return status
+
+
+def _misuse(arguments: argparse.Namespace, language: str) -> str | None:
+    """What is wrong with the arguments of `read`, in one line, before anything is read."""
+    from device.overlay import fault
+
+    told = words(language)["command"]
+    if arguments.images.count(STANDARD_INPUT) > 1:
+        return str(told["one_standard_input"])
+    if arguments.overlay is None:
+        return None
+    if len(arguments.images) != 1:
+        return str(told["one_image"])
+    reason = fault(arguments.overlay, arguments.images[0])
+    return reason and error_line(OverlayUnwritable(overlay=str(arguments.overlay), reason=reason), language)
+
+
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read() if sys.stdin else b""
 
 
 def _in_words(name: str, document: dict[str, object], language: str) -> str:
@@ -235,6 +275,20 @@ def _section_in_words(section: Mapping[str, Any], language: str) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `loupe`; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, TextIOWrapper
+        ):  # a name of a file, or a bar, may have no place in the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(argv)
+    except BrokenPipeError:  # whoever read the output has read enough
+        return EXIT_PROBLEM
+    except KeyboardInterrupt:
+        return EXIT_STOPPED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     language = _language(arguments.language)
     flags = {setting.name: getattr(arguments, setting.name, None) for setting in fields(Settings)}
@@ -249,14 +303,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             serve(settings)
         elif arguments.command == "verify":
             for bundle in _open_verified(settings, language):
-                print(
+                _print(
                     f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
                     f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})"
                 )
         elif arguments.command == "bench":
             from device.bench import run_bench
 
-            print(run_bench(settings, arguments.n))
+            _print(run_bench(settings, arguments.n))
     except LoupeError as error:
         _complain(error, language)
         return EXIT_PROBLEM

@@ -386,6 +386,21 @@ class SamplePicturesUnreadable(LoupeError):
     pictures: str  # the names of their files
 
 
+class OverlayUnwritable(LoupeError):
+    """`loupe read --overlay` names a file that can't be written."""
+
+    code = "overlay_unwritable"
+    overlay: str
+    reason: str
+
+
+class OutputUnwritable(LoupeError):
+    """What `loupe` prints can't be written: the disk behind it is full, say."""
+
+    code = "output_unwritable"
+    detail: str
+
+
 class AtlasInvalid(LoupeError):
     """The file beside the bundle isn't a unit atlas. Pictures are read all the same."""
 

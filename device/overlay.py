@@ -8,13 +8,18 @@ grow darker and more opaque with strength.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from device.errors import Phrase
 from device.reading import Reader, Reading
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 AGAINST_RGB = np.array([[86, 180, 233], [0, 62, 130]])  # weak, strong
 FOR_RGB = np.array([[245, 158, 66], [176, 42, 0]])
 OPACITY = np.array([0.45, 0.95])
@@ -25,6 +30,22 @@ NEARLY_ALL = 0.95  # a picture that is hatched nearly everywhere tells nothing
 HATCHES = 55  # lines along the longer side
 DARK_RGB, LIGHT_RGB = (20, 33, 43), (255, 255, 255)
 DARK_WIDTH, LIGHT_WIDTH = 0.3, 0.12  # of the gap between two lines
+
+
+def fault(path: Path, picture: str) -> str | None:
+    """Why an overlay can't be written to a path, None where it can. `picture`: the name of the file that is read."""
+    try:
+        if path.is_dir():
+            return Phrase("is_folder")
+        if path.suffix.lower() not in SUFFIXES:
+            return Phrase("overlay_suffix")
+        if not path.parent.is_dir():
+            return Phrase("folder_missing")
+        if path.exists() and Path(picture).exists() and path.samefile(picture):
+            return Phrase("is_picture")
+    except OSError as error:
+        return error.strerror or str(error)
+    return None if os.access(path if path.exists() else path.parent, os.W_OK) else Phrase("not_writable")
 
 
 def draw_overlay(reading: Reading, reader: Reader, label: int, *, cells: bool = False) -> Pillow.Image:

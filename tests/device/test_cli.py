@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import BUNDLE, KEYS
 from PIL import Image as Pillow
 
-from device import cli
+from device import cli, overlay
 from device.bundle import Bundle
 from device.cli import main
 from device.errors import SettingInvalid
@@ -73,6 +75,170 @@ def test_overlay_colours_evidence_and_leaves_the_rest(accepted: Path, tmp_path: 
     changed = (drawn != original).any(-1).mean()
     assert 0.01 < changed < 0.99
     assert main(["read", str(accepted), str(accepted), "--overlay", str(out), *WITH_BUNDLE]) == 2
+
+
+NO_OVERLAYS = {
+    "folder missing": ("none/out.png", "there is no such folder"),
+    "no suffix": ("out", "its name must end in .png"),
+    "unknown suffix": ("out.xyz", "its name must end in .png"),
+    "suffix that can only be read": ("out.psd", "its name must end in .png"),
+    "is a folder": ("folder.png", "it is a folder"),
+    "folder itself": (".", "it is a folder"),
+    "the picture": ("accepted.png", "it is the picture itself"),
+    "link to the picture": ("link.png", "it is the picture itself"),
+    "file for a folder": ("accepted.png/out.png", ""),
+    "long name": ("x" * 300 + ".png", "too long"),
+    "circle of links": ("circle/out.png", ""),
+}
+
+
+@pytest.mark.parametrize(("out", "reason"), NO_OVERLAYS.values(), ids=NO_OVERLAYS)
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_an_overlay_that_cannot_be_written_is_told_in_one_line_before_anything_is_read(
+    out: str,
+    reason: str,
+    language: str,
+    accepted: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cli, "_open_verified", lambda *_: pytest.fail("the models were opened first"))
+    folder = accepted.parent
+    (folder / "folder.png").mkdir()
+    (folder / "link.png").symlink_to(accepted)
+    (folder / "circle").symlink_to("circle")
+    before = accepted.read_bytes()
+    assert main(["read", str(accepted), "--overlay", f"{folder}/{out}", "--language", language]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "[overlay_unwritable]" in captured.err
+    if language == "en":
+        assert reason in captured.err
+    assert accepted.read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_overlay_in_a_folder_that_may_not_be_written_is_told(
+    accepted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (closed := accepted.parent / "closed").mkdir(0o500)
+    assert main(["read", str(accepted), "--overlay", str(closed / "o.png"), *WITH_BUNDLE]) == 2
+    assert "may not write there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [*overlay.SUFFIXES, ".PNG", ".JPG"])
+def test_an_overlay_can_be_written_in_each_format_that_is_named(suffix: str, accepted: Path, tmp_path: Path) -> None:
+    assert main(["read", str(accepted), "--overlay", str(tmp_path / f"o{suffix}"), *WITH_BUNDLE]) == 0
+    with Pillow.open(tmp_path / f"o{suffix}") as drawn:
+        assert drawn.size == Pillow.open(accepted).size
+
+
+def test_a_disk_that_is_full_is_told_after_the_reading(
+    accepted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "full.bmp").symlink_to("/dev/full")
+    assert main(["read", str(accepted), "--overlay", str(tmp_path / "full.bmp"), *WITH_BUNDLE]) == 1
+    captured = capsys.readouterr()
+    assert "[overlay_unwritable]" in captured.err
+    assert "No space left" in captured.err
+    assert captured.out
+
+
+def test_a_refused_picture_without_places_says_that_no_overlay_was_written(
+    blank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["read", str(blank), "--overlay", str(tmp_path / "o.png"), *WITH_BUNDLE]) == 3
+    assert (tmp_path / "o.png").exists() != ("o.png was not written" in capsys.readouterr().err)
+
+
+def run(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """`loupe` as a program of its own."""
+    command = [sys.executable, "-m", "device.cli", *arguments, *WITH_BUNDLE]
+    return subprocess.run(command, check=False, stderr=subprocess.PIPE, **options)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["words", "json"])
+def test_output_that_nobody_reads_any_more_ends_quietly(form: list[str], accepted: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = run(["read", *[str(accepted)] * 3, *form], stdout=writing)
+    os.close(writing)
+    assert ended.returncode == 1
+    assert b"Traceback" not in ended.stderr
+    assert b"Exception" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [["read", "PICTURE"], ["read", "PICTURE", "--json"], ["verify"]])
+def test_output_that_cannot_be_written_is_told(arguments: list[str], accepted: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = run([str(accepted) if part == "PICTURE" else part for part in arguments], stdout=full)
+    assert ended.returncode == 1
+    assert b"[output_unwritable]" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+    assert b"Exception" not in ended.stderr
+
+
+@pytest.mark.parametrize("locale", ["C", "en_US.ISO-8859-1", "C.UTF-8"])
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["words", "json"])
+def test_names_and_words_that_a_terminal_cannot_show_are_written_all_the_same(
+    locale: str, form: list[str], accepted: Path
+) -> None:
+    name = os.fsencode(accepted.parent) + b"/\xff\xe9.png"
+    Path(os.fsdecode(name)).write_bytes(accepted.read_bytes())
+    environment = {**os.environ, "LC_ALL": locale, "PYTHONIOENCODING": ":strict", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "device.cli", "read", name, *form, *WITH_BUNDLE]
+    ended = subprocess.run(command, check=False, capture_output=True, env=environment)
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False)
+    assert b".png" in ended.stdout
+
+
+def test_what_is_no_file_is_named_and_the_rest_is_read(
+    accepted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    names = [str(tmp_path), str(tmp_path / "circle"), "x" * 300, str(accepted), str(accepted)]
+    assert main(["read", *names, "--json", *WITH_BUNDLE]) == 1
+    captured = capsys.readouterr()
+    assert [json.loads(line)["file"] for line in captured.out.splitlines()] == names[3:]
+    assert [line.rpartition(": ")[0] for line in captured.err.splitlines()] == names[:3]
+
+
+def test_standard_input_is_read_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", "-", "-", *WITH_BUNDLE]) == 2
+    assert "once" in capsys.readouterr().err
+
+
+def test_a_closed_standard_input_holds_no_picture(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["read", "-", *WITH_BUNDLE]) == 1
+    assert capsys.readouterr().err.startswith("-: ")
+
+
+def test_a_person_who_stops_it_sees_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_open_verified", stop)
+    assert main(["verify", *WITH_BUNDLE]) == 130
+
+
+@pytest.mark.parametrize("given", ["", "x", "0", "-1", "nan", "1e9"])
+def test_a_size_of_a_pixel_that_cannot_be_right_is_named(
+    given: str, accepted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["read", str(accepted), f"--um-per-px={given}", *WITH_BUNDLE]) == 1
+    assert "[scale_invalid]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["read x.png", "serve", "verify", "bench"])
+def test_a_missing_settings_file_is_named_by_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "--config", "/no/such.toml"]) == 1
+    printed = capsys.readouterr().err
+    assert "/no/such.toml" in printed
+    assert "[setting_invalid]" in printed
 
 
 def test_reads_standard_input(

@@ -153,6 +153,54 @@ class WholeSlide(ImageError):
     um_per_px: float  # that the file states
 
 
+class PictureFormatNotRead(ImageError):
+    """A picture format that the box knows by name and doesn't read."""
+
+    code = "picture_format_not_read"
+    status = 415
+    name: str
+
+
+class RawPhotoNotRead(ImageError):
+    """A camera's unprocessed data."""
+
+    code = "raw_photo_not_read"
+    status = 415
+    name: str
+
+
+class MicroscopeFormatNotRead(ImageError):
+    """The file of a microscope's program."""
+
+    code = "microscope_format_not_read"
+    status = 415
+    name: str
+    program: str  # that exports from it
+
+
+class SlideInPieces(ImageError):
+    """A slide that consists of a folder of files, of which one was sent."""
+
+    code = "slide_in_pieces"
+    status = 415
+    name: str
+    program: str  # that exports from it
+
+
+class VideoSent(ImageError):
+    code = "video_sent"
+    status = 415
+    name: str
+
+
+class DocumentSent(ImageError):
+    """A document or an archive, perhaps with pictures in it."""
+
+    code = "document_sent"
+    status = 415
+    name: str
+
+
 class ScaleInvalid(ImageError):
     """The size of a pixel that was given can't be right; all in µm per pixel."""
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from device.errors import ImageDamaged, LoupeError, NoImage, UnsupportedFormat
 from device.formats import FORMATS, kind_of
+from device.formats.other import refuse_others
 
 # Sides of what a network reads are multiples of this, its deepest stride.
 MULTIPLE_PX = 32
@@ -96,6 +97,7 @@ def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) ->
     """
     if not data:
         raise NoImage
+    refuse_others(data)
     kind = kind_of(data)
     if kind is None:
         raise UnsupportedFormat(formats=", ".join(FORMATS))

@@ -356,8 +356,8 @@ def test_nothing_is_no_image() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"%PDF-1.7", b"hello", encode(tissue(), "GIF"), encode(tissue(), "PPM"), b"RIFF\4\0\0\0WAVE", b"II*\0"[:2]],
-    ids=["PDF", "text", "GIF", "PPM", "WAV", "two bytes"],
+    [b"hello", b"RIFF\4\0\0\0WAVE", b"II*\0"[:2]],
+    ids=["text", "WAV", "two bytes"],
 )
 def test_other_formats_are_named_unsupported(data: bytes) -> None:
     with pytest.raises(UnsupportedFormat) as raised:

@@ -120,7 +120,8 @@ def test_health_model_card_and_samples(live_service: str, bundle: Bundle) -> Non
     ("data", "status", "code"),
     [
         (b"", 400, "no_image"),
-        (b"GIF89a" + bytes(100), 415, "unsupported_format"),
+        (b"GIF89a" + bytes(100), 415, "picture_format_not_read"),
+        (b"no picture", 415, "unsupported_format"),
         (picture((4000, 4000), "JPEG"), 422, "too_many_pixels"),
         (picture((300, 300))[:-40], 422, "image_truncated"),
         (picture((20, 300)), 422, "image_too_small"),

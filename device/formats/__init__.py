@@ -41,10 +41,22 @@ def _is_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM" or data.startswith(_DICOM_STARTS)
 
 
+# What stands in the TIFFs of scanners whose pages fit together in a way of their own. What merely bears such a name, a
+# region that was exported, is read as any TIFF.
+SCANNERS = (b"Hamamatsu", b"leica-microsystems.com/scn", b"iScan", b'<DataObject ObjectType="DPUfsImport"', b"MedScan")
+SAKURA = b"SQLite format 3\0"
+
+
+def _is_slide(data: bytes) -> bool:
+    is_tiff = data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+    return data.startswith(SAKURA) or (is_tiff and any(scanner in data for scanner in SCANNERS))
+
+
 # Asked in this order.
 KINDS = (
     Kind("JPEG", "jpeg", _starts(b"\xff\xd8\xff")),
     Kind("PNG", "png", _starts(b"\x89PNG\r\n\x1a\n")),
+    Kind("NDPI", "slide", _is_slide),
     Kind("TIFF", "tiff", _starts(b"II*\0", b"MM\0*")),
     Kind("WebP", "webp", lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP"),
     Kind("BMP", "bmp", _starts(b"BM")),

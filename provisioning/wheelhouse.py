@@ -30,7 +30,9 @@ GLIBC_MINOR = 41  # theirs too: a wheel may ask for any glibc up to 2.41
 ARCHITECTURES = ("x86_64", "aarch64")
 # The own wheel is built from these alone, and dated with a constant: its hash changes only when what it holds does,
 # so a box whose program is unchanged is left alone by the playbook.
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "device", "training")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "device")
+# `training` stays at home, and so does its program, which would find nothing to run.
+TRAINING_SCRIPT = 'loupe-train = "training.cli:main"\n'
 SOURCE_DATE_EPOCH = "1577836800"  # 2020-01-01, as zip archives can't be dated before 1980
 
 
@@ -92,8 +94,15 @@ def download(requirements: Path, architecture: str, into: Path) -> None:
     subprocess.run(command, check=True)
 
 
+def box_project(project: str) -> str:
+    """The text of `pyproject.toml` for the box: without the program that trains."""
+    if project.count(TRAINING_SCRIPT) != 1:
+        raise SystemExit(f"pyproject.toml has no line {TRAINING_SCRIPT.strip()!r}: mend TRAINING_SCRIPT")
+    return project.replace(TRAINING_SCRIPT, "")
+
+
 def build_own_wheel(into: Path) -> Path:
-    """This project's wheel, built from a clean copy: leftovers of earlier builds in the tree must not slip in."""
+    """This project's wheel for a box, built from a clean copy: leftovers of earlier builds in the tree must not slip in."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "project"
         copy.mkdir()
@@ -103,6 +112,8 @@ def build_own_wheel(into: Path) -> Path:
                 shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
             elif source.exists():
                 shutil.copyfile(source, copy / name)
+        project = copy / "pyproject.toml"
+        project.write_text(box_project(project.read_text(encoding="utf-8")), encoding="utf-8")
         for path in copy.rglob("*"):  # the umask of whoever checked the sources out must not show either
             path.chmod(0o755 if path.is_dir() else 0o644)
         command = [sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check", "--no-index"]

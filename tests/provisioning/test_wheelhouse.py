@@ -1,10 +1,16 @@
 """The wheelhouse holds what a box needs, chosen for the box and not for the machine that collects it."""
 
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 import wheelhouse
+from conftest import BUNDLE, KEYS
 
 LOCK = """\
 # a comment
@@ -43,14 +49,61 @@ def test_the_lock_serves_both_kinds_of_board() -> None:
         assert {"ai-edge-litert", "numpy", "pillow", "flask", "gunicorn", "cryptography"} <= names
 
 
-def test_own_wheel_holds_every_file_of_the_box_and_is_the_same_bytes_each_time(tmp_path: Path) -> None:
-    first, second = (tmp_path / name for name in ("first", "second"))
-    for folder in (first, second):
-        folder.mkdir()
-    wheel = wheelhouse.build_own_wheel(first)
-    assert wheel.read_bytes() == wheelhouse.build_own_wheel(second).read_bytes()
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's wheel for a box."""
+    return wheelhouse.build_own_wheel(tmp_path_factory.mktemp("wheel"))
 
+
+def test_own_wheel_holds_every_file_of_the_box_and_is_the_same_bytes_each_time(wheel: Path, tmp_path: Path) -> None:
+    assert wheel.read_bytes() == wheelhouse.build_own_wheel(tmp_path).read_bytes()
     device = wheelhouse.ROOT / "device"
     here = {str(path.relative_to(device.parent)) for path in device.rglob("*") if path.is_file()}
     missing = {name for name in here if "__pycache__" not in name} - set(zipfile.ZipFile(wheel).namelist())
     assert not missing
+
+
+def test_own_wheel_holds_nothing_of_training(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        folders = {name.partition("/")[0] for name in archive.namelist()}
+        [scripts] = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/entry_points.txt")]
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"device"}
+    assert scripts.split() == ["[console_scripts]", "loupe", "=", "device.cli:main"]
+
+
+def test_a_project_whose_training_program_is_called_otherwise_is_told() -> None:
+    with pytest.raises(SystemExit, match="loupe-train"):
+        wheelhouse.box_project("[project.scripts]\n")
+
+
+def test_own_wheel_runs_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
+    """The packages that it needs are borrowed from this environment, but not the repository that is installed there."""
+    venv.create(tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "-qq",
+        "--no-index",
+        "--no-deps",
+        str(wheel),
+    ]
+    subprocess.run(install, check=True)
+    [packages] = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (packages / "borrowed.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+
+    def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, env=clean)
+
+    loupe = tmp_path / "venv" / "bin" / "loupe"
+    assert run(loupe, "--version").stdout.startswith("loupe ")
+    assert run(python, "-c", "import device; print(device.__file__)").stdout.startswith(str(packages))
+    verified = run(loupe, "verify", "--bundle", str(BUNDLE), "--keys", str(KEYS))
+    assert (verified.returncode, verified.stdout.partition(":")[0]) == (0, "bach.loupe"), verified.stderr
+    assert not loupe.with_name("loupe-train").exists()
+    assert "No module named 'training'" in run(python, "-c", "import training").stderr

@@ -7,17 +7,29 @@ repository draw inputs of the same kinds themselves.
 
 from __future__ import annotations
 
+import json
+import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.request import urlopen
 
 import numpy as np
 import PIL.Image
+from conftest import MODELS, serving
+from flask.testing import FlaskClient
 
+from device.cli import main as main_of_loupe
 from device.errors import ImageError
 from device.image import Image, Limits, decode
+from device.samples import INDEX
+from device.service import create_app
+from device.settings import Settings
+from device.texts import LANGUAGES
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT.parent / "shared" / "cases"
@@ -135,8 +147,101 @@ def twelve_in_sixteen(folder: Path) -> Differences:
             yield f"{name}: the brightest value is {result.pixels.max()}"
 
 
+def client_of(store: Path, **changed: Path) -> FlaskClient:
+    """A client of the box as it ships, with other settings where some are given."""
+    shipped = {"bundle": MODELS / "bach.loupe", "keys": MODELS / "keys", "samples": MODELS / "samples"}
+    return create_app(Settings(**{**shipped, **changed, "store": store}, threads=1)).test_client()
+
+
+def command(*arguments: str | Path) -> tuple[int, str]:
+    """Exit status of `loupe`, and what it printed on standard error."""
+    printed = StringIO()
+    with redirect_stderr(printed), redirect_stdout(StringIO()):
+        status = main_of_loupe([*map(str, arguments), "--language", "en"])
+    return status, printed.getvalue()
+
+
+def same_words_each_time(folder: Path) -> Differences:
+    picture = (folder / "twice-as-large.jpg").read_bytes()
+    with TemporaryDirectory() as store:
+        client = client_of(Path(store) / "store.sqlite")
+        for language in LANGUAGES:
+            urls = [f"/api/v1/readings?lang={language}", f"/api/v1/readings?lang={language}&um_per_px=0.8"]
+            first = [client.post(url, data=picture).json.get("verdict") for url in urls]
+            for url, verdict in [*zip(urls, first, strict=True)] * 3:
+                if client.post(url, data=picture).json.get("verdict") != verdict:
+                    yield f"{url} answers otherwise after other pictures"
+
+
+def keys_that_are_none(folder: Path) -> Differences:
+    for file in folder.glob("*.pub"):
+        with TemporaryDirectory() as scratch:
+            shutil.copytree(MODELS / "keys", keys := Path(scratch) / "keys")
+            shutil.copy(file, keys)
+            status, printed = command("verify", "--bundle", MODELS / "bach.loupe", "--keys", keys)
+            if status or (file.name in printed) == file.name.startswith("."):
+                yield f"{file.name} beside a key: status {status}, {printed!r}"
+            (keys / "development.pub").unlink()
+            status, printed = command("verify", "--bundle", MODELS / "bach.loupe", "--keys", keys)
+            expected = "[unknown_signer]" if file.name.startswith(".") else "[key_unreadable]"
+            if status != 1 or expected not in printed:
+                yield f"{file.name} alone: status {status}, {printed!r}"
+
+
+def samples_damaged(folder: Path) -> Differences:
+    picture = (MODELS / "samples" / "texture-benign.jpg").read_bytes()
+    all_of_them = len(json.loads((MODELS / "samples" / INDEX).read_bytes()))
+    for damage, left in (
+        ("samples-bom.json", all_of_them),
+        ("samples-cut.json", 0),
+        ("a picture gone", all_of_them - 1),
+    ):
+        with TemporaryDirectory() as scratch:
+            shutil.copytree(MODELS / "samples", samples := Path(scratch) / "samples")
+            if damage.endswith(".json"):
+                shutil.copy(folder / damage, samples / INDEX)
+            else:
+                (samples / "texture-benign.jpg").unlink()
+            client = client_of(Path(scratch) / "store.sqlite", samples=samples)
+            if (status := client.post("/api/v1/readings", data=picture).status_code) != 200:
+                yield f"{damage}: a reading answers {status}"
+            if (offered := len(client.get("/api/v1/samples").json["samples"])) != left:
+                yield f"{damage}: {offered} samples are offered, not {left}"
+            if (left < all_of_them) != bool(client.get("/api/v1/health").json["problems"]):
+                yield f"{damage}: the health page is wrong about it"
+
+
+def overlay_unwritable(_: Path) -> Differences:
+    picture = MODELS / "samples" / "texture-benign.jpg"
+    with TemporaryDirectory() as scratch:
+        for out in ("/no/such/folder/o.png", f"{scratch}/out", f"{scratch}/out.xyz", scratch):
+            status, printed = command("read", picture, "--overlay", out, "--bundle", "/none", "--keys", "/none")
+            if status != 2 or printed.count("\n") != 1 or "[overlay_unwritable]" not in printed:
+                yield f"{out}: status {status}, {printed!r}"
+
+
+def addresses(_: Path) -> Differences:
+    with TemporaryDirectory() as scratch:
+        for host in ("::", "::1", "[::1]"):
+            with serving(Path(scratch) / "log", host=host) as url:
+                if urlopen(f"{url}/healthz").status != 200:
+                    yield f"{host} doesn't answer"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        in_use = taken.getsockname()[1]
+        for host, port in (
+            ("127.0.0.1", in_use),
+            ("192.0.2.1", 8080),
+            ("2001:db8::1", 8080),
+            ("nowhere.invalid", 8080),
+        ):
+            status, printed = command("serve", "--host", host, "--port", str(port))
+            if status != 1 or "[setting_invalid]" not in printed or f"{host}, port {port}" not in printed:
+                yield f"{host}, {port}: status {status}, {printed!r}"
+
+
 # Folder's number → what is checked. A folder that isn't here is printed as not checked.
 CASES: dict[str, Callable[[Path], Differences]] = {
+    "01": same_words_each_time,
     "02": jpeg_damaged,
     "03": xmp_orientation,
     "04": white_is_zero,
@@ -144,11 +249,15 @@ CASES: dict[str, Callable[[Path], Differences]] = {
     "06": big_tiff,
     "07": tiff_cut_off,
     "08": png_large_metadata,
+    "09": keys_that_are_none,
+    "10": samples_damaged,
+    "14": overlay_unwritable,
     "15": zero_bytes,
     "16": reduced_pages,
     "19": varieties,
     "20": alpha_all_zero,
     "21": twelve_in_sixteen,
+    "22": addresses,
 }
 
 

@@ -72,20 +72,31 @@ def reader(bundle: Bundle) -> Reader:
 
 
 @contextmanager
-def serving(log: Path, bundle: Path = BUNDLE, keys: Path = KEYS) -> Iterator[str]:
+def serving(log: Path, bundle: Path = BUNDLE, keys: Path = KEYS, host: str = "127.0.0.1") -> Iterator[str]:
     """Base URL of a real `loupe serve`; all that it prints goes to `log`, what it keeps to a store beside that."""
-    port = free_port()
-    command = [sys.executable, "-m", "device.cli", "serve", "--port", str(port), "--bundle", str(bundle)]
+    port, address = free_port(), "::1" if ":" in host else "127.0.0.1"
+    command = [
+        sys.executable,
+        "-m",
+        "device.cli",
+        "serve",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--bundle",
+        str(bundle),
+    ]
     command += ["--keys", str(keys), "--samples", str(SAMPLES), "--store", str(log.with_name("loupe.sqlite"))]
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as server:
         try:
             deadline = time.monotonic() + READY_TIMEOUT_S
-            while not _ready(port):
+            while not _ready(address, port):
                 if server.poll() is not None or time.monotonic() > deadline:
                     server.kill()
                     raise RuntimeError(f"the service didn't start: {log.read_text()}")
                 time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
         finally:
             server.terminate()
 
@@ -97,9 +108,9 @@ def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def _ready(port: int) -> bool:
+def _ready(address: str, port: int) -> bool:
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection(address, port, timeout=10)
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
     except OSError:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SAMPLES
+from conftest import SAMPLES, answering
 
 from device.bundle import Bundle
 from device.reading import Reader
@@ -220,6 +220,15 @@ def test_the_results_page_lists_each_fold_and_patient(document: dict[str, Any]) 
     assert min(rows) > 3
 
 
+def test_the_results_page_says_what_answers_promise(document: dict[str, Any]) -> None:
+    page = write_results([document])
+    assert "Classes of concern: Carcinoma in situ, Invasive carcinoma. Promised with 90.0 % confidence" in page
+    assert "| Carcinoma in situ | at least 100.0 % | 2 |" in page  # of two units only: never left out
+    assert "What answers promise" in render(document)
+    older = {name: part for name, part in document.items() if name != "sets"}
+    assert "prediction sets" not in write_results([older])
+
+
 @pytest.mark.parametrize("crossval", [True, False])
 def test_the_card_says_what_was_measured_and_names_no_patient(
     bundle: Bundle, readings: pd.DataFrame, labels: list[str], crossval: bool
@@ -227,13 +236,15 @@ def test_the_card_says_what_was_measured_and_names_no_patient(
     told = summary(readings if crossval else readings.assign(fold=""), labels)
     data = {"name": "A set of mammograms", "source": "a hospital", "terms": "none"}
     manifest = {
-        **bundle.manifest,
+        **answering(bundle, ["insitu"]).manifest,
         "title": {"en": "Mammogram windows", "fr": "…"},
         "labels": [{"id": label, "name": {"en": label, "fr": label}} for label in labels],
         "metrics": {"scheme": "scheme in words", **told},
         "provenance": {**bundle.manifest["provenance"], "data": data},
     }
     card = write_card(manifest)
+    assert "Classes of concern: insitu" in card
+    assert "pictures of a class of concern,\n4 got an answer without any" in card
     assert "Scheme in words" in card
     assert "8 pictures of 2 groups" in card
     assert ("standard deviation of the 2 folds" in card) == crossval

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -15,13 +16,15 @@ from PIL import Image as Pillow
 from device.image import Limits
 from device.reading import Reader
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
+from training.distributed.crossval import put_together
 from training.drawn.phantoms import draw
 from training.errors import QuantizationBudgetExceeded, RunError
 from training.evaluation.table import read_table, save_table
 from training.fitting.fit import Run, fit, float_logits
+from training.packing.amend import amend
 from training.packing.pack import draft_reader, pack
 from training.recipe import Recipe, load_recipe
-from training.run_files import READINGS
+from training.run_files import FACTS, PARTS, READINGS
 
 BASE = load_recipe("breakhis")
 RECIPE: Recipe = replace(
@@ -32,6 +35,9 @@ RECIPE: Recipe = replace(
 )
 LABELS = [label.id for label in RECIPE.labels]
 KEY = Ed25519PrivateKey.generate()
+PARTS_RULE = {
+    "statistic": "leading_region", "limit": 1.5, "alpha": 0.05, "confidence": 0.9, "n": 28, "unit": "picture",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +138,53 @@ def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypat
     with pytest.raises(QuantizationBudgetExceeded, match="rescue_epochs"):
         pack(run, tmp_path / "x.loupe", KEY, SAMPLES)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def cross_validated(run: Run, tmp_path: Path) -> Path:
+    """The folder of a cross-validation of two folds, both read by the run's network."""
+    everything = [sample for part in run.split.parts.values() for sample in part]
+    reader = draft_reader(run)
+    for name, part in (("0", slice(0, 14)), ("1", slice(14, 28))):
+        table = read_table(reader, run.data, everything[part], LABELS, fold=name)
+        save_table(table, tmp_path / "crossval" / name / READINGS)
+        (tmp_path / "crossval" / name / FACTS).write_text(json.dumps(run.facts), encoding="utf-8")
+    put_together(RECIPE, tmp_path / "crossval", ["0", "1"])
+    return tmp_path / "crossval"
+
+
+def test_a_bundle_gets_new_figures_and_promises_around_the_same_network(
+    run: Run, cross_validated: Path, tmp_path: Path
+) -> None:
+    everything = [sample for part in run.split.parts.values() for sample in part]
+    whole = replace(run, split=Split({TRAINING: everything, CALIBRATION: [], TEST: []}))
+    before = pack(whole, tmp_path / "before.loupe", KEY, SAMPLES, cross_validated)
+    later = replace(RECIPE, version="1.1.0", answer=replace(RECIPE.answer, level=0.8))
+    (cross_validated / PARTS).write_text(json.dumps({"rule": PARTS_RULE}))
+    after = amend(before, later, everything, tmp_path / "after.loupe", KEY, cross_validated)
+    assert after.manifest["version"] == "1.1.0"
+    assert after.manifest["golden"] == before.manifest["golden"]
+    assert after.manifest["members"]["network.tflite"] == before.manifest["members"]["network.tflite"]
+    assert after.manifest["provenance"]["commit"] == before.manifest["provenance"]["commit"]
+    assert after.manifest["provenance"]["amended"]["from"] == "1.0.0"
+    assert after.manifest["parts"] == PARTS_RULE
+    assert "are those of version 1.0.0" in after.card
+    picture = (run.data / "0.png").read_bytes()
+    first, second = (Reader(bundle, Limits()).read(picture) for bundle in (before, after))
+    assert np.array_equal(first.maps.values, second.maps.values)
+
+
+def test_a_bundle_of_other_data_or_of_the_same_version_is_not_amended(
+    run: Run, cross_validated: Path, tmp_path: Path
+) -> None:
+    everything = [sample for part in run.split.parts.values() for sample in part]
+    whole = replace(run, split=Split({TRAINING: everything, CALIBRATION: [], TEST: []}))
+    before = pack(whole, tmp_path / "before.loupe", KEY, SAMPLES, cross_validated)
+    later, out = replace(RECIPE, version="1.1.0"), tmp_path / "after.loupe"
+    with pytest.raises(RunError, match="raise `version`"):
+        amend(before, RECIPE, everything, out, KEY, cross_validated)
+    with pytest.raises(RunError, match="the split"):
+        amend(before, later, everything[1:], out, KEY, cross_validated)
+    with pytest.raises(RunError, match="other settings"):
+        amend(before, replace(later, fit=replace(RECIPE.fit, seed=5)), everything, out, KEY, cross_validated)
+    assert not out.exists()

@@ -132,7 +132,9 @@ def test_figures_are_of_accepted_pictures_and_of_thresholds_from_other_folds() -
     for name in ("inside", "pictures"):
         assert found["classes"]["c1"][name] == sum(fold["classes"]["c1"][name] for fold in found["folds"])
     # Of the class of concern, "outside" and "inside" make all, since it is the only one.
-    assert found["concern"]["outside"] == found["concern"]["pictures"] - found["classes"]["c1"]["inside"]
+    assert (
+        found["concern_outside"]["outside"] == found["concern_outside"]["pictures"] - found["classes"]["c1"]["inside"]
+    )
     # Making a fold's own probabilities certain changes nothing in that fold's thresholds.
     certain = told.p.copy()
     certain[told.folds == "0"] = np.eye(3)[told.truth[told.folds == "0"]]

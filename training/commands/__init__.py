@@ -20,6 +20,7 @@ from training.commands import (
     routing,
     score,
     sections,
+    sets,
     trials,
 )
 from training.commands.options import Command
@@ -31,6 +32,7 @@ COMMANDS: tuple[Command, ...] = (
     *evaluate.COMMANDS,
     *faithful.COMMANDS,
     *results.COMMANDS,
+    *sets.COMMANDS,
     *depth_probe.COMMANDS,
     *dissect.COMMANDS,
     *gate.COMMANDS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.commands.options import (
     SAMPLES,
@@ -16,7 +17,13 @@ from training.commands.options import (
     recipe_and_data,
     run_folder,
 )
-from training.recipe import load_recipe
+from training.errors import RunError
+from training.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from device.bundle import Bundle
 
 
 def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +34,12 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
         "--crossval",
         type=Path,
         help="folder of the cross-validation that measured this recipe: calibration and figures",
+    )
+    parser.add_argument(
+        "--amend",
+        type=Path,
+        metavar="BUNDLE",
+        help="instead of packing a run: this bundle again, with the calibration, figures and promises of --crossval",
     )
     parser.add_argument(
         "--samples", type=Path, default=SAMPLES, help=f"their textures become golden (default {SAMPLES})"
@@ -48,14 +61,33 @@ def pack_run(arguments: argparse.Namespace) -> None:
     signer = find_signer(arguments.owner, arguments.key, arguments.keys)
     check_bundle_file(out, signer)
     print(publish(signer))
+    if arguments.amend:
+        bundle = _amend(arguments, recipe, data, out, signer.key)
+    else:
+        bundle = _pack(arguments, recipe, data, out, signer.key)
+    print(bundle.card)
+    print(f"packed {out}, {out.stat().st_size / 1e6:.2f} MB. Next: loupe verify --bundle {out} --keys {arguments.keys}")
 
+
+def _pack(arguments: argparse.Namespace, recipe: Recipe, data: Path, out: Path, key: Ed25519PrivateKey) -> Bundle:
     from training.fitting.fit import load_run
     from training.packing.pack import pack
 
     run = load_run(recipe, data, run_folder(arguments, recipe))
-    bundle = pack(run, out, signer.key, arguments.samples, arguments.crossval)
-    print(bundle.card)
-    print(f"packed {out}, {out.stat().st_size / 1e6:.2f} MB. Next: loupe verify --bundle {out} --keys {arguments.keys}")
+    return pack(run, out, key, arguments.samples, arguments.crossval)
+
+
+def _amend(arguments: argparse.Namespace, recipe: Recipe, data: Path, out: Path, key: Ed25519PrivateKey) -> Bundle:
+    """Raises `RunError` without `--crossval`."""
+    if arguments.crossval is None:
+        raise RunError("--amend needs --crossval, the folder of the cross-validation whose figures go into the bundle")
+
+    from device.bundle import Bundle
+    from training.data import find_samples
+    from training.packing.amend import amend
+
+    before = Bundle.open(arguments.amend, arguments.keys)
+    return amend(before, recipe, find_samples(recipe, data), out, key, arguments.crossval)
 
 
 def add_samples_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ FIGURES = (
     "balanced_accuracy", "accuracy", "macro_auroc", "macro_f1", "ece", "brier", "refused", "accuracy_of_accepted",
 )  # fmt: skip
 FEW = 10  # groups
+OF_NEW = {"patient": "new patients' pictures", "block": "pictures of new blocks", "picture": "new pictures"}
 CLASS_FIGURES = ("sensitivity", "specificity", "f1", "auroc")
 
 
@@ -90,13 +91,61 @@ def _promised(promise: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     )
 
 
+def _answers(answer: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """What the box's answers promise and were like, by class, and how often each answer was right."""
+    concern = ", ".join(names[label] for label in answer["concern"]) or "none"
+    outside, confidence = answer["concern_outside"], f"{answer['confidence']:.0%}"
+    classes = markdown_table(
+        ["class", "promised", f"{answer['unit']}s", "measured: in the answer", "left out below"],
+        [
+            [
+                names[label],
+                f"at least {number('accuracy', told['level'])}",
+                str(told["n"]),
+                f"{told['inside']} of {told['pictures']}",
+                f"{told['threshold']:.3f}",
+            ]
+            for label, told in answer["classes"].items()
+        ],
+    )
+    record = markdown_table(
+        ["answer", "unseen pictures", "of a class in it", *names.values()],
+        [
+            [
+                " or ".join(names[label] for label in row["labels"]),
+                str(sum(row["counts"])),
+                str(sum(n for label, n in zip(names, row["counts"], strict=True) if label in row["labels"])),
+                *map(str, row["counts"]),
+            ]
+            for row in answer["record"]
+        ],
+    )
+    return (
+        f"An answer names each class that can't be ruled out: {answer['size']:.2f} classes on average. Classes of concern: "
+        f"{concern}. With\n{confidence} confidence, at least the promised share of {OF_NEW[answer['unit']]} of a "
+        "class get an answer with that class in it.\nMeasured on accepted pictures that neither network nor thresholds had "
+        f"seen. Of {outside['pictures']} pictures of a class of concern,\n{outside['outside']} got an answer without any."
+        f"\n\n{classes}\n\n{record}"
+    )
+
+
+def _made_by(provenance: Mapping[str, Any]) -> str:
+    libraries = ", ".join(f"{name} {number}" for name, number in provenance["libraries"].items())
+    made = f"`{provenance['command']}` at commit `{provenance['commit']}`, {provenance['created']};\n{libraries}."
+    if not (amended := provenance.get("amended")):
+        return made
+    return (
+        f"Network, head and the gate's arrays are those of version {amended['from']}: {made}\n\nCalibration, figures and "
+        f"promises: `{amended['command']}`,\nfolds fitted at commit `{amended['commit']}`, {amended['created']}."
+    )
+
+
 def write_card(manifest: Mapping[str, Any]) -> str:
     """Markdown, from a manifest whose `metrics` are `training.evaluation.metrics.summary` with the `scheme` in words."""
     metrics, provenance = manifest["metrics"], manifest["provenance"]
     data, split, gate = provenance["data"], provenance["split"], manifest["gate"]
     calibration = manifest["calibration"]
     names = {label["id"]: label["name"]["en"] for label in manifest["labels"]}
-    libraries = ", ".join(f"{name} {number}" for name, number in provenance["libraries"].items())
     places = "where there is tissue" if manifest["head"].get("counts") == TISSUE else "over the picture"
     return f"""# {manifest["title"]["en"]}: {manifest["id"]} {manifest["version"]}
 
@@ -124,6 +173,9 @@ Rows are the true class, columns the predicted one.
 
 {_confusion(metrics, names)}
 
+## Answers
+{_answers(manifest["answer"], names)}
+
 ## Gate
 {_promised(gate["promise"], metrics)}
 {_calibrated(calibration)}, from
@@ -138,6 +190,5 @@ Rows are the true class, columns the predicted one.
 - The class map shows where the network's evidence lies, not where a lesion lies.
 
 ## Made by
-`{provenance["command"]}` at commit `{provenance["commit"]}`, {provenance["created"]};
-{libraries}.
+{_made_by(provenance)}
 """

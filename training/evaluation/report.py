@@ -24,6 +24,7 @@ from training.errors import ReportError
 from training.evaluation import plots, words
 from training.evaluation.calibrate import Calibration
 from training.evaluation.metrics import by_fold, by_patient, compare, measurable, summary
+from training.evaluation.sets import sets_summary
 from training.recipe import Recipe
 
 SCHEMA = "loupe-report/2"
@@ -73,6 +74,7 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
         "summary": figures,
         "folds": folds if len(folds) > 1 else [],
         "patients": by_patient(table, labels) if unit != "picture" else [],
+        "sets": sets_summary(table, labels, recipe.answer, unit),
         "roc": _roc(measurable(table, labels), labels),
         "before": None,
         "training": [_history(file) for file in evaluation.histories],

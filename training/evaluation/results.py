@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from training.evaluation.sets_report import sets_words
 from training.evaluation.words import (
     markdown_table,
     mean_and_deviation,
@@ -126,6 +127,8 @@ def _section(report: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) 
     if others := [other for other in published if other["data"] == data["adapter"]]:
         parts += ["### Beside published figures", _beside(report, others)]
     parts += ["### Each class against the others", _classes(report)]
+    if report.get("sets"):  # reports from before answers were sets have none
+        parts += ["### Answers: prediction sets", sets_words(report["sets"], report["labels"])]
     if report["before"]:
         parts += [f"### Before ({report['before']['name']}) and after", _before(report)]
     if report["folds"]:

@@ -157,7 +157,7 @@ def measure_sets(
             "share": share(single.astype(np.float64), everything),
         },
         "undecided": int(held.all(1).sum()),
-        "concern": {
+        "concern_outside": {
             "pictures": int(worrying.sum()),
             "outside": int((outside & worrying).sum()),
             "share": share(outside.astype(np.float64), worrying),
@@ -214,9 +214,21 @@ def thresholds_json(found: Sequence[ClassThreshold], labels: Sequence[str]) -> d
     }
 
 
-def answer_rules(
-    rule: AnswerRule, unit: str, thresholds: Mapping[str, Mapping[str, Any]], measured: Mapping[str, Any], record: Any
+def sets_of_split(
+    calibration: pd.DataFrame, tested: pd.DataFrame, labels: Sequence[str], rule: AnswerRule
 ) -> dict[str, Any]:
+    """The sets of a single split, for `answer_rules`: thresholds from the readings of one part, figures from another's."""
+    told = answered(tested, labels)
+    thresholds = answered(calibration, labels).thresholds(find_threshold(rule))
+    held = prediction_sets(told.p, _limits(thresholds))
+    return {
+        "thresholds": thresholds_json(thresholds, labels),
+        **measure_sets(held, told, labels, rule.concern),
+        "record": by_set(held, told.truth, labels),
+    }
+
+
+def answer_rules(rule: AnswerRule, unit: str, sets: Mapping[str, Any]) -> dict[str, Any]:
     """The section `answer` of a bundle's manifest (`docs/bundle.md`): thresholds, and what was measured of their like."""
     return {
         "concern": list(rule.concern),
@@ -224,12 +236,12 @@ def answer_rules(
         "confidence": rule.confidence,
         "unit": unit,
         "classes": {
-            label: {**found, **{name: measured["classes"][label][name] for name in ("pictures", "inside")}}
-            for label, found in thresholds.items()
+            label: {**found, **{name: sets["classes"][label][name] for name in ("pictures", "inside")}}
+            for label, found in sets["thresholds"].items()
         },
-        "size": measured["size"]["value"],
-        "concern_outside": {name: measured["concern"][name] for name in ("pictures", "outside")},
-        "record": record,
+        "size": sets["size"]["value"],
+        "concern_outside": {name: sets["concern_outside"][name] for name in ("pictures", "outside")},
+        "record": sets["record"],
     }
 
 

@@ -34,19 +34,21 @@ from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of
 from training.errors import RunError
 from training.evaluation.calibrate import Calibration, expected_calibration_error, fit_calibration
 from training.evaluation.card import write_card
-from training.evaluation.metrics import calibrate_folds, measurable, summary
-from training.evaluation.table import class_columns, load_table, read_table
+from training.evaluation.metrics import measurable, summary
+from training.evaluation.sets import answer_rules, sets_of_split
+from training.evaluation.table import class_columns, read_table
 from training.evaluation.words import scheme_words, unit_of
 from training.fitting.fit import LIBRARIES, Run, float_logits
 from training.gate.fit import collect, fit_gate, rescaled_indexes
-from training.gate.rules import gate_rules, promise_across_groups, promise_of_folds
+from training.gate.rules import gate_rules, promise_across_groups
 from training.packing.container import npy, write_bundle
+from training.packing.measured import measured_by_folds
 from training.packing.samples import golden_pictures
 from training.packing.signing import publish_key
 from training.quantization.aware import rescue
 from training.quantization.budget import check_budget
 from training.quantization.convert import OUTPUTS, IntegerHead, box_outputs, convert, integer_head
-from training.run_files import PARTS, READINGS
+from training.run_files import PARTS
 
 REPRESENTATIVE = 200
 T = TypeVar("T")
@@ -227,22 +229,33 @@ def _measure_split(draft: _Draft, run: Run) -> dict[str, Any]:
     _calibrate(draft, run, calibration, len(table), round(ece, 4))
     print("read the test part as the box does")
     floats = float_logits(run, load_pixels(run.data, tested, recipe.data.area_px)) + calibration.offsets
-    table = read_table(draft.reader(), run.data, tested, labels, float_logits=floats)
-    return {"scheme": scheme_words(recipe, unit_of(recipe, table), crossval=False), **summary(table, labels)}
+    tested_table = read_table(draft.reader(), run.data, tested, labels, float_logits=floats)
+    unit = unit_of(recipe, tested_table)
+    table[class_columns("p", labels)] = calibration.probabilities(logits)
+    sets = sets_of_split(table, tested_table, labels, recipe.answer)
+    draft.manifest["answer"] = answer_rules(recipe.answer, unit, sets)
+    return {"scheme": scheme_words(recipe, unit, crossval=False), **summary(tested_table, labels)}
 
 
 def _measure_folds(draft: _Draft, run: Run, folder: Path) -> dict[str, Any]:
-    """Calibration and figures from a cross-validation of the same recipe, each fold read as the box reads."""
-    labels = [label.id for label in run.recipe.labels]
-    if not (folder / READINGS).is_file():
-        raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval {run.recipe.id}` first")
-    readings = load_table(folder / READINGS)
-    table, calibration = calibrate_folds(readings, labels, offsets=run.recipe.calibration.offsets)
+    """Calibration, promises and figures from a cross-validation of the same recipe, each fold read as the box reads."""
+    measured = measured_by_folds(run.recipe, folder)
     groups = {sample.group for part in run.split.parts.values() for sample in part}
-    promise_of_folds(draft.manifest["gate"], run.recipe.gate, readings, groups)
-    figures = summary(table, labels)
-    _calibrate(draft, run, calibration, figures["n"], figures["ece"]["value"])
-    return {"scheme": scheme_words(run.recipe, unit_of(run.recipe, table), crossval=True), **figures}
+    measured.promise_of_gate(draft.manifest["gate"], run.recipe, groups)
+    draft.manifest["answer"] = measured.answer
+    if rule := parts_rule(folder):
+        draft.manifest["parts"] = rule
+    _calibrate(draft, run, measured.calibration, measured.metrics["n"], measured.metrics["ece"]["value"])
+    return measured.metrics
+
+
+def parts_rule(folder: Path) -> dict[str, Any] | None:
+    """The rule about parts of a field that `loupe-train parts` fitted on a cross-validation's readings; None without it."""
+    file = folder / PARTS
+    if not file.is_file():
+        return None
+    rule: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["rule"]
+    return rule
 
 
 def _provenance(run: Run, crossval: Path | None) -> dict[str, Any]:
@@ -291,8 +304,6 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: P
     manifest, members = draft.manifest, draft.members
     manifest["provenance"] = _provenance(run, crossval)
     manifest["metrics"] = _measure_folds(draft, run, crossval) if crossval else _measure_split(draft, run)
-    if crossval and (crossval / PARTS).is_file():
-        manifest["parts"] = json.loads((crossval / PARTS).read_text(encoding="utf-8"))["rule"]
     reader = draft.reader()
     for file, picture in _golden_files(samples).items():
         members[f"golden/{file}"] = picture

@@ -1,0 +1,92 @@
+"""New figures for a bundle whose network stays: calibration and all that a later cross-validation of its recipe measured.
+
+Network, head, gate and golden pictures are those of the bundle before, so its golden outputs stay bit for bit. What answers
+and gate promise, the calibration and the figures are put in anew, with a new version. The provenance says which parts are
+from where.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from device.bundle import CARD, NETWORK, Bundle
+from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
+from training.errors import RunError
+from training.evaluation.card import write_card
+from training.fitting.fit import settings_sha256
+from training.packing.container import write_bundle
+from training.packing.measured import measured_by_folds
+from training.packing.pack import open_signed, parts_rule
+from training.recipe import Recipe
+from training.run_files import FACTS, READINGS
+
+
+def amend(
+    before: Bundle, recipe: Recipe, samples: list[Sample], out: Path, key: Ed25519PrivateKey, crossval: Path
+) -> Bundle:
+    """Write `before` with the figures of a cross-validation as the recipe's version, and verify it as the box would.
+    Returns it opened. `samples`: all pictures of the recipe's data, on which `before` must have been fitted.
+
+    Raises `RunError` where the bundle is of another recipe, other pictures or the same version, or where classes would be
+    shifted, which would change golden outputs.
+    """
+    _check_same_model(before, recipe, samples)
+    commits = _fitted_alike(recipe, crossval)
+    measured = measured_by_folds(recipe, crossval)
+    if recipe.calibration.offsets or "offsets" in before.manifest["calibration"]:
+        raise RunError("calibration.offsets shifts the head: fit and pack anew instead of amending a bundle")
+    manifest = deepcopy(before.manifest)
+    manifest["version"] = recipe.version
+    manifest["calibration"] = measured.calibration_json(before.labels)
+    manifest["metrics"], manifest["answer"] = measured.metrics, measured.answer
+    measured.promise_of_gate(manifest["gate"], recipe, {sample.group for sample in samples})
+    if rule := parts_rule(crossval):
+        manifest["parts"] = rule
+    manifest["provenance"]["amended"] = {
+        "from": before.manifest["version"],
+        "command": f"loupe-train crossval {recipe.id} && loupe-train pack {recipe.id} --amend {before.name} "
+        f"--crossval runs/{recipe.id}-crossval",
+        "commit": commits,
+        "created": date.today().isoformat(),
+    }
+    members = {name: content for name, content in before.members.items() if name != CARD}
+    members[CARD] = write_card(manifest).encode()
+    network = before.network_path.read_bytes()[: before.manifest["members"][NETWORK]["size"]]
+    write_bundle(out, manifest, network, members, key)
+    out.with_suffix(".md").write_bytes(members[CARD])
+    return open_signed(out, key)
+
+
+def _check_same_model(before: Bundle, recipe: Recipe, samples: list[Sample]) -> None:
+    manifest: dict[str, Any] = before.manifest
+    split = Split({TRAINING: samples, CALIBRATION: [], TEST: []})
+    differing = [
+        f"{name} {found}, not {wanted}"
+        for name, found, wanted in (
+            ("the id", manifest["id"], recipe.id),
+            ("the labels", before.labels, tuple(label.id for label in recipe.labels)),
+            ("the area", manifest["preprocessing"]["area_px"], recipe.data.area_px),
+            ("the split", manifest["provenance"]["split"]["sha256"], split.sha256),
+        )
+        if found != wanted
+    ]
+    if differing:
+        raise RunError(f"{before.name} is not of this recipe and data: it has {'; '.join(differing)}")
+    if manifest["version"] == recipe.version:
+        raise RunError(f"{before.name} is version {recipe.version} already: raise `version` in the recipe first")
+
+
+def _fitted_alike(recipe: Recipe, crossval: Path) -> str:
+    """The commits that the folds were fitted at. Raises `RunError` where a fold was fitted with other settings."""
+    facts = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(crossval.glob(f"*/{FACTS}"))]
+    if not facts:
+        raise RunError(f"{crossval} has no folds beside {READINGS}: give the folder that `loupe-train crossval` wrote")
+    if any(fold["settings_sha256"] != settings_sha256(recipe) for fold in facts):
+        raise RunError(f"a fold of {crossval} was fitted with other settings than {recipe.id}'s: run crossval again")
+    return ", ".join(sorted({fold["commit"] for fold in facts}))

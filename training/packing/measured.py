@@ -1,0 +1,58 @@
+"""What a bundle says of a cross-validation of its recipe: calibration, figures, and what its answers and gate promise.
+
+Packing a run and putting new figures into a bundle both take it from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from training.errors import RunError
+from training.evaluation.calibrate import Calibration
+from training.evaluation.metrics import calibrate_folds, summary
+from training.evaluation.sets import answer_rules, sets_summary
+from training.evaluation.table import load_table
+from training.evaluation.words import scheme_words, unit_of
+from training.gate.rules import promise_of_folds
+from training.recipe import Recipe
+from training.run_files import READINGS
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of the folds' readings: the calibration from all of them, and the manifest's sections `metrics` and `answer`."""
+
+    readings: pd.DataFrame
+    calibration: Calibration
+    metrics: dict[str, Any]
+    answer: dict[str, Any]
+
+    def calibration_json(self, labels: Collection[str]) -> dict[str, Any]:
+        """The manifest's section `calibration`."""
+        return {**self.calibration.to_json(list(labels)), "n": self.metrics["n"], "ece": self.metrics["ece"]["value"]}
+
+    def promise_of_gate(self, rules: dict[str, Any], recipe: Recipe, groups: set[str]) -> None:
+        """Put into the manifest's section `gate` the promise that rests on these readings, where they have all groups that
+        the bundle was fitted on."""
+        promise_of_folds(rules, recipe.gate, self.readings, groups)
+
+
+def measured_by_folds(recipe: Recipe, folder: Path) -> Measured:
+    """From the folder of a cross-validation of the recipe. Raises `RunError` where it has no readings, `TableError` where
+    they can't be measured."""
+    labels = [label.id for label in recipe.labels]
+    if not (folder / READINGS).is_file():
+        raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval {recipe.id}` first")
+    readings = load_table(folder / READINGS)
+    table, calibration = calibrate_folds(readings, labels, offsets=recipe.calibration.offsets)
+    unit = unit_of(recipe, table)
+    metrics = {"scheme": scheme_words(recipe, unit, crossval=True), **summary(table, labels)}
+    sets = sets_summary(table, labels, recipe.answer, unit)
+    if sets is None:
+        raise RunError(f"the gate accepted pictures of one fold of {folder} alone: no answer can be measured")
+    return Measured(readings, calibration, metrics, answer_rules(recipe.answer, unit, sets))

@@ -66,6 +66,12 @@ class NoImage(ImageError):
     status = 400
 
 
+class ImageEmpty(ImageError):
+    """A picture file was received, of 0 bytes."""
+
+    code = "image_empty"
+
+
 class UploadTooLarge(ImageError):
     code = "upload_too_large"
     status = 413
@@ -76,6 +82,15 @@ class UnsupportedFormat(ImageError):
     code = "unsupported_format"
     status = 415
     formats: str  # those that are read
+
+
+class MeasurementsNotRead(ImageError):
+    """Nothing in signed, 32-bit or floating-point values says which is black and which is white."""
+
+    code = "measurements_not_read"
+    status = 415
+    format: str
+    bits: int
 
 
 class TooManyPixels(ImageError):
@@ -109,7 +124,7 @@ class ImageDamaged(ImageError):
 
 class AnimatedImage(ImageError):
     code = "animated_image"
-    frames: int | str
+    frames: int
 
 
 class CompressionNotRead(ImageError):

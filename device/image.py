@@ -21,7 +21,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import ImageDamaged, LoupeError, NoImage, UnsupportedFormat
+from device.errors import ImageDamaged, ImageEmpty, LoupeError, UnsupportedFormat
 from device.formats import FORMATS, kind_of
 from device.formats.other import refuse_others
 
@@ -96,7 +96,7 @@ def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) ->
     the rule asked, before pixels take memory.
     """
     if not data:
-        raise NoImage
+        raise ImageEmpty
     refuse_others(data)
     kind = kind_of(data)
     if kind is None:

@@ -57,7 +57,7 @@ KINDS = (
     Kind("JPEG", "jpeg", _starts(b"\xff\xd8\xff")),
     Kind("PNG", "png", _starts(b"\x89PNG\r\n\x1a\n")),
     Kind("NDPI", "slide", _is_slide),
-    Kind("TIFF", "tiff", _starts(b"II*\0", b"MM\0*")),
+    Kind("TIFF", "tiff", _starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     Kind("WebP", "webp", lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP"),
     Kind("BMP", "bmp", _starts(b"BM")),
     Kind("DICOM", "dicom", _is_dicom),

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import struct
+
 from PIL.BmpImagePlugin import BmpImageFile
 
 from device.formats.pillow import read_with
-from device.image import Image, Limits, SizeRule
+from device.formats.scale import stated_scale
+from device.image import Image, Limits, SizeRule, StatedScale
 
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
-    return read_with(BmpImageFile, "BMP", data, limits, target, _ends_early)
+    return read_with(BmpImageFile, "BMP", data, limits, target, ends_early=_ends_early, stated_um_per_px=_stated(data))
+
+
+def _stated(data: bytes) -> StatedScale | None:
+    """Pixels a metre, across and down, stand behind the size of the pixel data."""
+    if len(data) < 46:
+        return None
+    across, down = struct.unpack_from("<ii", data, 38)
+    return stated_scale(1e6 / across, 1e6 / down, "resolution") if across > 0 and down > 0 else None
 
 
 def _ends_early(data: bytes) -> bool:

@@ -7,8 +7,11 @@ A format module opens the header, calls `check_size`, then `wanted_size`, decode
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from math import ceil, floor
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -39,18 +42,28 @@ LANCZOS_REACH = 3  # pixels of the coarser of the two scales that Pillow's filte
 # A result of more pixels than this is made in strips of so many rows.
 LARGE_PX, STRIP_PX = 4_000_000, 256
 
+# Bits that the samples of cameras and scanners have.
+USED_BITS = (8, 10, 12, 14, 16)
+
+# What the largest picture takes a pixel while it is decoded: three samples of 16 bits.
+BYTES_PER_PX = 6
+
 # Above this many pixels pictures are decoded one at a time, whichever thread asks: 64 megapixels with transparency take a
 # quarter of a gigabyte, for which a file of 0.3 MB suffices, and a small box has no room for several. The others wait.
 ALONE_ABOVE_PX = 16_000_000
 _large_picture = threading.Lock()
 
 
-def check_size(width: int, height: int, limits: Limits, decoded_px: int | None = None) -> None:
+def check_size(
+    width: int, height: int, limits: Limits, decoded_px: int | None = None, bytes_per_px: int = BYTES_PER_PX
+) -> None:
     """Hold a header's picture of width × height against the limits. `decoded_px`: pixels that decoding takes memory for,
     where not width × height: more where tiles are larger than the picture, fewer where a smaller copy in the file is
-    decoded instead. Raises `TooManyPixels`, `ImageTooSmall` or `ImageTooNarrow`."""
-    if (width * height if decoded_px is None else decoded_px) > limits.max_megapixels * 1e6:
-        raise TooManyPixels(width=width, height=height, limit_megapixels=limits.max_megapixels)
+    decoded instead. `bytes_per_px`: how much each takes; where that is more than usual, fewer pixels are allowed. Raises
+    `TooManyPixels`, `ImageTooSmall` or `ImageTooNarrow`."""
+    limit_megapixels = limits.max_megapixels * min(1.0, BYTES_PER_PX / bytes_per_px)
+    if (width * height if decoded_px is None else decoded_px) > limit_megapixels * 1e6:
+        raise TooManyPixels(width=width, height=height, limit_megapixels=round(limit_megapixels, 2))
     if min(width, height) < limits.min_px:
         raise ImageTooSmall(width=width, height=height, minimum_px=limits.min_px)
     if max(width, height) > limits.max_aspect * min(width, height):
@@ -69,8 +82,31 @@ def alone(decoded_px: int) -> AbstractContextManager[object]:
     return _large_picture if decoded_px > ALONE_ABOVE_PX else nullcontext()
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A decoded picture as an array, whatever its samples are: `samples` [h, w] or [h, w, samples], and `to_eight_bits`,
+    which makes a strip of its rows uint8 [h, w] grey, [h, w, 3] RGB or [h, w, 4] RGBA. So the picture is in memory once,
+    at the size that its file has it."""
+
+    samples: NDArray[Any]
+    to_eight_bits: Callable[[NDArray[Any]], NDArray[np.uint8]] = np.asarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.samples.shape[1], self.samples.shape[0]
+
+    def turned(self, orientation: int) -> Stored:
+        """Upright, without a copy."""
+        samples = self.samples.swapaxes(0, 1) if orientation in QUARTER_TURNS else self.samples
+        if orientation in (3, 4, 7, 8):
+            samples = samples[::-1]
+        if orientation in (2, 3, 6, 7):
+            samples = samples[:, ::-1]
+        return Stored(samples, self.to_eight_bits)
+
+
 def finish(
-    picture: PIL.Image.Image,
+    picture: PIL.Image.Image | Stored,
     size: tuple[int, int],
     full_size: tuple[int, int],
     name: str,
@@ -80,67 +116,124 @@ def finish(
     stated_um_per_px: StatedScale | None = None,
     preview: bool = False,
 ) -> Image:
-    """The `Image` of a decoded picture in mode L, RGB or RGBA.
+    """The `Image` of a decoded picture: a Pillow picture in mode L, RGB or RGBA, or an array.
 
     `picture` may already be smaller than the file's, which is `full_size` (width, height); `size` is what is wanted. Both
     are as stored: an EXIF `orientation` of 2 to 8 is applied here, to them too. Transparent parts become white.
     """
-    (width, height), colours = full_size, picture
+    width, height = full_size
     # Turned at full size and flattened at the small one: so all orientations give the same pixels, at little memory.
     if orientation in TURNS:
         notes.append("exif_rotated")
-        colours = colours.transpose(TURNS[orientation])
+        picture = picture.turned(orientation) if isinstance(picture, Stored) else picture.transpose(TURNS[orientation])
         if orientation in QUARTER_TURNS:
             width, height, size = height, width, (size[1], size[0])
     if size[0] * size[1] > LARGE_PX:
-        pixels = _in_strips(colours, size, notes)
+        pixels = _in_strips(picture, size, notes)
+    elif isinstance(picture, Stored):
+        pixels = np.asarray(_flatten(_resize_in_strips(picture, size), notes))
     else:
-        pixels = np.asarray(_flatten(_resize(colours, size), notes))
+        pixels = np.asarray(_flatten(_resize(picture, size), notes))
     return Image(pixels, width, height, name, tuple(dict.fromkeys(notes)), stated_um_per_px, preview)
 
 
+def show_if_all_transparent(picture: PIL.Image.Image, notes: list[str]) -> None:
+    """Make an RGBA picture opaque whose alpha is 0 all over: frame grabbers and clipboards leave the fourth channel empty,
+    and nobody saves a picture to show none of it."""
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (0, 0):
+        picture.putalpha(255)
+        notes.append("alpha_ignored")
+
+
 def eight_bits(samples: NDArray[np.uint16], white: int) -> NDArray[np.uint8]:
-    """Samples from 0 to `white` scaled to 0 to 255, a strip of rows at a time: the arithmetic takes four bytes a sample."""
-    scaled = np.empty(samples.shape, np.uint8)
-    for top in range(0, len(samples), STRIP_PX):
-        strip = samples[top : top + STRIP_PX].astype(np.uint32)
-        scaled[top : top + STRIP_PX] = np.minimum((strip * 255 + white // 2) // white, 255)
-    return scaled
+    """Samples from 0 to `white` scaled to 0 to 255. The arithmetic takes four bytes a sample: give it a strip at a time."""
+    return np.minimum((samples.astype(np.uint32) * 255 + white // 2) // white, 255).astype(np.uint8)
+
+
+def scaled(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Samples of so many bits, 1 to 16, as 8 bits."""
+    return samples if bits == 8 and samples.dtype == np.uint8 else eight_bits(samples, (1 << bits) - 1)
+
+
+def sample_bits(samples: NDArray[Any], stated: int | None = None) -> int:
+    """How many of 16 bits the samples use: 8, 10, 12, 14 or 16. Cameras save the values of fewer bits unscaled, and most
+    files don't say so; `stated` is what the file says."""
+    largest = max((int(samples[top : top + STRIP_PX].max()) for top in range(0, len(samples), STRIP_PX)), default=0)
+    needed = max(largest.bit_length(), stated or 0)
+    return next(bits for bits in USED_BITS if bits >= min(needed, USED_BITS[-1]))
+
+
+def sixteen_bits(samples: NDArray[np.uint16], notes: list[str], stated: int | None = None) -> Stored:
+    """A picture of 16 bits a sample: [h, w] grey, [h, w, 2] grey and alpha, [h, w, 3] RGB or [h, w, 4] RGBA. `stated`: how
+    many bits the file says that its samples use."""
+    has_alpha = samples.ndim == 3 and samples.shape[2] in (2, 4)
+    colours = samples[..., :-1] if has_alpha else samples
+    bits = sample_bits(colours, stated)
+    notes.append("sixteen_bit_scaled" if bits == USED_BITS[-1] else "low_bits_scaled")
+    if samples.ndim == 2 or samples.shape[2] <= 2:
+        notes.append("grey_expanded")
+    if has_alpha and not samples[..., -1].any():
+        notes.append("alpha_ignored")
+        has_alpha = False
+    if not has_alpha:
+        grey = colours.ndim == 3 and colours.shape[2] == 1
+        return Stored(colours, lambda strip: scaled(strip[..., 0] if grey else strip, bits))
+    opaque = sample_bits(samples[..., -1])
+
+    def with_alpha(strip: NDArray[np.uint16]) -> NDArray[np.uint8]:
+        colour = np.broadcast_to(scaled(strip[..., :-1], bits), (*strip.shape[:2], 3))
+        return np.concatenate([colour, scaled(strip[..., -1:], opaque)], axis=2)
+
+    return Stored(samples, with_alpha)
+
+
+def _rows(picture: PIL.Image.Image | Stored, first: int, last: int) -> PIL.Image.Image:
+    """A strip of a picture as mode L, RGB or RGBA."""
+    if isinstance(picture, Stored):
+        return PIL.Image.fromarray(np.ascontiguousarray(picture.to_eight_bits(picture.samples[first:last])))
+    return picture.crop((0, first, picture.size[0], last))
 
 
 def _resize(picture: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
     if picture.size == size:
         return picture
     if picture.mode == "RGBA":
-        return _resize_transparent(picture, size)
+        return _resize_in_strips(picture, size)
     return picture.resize(size, Resampling.LANCZOS, reducing_gap=GAP)
 
 
-def _resize_transparent(picture: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
-    """What `resize` makes of an RGBA picture, to the value. Pillow would multiply the whole large picture by its alpha
-    first, in a second copy; here a strip of it at a time, which the cheap first step shrinks at once."""
+def _resize_in_strips(picture: PIL.Image.Image | Stored, size: tuple[int, int]) -> PIL.Image.Image:
+    """What Pillow's `resize` makes of a picture, to the value. Pillow would multiply a whole large RGBA picture by its
+    alpha first, in a second copy; here a strip of it at a time, which the cheap first step shrinks at once."""
     width, height = picture.size
     across, down = (max(1, int(whole / part / GAP)) for whole, part in zip(picture.size, size, strict=True))
-    reduced = PIL.Image.new("RGBa", (ceil(width / across), ceil(height / down)))
+    mode = {"RGBA": "RGBa"}.get(found := _rows(picture, 0, 1).mode, found)
+    if picture.size == size:  # alpha stays as it is
+        mode = found
+    reduced = PIL.Image.new(mode, (ceil(width / across), ceil(height / down)))
     step = max(1, STRIP_PX // down) * down
     for top in range(0, height, step):
-        strip = picture.crop((0, top, width, min(height, top + step))).convert("RGBa")
+        strip = _rows(picture, top, min(height, top + step))
+        strip = strip if strip.mode == mode else strip.convert(mode)
         reduced.paste(strip.reduce((across, down)), (0, top // down))
+    if picture.size == size:
+        return reduced
     box = (0, 0, width / across, height / down)
-    return reduced.resize(size, Resampling.LANCZOS, box=box).convert("RGBA")
+    return reduced.resize(size, Resampling.LANCZOS, box=box).convert(found)
 
 
-def _in_strips(picture: PIL.Image.Image, size: tuple[int, int], notes: list[str]) -> NDArray[np.uint8]:
+def _in_strips(picture: PIL.Image.Image | Stored, size: tuple[int, int], notes: list[str]) -> NDArray[np.uint8]:
     """Resized and flattened a strip at a time, so that the large picture is never there twice: uint8 [h, w, 3]."""
     width, height = size
-    scale = picture.height / height
+    full_width, full_height = picture.size
+    scale = full_height / height
     reach = ceil(LANCZOS_REACH * max(1.0, scale)) + 1  # rows that the filter sees beyond its box: so there are no seams
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, STRIP_PX):
         bottom = min(height, top + STRIP_PX)
-        first, last = max(0, floor(top * scale) - reach), min(picture.height, ceil(bottom * scale) + reach)
-        seen = picture.crop((0, first, picture.width, last))
-        box = (0, top * scale - first, picture.width, min(bottom * scale - first, last - first))
+        first, last = max(0, floor(top * scale) - reach), min(full_height, ceil(bottom * scale) + reach)
+        seen = _rows(picture, first, last)
+        box = (0, top * scale - first, full_width, min(bottom * scale - first, last - first))
         strip = seen.resize((width, bottom - top), Resampling.LANCZOS, box=box)
         pixels[top:bottom] = np.asarray(_flatten(strip, notes))
     return pixels

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from PIL.WebPImagePlugin import WebPImageFile
 
+from device.errors import ImageTruncated
+from device.formats.exif import parse_exif
 from device.formats.pillow import read_with
 from device.image import Image, Limits, SizeRule
 
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
-    return read_with(WebPImageFile, "WebP", data, limits, target, _ends_early)
+    if _ends_early(data):
+        raise ImageTruncated
+    exif = next((body for kind, body in _chunks(data) if kind == b"EXIF"), b"")
+    orientation = parse_exif(exif).orientation
+    return read_with(
+        WebPImageFile,
+        "WebP",
+        data,
+        limits,
+        target,
+        ends_early=_ends_early,
+        orientation=orientation,
+        preview=orientation > 1,  # not all browsers turn WebP files
+    )
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk's kind and body."""
+    at = 12
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        yield data[at : at + 4], data[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2
 
 
 def _ends_early(data: bytes) -> bool:

@@ -16,6 +16,7 @@ from device import __version__
 from device.arguments import at_least
 from device.bundle import Bundle
 from device.errors import ImageError, LoupeError, OutputUnwritable, OverlayUnwritable
+from device.formats import FORMATS
 from device.keys import key_problems
 from device.log import error_line
 from device.settings import RANGES, Settings, load_settings
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "2 the arguments can't be right.",
     )
     read.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="picture files (JPEG, PNG, TIFF, WebP, BMP); - is standard input"
+        "images", nargs="+", metavar="IMAGE", help=f"picture files ({', '.join(FORMATS)}); - is standard input"
     )
     read.add_argument(
         "--model", metavar="ID", help="read with this model (default: the one whose gate knows the picture)"

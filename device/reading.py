@@ -24,7 +24,7 @@ from device.answer import answer
 from device.bundle import Bundle
 from device.errors import ModelUnusable
 from device.gate import Gate, Verdict
-from device.image import Image, Limits, decode
+from device.image import Image, Limits, StatedScale, decode
 from device.maps import Head, Maps, softmax
 from device.regions import (
     Region,
@@ -106,6 +106,18 @@ def _map_scale(reading: Reading) -> Scale:
     """From cells of the class map to pixels of the file's picture."""
     rows, columns, _ = reading.maps.values.shape
     return Scale((reading.image.width / columns, reading.image.height / rows), reading.um_per_px)
+
+
+def _stated(scale: StatedScale | None, language: str) -> dict[str, Any] | None:
+    """The size of a pixel that the file states, µm, with where it says so."""
+    if scale is None:
+        return None
+    told = words(language)["stated_scale"]
+    value = f"{scale.um_per_px:.4g}"
+    sentence = told["words"].format(
+        value=value if language == "en" else value.replace(".", ","), source=told["sources"][scale.source]
+    )
+    return {"value": scale.um_per_px, "source": scale.source, "words": sentence}
 
 
 def _where(strangeness: NDArray[np.float32] | None) -> dict[str, Any] | None:
@@ -233,6 +245,8 @@ class Reader:
                 "read_width": image.pixels.shape[1],
                 "read_height": image.pixels.shape[0],
                 "um_per_px": reading.um_per_px,
+                "stated_um_per_px": _stated(image.stated_um_per_px, language),
+                "preview": image.preview,
             },
             "model": identity(self.bundle, language),
             "runtime": {

@@ -20,6 +20,7 @@ from device.bundle import Bundle
 from device.client import is_gone
 from device.drift import DriftLog
 from device.errors import (
+    ImageEmpty,
     JsonTooDeep,
     LoupeError,
     NoImage,
@@ -36,6 +37,7 @@ from device.health import health, problem_json
 from device.hosts import may_answer
 from device.keys import key_problems
 from device.pool import RouterPool
+from device.preview import preview_jpeg
 from device.problems import add_problem_handlers
 from device.readiness import Readiness
 from device.reading import identity
@@ -132,6 +134,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
         ("/healthz", healthz, ["GET"]),
         ("/readyz", readyz, ["GET"]),
         ("/api/v1/readings", post_reading, ["POST"]),
+        ("/api/v1/previews", post_preview, ["POST"]),
         ("/api/v1/model", get_model, ["GET"]),
         ("/api/v1/samples", get_samples, ["GET"]),
         ("/api/v1/health", get_health, ["GET"]),
@@ -240,19 +243,34 @@ def readyz() -> Response:
 
 
 def _sent_picture() -> bytes:
+    """The file that was sent. Raises `NoImage`, `ImageEmpty` or `UploadTooLarge`."""
     if request.mimetype == "multipart/form-data":
         upload = request.files.get("image")
-        return upload.stream.read() if upload else b""
-    return request.get_data(cache=False)
+        if upload is None:
+            raise NoImage()
+        data = upload.stream.read()
+    else:
+        data = request.get_data(cache=False)
+        if not data and not request.mimetype:
+            raise NoImage()
+    if not data:
+        raise ImageEmpty()
+    settings = _box().settings
+    if len(data) > settings.max_upload_bytes:
+        raise UploadTooLarge(limit_mb=settings.max_upload_mb)
+    return data
+
+
+def post_preview() -> Response:
+    """Waits for a reader as a reading does, so that previews can't crowd them out."""
+    data = _sent_picture()
+    box = _box()
+    with box.start().router():
+        return Response(preview_jpeg(data, box.settings.limits), mimetype="image/jpeg")
 
 
 def post_reading() -> Response:
     data = _sent_picture()
-    if not data:
-        raise NoImage()
-    settings = _box().settings
-    if len(data) > settings.max_upload_bytes:
-        raise UploadTooLarge(limit_mb=settings.max_upload_mb)
     given = request.args.get("um_per_px")
     um_per_px = parse_um_per_px(given) if given else None
     box = _box()

@@ -122,6 +122,12 @@ def test_each_note_of_a_decoded_picture_has_its_words():
     assert {f"note_{code}" for code in codes} == {key for key in LANGUAGES["en"]["page"] if key.startswith("note_")}
 
 
+def test_each_place_where_a_file_states_the_size_of_its_pixels_has_its_words():
+    modules = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "formats").glob("*.py"))
+    calls = re.findall(r'\b(?:StatedScale|stated_scale|scale_of_resolution)\((?:[^()]|\([^()]*\))*"(\w+)"\)', modules)
+    assert set(calls) == set(LANGUAGES["en"]["stated_scale"]["sources"])
+
+
 def test_the_page_uses_each_of_its_words_and_has_all_that_it_uses():
     pages = ("layout.html", "page.html", "units.html", "problem.html")
     template = "".join((DEVICE / "templates" / page).read_text(encoding="utf-8") for page in pages)

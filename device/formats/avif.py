@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from PIL.AvifImagePlugin import AvifImageFile
+from PIL.ExifTags import Base as Tag
+from PIL.ImageFile import ImageFile
 
 from device.formats.boxes import ends_early
 from device.formats.pillow import read_with
@@ -11,4 +13,9 @@ from device.image import Image, Limits, SizeRule
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
-    return read_with(AvifImageFile, "AVIF", data, limits, target, ends_early)
+    return read_with(AvifImageFile, "AVIF", data, limits, target, ends_early=ends_early, orientation=_orientation)
+
+
+def _orientation(picture: ImageFile) -> int:
+    """Pillow tells the turns of the file's own properties as if EXIF had said them."""
+    return int(picture.getexif().get(Tag.Orientation, 1))

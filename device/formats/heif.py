@@ -14,7 +14,7 @@ import PIL.Image
 # (1.4.0); size, turns and pixels did in none of 4,000. So nothing looks at EXIF, where telephones put places.
 from _pi_heif import load_file
 
-from device.errors import AnimatedImage, CompressionNotRead, ImageDamaged, ImageTruncated
+from device.errors import CompressionNotRead, ImageDamaged, ImageTruncated, VarietyNotRead
 from device.formats.boxes import brands, ends_early
 from device.formats.pillow import note_profile
 from device.formats.pixels import alone, check_size, finish, wanted_size
@@ -27,7 +27,7 @@ SEQUENCES = (b"hevc", b"hevx", b"msf1")
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
     if brands(data)[0] in SEQUENCES:
-        raise AnimatedImage(frames="2+")
+        raise VarietyNotRead(format=NAME, variety="image sequence")
     try:
         return _read(data, limits, target)
     except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as failure:

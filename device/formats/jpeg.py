@@ -67,7 +67,7 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         limits,
         target,
         ends_early=_ends_early,
-        orientation=exif.orientation,
+        orientation=lambda _: exif.orientation,
         stated_um_per_px=scale_of_resolution(exif.resolution or _density(segments), "resolution"),
         check=lambda: check_whole(segments),
     )

@@ -26,7 +26,7 @@ def read_with(
     target: int | SizeRule | None,
     *,
     ends_early: Callable[[bytes], bool],
-    orientation: int = 1,
+    orientation: Callable[[ImageFile], int] = lambda _: 1,
     stated_um_per_px: StatedScale | None = None,
     preview: bool = False,
     check: Callable[[], None] = lambda: None,
@@ -54,7 +54,7 @@ def read_with(
                     (width, height),
                     name,
                     notes,
-                    orientation=orientation,
+                    orientation=orientation(picture),
                     stated_um_per_px=stated_um_per_px,
                     preview=preview,
                 )

@@ -163,13 +163,21 @@ def sample_bits(samples: NDArray[Any], stated: int | None = None) -> int:
     return next(bits for bits in USED_BITS if bits >= min(needed, USED_BITS[-1]))
 
 
+def note_bits(bits: int, notes: list[str]) -> None:
+    """Note how samples of 16 bits, of which so many are used, become 8."""
+    if bits == USED_BITS[-1]:
+        notes.append("sixteen_bit_scaled")
+    else:
+        notes.append("low_bits_scaled")
+
+
 def sixteen_bits(samples: NDArray[np.uint16], notes: list[str], stated: int | None = None) -> Stored:
     """A picture of 16 bits a sample: [h, w] grey, [h, w, 2] grey and alpha, [h, w, 3] RGB or [h, w, 4] RGBA. `stated`: how
     many bits the file says that its samples use."""
     has_alpha = samples.ndim == 3 and samples.shape[2] in (2, 4)
     colours = samples[..., :-1] if has_alpha else samples
     bits = sample_bits(colours, stated)
-    notes.append("sixteen_bit_scaled" if bits == USED_BITS[-1] else "low_bits_scaled")
+    note_bits(bits, notes)
     if samples.ndim == 2 or samples.shape[2] <= 2:
         notes.append("grey_expanded")
     if has_alpha and not samples[..., -1].any():

@@ -55,7 +55,7 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         limits,
         target,
         ends_early=lambda _: not whole,
-        orientation=orientation,
+        orientation=lambda _: orientation,
         stated_um_per_px=_stated(found),
         preview=orientation > 1,  # not all browsers turn PNGs
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from device.errors import ImageError, MeasurementsNotRead, VarietyNotRead
 from device.formats import tiff_directory as tags
 from device.formats.pillow import note_profile
-from device.formats.pixels import Stored, alone, check_size, finish, sample_bits, scaled, wanted_size
+from device.formats.pixels import Stored, alone, check_size, finish, note_bits, sample_bits, scaled, wanted_size
 from device.formats.scale import UM_PER_UNIT, scale_of_resolution, stated_scale
 from device.formats.tiff_directory import Directory, Picture, find_picture
 from device.formats.tiff_segments import APERIO_YCC, J2K, Layout, layout_of, read_samples
@@ -108,7 +108,7 @@ def _stored(page: Directory, layout: Layout, notes: list[str]) -> Stored:
     bits = layout.bits
     if bits > 8:
         bits = sample_bits(samples[..., :colours], _stated_bits(page)) if bits == 16 else bits
-        notes.append("sixteen_bit_scaled" if layout.bits < 16 or bits == 16 else "low_bits_scaled")
+        note_bits(bits if layout.bits == 16 else 16, notes)
     if colours == 1 and photometric != PALETTE:
         notes.append("grey_expanded")
     to_rgb = _to_rgb(page, photometric, notes)

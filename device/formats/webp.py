@@ -25,7 +25,7 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         limits,
         target,
         ends_early=_ends_early,
-        orientation=orientation,
+        orientation=lambda _: orientation,
         preview=orientation > 1,  # not all browsers turn WebP files
     )
 

@@ -22,6 +22,7 @@ from device.errors import (
     ImageTooSmall,
     ImageTruncated,
     TooManyPixels,
+    VarietyNotRead,
 )
 from device.formats import kind_of
 from device.image import Image, Limits, decode
@@ -168,8 +169,8 @@ def test_what_hevc_does_not_pack_is_named() -> None:
     assert raised.value.facts == {"format": "HEIC", "compression": "AV1"}
 
 
-def test_a_sequence_is_several_pictures() -> None:
-    with pytest.raises(AnimatedImage):
+def test_a_sequence_is_told_as_one() -> None:
+    with pytest.raises(VarietyNotRead):
         decode(heic(tissue()).replace(b"heic", b"hevc"), LIMITS)
 
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from conftest import BUNDLE, KEYS, SAMPLES, serving
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
 from device.bundle import Bundle
+from device.image import Limits, decode
 from device.reading import Reader
 from device.service import create_app
 from device.settings import Settings
@@ -119,7 +121,7 @@ def test_health_model_card_and_samples(live_service: str, bundle: Bundle) -> Non
 @pytest.mark.parametrize(
     ("data", "status", "code"),
     [
-        (b"", 400, "no_image"),
+        (b"", 422, "image_empty"),
         (b"GIF89a" + bytes(100), 415, "picture_format_not_read"),
         (b"no picture", 415, "unsupported_format"),
         (picture((4000, 4000), "JPEG"), 422, "too_many_pixels"),
@@ -149,6 +151,53 @@ def test_a_bad_picture_gets_its_problem(client: FlaskClient, data: bytes, status
 def test_a_form_without_the_field_says_so(client: FlaskClient) -> None:
     body, headers = multipart(picture((200, 200)), field="other")
     assert json.loads(client.post("/api/v1/readings", data=body, headers=headers).data)["code"] == "no_image"
+
+
+def test_a_preview_shows_exactly_the_upright_pixels_that_a_reading_sees(client: FlaskClient) -> None:
+    stored = Pillow.linear_gradient("L").resize((600, 300)).convert("RGB")
+    for options in ({}, {"orientation": 6}):
+        file = BytesIO()
+        exif = Pillow.Exif()
+        exif[0x0112] = options.get("orientation", 1)
+        stored.save(file, "TIFF", compression="tiff_lzw", exif=exif)
+        body, headers = multipart(file.getvalue(), name="x.tif")
+        reading = json.loads(client.post("/api/v1/readings", data=body, headers=headers).data)
+        response = client.post("/api/v1/previews", data=body, headers=headers)
+        assert (response.status_code, response.mimetype) == (200, "image/jpeg")
+        assert response.headers["Cache-Control"] == "no-store"
+        shown = Pillow.open(BytesIO(response.data))
+        assert reading["image"]["preview"] is True
+        assert shown.size == (reading["image"]["width"], reading["image"]["height"])
+        expected = decode(file.getvalue(), Limits()).pixels.astype(int)
+        assert np.abs(np.asarray(shown) - expected).mean() < 2
+    large = picture((2500, 1200))
+    assert Pillow.open(BytesIO(client.post("/api/v1/previews", data=large).data)).size == (2048, 983)
+
+
+def test_a_preview_is_guarded_as_a_reading_is(client: FlaskClient) -> None:
+    cut = picture((300, 300))[:-40]
+    for data, status, code in (
+        (b"", 422, "image_empty"),
+        (bytes(2_000_001), 413, "upload_too_large"),
+        (cut, 422, "image_truncated"),
+        (b"x", 415, "unsupported_format"),
+    ):
+        body, headers = multipart(data)
+        response = client.post("/api/v1/previews", data=body, headers=headers)
+        assert (response.status_code, json.loads(response.data)["code"]) == (status, code)
+    foreign = client.post("/api/v1/previews", data=picture((300, 300)), headers={"Origin": "http://elsewhere.example"})
+    assert foreign.status_code == 403
+
+
+def test_a_file_that_states_the_size_of_its_pixels_is_quoted(client: FlaskClient) -> None:
+    for dpi, told in ((100_000, 0.254), (300, None)):
+        file = BytesIO()
+        Pillow.new("RGB", (300, 300), "white").save(file, "TIFF", dpi=(dpi, dpi))
+        body, headers = multipart(file.getvalue(), name="x.tif")
+        image = json.loads(client.post("/api/v1/readings?lang=fr", data=body, headers=headers).data)["image"]
+        stated = image["stated_um_per_px"]
+        assert (stated and stated["value"]) == told
+        assert stated is None or "0,254\u00a0µm/px" in stated["words"].replace(" ", "\u00a0")
 
 
 def test_unknown_pages_and_methods_are_problems_too(client: FlaskClient) -> None:
@@ -204,7 +253,6 @@ def test_a_damaged_bundle_is_never_served(tmp_path: Path) -> None:
 @pytest.fixture
 def one_slow_router(bundle: Bundle) -> Iterator[Any]:
     """A pool of one router that is in use, with no place to wait."""
-    from device.image import Limits
     from device.pool import RouterPool
 
     pool = RouterPool([bundle], Limits(), threads=1, queue=0)

@@ -93,7 +93,7 @@ def test_what_cannot_be_read_becomes_a_row(reader: Reader, labels: list[str], tm
     (tmp_path / "empty.jpg").touch()
     found = [Sample("cut.jpg", 1, "a"), Sample("empty.jpg", 1, "a"), Sample("gone.jpg", -1, "b")]
     table = read_table(reader, tmp_path, found, labels, fold="0")
-    assert table["error"].tolist() == ["image_truncated", "no_image", UNOPENED]
+    assert table["error"].tolist() == ["image_truncated", "image_empty", UNOPENED]
     assert table["label"].isna().tolist() == [False, False, True]
     assert table["logit_benign"].isna().all()
 

@@ -20,7 +20,7 @@ from device.formats import FORMATS
 from device.keys import key_problems
 from device.log import error_line
 from device.settings import RANGES, Settings, load_settings
-from device.texts import DEFAULT_LANGUAGE, LANGUAGES, percent, words
+from device.texts import DEFAULT_LANGUAGE, LANGUAGES, number, percent, words
 
 EXIT_PROBLEM, EXIT_MISUSE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 3, 130
 STANDARD_INPUT = "-"
@@ -69,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         "--overlay",
         type=Path,
         metavar="OUT.png",
-        help="draw the predicted class's map, or where a refused picture looks foreign (one IMAGE only)",
+        help="draw the map of the most likely class (of a section: of the class of concern), or where a refused picture "
+        "looks foreign (one IMAGE only)",
     )
     read.add_argument("--cells", action="store_true", help="draw the map's true cells instead of a smooth map")
 
@@ -181,7 +182,10 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
         if not reading.verdict.accepted:
             status = status or EXIT_REFUSED
         if arguments.overlay and (reading.verdict.accepted or reading.strangeness is not None):
-            overlay = draw_overlay(reading, routed.chosen.reader, reading.best, cells=arguments.cells)
+            section = document["section"]
+            concern = section and section["concern"]
+            shown = routed.chosen.reader.bundle.labels.index(concern["label"]) if concern else reading.best
+            overlay = draw_overlay(reading, routed.chosen.reader, shown, cells=arguments.cells)
             try:
                 overlay.save(arguments.overlay)
             except OSError as error:
@@ -254,23 +258,22 @@ def _section_in_words(section: Mapping[str, Any], language: str) -> list[str]:
     names = {row["label"]: row["name"] for row in section["shares"]}
     lines = []
     if section["concern"] and section["concern"]["regions"]:
-        lines.append(f"  {told['regions']['section_regions']}:")
+        lines.append(f"  {told['regions']['section_regions']}")
         for region in section["concern"]["regions"]:
-            area = told["regions"]["region_area"].format(area=f"{region['area_mm2']:g}")
+            area = told["regions"]["region_area"].format(area=number(region["area_mm2"], language))
             facts = {
                 **region,
                 "name": names[region["label"]],
                 "share": percent(region["share"], language),
                 "area": area,
             }
-            facts["probability"] = percent(region["probability"], language)
             lines.append(f"    {told['regions']['region_words'].format(**facts)}")
     counts = {state: section[state] for state in ("read", "foreign", "glass")}
     shares = ", ".join(f"{row['name']} {percent(row['share'], language)}" for row in section["shares"])
     return [
         *lines,
         f"  {told['page']['section_words'].format(**counts)}",
-        f"  {told['page']['section_heading']}: {shares}",
+        f"  {told['regions']['section_shares'].format(shares=shares)}",
     ]
 
 

@@ -61,6 +61,12 @@ def percent(share: float, language: str, digits: int = 0) -> str:
     return f"{number}%" if language == "en" else f"{number.replace('.', ',')}\N{NO-BREAK SPACE}%"
 
 
+def number(value: float, language: str) -> str:
+    """A number as it is written in a language: with a comma in French."""
+    text = f"{value:g}"
+    return text if language == "en" else text.replace(".", ",")
+
+
 def joined(names: Sequence[str], language: str) -> str:
     """Names of classes within a sentence: "normal tissue, benign lesion or carcinoma in situ". Abbreviations keep their
     capitals."""

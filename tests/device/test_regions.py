@@ -17,6 +17,7 @@ from device.bundle import Bundle
 from device.cli import main
 from device.image import Limits
 from device.maps import Maps
+from device.overlay import draw_overlay
 from device.reading import Reader
 from device.regions import (
     Scale,
@@ -313,3 +314,17 @@ def test_loupe_read_prints_the_caution(
     (tmp_path / "field.png").write_bytes(png(picture))
     assert main(["read", str(tmp_path / "field.png"), "--language", "en"]) == 0
     assert "Look at the marked part and have it read." in capsys.readouterr().out
+
+
+def test_loupe_read_draws_the_class_of_concern_over_a_section(
+    bundle: Bundle, reader: Reader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("device.golden.open_verified", lambda _: [bundle])
+    picture = side_by_side([["texture-normal", "texture-normal", "texture-invasive"], NORMAL, NORMAL])
+    file, overlay = tmp_path / "section.png", tmp_path / "overlay.png"
+    file.write_bytes(png(picture))
+    assert main(["read", str(file), "--um-per-px", str(SCALE_UM), "--overlay", str(overlay)]) == 0
+    reading = reader.read(png(picture), SCALE_UM)
+    assert bundle.labels[reading.best] == "normal"
+    expected = draw_overlay(reading, reader, bundle.labels.index("invasive"))
+    assert np.array_equal(np.asarray(Pillow.open(overlay)), np.asarray(expected))

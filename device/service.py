@@ -17,6 +17,7 @@ from werkzeug.exceptions import NotFound
 
 from device import __version__
 from device.bundle import Bundle
+from device.card import cards
 from device.client import is_gone
 from device.drift import DriftLog
 from device.errors import (
@@ -205,8 +206,14 @@ def page() -> str:
 
 
 def model_card() -> Response:
-    """The card of `?model=`, else of all models, one below the other."""
-    return Response("\n\n---\n\n".join(bundle.card for bundle in _asked_bundles()), mimetype="text/plain")
+    """The card of `?model=`, else of all models, one below the other: a page, or with `?format=md` (or for a program that
+    asks for Markdown or plain text rather than HTML) the Markdown of the bundles, in English."""
+    bundles, chosen = _asked_bundles(), language()
+    wanted = request.accept_mimetypes.best_match(("text/html", "text/markdown", "text/plain"), "text/html")
+    if request.args.get("format") == "md" or wanted != "text/html":
+        return Response("\n\n---\n\n".join(bundle.card for bundle in bundles), mimetype="text/plain")
+    told = cards([bundle.manifest for bundle in bundles], chosen)
+    return Response(render_template("card.html", language=chosen, words=words(chosen), cards=told))
 
 
 def sample_picture(file: str) -> Response:

@@ -149,8 +149,9 @@ def test_the_service_takes_the_models_name_and_lists_all(bundles: tuple[Bundle, 
     data = goldens(bundles[0])[0][0]
     reading = client.post(f"/api/v1/readings?model={names[-1]}", data=data, content_type="image/png").json
     assert [row["model"] for row in reading["routing"]] == [names[-1]]
-    assert client.get(f"/model-card?model={names[-1]}").text == bundles[-1].card
-    assert all(bundle.card in client.get("/model-card").text for bundle in bundles)
+    assert client.get(f"/model-card?model={names[-1]}&format=md").text == bundles[-1].card
+    assert all(bundle.card in client.get("/model-card?format=md").text for bundle in bundles)
+    assert all(f'id="{name}"' in client.get("/model-card").text for name in names)
     unknown = client.post("/api/v1/readings?model=nobody", data=data, content_type="image/png")
     assert (unknown.status_code, unknown.json["code"]) == (404, "unknown_model")
 

@@ -108,7 +108,7 @@ def test_every_answer_forbids_other_origins(live_service: str) -> None:
 def test_health_model_card_and_samples(live_service: str, bundle: Bundle) -> None:
     assert request(live_service, "GET", "/healthz")[2] == {"status": "ok"}
     assert request(live_service, "GET", "/readyz")[2]["models"][0]["sha256"] == bundle.sha256
-    assert request(live_service, "GET", "/model-card")[2].decode() == bundle.card
+    assert request(live_service, "GET", "/model-card?format=md")[2].decode() == bundle.card
     listed = request(live_service, "GET", "/api/v1/samples?lang=fr")[2]["samples"]
     assert len(listed) >= 6
     for sample in listed:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from PIL.AvifImagePlugin import AvifImageFile
+from PIL.ImageFile import ImageFile
 from PIL.ExifTags import Base as Tag
 from PIL.ImageFile import ImageFile
 
 from device.formats.boxes import ends_early
+from device.formats.exif import parse_exif
 from device.formats.pillow import read_with
 from device.image import Image, Limits, SizeRule
 

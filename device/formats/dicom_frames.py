@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import ImageDamaged, ImageTruncated
+from device.formats.jpeg import check_whole, walk
 from device.formats.jpeg_stream import LOSSLESS, JpegHeader, is_ycbcr, jpeg_header
 
 UNDEFINED = 0xFFFFFFFF
@@ -210,6 +211,7 @@ def _jpeg(frame: bytes, layout: Layout) -> tuple[NDArray[Any], str]:
     _check(header, layout)
     if header.process == LOSSLESS:
         return np.ascontiguousarray(jpegsof3_decode(frame)), layout.photometric
+    check_whole(list(walk(frame)))
     if header.components == 1:
         return jpeg8_decode(frame), layout.photometric
     space = "YCBCR" if is_ycbcr(header, layout.photometric.startswith("YBR")) else "RGB"

@@ -436,6 +436,14 @@ def test_a_frame_whose_own_header_disagrees_is_not_decoded(syntax: str) -> None:
     assert peak_mb < 2 * len(data) / 1e6 + 1
 
 
+def test_damage_within_a_jpeg_frame_is_not_read_in_silence() -> None:
+    frame = imagecodecs.jpeg8_encode(colour(640, 480), 90)
+    half = len(frame) // 2
+    for spoilt in (frame[:half], frame[:half] + bytes(400) + frame[half + 400 :], frame[:half] + frame[half + 3000 :]):
+        with pytest.raises((ImageDamaged, ImageTruncated)):
+            decode(dicom(colour(640, 480), syntax=BASELINE, frames=[spoilt]), LIMITS)
+
+
 def test_run_lengths_that_make_more_than_the_picture_are_damage() -> None:
     frame = rle(GREY_8)[:64] + bytes([129, 7]) * 200_000
     with pytest.raises(ImageDamaged):

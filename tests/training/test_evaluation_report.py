@@ -245,6 +245,9 @@ def test_the_card_says_what_was_measured_and_names_no_patient(
     card = write_card(manifest)
     assert "Classes of concern: insitu" in card
     assert "pictures of a class of concern,\n4 got an answer without any" in card
+    assert "gives no caution about a part of a field" in card
+    rule = {"alpha": 0.1339, "confidence": 0.9, "n": 16, "unit": "block", "pictures": 160, "cautions": 2}
+    assert "13.4 % of pictures of new blocks without such a class get it" in write_card({**manifest, "parts": rule})
     assert "Scheme in words" in card
     assert "8 pictures of 2 groups" in card
     assert ("standard deviation of the 2 folds" in card) == crossval

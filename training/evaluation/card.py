@@ -140,6 +140,18 @@ def _made_by(provenance: Mapping[str, Any]) -> str:
     )
 
 
+def _part_of_a_field(rule: Mapping[str, Any] | None) -> str:
+    """What the caution about a part of a field promises, where the bundle has one."""
+    if rule is None:
+        return "This model gives no caution about a part of a field."
+    return (
+        "A field whose answer names no class of concern gets a caution where a connected part of it speaks for one.\n"
+        f"At most {number('refused', rule['alpha'])} of {OF_NEW[rule['unit']]} without such a class get it, with "
+        f"{rule['confidence']:.0%} confidence\n(n = {rule['n']} {rule['unit']}s). Of {rule['pictures']} unseen ones "
+        f"{rule['cautions']} did, with limits from the other folds."
+    )
+
+
 def write_card(manifest: Mapping[str, Any]) -> str:
     """Markdown, from a manifest whose `metrics` are `training.evaluation.metrics.summary` with the `scheme` in words."""
     metrics, provenance = manifest["metrics"], manifest["provenance"]
@@ -175,6 +187,8 @@ Rows are the true class, columns the predicted one.
 
 ## Answers
 {_answers(manifest["answer"], names)}
+
+{_part_of_a_field(manifest.get("parts"))}
 
 ## Gate
 {_promised(gate["promise"], metrics)}

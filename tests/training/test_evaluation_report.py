@@ -220,6 +220,15 @@ def test_the_results_page_lists_each_fold_and_patient(document: dict[str, Any]) 
     assert min(rows) > 3
 
 
+def test_a_results_page_keeps_what_is_not_written_anew(document: dict[str, Any]) -> None:
+    other = {**document, "recipe": {**document["recipe"], "id": "other"}}
+    both = write_results([document, other], ["## detectors\n\na table"])
+    assert write_results([document], before=both) == both
+    changed = {**document, "created": "2031-01-01"}
+    page = write_results([changed], before=both)
+    assert page == both.replace(document["created"], "2031-01-01", 1)
+
+
 def test_the_results_page_says_what_answers_promise(document: dict[str, Any]) -> None:
     page = write_results([document])
     assert "Classes of concern: Carcinoma in situ, Invasive carcinoma. Promised with 90.0 % confidence" in page

@@ -154,9 +154,30 @@ def _before(report: Mapping[str, Any]) -> str:
     return markdown_table([f"figure, {told['n']} pictures", "before", "after", "change"], rows)
 
 
-def write_results(reports: Sequence[Mapping[str, Any]], benchmarks: Sequence[str] = ()) -> str:
-    """Markdown of several reports, in the order given, then the sections that benchmarks wrote."""
+def _heading_of(section: str) -> str:
+    """`## bach, lite0`, then more lines → `bach, lite0`."""
+    return section.split("\n", 1)[0].removeprefix("## ")
+
+
+def write_results(
+    reports: Sequence[Mapping[str, Any]], benchmarks: Sequence[str] = (), before: str | None = None
+) -> str:
+    """Markdown of several reports, in the order given, then the sections that benchmarks wrote. With `before`, a page that
+    this wrote, its order holds and what isn't written anew stays as it is there."""
     published = tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))["published"]
-    sections = [_section(report, published) for report in reports]
-    sections += [section.strip() for section in benchmarks]
-    return "\n\n".join([HEAD.rstrip(), _overview(reports), *sections]) + "\n"
+    sections = {_heading_of(section): section for section in (_section(report, published) for report in reports)}
+    sections |= {_heading_of(section): section for section in (text.strip() for text in benchmarks)}
+    overview = _overview(reports)
+    if before is not None:
+        overview = _joined_overview(overview, before)
+        kept = {_heading_of(f"## {part}"): f"## {part}".strip() for part in before.split("\n## ")[1:]}
+        sections = kept | sections
+    return "\n\n".join([HEAD.rstrip(), overview, *sections.values()]) + "\n"
+
+
+def _joined_overview(overview: str, before: str) -> str:
+    """The rows of the overview of a page before, those of the reports in their places."""
+    head, rule, *rows = overview.splitlines()
+    kept = [line for line in before.split("\n## ")[0].splitlines() if line.startswith("| [")]
+    joined = {row.split("|")[1]: row for row in (*kept, *rows)}
+    return "\n".join((head, rule, *joined.values()))

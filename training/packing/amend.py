@@ -42,7 +42,7 @@ def amend(
     if recipe.calibration.offsets or "offsets" in before.manifest["calibration"]:
         raise RunError("calibration.offsets shifts the head: fit and pack anew instead of amending a bundle")
     manifest = deepcopy(before.manifest)
-    manifest["version"] = recipe.version
+    manifest["schema_version"], manifest["version"] = 3, recipe.version
     manifest["calibration"] = measured.calibration_json(before.labels)
     manifest["metrics"], manifest["answer"] = measured.metrics, measured.answer
     measured.promise_of_gate(manifest["gate"], recipe, {sample.group for sample in samples})

@@ -145,7 +145,7 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
     network, head = _quantize(run, pictures)
     strides = networks.output_strides(box_outputs(run.model))
     manifest: dict[str, Any] = {
-        "schema_version": 2,
+        "schema_version": 3,
         "id": recipe.id,
         "version": recipe.version,
         "task": "field classification",

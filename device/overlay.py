@@ -1,5 +1,5 @@
-"""What the page draws over a picture, for the command line: the class map in the page's colours, and hatching where the
-picture looks foreign (`device/static/colours.js` and `overlay.js`).
+"""What the page draws over a picture, for the command line: the class map in the page's colours over the picture in grey,
+and hatching where the picture looks foreign (`device/static/colours.js` and `overlay.js`).
 
 The scale is fixed by the bundle, never stretched to a picture's own range, and places with little evidence are left as they
 are. Blue speaks against the class, vermilion for it: told apart with any common colour vision (Okabe and Ito 2008); both
@@ -49,12 +49,15 @@ def fault(path: Path, picture: str) -> str | None:
 
 
 def draw_overlay(reading: Reading, reader: Reader, label: int, *, cells: bool = False) -> Pillow.Image:
-    """The picture with the map of class number `label` on it, smooth or as the true `cells`; hatched where it looks foreign
-    if it is refused or to be read with caution. A refused picture shows no class."""
+    """The picture in grey with the map of class number `label` on it, smooth or as the true `cells`; hatched where it looks
+    foreign if it is refused or to be read with caution. A refused picture shows no class and keeps its colours."""
     picture = Pillow.fromarray(reading.image.pixels)
     picture.thumbnail((LONGEST_PX, LONGEST_PX))
     if reading.verdict.accepted:
-        picture = _with_map(picture, reading.maps.values[..., label], reader.scale(reading), cells)
+        # In grey, so that each colour is the map's: beside orange, a stain's pink looks like evidence against.
+        picture = _with_map(
+            picture.convert("L").convert("RGB"), reading.maps.values[..., label], reader.scale(reading), cells
+        )
     strangeness = reading.strangeness
     if strangeness is not None and (reading.caution or not reading.verdict.accepted):
         foreign = strangeness > 1

@@ -39,11 +39,9 @@ function formOf(file) {
 // Sends one picture and answers `{ reading, boxDate }`: the reading, and the box's clock or null. `onProgress(share)` gets
 // the share of the upload that is done, 1 once the box reads.
 export function requestReading(file, { onProgress, signal, limitMb, umPerPx, model }) {
-  if (file.size === 0) return Promise.reject(ownProblem("empty"));
-  if (limitMb && file.size > limitMb * 1e6) {
-    const words = errorWords("upload_too_large", { limit_mb: limitMb });
-    return Promise.reject(new Problem({ ...words, code: "upload_too_large", status: 413 }));
-  }
+  const refuse = (code, status, facts) => Promise.reject(new Problem({ ...errorWords(code, facts), code, status }));
+  if (file.size === 0) return refuse("image_empty", 422, {});
+  if (limitMb && file.size > limitMb * 1e6) return refuse("upload_too_large", 413, { limit_mb: limitMb });
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch can't report the progress of an upload
     const scale = umPerPx ? `&um_per_px=${encodeURIComponent(umPerPx)}` : "";

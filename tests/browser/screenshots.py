@@ -5,8 +5,7 @@ simulated counts:
     loupe serve --port 8000 --store var/simulated.sqlite &
     python tests/browser/screenshots.py http://127.0.0.1:8000
 
-Needs Debian's chromium and chromium-driver. The page uses the device's own font; `apt install fonts-roboto-unhinted`
-makes the pictures look as on most phones.
+Needs Debian's chromium and chromium-driver.
 """
 
 from __future__ import annotations

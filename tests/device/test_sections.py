@@ -285,7 +285,7 @@ def test_an_overlay_leaves_glass_alone_and_hatches_what_is_foreign(tissue: Readi
     drawn = np.asarray(draw_overlay(cautious, reader, tissue.best))
     plain = Pillow.fromarray(tissue.image.pixels)
     plain.thumbnail((drawn.shape[1], drawn.shape[0]))
-    changed = (drawn != np.asarray(plain)).any(-1).astype(np.float32)
+    changed = (drawn != np.asarray(plain.convert("L").convert("RGB"))).any(-1).astype(np.float32)
     # The share of each cell that was drawn on.
     share = np.asarray(Pillow.fromarray(changed).resize(states.shape[::-1], Pillow.Resampling.BOX))
     assert share[states == GLASS].max() < 0.05

@@ -14,7 +14,7 @@ BROWSER_PACKAGES := chromium chromium-driver
 PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases lint format train bench box-test lock clean
+.PHONY: help setup run test cases lint format train bench fresh-test box-test lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -117,6 +117,9 @@ train: .venv/dev  ## measure, train and pack a model, by default of ../shared/da
 
 bench: .venv/box  ## measure network, pipeline and HTTP times, and memory
 	$(BIN)/loupe bench
+
+fresh-test:  ## run all tests on fresh Debian 12 and 13 roots, where everything is set up anew (root, 6 GB each)
+	provisioning/fresh_test.sh
 
 box-test: .venv/dev  ## provision a fresh Debian 13 root twice, boot it, read a golden image (root, about 10 min)
 	provisioning/box_test.sh

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.ImageFile import ImageFile
-from PIL.ExifTags import Base as Tag
-from PIL.ImageFile import ImageFile
 
 from device.formats.boxes import ends_early
 from device.formats.exif import parse_exif
@@ -19,5 +17,6 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
 
 
 def _orientation(picture: ImageFile) -> int:
-    """Pillow tells the turns of the file's own properties as if EXIF had said them."""
-    return int(picture.getexif().get(Tag.Orientation, 1))
+    """What Pillow makes of the properties irot and imir: it words them as EXIF, in place of what EXIF says in the file. Its
+    own `getexif` would ask XMP too, which turns nothing."""
+    return parse_exif(picture.info.get("exif", b"")).orientation

@@ -134,7 +134,7 @@ def health(
     now: datetime,
     language: str,
 ) -> dict[str, Any]:
-    """All of it, with words in a language. `problems`: what is wrong with files beside the models."""
+    """All of it, with words in a language. `problems`: what is wrong with readers and files."""
     models = [_model(bundle, drift, now, language) for bundle in bundles]
     runtime = find_runtime()
     problem = drift.problem

@@ -109,6 +109,14 @@ class Box:
     def samples(self) -> Samples:
         return open_samples(self.settings.samples, self.settings.limits)
 
+    def failure(self) -> LoupeError | None:
+        """The error that readings would meet now."""
+        try:
+            self.readiness.check(self.start())
+        except LoupeError as error:
+            return error
+        return None
+
     def problems(self) -> list[LoupeError]:
         """What is wrong with the files beside the models; pictures are read all the same."""
         return [*key_problems(self.settings.keys), *self.samples.problems, *self.units.problems()]
@@ -323,7 +331,9 @@ def get_samples() -> Response:
 
 def _health() -> dict[str, Any]:
     box = _box()
-    return health(box.bundles, box.drift, box.settings.threads, box.problems(), datetime.now(), language())
+    failure = box.failure()
+    problems = [*([failure] if failure else []), *box.problems()]
+    return health(box.bundles, box.drift, box.settings.threads, problems, datetime.now(), language())
 
 
 def get_health() -> Response:

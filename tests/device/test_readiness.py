@@ -96,6 +96,9 @@ def test_a_reader_whose_network_fails_is_told(
         assert response.json["title"]
         assert response.json["next_step"]
         assert "the inside" not in response.text
+        page = client.get(f"/health?lang={language}")
+        assert page.status_code == 200
+        assert f'data-code="{code}"' in page.text
 
 
 def test_a_network_that_gives_other_outputs_is_told(app: Flask, client: FlaskClient) -> None:

@@ -53,7 +53,7 @@ class Readiness:
             if self._clock() >= self._valid_until:
                 self._test(pool)
             if self._failure:
-                raise self._failure
+                raise self._failure.with_traceback(None)  # or each time that it is raised would add to it
 
     @contextmanager
     def doubted_by_failures(self) -> Iterator[None]:

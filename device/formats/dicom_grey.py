@@ -66,7 +66,10 @@ def _voi_lut(measured: NDArray[Any], dataset: Dataset) -> NDArray[np.float64] | 
 
 def _window(measured: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64] | None:
     """The first window of the file, from 0 to 1 (C.11.2.1.2 and C.11.2.1.3); None where it has none that makes sense."""
-    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    try:
+        centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    except ValueError:  # no numbers
+        return None
     if centre is None or width is None or width <= 0:
         return None
     function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 from pydicom.dataset import Dataset
 
 from device.image import StatedScale
@@ -11,16 +9,20 @@ from device.image import StatedScale
 UM_PER_MM, UM_PER_CM = 1e3, 1e4
 CENTIMETRE = 3  # (0018,6024) Physical Units X Direction
 TWO_D, TISSUE = 1, 1
+LEAST_UM_PER_PX, MOST_UM_PER_PX = 0.05, 2000  # of slide scanners' pixels, and of ultrasound's
 SAME = 0.02  # pixels count as square, and two sizes as one, within this
 
 
 def stated_scale(dataset: Dataset) -> StatedScale | None:
     """None where the file states none, or pixels that aren't square, or several regions of different scale."""
-    sizes = _of_slide(dataset) or _of_ultrasound(dataset) or _of_spacing(dataset)
+    try:
+        sizes = _of_slide(dataset) or _of_ultrasound(dataset) or _of_spacing(dataset)
+    except (ValueError, TypeError, AttributeError):  # no numbers, or half of a pair
+        return None
     if not sizes:
         return None
     first = sizes[0]
-    if not isfinite(first) or first <= 0 or any(abs(size / first - 1) > SAME for size in sizes):
+    if not LEAST_UM_PER_PX <= first <= MOST_UM_PER_PX or any(abs(size / first - 1) > SAME for size in sizes):
         return None
     return StatedScale(round(first, 4), "dicom")
 

@@ -252,6 +252,14 @@ def test_without_a_window_the_picture_s_own_range_is_shown_and_noted() -> None:
     assert decode(dicom(GREY_8 // 2), LIMITS).pixels.max() == GREY_8.max() // 2
 
 
+def test_what_is_no_number_counts_as_not_stated() -> None:
+    data = dicom(GREY_8, PixelSpacing=[0.07, 0.07], WindowCenter=128.0, WindowWidth=256.0)
+    assert decode(data, LIMITS).stated_um_per_px is not None
+    image = decode(data.replace(b"0.07\\0.07", b"far\\close").replace(b"128.0 ", b"bright"), LIMITS)
+    assert image.stated_um_per_px is None
+    assert difference(image, GREY_8) <= 1
+
+
 def test_bits_beside_the_stored_ones_are_no_part_of_the_picture() -> None:
     data = dicom(GREY_12 | 0xF000, bits=12, WindowCenter=2048.0, WindowWidth=4096.0)
     assert difference(decode(data, LIMITS), GREY_8) <= 1
@@ -287,6 +295,7 @@ def region(delta_cm: float, **more: object) -> Dataset:
         ({"SequenceOfUltrasoundRegions": [region(0.008, PhysicalUnitsXDirection=4)]}, None),
         ({"PixelSpacing": [0.07, 0.14]}, None),
         ({"PixelSpacing": [0.0, 0.0]}, None),
+        ({"PixelSpacing": [70.0, 70.0]}, None),  # micrometres where millimetres belong
         ({}, None),
     ],
 )

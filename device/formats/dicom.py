@@ -104,11 +104,11 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     check_size(width, height, limits, layout.rows * layout.columns if tiled and callable(target) else None)
     size = wanted_size(width, height, target)
     found = frames_of(data, at, bool(dataset.original_encoding[0]), layout, frames)
+    factor = reduction((width, height), size, limits) if tiled else 1
     notes: list[str] = []
     with alone(width * height):
         if tiled:
             places = _places(dataset, data, layout, (width, height), frames)
-            factor = reduction((width, height), size)
             strips = _strips(found, places, layout, dataset, (width, height), notes)
             picture = put_together(strips, (width, height), factor)
         else:

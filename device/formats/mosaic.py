@@ -9,13 +9,29 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from device.errors import TooManyPixels
 from device.formats.pixels import GAP
+from device.image import Limits
+
+# What is read strip by strip takes time but little memory: it may have so many times the pixels of what is read whole.
+MOST_TIMES = 16
+# The smaller picture is in memory at once, at three bytes a pixel beside the result's three: so many times what is allowed
+# for others, of which the largest take eight.
+MOST_REDUCED = 1.5
 
 
-def reduction(full: tuple[int, int], wanted: tuple[int, int]) -> int:
-    """By which whole number a picture of `full` (width, height) can be made smaller and still be `GAP` times as large as
-    what is `wanted`, as the cheap first step of any other picture leaves it."""
-    return max(1, min(int(whole / part / GAP) for whole, part in zip(full, wanted, strict=True)))
+def reduction(full: tuple[int, int], wanted: tuple[int, int], limits: Limits) -> int:
+    """By which whole number a picture of `full` (width, height) is made smaller on the way: so that it is still `GAP` times
+    as large as what is `wanted`, as the cheap first step of any other picture leaves it, or less where memory is short.
+    Raises `TooManyPixels`."""
+    width, height = full
+    most = limits.max_megapixels * 1e6
+    if width * height <= MOST_TIMES * most:
+        for gap in (GAP, 1):
+            factor = max(1, min(int(whole / part / gap) for whole, part in zip(full, wanted, strict=True)))
+            if ceil(width / factor) * ceil(height / factor) <= MOST_REDUCED * most:
+                return factor
+    raise TooManyPixels(width=width, height=height, limit_megapixels=limits.max_megapixels)
 
 
 def put_together(strips: Iterable[NDArray[np.uint8]], full: tuple[int, int], factor: int) -> PIL.Image.Image:

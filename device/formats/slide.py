@@ -17,7 +17,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from openslide import OpenSlide, OpenSlideError
 
-from device.errors import ImageDamaged, TooManyPixels, WholeSlide
+from device.errors import ImageDamaged, WholeSlide
 from device.formats import tiff
 from device.formats.mosaic import put_together, reduction
 from device.formats.pixels import alone, check_size, finish, wanted_size
@@ -70,9 +70,7 @@ def _read(slide: OpenSlide, name: str, limits: Limits, target: int | SizeRule | 
     size = wanted_size(width, height, target)
     level = _level(slide, size)
     across, down = slide.level_dimensions[level]
-    factor = reduction((across, down), size)
-    if across * down > factor**2 * limits.max_megapixels * 1e6:
-        raise TooManyPixels(width=across, height=down, limit_megapixels=limits.max_megapixels)
+    factor = reduction((across, down), size, limits)
     notes: list[str] = []
     with alone(across * down):
         picture = put_together(_strips(slide, level), (across, down), factor)

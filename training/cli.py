@@ -6,25 +6,16 @@ loupe-train crossval bach && loupe-train fit bach --everything && loupe-train pa
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
-import warnings
 from collections.abc import Sequence
 
 from device.errors import LoupeError
 from device.texts import error_words
 from training.commands import COMMANDS
 from training.errors import TrainingError
+from training.quiet import keep_quiet
 
 INTERRUPTED = 130  # as shells say it
-
-
-class _Remarks(logging.Handler):
-    """What is worth knowing and stops nothing: to whatever the standard error is just then."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(f"note: {record.getMessage()}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,21 +33,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _quiet() -> None:
-    """Our own remarks as plain lines; TensorFlow's start-up chatter would hide them."""
-    remarks = logging.getLogger("training")
-    if not remarks.handlers:
-        remarks.addHandler(_Remarks())
-        remarks.propagate = False
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="tensorflow")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `loupe-train`; the exit status."""
     arguments = _parser().parse_args(argv)
-    _quiet()
+    keep_quiet()
     try:
         arguments.run_command(arguments)
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from training.commands import (
     pack,
     parts,
     quantization,
+    recipe,
     results,
     routing,
     score,
@@ -27,6 +28,7 @@ from training.commands.options import Command
 
 COMMANDS: tuple[Command, ...] = (
     *data.COMMANDS,
+    *recipe.COMMANDS,
     *fit.COMMANDS,
     *pack.COMMANDS,
     *evaluate.COMMANDS,

@@ -23,15 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     import json
 
-    from training.data import check_leaks, check_readable, find_samples, make_folds
+    from training.data import check_leaks, make_folds, ready_samples
     from training.distributed.crossval import METRICS, crossval, fold_table
     from training.distributed.engine import connect
 
     recipe, data = recipe_and_data(arguments)
     out = arguments.out or Path("runs") / f"{recipe.id}-crossval"
-    samples = find_samples(recipe, data)
-    check_readable(data, samples)
-    folds = make_folds(samples, recipe.split)
+    folds = make_folds(ready_samples(recipe, data), recipe.split)
     check_leaks(folds, data)
     with connect(arguments.scheduler, arguments.workers) as client:
         crossval(recipe, data, folds, out, client, names=arguments.folds, epochs=arguments.epochs)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from device.arguments import at_least
 from training.commands.options import Command, add_recipe, recipe_and_data
 from training.errors import DataError
 from training.recipe import load_recipe
 
+PICTURES = 40
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    words = parser.add_subparsers(dest="what", required=True, metavar="WHAT", help="check or split")
+    words = parser.add_subparsers(dest="what", required=True, metavar="WHAT", help="check, split or draw")
     checking = words.add_parser(
         "check",
         help="what is in a folder, and what would mislead",
@@ -36,6 +39,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     splitting.add_argument("--out", type=Path, default=Path("split.json"), help="file (default split.json)")
     splitting.set_defaults(run_data=split_run)
 
+    drawing = words.add_parser(
+        "draw",
+        help="write a small data set of drawn pictures, to try every step",
+        description="Draws fields of two classes, by ten made-up patients, into class folders with a groups.csv.",
+    )
+    drawing.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
+    drawing.add_argument(
+        "--pictures", type=at_least(PICTURES), default=PICTURES, help=f"how many (default {PICTURES}, the fewest)"
+    )
+    drawing.set_defaults(run_data=draw_run)
+
+
+def draw_run(arguments: argparse.Namespace) -> None:
+    from training.drawn.data_set import write_drawn_set
+
+    write_drawn_set(arguments.folder, arguments.pictures)
+    print(f"drew {arguments.pictures} pictures. Next: loupe-train data check {arguments.folder}")
+
 
 def check_run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
@@ -43,7 +64,9 @@ def check_run(arguments: argparse.Namespace) -> None:
     from training.data import default_labels, list_samples
     from training.data.check import check, write_groups
     from training.data.check_page import print_check, write_check
+    from training.data.scale import scale_doubt
 
+    recipe = None
     if arguments.recipe:
         recipe = load_recipe(arguments.recipe)
         adapter, options = recipe.data.adapter, dict(recipe.data.options)
@@ -58,6 +81,8 @@ def check_run(arguments: argparse.Namespace) -> None:
         options[name] = value
     notes: list[str] = []
     samples = list_samples(adapter, arguments.folder, labels, options, notes.append)
+    if recipe and (doubt := scale_doubt(recipe, arguments.folder, samples)):
+        notes.append(f"{arguments.recipe}: {doubt}")
     found = check(arguments.folder, adapter, labels, samples, notes)
     console = Console()
     print_check(found, console)
@@ -66,18 +91,19 @@ def check_run(arguments: argparse.Namespace) -> None:
     if arguments.groups:
         write_groups(arguments.folder, samples, arguments.groups)
         console.print(f"groups: {arguments.groups}", highlight=False)
+    if adapter == "folder" and not recipe:
+        console.print(f"Next: loupe-train recipe {arguments.folder}", highlight=False)
 
 
 def split_run(arguments: argparse.Namespace) -> None:
-    from training.data import check_leaks, check_readable, find_samples, split_samples
+    from training.data import check_leaks, ready_samples, split_samples
 
     recipe, data = recipe_and_data(arguments)
-    samples = find_samples(recipe, data)
-    check_readable(data, samples)
-    split = split_samples(samples, recipe.split)
+    split = split_samples(ready_samples(recipe, data), recipe.split)
     check_leaks(split, data)
     split.save(arguments.out)
     print(f"{arguments.out}: {split.counts()}; sha256 {split.sha256}")
+    print(f"Next: loupe-train fit {arguments.recipe} --data {data} --split {arguments.out}")
 
 
 def run(arguments: argparse.Namespace) -> None:

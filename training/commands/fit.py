@@ -27,27 +27,30 @@ def run(arguments: argparse.Namespace) -> None:
         Split,
         check_leaks,
         check_readable,
-        find_samples,
+        ready_samples,
         split_samples,
     )
 
     recipe, data = recipe_and_data(arguments)
     folder = run_folder(arguments, recipe)
-    samples = find_samples(recipe, data)
+    samples = ready_samples(recipe, data)
     if arguments.everything:
         split = Split({TRAINING: samples, CALIBRATION: [], TEST: []})
     elif arguments.split:
         split = Split.load(arguments.split)
     else:
         split = split_samples(samples, recipe.split)
-    check_readable(data, [sample for part in split.parts.values() for sample in part])
+    if arguments.split:
+        check_readable(data, [sample for part in split.parts.values() for sample in part])
     check_leaks(split, data)
 
     from training.fitting.fit import fit
 
     fitted = fit(recipe, data, folder, split, epochs=arguments.epochs)
     measured = f" --crossval runs/{recipe.id}-crossval" if arguments.everything else ""
-    print(f"fitted in {fitted.facts['minutes']} min: {folder}. Next: loupe-train pack {arguments.recipe}{measured}")
+    where = f" --data {data}" if arguments.data else ""
+    print(f"fitted in {fitted.facts['minutes']} min: {folder}")
+    print(f"Next: loupe-train pack {arguments.recipe}{where}{measured}")
 
 
 COMMANDS = (

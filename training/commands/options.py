@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.errors import RunError
 from training.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -82,9 +83,14 @@ def bundle_file(arguments: argparse.Namespace, recipe: Recipe) -> Path:
 
 
 def open_reader(arguments: argparse.Namespace, recipe: Recipe) -> Reader:
-    """The box's reader of the bundle that the arguments name."""
+    """The box's reader of the bundle that the arguments name. Raises `RunError` where it isn't made yet."""
     from device.bundle import Bundle
     from device.reading import Reader
     from training.data import LIMITS
 
-    return Reader(Bundle.open(bundle_file(arguments, recipe), arguments.keys), LIMITS)
+    bundle = bundle_file(arguments, recipe)
+    if not bundle.is_file():
+        raise RunError(
+            f"there is no bundle {bundle}: make it with `loupe-train pack {arguments.recipe}`, or give --bundle"
+        )
+    return Reader(Bundle.open(bundle, arguments.keys), LIMITS)

@@ -23,6 +23,7 @@ from training.data.files import PICTURES, Files, folder_words, list_files, passe
 from training.data.leaks import check_leaks, check_readable
 from training.data.pictures import LIMITS, load_images, load_pixels, picture_bytes
 from training.data.sample import Sample, labels_of
+from training.data.scale import scale_doubt
 from training.data.splits import CALIBRATION, TEST, TRAINING, Fold, Split, make_folds, split_samples
 from training.errors import DataError
 from training.recipe import Recipe
@@ -47,6 +48,7 @@ __all__ = [
     "load_pixels",
     "make_folds",
     "picture_bytes",
+    "ready_samples",
     "split_samples",
 ]
 
@@ -103,8 +105,10 @@ def list_samples(
     """
     chosen = _adapter(adapter)
     if unknown := sorted(options.keys() - chosen.options.keys()):
-        known = ", ".join(chosen.options) or "none"
-        raise DataError(f"the adapter {adapter} has no option {unknown[0]}; there are: {known}")
+        raise DataError(
+            f"the adapter {adapter} has no option {', '.join(unknown)}; there are: {', '.join(chosen.options) or 'none'}. "
+            "In a recipe they are data.options: those of another adapter must go when the adapter is changed"
+        )
     source = Source(folder, tuple(labels), {**chosen.options, **options}, note, _files(folder))
     samples = chosen.find(source)
     present = {sample.label for sample in samples}
@@ -156,3 +160,13 @@ def find_samples(recipe: Recipe, folder: Path) -> list[Sample]:
     """The samples of a recipe's data set in a folder; what is left out goes to the log as warnings. Raises `DataError`."""
     labels = [label.id for label in recipe.labels]
     return list_samples(recipe.data.adapter, folder, labels, recipe.data.options)
+
+
+def ready_samples(recipe: Recipe, folder: Path) -> list[Sample]:
+    """The samples of a recipe, to be fitted on: all can be read, and what is doubtful about their scale goes to the log.
+    Raises `DataError` and `PicturesUnreadable`."""
+    samples = find_samples(recipe, folder)
+    check_readable(folder, samples)
+    if doubt := scale_doubt(recipe, folder, samples):
+        _LOG.warning("%s", doubt)
+    return samples

@@ -36,6 +36,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from device.errors import LoupeError
 from device.texts import error_words
 from training.errors import ClusterError, Interrupted, TaskFailed, TrainingError
+from training.quiet import keep_quiet
 
 T = TypeVar("T")
 
@@ -293,5 +294,6 @@ def raise_failures(failures: Sequence[Failure], what: str, count: int) -> None:
 def dask_setup(_worker: Worker) -> None:
     """Run by Dask in each local worker. A terminal's Ctrl-C reaches the whole process group, but the client is the one that
     ends workers; and it tells of failures too."""
+    keep_quiet()
     logging.getLogger("distributed.worker").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

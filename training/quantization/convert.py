@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from training import networks
 from training.errors import QuantizationError
 from training.quantization.folding import prepare
+from training.quiet import error_output_aside
 
 SIGNATURE = "read"
 OUTPUTS = ("early", "middle", "features")
@@ -80,7 +81,8 @@ def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: 
         converter.representative_dataset = representative
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
-        converted: bytes = converter.convert()
+        with error_output_aside():  # the converter tells in C++ what it was asked for
+            converted: bytes = converter.convert()
     if floats := {op: n for op, n in list_ops(converted).items() if "float" in op}:
         raise QuantizationError(f"not an integer network: {floats}")
     return converted

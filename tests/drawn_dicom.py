@@ -81,7 +81,7 @@ def dicom(
     return written(dataset, syntax, preamble)
 
 
-def written(dataset: Dataset, syntax: str = EXPLICIT, preamble: bool = True) -> bytes:
+def written(dataset: Dataset, syntax: str = EXPLICIT, preamble: bool = True, kind: str | None = None) -> bytes:
     """The file of a data set; without a preamble and its own header if so asked."""
     body = DicomBytesIO()
     body.is_implicit_VR, body.is_little_endian = syntax == IMPLICIT, syntax != BIG
@@ -89,7 +89,7 @@ def written(dataset: Dataset, syntax: str = EXPLICIT, preamble: bool = True) -> 
     if not preamble:
         return body.getvalue()
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPClassUID = UID(kind) if kind else dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = UID(syntax)
     file = DicomBytesIO()

@@ -39,6 +39,7 @@ from device.formats.dicom_frames import BIG_ENDIAN, COMPRESSED, DEFLATED, ITEM, 
 from device.formats.dicom_grey import looked_up, stored_values, to_grey
 from device.formats.dicom_scale import stated_scale
 from device.formats.mosaic import put_together, reduction
+from device.formats.pillow import note_profile
 from device.formats.pixels import alone, check_size, eight_bits, finish, wanted_size
 from device.image import Image, Limits, SizeRule
 
@@ -63,7 +64,7 @@ LOOKED_AT = [
     *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction"),
     *("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions"),
     *("TotalPixelMatrixColumns", "TotalPixelMatrixRows", "TotalPixelMatrixFocalPlanes", "NumberOfOpticalPaths"),
-    *("DimensionOrganizationType", "SharedFunctionalGroupsSequence"),
+    *("DimensionOrganizationType", "SharedFunctionalGroupsSequence", "ICCProfile", "OpticalPathSequence"),
 ]
 PLACES = "PerFrameFunctionalGroupsSequence"  # long, so looked at only where it is needed
 
@@ -90,6 +91,7 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     data = _inflated(data, limits)
     dataset, at = _header(data, LOOKED_AT)
     layout = _layout(dataset, at)
+    _lift_groups(dataset)
     width, height = layout.columns, layout.rows
     frames = int(dataset.get("NumberOfFrames") or 1)
     tiled = _is_tiled(dataset)
@@ -106,6 +108,7 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     found = frames_of(data, at, bool(dataset.original_encoding[0]), layout, frames)
     factor = reduction((width, height), size, limits) if tiled else 1
     notes: list[str] = []
+    note_profile(_profile(dataset), notes)
     with alone(width * height):
         if tiled:
             places = _places(dataset, data, layout, (width, height), frames)
@@ -164,7 +167,8 @@ def _layout(dataset: FileDataset, at: int) -> Layout:
     if at < 0 or "Rows" not in dataset or "Columns" not in dataset:
         if at < 0 and "Rows" in dataset:
             raise ImageTruncated
-        raise DicomWithoutPicture(kind=_name_of(dataset.get("SOPClassUID")))
+        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+        raise DicomWithoutPicture(kind=_name_of(kind))
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")).rstrip("\0 ") or _guessed_syntax(dataset)
     if syntax not in NATIVE and syntax not in COMPRESSED:
         raise CompressionNotRead(format=NAME, compression=_name_of(syntax))
@@ -187,6 +191,22 @@ def _layout(dataset: FileDataset, at: int) -> Layout:
     if layout.samples != (3 if layout.photometric in COLOURS else 1):
         raise VarietyNotRead(format=NAME, variety="Samples per Pixel")
     return layout
+
+
+def _lift_groups(dataset: Dataset) -> None:
+    """Newer kinds keep the window and the rescaling that all frames share in a group: put them where older ones do."""
+    for group in dataset.get("SharedFunctionalGroupsSequence") or ():
+        for name in ("FrameVOILUTSequence", "PixelValueTransformationSequence"):
+            for shared in group.get(name) or ():
+                for element in shared:
+                    if element.tag not in dataset:
+                        dataset[element.tag] = element
+
+
+def _profile(dataset: Dataset) -> bytes | None:
+    """The colour profile of the picture, or of the light that a slide was scanned in."""
+    lights = dataset.get("OpticalPathSequence") or ()
+    return next((each.ICCProfile for each in (dataset, *lights) if each.get("ICCProfile")), None)
 
 
 def _guessed_syntax(dataset: FileDataset) -> str:

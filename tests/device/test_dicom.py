@@ -55,6 +55,9 @@ from device.image import Image, Limits, decode
 from device.reading import Reader
 from device.texts import LANGUAGES
 
+# pydicom's remarks on damaged files, which pytest shows although the box doesn't.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 LIMITS = Limits()
 WIDTH, HEIGHT = 160, 120
 
@@ -211,6 +214,22 @@ def test_other_window_functions_are_shown(function: str) -> None:
     x = (ramp - 1000.0) / 400
     expected = 1 / (1 + np.exp(-4 * x)) if function == "SIGMOID" else np.clip(x + 0.5, 0, 1)
     assert difference(decode(data, LIMITS), np.round(expected * 255)) <= 1
+
+
+def test_a_window_that_all_frames_share_is_found_in_its_group() -> None:
+    window = item(WindowCenter=2048.0, WindowWidth=4096.0)
+    transformation = item(RescaleSlope=1.0, RescaleIntercept=0.0, RescaleType="US")
+    group = item(FrameVOILUTSequence=[window], PixelValueTransformationSequence=[transformation])
+    data = dicom(GREY_12, bits=12, SharedFunctionalGroupsSequence=[group])
+    assert difference(decode(data, LIMITS), GREY_8) <= 1
+
+
+def test_a_colour_profile_is_noted_and_not_applied() -> None:
+    for elements in ({"ICCProfile": b"Display P3"}, {"OpticalPathSequence": [item(ICCProfile=b"a scanner's")]}):
+        image = decode(dicom(COLOUR, **elements), LIMITS)
+        assert image.notes == ("icc_ignored",)
+        assert difference(image, COLOUR) == 0
+    assert decode(dicom(COLOUR, ICCProfile=b"sRGB IEC61966-2.1 "), LIMITS).notes == ()
 
 
 def test_rescaled_and_signed_values_are_windowed_in_their_units() -> None:
@@ -423,6 +442,10 @@ def test_a_file_without_pixels_is_named_by_its_kind(uid: str, name: str) -> None
     dataset = item(SOPClassUID=uid, SOPInstanceUID="1.2.3", **PATIENT)
     with pytest.raises(DicomWithoutPicture) as raised:
         decode(written(dataset), LIMITS)
+    assert raised.value.facts == {"kind": name}
+    del dataset.SOPClassUID  # a list of files has it in the file's header alone
+    with pytest.raises(DicomWithoutPicture) as raised:
+        decode(written(dataset, kind=uid), LIMITS)
     assert raised.value.facts == {"kind": name}
 
 

@@ -165,10 +165,10 @@ def _header(data: bytes, keywords: Sequence[str]) -> tuple[FileDataset, int]:
 def _layout(dataset: FileDataset, at: int) -> Layout:
     """Raises `DicomWithoutPicture`, `CompressionNotRead`, `VarietyNotRead` or `ImageDamaged`."""
     if at < 0 or "Rows" not in dataset or "Columns" not in dataset:
-        if at < 0 and "Rows" in dataset:
+        kind = _name_of(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID"))
+        if at < 0 and ("Rows" in dataset or "Image Storage" in kind):
             raise ImageTruncated
-        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
-        raise DicomWithoutPicture(kind=_name_of(kind))
+        raise DicomWithoutPicture(kind=kind)
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")).rstrip("\0 ") or _guessed_syntax(dataset)
     if syntax not in NATIVE and syntax not in COMPRESSED:
         raise CompressionNotRead(format=NAME, compression=_name_of(syntax))

@@ -457,6 +457,14 @@ def test_a_file_that_was_cut_off_is_incomplete(syntax: str, kept: float) -> None
         decode(data[: int(len(data) * kept)], LIMITS)
 
 
+def test_a_file_that_ends_within_its_header_is_incomplete() -> None:
+    data = dicom(COLOUR)
+    start, pixels = data.index(b"\x08\0\x16\0UI"), data.index(b"\xe0\x7f\x10\0")
+    for length in range(start, pixels + 8):
+        with pytest.raises(ImageTruncated):
+            decode(data[:length], LIMITS)
+
+
 @pytest.mark.parametrize("syntax", [BASELINE, LOSSLESS_SV1, JPEG_LS, JPEG_2000])
 def test_a_frame_whose_own_header_disagrees_is_not_decoded(syntax: str) -> None:
     data = dicom(colour(1024, 768), syntax=syntax, Rows=HEIGHT, Columns=WIDTH)

@@ -13,7 +13,16 @@ from device.image import Image, Limits, SizeRule
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
-    return read_with(AvifImageFile, "AVIF", data, limits, target, ends_early=ends_early, orientation=_orientation)
+    return read_with(
+        AvifImageFile,
+        "AVIF",
+        data,
+        limits,
+        target,
+        ends_early=ends_early,
+        orientation=_orientation,
+        work_bytes_per_px=8,
+    )
 
 
 def _orientation(picture: ImageFile) -> int:

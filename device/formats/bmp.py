@@ -6,13 +6,22 @@ import struct
 
 from PIL.BmpImagePlugin import BmpImageFile
 
+from device.errors import CompressionNotRead
 from device.formats.pillow import read_with
 from device.formats.scale import stated_scale
 from device.image import Image, Limits, SizeRule, StatedScale
 
+# Run-length codes of 8 and 4 bits, which Pillow decodes by a loop of its own, slowly.
+RUN_LENGTHS = (1, 2)
+MOST_RUN_LENGTH_PX = 2_000_000
+
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
+    if len(data) >= 34:
+        width, height, _, compression = struct.unpack_from("<iiII", data, 18)
+        if compression in RUN_LENGTHS and abs(width * height) > MOST_RUN_LENGTH_PX:
+            raise CompressionNotRead(format="BMP", compression="RLE")
     return read_with(BmpImageFile, "BMP", data, limits, target, ends_early=_ends_early, stated_um_per_px=_stated(data))
 
 

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import simplejpeg
 from PIL.JpegImagePlugin import JpegImageFile
@@ -21,7 +22,7 @@ from device.formats.pillow import read_with
 from device.formats.scale import scale_of_resolution
 from device.image import Image, Limits, SizeRule
 
-SOI, EOI, SOS, DHT, DRI, APP0, APP1, APP14 = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD, 0xE0, 0xE1, 0xEE
+EOI, SOS, DHT, DRI, APP0, APP1, APP2, APP14 = 0xD9, 0xDA, 0xC4, 0xDD, 0xE0, 0xE1, 0xE2, 0xEE
 ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length: TEM, RST0 to RST7, SOI
 FRAMES = {*range(0xC0, 0xD0)} - {DHT, 0xC8, 0xCC}
 HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)
@@ -33,9 +34,15 @@ NEEDED = {*FRAMES, DHT, DRI, 0xCC, 0xDB}
 SCAN_END = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 # FF is followed by 00 or by a marker, also through fill bytes; several FF before a 00 are an erased piece of memory.
 ERASED = re.compile(rb"\xff\xff+\x00")
-ZEROS = bytes(64)  # more zeros than any block takes, see `_is_hole`
+ZEROS = bytes(64)  # more zeros than any block takes, see `_zeros_are_proper`
 # So many bytes between a picture and its end marker are what it lacks elsewhere; fewer are some cameras' habit.
 LEAST_JUNK = 9
+
+LARGEST_PROFILE = 4 << 20
+MOST_SEGMENTS = 10_000
+
+# Programs write progressive pictures in about ten scans; libjpeg goes over the whole picture for each.
+FEW_SCANS, MOST_SCANS, MOST_SCANNED_PX = 12, 100, 500_000_000
 
 WARNING = re.compile(r"Corrupt JPEG data|Premature end")
 EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
@@ -53,6 +60,7 @@ class Segment:
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
     segments = list(walk(data))
+    _check_scans(segments)
     frame = next((segment for segment in segments if segment.marker in FRAMES), None)
     if frame is not None and frame.body:
         if frame.body[0] != 8 and frame.marker not in LOSSLESS:
@@ -63,20 +71,22 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     return read_with(
         JpegImageFile,
         "JPEG",
-        data,
+        _plain(segments, shown=True),
         limits,
         target,
-        ends_early=_ends_early,
+        ends_early=lambda _: b"\xff\xd9" not in data[-64:],
         orientation=lambda _: exif.orientation,
         stated_um_per_px=scale_of_resolution(exif.resolution or _density(segments), "resolution"),
         check=lambda: check_whole(segments),
+        work_bytes_per_px=_coefficient_bytes_per_px(segments),
     )
 
 
 def walk(data: bytes) -> Iterator[Segment]:
-    """The segments of a JPEG up to its end, what lies between them left out."""
+    """The segments of a JPEG up to its end, what lies between them left out. Raises `ImageDamaged` where there are more
+    than any program writes."""
     at = 2
-    while at < len(data):
+    for _ in range(MOST_SEGMENTS):
         at = data.find(b"\xff", at)
         if at < 0:
             return
@@ -101,6 +111,7 @@ def walk(data: bytes) -> Iterator[Segment]:
         stop = end.start() if end else len(data)
         yield Segment(SOS, body, data[at:stop])
         at = stop
+    raise ImageDamaged
 
 
 def size_of(frame: Segment) -> tuple[int, int]:
@@ -132,6 +143,7 @@ def check_whole(segments: list[Segment]) -> None:
     """Raises `ImageTruncated` or `ImageDamaged` where picture data are missing or don't fit."""
     tables: dict[int, int] = {}
     progressive = False
+    looked_at: list[Segment] = []
     for segment in segments:
         if segment.marker == DHT:
             tables |= _first_symbols(segment.body)
@@ -139,9 +151,10 @@ def check_whole(segments: list[Segment]) -> None:
             if segment.marker not in HUFFMAN_FRAMES:
                 return  # arithmetic coding, which Pillow reads or refuses
             progressive = segment.marker == 0xC2
-        elif segment.marker == SOS and _is_hole(segment, tables, progressive):
-            raise ImageDamaged
-    problem = _warning(segments)
+        elif segment.marker == SOS and (ZEROS in segment.scan or ERASED.search(segment.scan)):
+            segment = _without_padding(segment, tables, progressive)
+        looked_at.append(segment)
+    problem = _warning(looked_at)
     if problem is None:
         return
     if problem.startswith("Premature end of JPEG file"):
@@ -149,6 +162,20 @@ def check_whole(segments: list[Segment]) -> None:
     junk = EXTRANEOUS.search(problem)
     if junk is None or not _may_be_padding(segments, int(junk[1])):
         raise ImageDamaged
+
+
+def _without_padding(scan: Segment, tables: dict[int, int], progressive: bool) -> Segment:
+    """The scan without zeros behind it, which some cameras write. Raises `ImageDamaged` where a piece within it was lost
+    and replaced by zeros or ones, as file systems and memory cards do: zeros decode without a warning."""
+    if ERASED.search(scan.scan):
+        raise ImageDamaged
+    if _zeros_are_proper(scan, tables, progressive):
+        return scan
+    data = scan.scan.rstrip(b"\0")
+    data += b"\0" if data.endswith(b"\xff") else b""
+    if ZEROS in data:
+        raise ImageDamaged
+    return Segment(scan.marker, scan.body, data)
 
 
 def _first_symbols(body: bytes) -> dict[int, int]:
@@ -160,27 +187,23 @@ def _first_symbols(body: bytes) -> dict[int, int]:
     return symbols
 
 
-def _is_hole(scan: Segment, tables: dict[int, int], progressive: bool) -> bool:
-    """Whether a piece of a scan was lost and replaced by zeros or ones, as file systems and memory cards do.
-
-    Zeros decode without a warning. In a blank picture they are proper where the shortest code of each table means
-    "nothing more in this block"; elsewhere they would be 63 equal coefficients, block after block."""
-    if ERASED.search(scan.scan):
+def _zeros_are_proper(scan: Segment, tables: dict[int, int], progressive: bool) -> bool:
+    """Whether a long run of zeros may be a blank part of the picture: where the shortest code of each table means "nothing
+    more in this block". Elsewhere it would be 63 equal coefficients, block after block."""
+    if len(scan.body) < 4:
         return True
-    if ZEROS not in scan.scan or len(scan.body) < 4:
-        return False
     components = scan.body[0]
     start, approximation = scan.body[-3], scan.body[-1]
     if progressive and approximation >> 4:
-        return False  # single bits that refine what came before: zeros are usual
-    blank = True
+        return True  # single bits that refine what came before
+    proper = True
     for selectors in scan.body[2 : 2 + 2 * components : 2]:
         if start == 0:
-            blank &= tables.get(selectors >> 4, 0) == 0
+            proper &= tables.get(selectors >> 4, 0) == 0
         if not progressive or start:
             symbol = tables.get(0x10 | selectors & 15, 0)
-            blank &= symbol & 15 == 0 and symbol != 0xF0
-    return not blank
+            proper &= symbol & 15 == 0 and symbol != 0xF0
+    return proper
 
 
 def _warning(segments: list[Segment]) -> str | None:
@@ -188,29 +211,63 @@ def _warning(segments: list[Segment]) -> str | None:
     frame = next((segment for segment in segments if segment.marker in FRAMES and len(segment.body) >= 6), None)
     if frame is None:
         return None  # Pillow says what is wrong
-    parts = [b"\xff\xd8"]
-    for segment in segments:
-        if segment.marker in NEEDED or segment.marker == SOS:
-            body = segment.body
-            if segment.marker == SOS and frame.marker in (0xC0, EXTENDED):
-                body = body[:-3] + b"\0\x3f\0"  # some cameras' are wrong, and nobody minds
-            parts += [b"\xff", bytes([segment.marker]), struct.pack(">H", len(body) + 2), body, segment.scan]
-    if segments and segments[-1].marker == EOI:
-        parts.append(b"\xff\xd9")
     colours = {1: "GRAY", 4: "CMYK"}.get(frame.body[5], "GRAY")
     try:
-        simplejpeg.decode_jpeg(b"".join(parts), colours, True, True, 1, 1, 8, strict=True)
+        simplejpeg.decode_jpeg(_plain(segments), colours, True, True, 1, 1, 8, strict=True)
     except ValueError as problem:
         if WARNING.search(str(problem)):
             return str(problem)
     return None
 
 
+def _plain(segments: list[Segment], *, shown: bool = False) -> bytes:
+    """The JPEG anew, of the segments that the picture needs; where it is `shown`, with those that tell its colours."""
+    parts = [SOI_BYTES]
+    colours = _colour_segments(segments) if shown else []
+    sequential = any(segment.marker in (0xC0, EXTENDED) for segment in segments)
+    for segment in segments:
+        if segment.marker == SOS or segment.marker in NEEDED or any(segment is each for each in colours):
+            body = segment.body
+            if segment.marker == SOS and sequential and not shown:
+                body = body[:-3] + b"\0\x3f\0"  # some cameras' are wrong, and nobody minds
+            parts += [b"\xff", bytes([segment.marker]), struct.pack(">H", len(body) + 2), body, segment.scan]
+    if segments and segments[-1].marker == EOI:
+        parts.append(b"\xff\xd9")
+    return b"".join(parts)
+
+
+def _colour_segments(segments: list[Segment]) -> list[Segment]:
+    """The first JFIF and the first Adobe segment, and the colour profile where it isn't absurdly long."""
+    jfif = next((segment for segment in segments if is_jfif(segment)), None)
+    adobe = next((each for each in segments if each.marker == APP14 and each.body[:5] == b"Adobe"), None)
+    profile = [each for each in segments if each.marker == APP2 and each.body[:12] == b"ICC_PROFILE\0"]
+    if sum(len(each.body) for each in profile) > LARGEST_PROFILE:
+        profile = []
+    return [each for each in (jfif, adobe, *profile) if each is not None]
+
+
+def _check_scans(segments: list[Segment]) -> None:
+    """Raises `ImageDamaged` where a picture is cut into more scans than any program writes: each is a pass over all of
+    it."""
+    frame = next((each for each in segments if each.marker in FRAMES and len(each.body) >= 6), None)
+    scans = sum(each.marker == SOS for each in segments)
+    if frame is not None and (
+        scans > MOST_SCANS or (scans > FEW_SCANS and scans * prod(size_of(frame)) > MOST_SCANNED_PX)
+    ):
+        raise ImageDamaged
+
+
+def _coefficient_bytes_per_px(segments: list[Segment]) -> float:
+    """What libjpeg keeps of a picture that comes in several scans, for a pixel: two bytes for each sample."""
+    frame = next((each for each in segments if each.marker in FRAMES and len(each.body) >= 6), None)
+    if frame is None or sum(each.marker == SOS for each in segments) < 2:
+        return 0
+    across_down = [(factor >> 4, factor & 15) for factor in frame.body[7::3][: frame.body[5]]]
+    largest = max((across for across, _ in across_down), default=1) * max((down for _, down in across_down), default=1)
+    return 2 * sum(across * down for across, down in across_down) / max(1, largest)
+
+
 def _may_be_padding(segments: list[Segment], count: int) -> bool:
     """Whether so many bytes before the end marker are a camera's padding rather than picture data."""
     last = next(segment.scan for segment in reversed(segments) if segment.marker == SOS)
     return count < LEAST_JUNK or len(set(last[-count + 1 :])) == 1
-
-
-def _ends_early(data: bytes) -> bool:
-    return b"\xff\xd9" not in data[-64:]

@@ -10,7 +10,16 @@ from PIL import ImageChops
 from PIL.ImageFile import ImageFile
 
 from device.errors import AnimatedImage, ImageDamaged, ImageError, ImageTruncated
-from device.formats.pixels import GAP, alone, check_size, finish, show_if_all_transparent, wanted_size
+from device.formats.pixels import (
+    GAP,
+    TURNS,
+    alone,
+    check_memory,
+    check_size,
+    finish,
+    show_if_all_transparent,
+    wanted_size,
+)
 from device.image import Image, Limits, SizeRule, StatedScale
 
 # Pillow's own guard against decompression bombs warns or raises at other limits and can't name the size; `check_size` is
@@ -30,9 +39,11 @@ def read_with(
     stated_um_per_px: StatedScale | None = None,
     preview: bool = False,
     check: Callable[[], None] = lambda: None,
+    work_bytes_per_px: float = 0,
 ) -> Image:
     """Read a file of 8 bits or fewer with one Pillow plugin, which alone sees the data. `check` is called once the header
-    is within the limits, and raises where it knows of damage that Pillow keeps silent about. `ends_early` tells whether
+    is within the limits, and raises where it knows of damage that Pillow keeps silent about. `work_bytes_per_px`: what the
+    format's own decoder takes for a pixel of the file, beside the picture that it makes. `ends_early` tells whether
     the file was cut off; it is asked only once decoding has failed, for many whole files end untidily. Raises an
     `ImageError`."""
     try:
@@ -43,9 +54,12 @@ def read_with(
             if frames != 1:
                 raise AnimatedImage(frames=frames)
             size = wanted_size(width, height, target)
+            picture.draft(None, (GAP * size[0], GAP * size[1]))
+            turn = orientation(picture)
+            taken = picture.size[0] * picture.size[1] * _bytes_per_px(picture.mode, turn)
+            check_memory((width, height), size, taken + width * height * work_bytes_per_px, limits)
             with alone(width * height):
                 check()
-                picture.draft(None, (GAP * size[0], GAP * size[1]))
                 notes: list[str] = []
                 note_profile(picture.info.get("icc_profile"), notes)
                 return finish(
@@ -54,7 +68,7 @@ def read_with(
                     (width, height),
                     name,
                     notes,
-                    orientation=orientation(picture),
+                    orientation=turn,
                     stated_um_per_px=stated_um_per_px,
                     preview=preview,
                 )
@@ -65,6 +79,13 @@ def read_with(
         if ends_early(data):
             raise ImageTruncated from failure
         raise ImageDamaged from failure
+
+
+def _bytes_per_px(mode: str, orientation: int) -> int:
+    """What Pillow takes for a pixel of a decoded picture, with its copy in another mode or turned."""
+    stored = 1 if mode in ("1", "L", "P") else 4
+    shown = 1 if mode in ("1", "L") else 4
+    return (stored if mode not in ("L", "RGB", "RGBA") else 0) + shown * (2 if orientation in TURNS else 1)
 
 
 def note_profile(profile: bytes | None, notes: list[str]) -> None:

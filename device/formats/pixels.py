@@ -45,8 +45,9 @@ LARGE_PX, STRIP_PX = 4_000_000, 256
 # Bits that the samples of cameras and scanners have.
 USED_BITS = (8, 10, 12, 14, 16)
 
-# What the largest picture takes a pixel while it is decoded: three samples of 16 bits.
-BYTES_PER_PX = 6
+# What the largest picture may take a pixel while it is decoded, with its result: so 64 megapixels fit into half a gigabyte.
+MOST_BYTES_PER_PX = 8
+RESULT_BYTES_PER_PX = 3
 
 # Above this many pixels pictures are decoded one at a time, whichever thread asks: 64 megapixels with transparency take a
 # quarter of a gigabyte, for which a file of 0.3 MB suffices, and a small box has no room for several. The others wait.
@@ -54,20 +55,28 @@ ALONE_ABOVE_PX = 16_000_000
 _large_picture = threading.Lock()
 
 
-def check_size(
-    width: int, height: int, limits: Limits, decoded_px: int | None = None, bytes_per_px: int = BYTES_PER_PX
-) -> None:
-    """Hold a header's picture of width × height against the limits. `decoded_px`: pixels that decoding takes memory for,
-    where not width × height: more where tiles are larger than the picture, fewer where a smaller copy in the file is
-    decoded instead. `bytes_per_px`: how much each takes; where that is more than usual, fewer pixels are allowed. Raises
-    `TooManyPixels`, `ImageTooSmall` or `ImageTooNarrow`."""
-    limit_megapixels = limits.max_megapixels * min(1.0, BYTES_PER_PX / bytes_per_px)
-    if (width * height if decoded_px is None else decoded_px) > limit_megapixels * 1e6:
-        raise TooManyPixels(width=width, height=height, limit_megapixels=round(limit_megapixels, 2))
+def check_size(width: int, height: int, limits: Limits, decoded_px: int | None = None) -> None:
+    """Hold a header's picture of width × height against the limits. `decoded_px`: pixels that are decoded, where not
+    width × height: more where tiles are larger than the picture, fewer where a smaller copy in the file is decoded
+    instead. Raises `TooManyPixels`, `ImageTooSmall` or `ImageTooNarrow`."""
+    if (width * height if decoded_px is None else decoded_px) > limits.max_megapixels * 1e6:
+        raise TooManyPixels(width=width, height=height, limit_megapixels=limits.max_megapixels)
     if min(width, height) < limits.min_px:
         raise ImageTooSmall(width=width, height=height, minimum_px=limits.min_px)
     if max(width, height) > limits.max_aspect * min(width, height):
         raise ImageTooNarrow(width=width, height=height, limit_ratio=limits.max_aspect)
+
+
+def check_memory(full_size: tuple[int, int], size: tuple[int, int], decode_bytes: float, limits: Limits) -> None:
+    """Hold what decoding takes, `decode_bytes` beside the result of `size` (width, height), against what a picture of the
+    largest number of pixels may take. Some kinds need several times what others do: of those fewer pixels are allowed.
+    Raises `TooManyPixels`."""
+    needed = decode_bytes + size[0] * size[1] * RESULT_BYTES_PER_PX
+    allowed = limits.max_megapixels * 1e6 * MOST_BYTES_PER_PX
+    if needed > allowed:
+        width, height = full_size
+        megapixels = round(width * height * allowed / needed / 1e6, 1)
+        raise TooManyPixels(width=width, height=height, limit_megapixels=megapixels)
 
 
 def wanted_size(width: int, height: int, target: int | SizeRule | None) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from device.errors import AnimatedImage, ImageDamaged, ImageTruncated
 from device.formats.exif import parse_exif
 from device.formats.pillow import note_profile, read_with
-from device.formats.pixels import alone, check_size, finish, sixteen_bits, wanted_size
+from device.formats.pixels import alone, check_memory, check_size, finish, sixteen_bits, wanted_size
 from device.formats.scale import stated_scale
 from device.image import Image, Limits, SizeRule, StatedScale
 
@@ -24,6 +24,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 WANTED = (*NEEDED, b"acTL", b"iCCP", b"eXIf", b"pHYs", b"sBIT", b"fcTL")
 LARGEST_PROFILE = 4 << 20
+MOST_CHUNKS = 100_000
 METRE = 1
 
 
@@ -65,7 +66,9 @@ def _walk(data: bytes) -> Iterator[Chunk]:
     """The chunks that matter, up to the end of the picture or of the file. Raises `ImageDamaged` where a checksum of one
     that the picture can't do without is wrong."""
     view, at = memoryview(data), len(SIGNATURE)
-    while at + 12 <= len(data):
+    for _ in range(MOST_CHUNKS):
+        if at + 12 > len(data):
+            return
         length, kind = int.from_bytes(view[at : at + 4], "big"), bytes(view[at + 4 : at + 8])
         end = at + 12 + length
         if kind in WANTED:
@@ -81,6 +84,7 @@ def _walk(data: bytes) -> Iterator[Chunk]:
         if kind == b"IEND":
             return
         at = end
+    raise ImageDamaged
 
 
 def _stated(found: dict[bytes, bytes]) -> StatedScale | None:
@@ -111,11 +115,12 @@ def _read_deep(
     channels = {0: 1, 2: 3, 4: 2, 6: 4}.get(colour)
     if channels is None or width == 0 or height == 0:
         raise ImageDamaged
-    check_size(width, height, limits, bytes_per_px=2 * channels)
+    check_size(width, height, limits)
     frames = int.from_bytes(found.get(b"acTL", b"")[:4], "big")
     if frames > 1:
         raise AnimatedImage(frames=frames)
     size = wanted_size(width, height, target)
+    check_memory((width, height), size, width * height * 2 * channels, limits)
     notes: list[str] = []
     with alone(width * height):
         try:

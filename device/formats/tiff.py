@@ -16,10 +16,20 @@ from numpy.typing import NDArray
 from device.errors import ImageError, MeasurementsNotRead, VarietyNotRead
 from device.formats import tiff_directory as tags
 from device.formats.pillow import note_profile
-from device.formats.pixels import Stored, alone, check_size, finish, note_bits, sample_bits, scaled, wanted_size
+from device.formats.pixels import (
+    Stored,
+    alone,
+    check_memory,
+    check_size,
+    finish,
+    note_bits,
+    sample_bits,
+    scaled,
+    wanted_size,
+)
 from device.formats.scale import UM_PER_UNIT, scale_of_resolution, stated_scale
 from device.formats.tiff_directory import Directory, Picture, find_picture
-from device.formats.tiff_segments import APERIO_YCC, J2K, Layout, layout_of, read_samples
+from device.formats.tiff_segments import APERIO_YCC, J2K, Layout, layout_of, memory_of, read_samples
 from device.image import Image, Limits, SizeRule, StatedScale
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, INKS, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8
@@ -52,13 +62,15 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         check_size(width, height, limits, decoded_px=0)
         level, level_layout = _level(picture, layout, wanted_size(width, height, target))
     decoded_px = max(level.width * level.height, level_layout.tile[0] * level_layout.tile[1])
-    check_size(width, height, limits, decoded_px, level_layout.samples * level_layout.dtype.itemsize)
+    check_size(width, height, limits, decoded_px)
+    size = wanted_size(width, height, target)
+    check_memory((width, height), size, memory_of(level, level_layout), limits)
     notes: list[str] = []
     note_profile(page.text(tags.ICC_PROFILE), notes)
     with alone(decoded_px):
         return finish(
             _stored(level, level_layout, notes),
-            wanted_size(width, height, target),
+            size,
             (width, height),
             "TIFF",
             notes,

@@ -36,6 +36,9 @@ NAMES = {2: "CCITT", 3: "CCITT T.4", 4: "CCITT T.6", 6: "old-style JPEG", 9: "JB
 
 RGB, YCBCR = 2, 6
 HORIZONTAL = 2  # predictor
+STREAMED = (NONE, DEFLATE, OLD_DEFLATE)  # unpacked a band of rows at a time
+BAND_BYTES = 4_000_000
+MOST_SEGMENTS = 50_000  # 64 megapixels in strips of one row and three planes have fewer
 PADDING = 8  # bytes that a writer may leave behind a segment's samples
 CODESTREAM = re.compile(rb"\xff\x4f\xff\x51..", re.DOTALL)
 
@@ -94,47 +97,59 @@ def _subsampling(page: Directory) -> tuple[int, int]:
     return (int(found[0]), int(found[1])) if len(found) >= 2 else (2, 2)
 
 
+def memory_of(page: Directory, layout: Layout) -> int:
+    """How many bytes `read_samples` takes: the page, and a segment before and while it is put in its place."""
+    pixel = layout.samples * layout.dtype.itemsize
+    segment_px = layout.tile[0] * layout.tile[1]
+    segment = segment_px * pixel // layout.planes
+    if page.number(tags.COMPRESSION, NONE) in STREAMED and layout.subsampling == (1, 1):
+        segment = 0
+    return layout.size[0] * layout.size[1] * pixel + segment
+
+
 def read_samples(page: Directory, layout: Layout) -> NDArray[Any]:
     """All samples of a page: uint8 or uint16 [h, w] or [h, w, samples]."""
     (width, height), (wide, high) = layout.size, layout.tile
+    across, down = layout.grid
     shape = (height, width) if layout.samples == 1 else (height, width, layout.samples)
     whole: NDArray[Any] = np.empty(shape, layout.dtype)
-    for number, segment in _segments(page, layout):
-        plane, place = divmod(number, layout.grid[0] * layout.grid[1])
-        top, left = place // layout.grid[0] * high, place % layout.grid[0] * wide
+    decoder = Decoder(page, layout)
+    for number, data in enumerate(_segments(page, layout)):
+        plane, place = divmod(number, across * down)
+        top, left = place // across * high, place % across * wide
         target = whole[top : top + high, left : left + wide]
         if layout.planes > 1:
             target = target[..., plane]
-        if segment is None:
+        if data is None:
             target[...] = np.iinfo(layout.dtype).max  # scanners leave out tiles of bare glass
-        else:
-            target[...] = segment[: target.shape[0], : target.shape[1]].reshape(target.shape)
+            continue
+        at = 0
+        for band in decoder.bands(data, high if layout.tiled else len(target)):
+            rows = target[at : at + len(band)]
+            rows[...] = band[: len(rows), : rows.shape[1]].reshape(rows.shape)
+            at += len(band)
     return whole
 
 
-def _segments(page: Directory, layout: Layout) -> Iterator[tuple[int, NDArray[Any] | None]]:
-    """Each segment's number and samples, [rows, columns, samples of a pixel]; None for a tile that was left out."""
+def _segments(page: Directory, layout: Layout) -> Iterator[bytes | None]:
+    """The bytes of each segment; None for a tile that was left out."""
     starts = page.values(tags.TILE_OFFSETS if layout.tiled else tags.STRIP_OFFSETS)
     lengths = page.values(tags.TILE_BYTES if layout.tiled else tags.STRIP_BYTES)
-    across, down = layout.grid
-    count = across * down * layout.planes
+    count = layout.grid[0] * layout.grid[1] * layout.planes
     if len(starts) == 1 and len(lengths) == 0 and page.number(tags.COMPRESSION, NONE) == NONE:
         lengths = np.array([len(page.data) - int(starts[0])])  # old writers leave the length out
-    if len(starts) < count or len(lengths) < count:
+    if len(starts) < count or len(lengths) < count or count > MOST_SEGMENTS:
         raise ImageDamaged
     ends = starts[:count].astype(np.uint64) + lengths[:count].astype(np.uint64)
     if int(ends.max()) > len(page.data):
         raise ImageTruncated
-    decode = Decoder(page, layout)
-    for number in range(count):
-        if lengths[number] == 0:
-            if not layout.tiled or not lengths[:count].any():
-                raise ImageDamaged
-            yield number, None
-            continue
-        row = number % (across * down) // across
-        rows = layout.tile[1] if layout.tiled else min(layout.tile[1], layout.size[1] - row * layout.tile[1])
-        yield number, decode(page.data[int(starts[number]) : int(ends[number])], rows)
+    for start, length in zip(starts[:count].tolist(), lengths[:count].tolist(), strict=True):
+        if length:
+            yield page.data[start : start + length]
+        elif layout.tiled and lengths[:count].any():
+            yield None
+        else:
+            raise ImageDamaged
 
 
 class Decoder:
@@ -151,8 +166,9 @@ class Decoder:
         if self.predictor not in (1, HORIZONTAL) and self.compression not in PICTURES:
             raise VarietyNotRead(format="TIFF", variety=f"Predictor {self.predictor}")
 
-    def __call__(self, data: bytes, rows: int) -> NDArray[Any]:
-        """A segment of so many rows."""
+    def bands(self, data: bytes, rows: int) -> Iterator[NDArray[Any]]:
+        """A segment of so many rows from top to bottom, [rows, columns, samples of a pixel]: a few rows at a time where
+        that saves memory."""
         if self.compression in PICTURES:
             found = self._picture(data, rows)
             if found.ndim == 2:
@@ -161,18 +177,20 @@ class Decoder:
                 raise ImageDamaged
             if found.dtype != self.layout.dtype:
                 raise ImageDamaged
-            return found
-        return self._unpack(data, rows)
+            yield found[:rows]
+        elif self.layout.subsampling != (1, 1):
+            yield self._subsampled(data, rows)[:rows]
+        else:
+            row_bytes = (self.layout.tile[0] * self.samples * self.layout.bits + 7) // 8
+            in_band = max(1, BAND_BYTES // row_bytes)
+            pieces = self._pieces(data, in_band * row_bytes, rows * row_bytes, self.layout.tile[1] * row_bytes)
+            for piece in pieces:
+                yield self._unpack(piece.reshape(-1, row_bytes))
 
-    def _unpack(self, data: bytes, rows: int) -> NDArray[Any]:
-        width, bits = self.layout.tile[0], self.layout.bits
-        across, down = self.layout.subsampling
-        if (across, down) != (1, 1):
-            return self._subsampled(data, rows)
-        in_row = width * self.samples
-        row_bytes = (in_row * bits + 7) // 8
-        raw = self._inflate(data, rows * row_bytes, self.layout.tile[1] * row_bytes)
-        grid = raw[: rows * row_bytes].reshape(rows, row_bytes)
+    def _unpack(self, grid: NDArray[np.uint8]) -> NDArray[Any]:
+        """Rows of packed bytes to rows of samples."""
+        (rows, _), bits = grid.shape, self.layout.bits
+        in_row = self.layout.tile[0] * self.samples
         if bits == 8:
             samples: NDArray[Any] = grid
         elif bits == 16:
@@ -184,7 +202,7 @@ class Decoder:
             import imagecodecs
 
             samples = imagecodecs.packints_decode(grid.tobytes(), "H", bits, runlen=in_row).reshape(rows, in_row)
-        samples = samples.reshape(rows, width, self.samples)
+        samples = samples.reshape(rows, -1, self.samples)
         if self.predictor == HORIZONTAL:
             if bits not in (8, 16):
                 raise VarietyNotRead(format="TIFF", variety=f"Predictor 2, BitsPerSample {bits}")
@@ -199,44 +217,41 @@ class Decoder:
         columns, lines = ceil(self.layout.tile[0] / across), ceil(rows / down)
         unit = across * down + 2
         full = columns * ceil(self.layout.tile[1] / down) * unit
-        raw = self._inflate(data, columns * lines * unit, full)[: columns * lines * unit]
-        units = raw.reshape(lines, columns, unit)
+        needed = columns * lines * unit
+        units = np.concatenate(list(self._pieces(data, needed, needed, full))).reshape(lines, columns, unit)
         luminance = units[..., :-2].reshape(lines, columns, down, across).swapaxes(1, 2)
         whole = np.empty((lines * down, columns * across, 3), np.uint8)
         whole[..., 0] = luminance.reshape(whole.shape[:2])
         whole[..., 1:] = units[..., -2:].repeat(down, 0).repeat(across, 1)
         return whole
 
-    def _inflate(self, data: bytes, needed: int, full: int) -> NDArray[np.uint8]:
-        """Uncompressed bytes: at least `needed`, or those of a whole segment."""
+    def _pieces(self, data: bytes, size: int, needed: int, full: int) -> Iterator[NDArray[np.uint8]]:
+        """The `needed` uncompressed bytes of a segment, `size` at a time; `full` are those of a segment of all its rows,
+        which some writers fill up to. Raises `ImageDamaged` where there are fewer."""
         if self.reversed_bits:
             import imagecodecs
 
             data = bytes(imagecodecs.bitorder_decode(data))
-        most = full + PADDING
-        found: bytes | bytearray
-        if self.compression == NONE:
-            found = data
-        elif self.compression in (DEFLATE, OLD_DEFLATE):
-            unpacker = zlib.decompressobj()
-            found = unpacker.decompress(data, most)
-            if not unpacker.eof and len(found) < most:
-                raise ImageDamaged
-        elif self.compression == LZW:
-            import imagecodecs
-
-            found = imagecodecs.lzw_decode(data, out=most)
-        elif self.compression == PACKBITS:
-            import imagecodecs
-
-            found = imagecodecs.packbits_decode(data, out=most)
-        else:
-            import imagecodecs
-
-            found = imagecodecs.zstd_decode(data, out=most)
-        if len(found) < needed:
+        if self.compression in (DEFLATE, OLD_DEFLATE):
+            yield from _inflated(data, size, needed, full)
+            return
+        whole = np.frombuffer(self._whole(data, full + PADDING), np.uint8)
+        if len(whole) < needed:
             raise ImageDamaged
-        return np.frombuffer(found, np.uint8)
+        for at in range(0, needed, size):
+            yield whole[at : min(needed, at + size)]
+
+    def _whole(self, data: bytes, most: int) -> bytes | bytearray:
+        """The uncompressed bytes of a segment, `most` at most."""
+        if self.compression == NONE:
+            return data
+        import imagecodecs
+
+        if self.compression == LZW:
+            return imagecodecs.lzw_decode(data, out=most)
+        if self.compression == PACKBITS:
+            return imagecodecs.packbits_decode(data, out=most)
+        return imagecodecs.zstd_decode(data, out=most)
 
     def _picture(self, data: bytes, rows: int) -> NDArray[Any]:
         if self.compression == JPEG:
@@ -300,3 +315,23 @@ class Decoder:
         """A picture in a segment must be as large as the segment: no larger, before it takes memory."""
         if size[0] != self.layout.tile[0] or not rows <= size[1] <= self.layout.tile[1]:
             raise ImageDamaged
+
+
+def _inflated(data: bytes, size: int, needed: int, full: int) -> Iterator[NDArray[np.uint8]]:
+    """Of deflated data the `needed` bytes, `size` at a time. What follows is looked at too: the checksum stands at the
+    end."""
+    unpacker, rest, left = zlib.decompressobj(), data, needed
+    while left > 0:
+        piece = bytearray()
+        while len(piece) < min(size, left):
+            part = unpacker.decompress(rest, min(size, left) - len(piece))
+            rest = unpacker.unconsumed_tail
+            if not part:
+                raise ImageDamaged
+            piece += part
+        left -= len(piece)
+        yield np.frombuffer(bytes(piece), np.uint8)
+    unpacker.decompress(rest, full - needed + PADDING)
+    unpacker.decompress(unpacker.unconsumed_tail, 1)
+    if not unpacker.eof:
+        raise ImageDamaged

@@ -11,6 +11,10 @@ from device.formats.exif import parse_exif
 from device.formats.pillow import read_with
 from device.image import Image, Limits, SizeRule
 
+# libwebp's animation decoder, which Pillow uses for all files, keeps two canvases, and the frame beside them.
+WORK_BYTES_PER_PX = 12
+MOST_CHUNKS = 10_000
+
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
@@ -27,13 +31,16 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         ends_early=_ends_early,
         orientation=lambda _: orientation,
         preview=orientation > 1,  # not all browsers turn WebP files
+        work_bytes_per_px=WORK_BYTES_PER_PX,
     )
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Each chunk's kind and body."""
     at = 12
-    while at + 8 <= len(data):
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(data):
+            return
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         yield data[at : at + 4], data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2

@@ -165,8 +165,9 @@ def _header(data: bytes, keywords: Sequence[str]) -> tuple[FileDataset, int]:
 def _layout(dataset: FileDataset, at: int) -> Layout:
     """Raises `DicomWithoutPicture`, `CompressionNotRead`, `VarietyNotRead` or `ImageDamaged`."""
     if at < 0 or "Rows" not in dataset or "Columns" not in dataset:
-        kind = _name_of(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID"))
-        if at < 0 and ("Rows" in dataset or "Image Storage" in kind):
+        uid = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+        kind = _name_of(uid)
+        if at < 0 and (not uid or "Rows" in dataset or "Image Storage" in kind):
             raise ImageTruncated
         raise DicomWithoutPicture(kind=kind)
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")).rstrip("\0 ") or _guessed_syntax(dataset)

@@ -33,12 +33,11 @@ from device.errors import (
     ImageError,
     ImageTruncated,
     VarietyNotRead,
-    WholeSlide,
 )
 from device.formats.dicom_frames import BIG_ENDIAN, COMPRESSED, DEFLATED, ITEM, NATIVE, Layout, frames_of, samples_of
 from device.formats.dicom_grey import looked_up, stored_values, to_grey
 from device.formats.dicom_scale import stated_scale
-from device.formats.mosaic import put_together, reduction
+from device.formats.mosaic import put_together, reduction, refuse_without_scale
 from device.formats.pillow import note_profile
 from device.formats.pixels import alone, check_size, eight_bits, finish, wanted_size
 from device.image import Image, Limits, SizeRule
@@ -100,8 +99,8 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     if tiled:
         width, height = int(dataset.TotalPixelMatrixColumns), int(dataset.TotalPixelMatrixRows)
     scale = stated_scale(dataset)
-    if tiled and not callable(target) and scale and width * height > limits.max_megapixels * 1e6:
-        raise WholeSlide(width=width, height=height, um_per_px=scale.um_per_px)
+    if tiled:
+        refuse_without_scale((width, height), scale, target, limits)
     # The pieces of a slide are decoded one by one, and what they are put together to is made smaller at once.
     check_size(width, height, limits, layout.rows * layout.columns if tiled and callable(target) else None)
     size = wanted_size(width, height, target)

@@ -9,15 +9,25 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from device.errors import TooManyPixels
+from device.errors import TooManyPixels, WholeSlide
 from device.formats.pixels import GAP
-from device.image import Limits
+from device.image import Limits, SizeRule, StatedScale
 
 # What is read strip by strip takes time but little memory: it may have so many times the pixels of what is read whole.
 MOST_TIMES = 16
 # The smaller picture is in memory at once, at three bytes a pixel beside the result's three: so many times what is allowed
 # for others, of which the largest take eight.
 MOST_REDUCED = 1.5
+
+
+def refuse_without_scale(
+    full: tuple[int, int], scale: StatedScale | None, target: int | SizeRule | None, limits: Limits
+) -> None:
+    """Raises `WholeSlide` where a picture of `full` (width, height) is too large to be one field, nobody gave the size of a
+    pixel (`target` is no rule), and the file states it: so it can be given."""
+    width, height = full
+    if scale is not None and not callable(target) and width * height > limits.max_megapixels * 1e6:
+        raise WholeSlide(width=width, height=height, um_per_px=scale.um_per_px)
 
 
 def reduction(full: tuple[int, int], wanted: tuple[int, int], limits: Limits) -> int:

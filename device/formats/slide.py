@@ -17,9 +17,9 @@ import PIL.Image
 from numpy.typing import NDArray
 from openslide import OpenSlide, OpenSlideError
 
-from device.errors import ImageDamaged, WholeSlide
+from device.errors import ImageDamaged
 from device.formats import tiff
-from device.formats.mosaic import put_together, reduction
+from device.formats.mosaic import put_together, reduction, refuse_without_scale
 from device.formats.pixels import alone, check_size, finish, wanted_size
 from device.image import Image, Limits, SizeRule, StatedScale
 
@@ -64,8 +64,7 @@ def _named(data: bytes) -> Iterator[str]:
 def _read(slide: OpenSlide, name: str, limits: Limits, target: int | SizeRule | None) -> Image:
     width, height = slide.dimensions
     scale = _stated(slide)
-    if not callable(target) and scale and width * height > limits.max_megapixels * 1e6:
-        raise WholeSlide(width=width, height=height, um_per_px=scale.um_per_px)
+    refuse_without_scale((width, height), scale, target, limits)
     check_size(width, height, limits, 0 if callable(target) else None)
     size = wanted_size(width, height, target)
     level = _level(slide, size)

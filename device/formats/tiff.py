@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from device.errors import ImageError, MeasurementsNotRead, VarietyNotRead
 from device.formats import tiff_directory as tags
+from device.formats.mosaic import refuse_without_scale
 from device.formats.pillow import note_profile
 from device.formats.pixels import (
     Stored,
@@ -57,6 +58,9 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     _check_variety(page, layout)
     orientation = page.number(tags.ORIENTATION, 1)
     width, height = page.width, page.height
+    scale = _stated(page)
+    if picture.copies:
+        refuse_without_scale((width, height), scale, target, limits)
     level, level_layout = page, layout
     if target is not None:
         check_size(width, height, limits, decoded_px=0)
@@ -75,7 +79,7 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
             "TIFF",
             notes,
             orientation=orientation,
-            stated_um_per_px=_stated(page),
+            stated_um_per_px=scale,
             preview=True,
         )
 

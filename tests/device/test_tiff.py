@@ -24,6 +24,7 @@ from device.errors import (
     MeasurementsNotRead,
     TooManyPixels,
     VarietyNotRead,
+    WholeSlide,
 )
 from device.formats.tiff_directory import find_picture
 from device.image import Image, Limits, decode
@@ -308,6 +309,15 @@ def test_a_pyramid_larger_than_the_limit_is_read_at_a_smaller_level() -> None:
     assert decode(data, limits, 192 * 128).width == 960
     with pytest.raises(TooManyPixels):
         decode(data, limits)
+
+
+def test_a_pyramid_too_large_for_a_field_asks_for_the_size_that_it_states() -> None:
+    data = pyramid(sub_directories=False, resolution=(20_000, 20_000), resolutionunit="CENTIMETER")
+    limits = Limits(max_megapixels=0.3)
+    with pytest.raises(WholeSlide) as raised:
+        decode(data, limits, 192 * 128)
+    assert raised.value.facts == {"width": 960, "height": 720, "um_per_px": 0.5}
+    assert decode(data, limits, lambda *_: (240, 180)).pixels.shape == (180, 240, 3)
 
 
 def test_only_the_level_that_is_read_must_be_whole() -> None:

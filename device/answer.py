@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.texts import joined, likelihood, percent, words
+from device.texts import fill, joined, likelihood, percent, words
 
 FEW_PICTURES = 10  # with the same answer: too few to say how often it is right
 Names = Mapping[str, str]
@@ -60,7 +60,7 @@ def _open_answer(
         "single": False,
         "concern": True,
         "headline": headline(list(names), names, language) if section_headline is None else section_headline,
-        "advice": str(advice).format(reader=told["readers"][manifest["modality"]]),
+        "advice": fill(advice, {"reader": told["readers"][manifest["modality"]]}, language),
         "concern_sum": None,
         "promise": None,
         "record": None,
@@ -78,7 +78,7 @@ def headline(labels: Sequence[str], names: Names, language: str) -> str:
     """The set by its names: `Benign lesion or carcinoma in situ`; said to be undecided where no class is left out."""
     told = joined([names[label] for label in labels], language)
     if len(labels) == len(names):
-        return str(words(language)["answer"]["undecided"]).format(classes=told)
+        return fill(words(language)["answer"]["undecided"], {"classes": told}, language)
     return told[:1].upper() + told[1:]
 
 
@@ -90,7 +90,8 @@ def _advice(modality: str, labels: Sequence[str], of_concern: Sequence[str], nam
     else:
         kind = "single" if len(labels) == 1 else "several"
     classes = joined([names[label] for label in of_concern], language)
-    return str(told[kind]).format(reader=told["readers"][modality], classes=classes[:1].upper() + classes[1:])
+    facts = {"reader": told["readers"][modality], "classes": classes[:1].upper() + classes[1:]}
+    return fill(told[kind], facts, language)
 
 
 def _concern_sum(
@@ -113,18 +114,19 @@ def promise(rules: Mapping[str, Any], language: str) -> dict[str, Any]:
     classes = list(rules["classes"].values())
     least = min(classes, key=lambda told: (told["level"], told["n"]))
     told = words(language)["answer"]
+    facts = {
+        "level": percent(least["level"], language),
+        "confidence": percent(rules["confidence"], language),
+        "units": fill(told["units"][rules["unit"]], {"n": least["n"]}, language),
+        "inside": sum(one["inside"] for one in classes),
+        "pictures": sum(one["pictures"] for one in classes),
+    }
     return {
         "level": least["level"],
         "confidence": rules["confidence"],
         "n": least["n"],
         "unit": rules["unit"],
-        "words": str(told["promise"]).format(
-            level=percent(least["level"], language),
-            confidence=percent(rules["confidence"], language),
-            units=told["units"][rules["unit"]].format(n=least["n"]),
-            inside=sum(one["inside"] for one in classes),
-            pictures=sum(one["pictures"] for one in classes),
-        ),
+        "words": fill(told["promise"], facts, language),
     }
 
 
@@ -141,4 +143,4 @@ def record(rules: Mapping[str, Any], labels: Sequence[str], names: Names, langua
         kind = "all" if len(labels) == len(names) else "several"
     each = ", ".join(f"{joined([names[label]], language)} {count}" for label, count in by_class.items() if count)
     told = words(language)["answer"]["record"][kind]
-    return {"right": right, "of": of, "words": str(told).format(right=right, of=of, each=each)}
+    return {"right": right, "of": of, "words": fill(told, {"right": right, "of": of, "each": each}, language)}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from device.answer import promise
-from device.texts import joined, percent, words
+from device.texts import fill, joined, percent, words
 
 FIGURES = ("balanced_accuracy", "accuracy", "macro_auroc", "ece", "refused", "accuracy_of_accepted")
 CLASS_FIGURES = ("sensitivity", "specificity", "auroc")
@@ -98,7 +98,7 @@ def _answers(
         [
             names[label],
             str(told["at_least"]).format(level=percent(one["level"], language)),
-            units.format(n=one["n"]),
+            fill(units, {"n": one["n"]}, language),
             str(told["of"]).format(some=one["inside"], all=one["pictures"]),
             _number(one["threshold"], language, 4),
         ]
@@ -160,7 +160,7 @@ def _gate(manifest: Mapping[str, Any], told: Mapping[str, Any], language: str) -
             "text": str(told["gate"]).format(
                 alpha=percent(promised["alpha"], language, 1),
                 confidence=percent(promised["confidence"], language),
-                units=words(language)["answer"]["units"][promised["unit"]].format(n=promised["n"]),
+                units=fill(words(language)["answer"]["units"][promised["unit"]], {"n": promised["n"]}, language),
             )
         },
         {

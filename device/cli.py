@@ -20,7 +20,7 @@ from device.formats import FORMATS
 from device.keys import key_problems
 from device.log import error_line
 from device.settings import RANGES, Settings, load_settings
-from device.texts import DEFAULT_LANGUAGE, LANGUAGES, number, percent, words
+from device.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, number, percent, words
 
 EXIT_PROBLEM, EXIT_MISUSE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 3, 130
 STANDARD_INPUT = "-"
@@ -191,7 +191,9 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
             except OSError as error:
                 raise OverlayUnwritable(overlay=str(arguments.overlay), reason=error.strerror or str(error)) from error
         elif arguments.overlay:
-            sys.stderr.write(f"{words(language)['command']['overlay_none'].format(overlay=arguments.overlay)}\n")
+            sys.stderr.write(
+                f"{fill(words(language)['command']['overlay_none'], {'overlay': arguments.overlay}, language)}\n"
+            )
     if not arguments.json:
         _print(f"\n{words(language)['notice']}")
     return status
@@ -260,20 +262,20 @@ def _section_in_words(section: Mapping[str, Any], language: str) -> list[str]:
     if section["concern"] and section["concern"]["regions"]:
         lines.append(f"  {told['regions']['section_regions']}")
         for region in section["concern"]["regions"]:
-            area = told["regions"]["region_area"].format(area=number(region["area_mm2"], language))
+            area = fill(told["regions"]["region_area"], {"area": number(region["area_mm2"], language)}, language)
             facts = {
                 **region,
                 "name": names[region["label"]],
                 "share": percent(region["share"], language),
                 "area": area,
             }
-            lines.append(f"    {told['regions']['region_words'].format(**facts)}")
+            lines.append(f"    {fill(told['regions']['region_words'], facts, language)}")
     counts = {state: section[state] for state in ("read", "foreign", "glass")}
     shares = ", ".join(f"{row['name']} {percent(row['share'], language)}" for row in section["shares"])
     return [
         *lines,
-        f"  {told['page']['section_words'].format(**counts)}",
-        f"  {told['regions']['section_shares'].format(shares=shares)}",
+        f"  {fill(told['page']['section_words'], counts, language)}",
+        f"  {fill(told['regions']['section_shares'], {'shares': shares}, language)}",
     ]
 
 

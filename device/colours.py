@@ -13,7 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOOKED_AT_PX = 4_000  # about so many pixels, evenly spread, are looked at
-FLAT_BELOW = 3.0  # spread of brightness, grey levels: a picture that is nearly even has no kind
+WHITE = 230  # grey level: what is brighter in all channels is glass or paper, and says nothing
+LEAST_SHARE = (
+    0.01  # of the pixels that aren't white; with fewer, or with brightness that hardly spreads, nothing is said
+)
+FLAT_BELOW = 3.0  # grey levels
 ONE_TONE_BELOW = 0.02  # what brightness alone leaves of the colours, over the brightest channel's mean
 BROWN_DENSITY = 0.45  # optical density in the blue channel, where DAB absorbs most
 LEAST_HUE = 0.08  # difference of optical densities below which a pixel has no hue
@@ -43,9 +47,9 @@ def colours_of(pixels: NDArray[np.uint8]) -> Colours:
     height, width, _ = pixels.shape
     step = max(1, round((height * width / LOOKED_AT_PX) ** 0.5))
     planes = np.ascontiguousarray(pixels[::step, ::step].reshape(-1, 3).T)
-    levels = planes.astype(np.float32)
+    levels = planes[:, planes.min(0) < WHITE].astype(np.float32)
     brightness = levels.mean(0)
-    if brightness.std() < FLAT_BELOW:
+    if levels.shape[1] < LEAST_SHARE * planes.shape[1] or brightness.std() < FLAT_BELOW:
         return Colours(grey=False, coloured=False, immunostain=False)
     grey = _beside_brightness(levels, brightness) < ONE_TONE_BELOW * float(levels.mean(1).max())
     return Colours(grey=grey, coloured=not grey, immunostain=not grey and _is_immunostain(planes))

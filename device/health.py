@@ -25,6 +25,7 @@ from device.verdict import reason_words
 
 DAYS_SHOWN = 30
 ENOUGH_SITTINGS = 20  # fewer can't reach `ALARM` whatever they show
+ENOUGH_PICTURES = 20  # fewer give no share worth comparing: at 20, one refused is 5 %
 NORMAL_95 = 1.96
 STARTED = time.monotonic()
 
@@ -95,7 +96,8 @@ def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> dic
             "refused": lately.refused,
             "refused_share": lately.refused / lately.readings if lately.readings else None,
             "refused_interval": [low, high] if lately.readings else None,
-            "more_than_promised": low > promised,
+            "enough": lately.readings >= ENOUGH_PICTURES,
+            "more_than_promised": lately.readings >= ENOUGH_PICTURES and low > promised,
             "cautions": lately.cautions,
             "reasons": [
                 {"code": code, "title": _title(code, bundle, language), "count": count}
@@ -145,6 +147,7 @@ def health(
         "threads": threads,
         "uptime_s": round(time.monotonic() - STARTED),
         "caution_below_p": CAUTION_BELOW_P,
+        "enough_pictures": ENOUGH_PICTURES,
         "store": {"works": problem is None, "problem": problem_json(problem, language) if problem else None},
         "problems": [problem_json(each, language) for each in (*([problem] if problem else []), *problems)],
         "models": models,

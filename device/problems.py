@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from device.errors import Busy, Fact, LoupeError, UploadTooLarge, echoed
 from device.settings import BYTES_PER_MB
-from device.texts import error_words, words
+from device.texts import error_words, fill, words
 
 PROBLEM, PAGE = "application/problem+json", "text/html"
 MACHINE_PATHS = ("/api/", "/healthz", "/readyz")
@@ -52,7 +52,7 @@ def http_words(status: int, facts: Mapping[str, Fact], language: str) -> dict[st
     """The `title`, `detail` and `next_step` of an HTTP status; one that has none of its own gets those of its hundred."""
     told: Mapping[str, Mapping[str, str]] = words(language)["http"]
     parts = told.get(str(status), told["5xx" if status >= 500 else "4xx"])
-    return {part: text.format_map(facts) for part, text in parts.items()}
+    return {part: fill(text, facts, language) for part, text in parts.items()}
 
 
 def _exceeds_limit() -> bool:

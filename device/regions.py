@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from device.maps import Maps, softmax
 from device.sections import FOREIGN, READ, Section
-from device.texts import joined, percent, words
+from device.texts import fill, joined, percent, words
 
 STRONGEST = 3  # places that are marked for each class
 APART = 6  # marked places are at least this part of the map's longer side apart
@@ -217,12 +217,12 @@ def parts_json(
             "cautions": rule["cautions"],
             "alpha": percent(rule["alpha"], language, 1),
             "confidence": percent(rule["confidence"], language),
-            "units": words(language)["answer"]["units"][rule["unit"]].format(n=rule["n"]),
+            "units": fill(words(language)["answer"]["units"][rule["unit"]], {"n": rule["n"]}, language),
         }
     return {
         "caution": caution,
         "label": label["id"],
-        "words": str(words(language)["regions"][f"part_{kind}"]).format(**facts),
+        "words": fill(words(language)["regions"][f"part_{kind}"], facts, language),
         "regions": list(told),
     }
 
@@ -260,12 +260,13 @@ def section_headline(
     if not concern:
         most = int(shares.argmax())
         name = joined([names[most]], language)
-        return str(texts["section_most"]).format(share=percent(float(shares[most]), language), name=name)
+        return fill(texts["section_most"], {"share": percent(float(shares[most]), language), "name": name}, language)
     # Each class of concern that some place speaks for, the commonest first; all of them where none does.
     named = [index for index in sorted(concern, key=lambda index: -shares[index]) if shares[index] or not regions]
     name = joined([names[index] for index in named], language)
     if not regions:
-        return str(texts["section_none"]).format(name=name, read=section.count(READ), foreign=section.count(FOREIGN))
+        counts = {"read": section.count(READ), "foreign": section.count(FOREIGN)}
+        return fill(texts["section_none"], {"name": name, **counts}, language)
     share = percent(float(sum(region.share for region in regions)), language)
     key = "section_one" if len(regions) == 1 else "section_many"
-    return str(texts[key]).format(share=share, name=name, regions=len(regions))
+    return fill(texts[key], {"share": share, "name": name, "regions": len(regions)}, language)

@@ -13,6 +13,8 @@ from typing import IO, Any
 
 from flask import Flask, Request, Response, current_app, jsonify, render_template, request, send_from_directory
 from flask.json.provider import DefaultJSONProvider
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from werkzeug.exceptions import NotFound
 
 from device import __version__
@@ -45,7 +47,7 @@ from device.reading import identity
 from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
 from device.settings import Settings
-from device.texts import DEFAULT_LANGUAGE, LANGUAGES, words
+from device.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, words
 from device.units import Units, add_unit_routes
 
 POLICY = (
@@ -88,6 +90,12 @@ class MappingJson(DefaultJSONProvider):
     default = staticmethod(_plain)
 
 
+@pass_context
+def _filled(context: Context, text: str, **facts: Any) -> str:
+    """A template's filter: a text with its facts, in the page's language."""
+    return fill(text, facts, context["language"])
+
+
 class Box:
     """What the requests of one app share: settings, the verified bundles, and this process's readers once started."""
 
@@ -127,6 +135,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app = Flask(__name__)
     app.request_class = InMemoryRequest
     app.json = MappingJson(app)
+    app.add_template_filter(_filled, "fill")
     limit = settings.max_upload_bytes
     app.config["MAX_CONTENT_LENGTH"] = limit + FORM_OVERHEAD_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = None  # all of it stays in memory, and the limit above holds for it

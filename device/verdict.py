@@ -12,7 +12,7 @@ from typing import Any
 
 from device.gate import CAUTION_BELOW_P, HISTOLOGY, IMMUNOSTAIN, Verdict
 from device.sections import Section
-from device.texts import percent, words
+from device.texts import fill, percent, words
 
 WRONG_MAGNIFICATION = "wrong_magnification"
 ANY = "any"
@@ -51,7 +51,7 @@ def magnification_words(ratio: float, language: str) -> str:
     """How large structures appear, by the nearest of the ratios that have words."""
     told = words(language)["magnification"]
     nearest = min(told["sizes"], key=lambda size: abs(log(float(size) / ratio)))
-    return str(told["sentence"].format(size=told["sizes"][nearest]))
+    return fill(told["sentence"], {"size": told["sizes"][nearest]}, language)
 
 
 def no_model_words(verdict: Verdict, titles: Iterable[str], modality: str, language: str) -> dict[str, str]:
@@ -61,10 +61,10 @@ def no_model_words(verdict: Verdict, titles: Iterable[str], modality: str, langu
     listed = "; ".join(titles)
     if verdict.variant == IMMUNOSTAIN:
         reason = reason_words(str(verdict.reason), verdict.variant, modality, language)
-        return {**reason, "detail": f"{told['reads'].format(titles=listed)} {reason['detail']}"}
+        return {**reason, "detail": f"{fill(told['reads'], {'titles': listed}, language)} {reason['detail']}"}
     return {
         "title": told["title"],
-        "detail": told["detail"].format(titles=listed),
+        "detail": fill(told["detail"], {"titles": listed}, language),
         "next_step": for_modality(told["next_step"], modality),
     }
 
@@ -78,9 +78,11 @@ def caution_words(verdict: Verdict, section: Section | None, language: str) -> s
     aspects = f" {told['and']} ".join(told["aspects"][question] for question in rare)
     sentences = []
     if rare:
-        sentences.append(told["field_rare" if section is None else "section_rare"].format(aspects=aspects))
+        sentences.append(
+            fill(told["field_rare" if section is None else "section_rare"], {"aspects": aspects}, language)
+        )
     if section is not None and section.caution:
-        sentences.append(told["section_foreign"].format(share=percent(section.foreign_share, language)))
+        sentences.append(fill(told["section_foreign"], {"share": percent(section.foreign_share, language)}, language))
     if section is None and verdict.partly_foreign:
         sentences.append(told["field_part" if rare else "field_part_alone"])
     return " ".join(sentences) or None

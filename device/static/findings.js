@@ -34,7 +34,7 @@ export function showAnswer({ answer, parts, prediction, model }) {
 // A name that the bundle or experts on this box gave a unit, and who did.
 export function nameWords({ name, experts, from }) {
   if (from === "model") return word("unit_by_model", { name });
-  return experts === 1 ? word("unit_by_one", { name }) : word("unit_by_many", { name, count: number(experts) });
+  return word("unit_by_experts", { name, count: experts });
 }
 
 const namesOf = (unit) => unit.names ?? (unit.name ? [{ name: unit.name, from: "model" }] : []);
@@ -42,9 +42,9 @@ const namesOf = (unit) => unit.names ?? (unit.name ? [{ name: unit.name, from: "
 function calledWords(unit) {
   const [first] = namesOf(unit);
   if (!first) return word("unit_called_none");
-  const facts = { name: first.name, count: number(first.experts ?? 0) };
+  const facts = { name: first.name, count: first.experts ?? 0 };
   if (first.from === "model") return word("unit_called_model", facts);
-  return first.experts === 1 ? word("unit_called_one", facts) : word("unit_called_many", facts);
+  return word("unit_called_experts", facts);
 }
 
 // One sentence on the unit that raises the score most. "Mostly" is said only of one that brings half of it.
@@ -70,8 +70,8 @@ export function showUnits(reading, view) {
   setText("units-lead", leadWords(units, predicted));
   setText("units-help", `${word("units_help", { name })} ${word("units_click")}`);
   setText("units-rest", word("units_rest", {
-    shown: number(units.length), sum: signed(units.reduce((sum, unit) => sum + unit.contribution, 0), 2),
-    count: number(rest.count), rest: signed(rest.contribution, 2), bias: signed(rest.bias, 2), logit: signed(predicted.logit, 2),
+    shown: units.length, sum: signed(units.reduce((sum, unit) => sum + unit.contribution, 0), 2),
+    count: rest.count, rest: signed(rest.contribution, 2), bias: signed(rest.bias, 2), logit: signed(predicted.logit, 2),
   }));
   byId("units-survey").search = new URLSearchParams({ lang: language(), model: reading.model.id });
 

@@ -70,7 +70,7 @@ export function showMarks(reading, map, picture) {
   byId("places-list").replaceChildren(...marks.map(({ rank, words }) => element("li", {},
     element("span", { className: "mark-number", ariaHidden: "true" }, String(rank)), element("span", {}, words))));
   setText("places-rest", left.length ? word(reading.section ? "regions_rest_section" : "regions_rest_field", {
-    count: number(left.length), share: percent(left.reduce((sum, { share }) => sum + share, 0)),
+    count: left.length, share: percent(left.reduce((sum, { share }) => sum + share, 0)),
   }) : "");
   return marks;
 }

@@ -14,7 +14,7 @@ import { countWindows, showSection } from "./sectionview.js";
 import { listenForPictures, showSamples } from "./sources.js";
 import { showVerdict } from "./verdict.js";
 import { showRefused } from "./wheremap.js";
-import { fileSize, loadWords, number, percent, word } from "./words.js";
+import { fileSize, loadWords, percent, word } from "./words.js";
 
 const SHAPE_TOLERANCE = 0.02; // browser and box may round a side differently
 
@@ -123,7 +123,7 @@ function takeBack(field) {
 
 function setStage(share, windows = 0) {
   const sending = share < 1;
-  const reading = windows ? word("stage_section", { windows: number(windows) }) : word("stage_read");
+  const reading = windows ? word("stage_section", { windows }) : word("stage_read");
   const text = sending ? word("stage_upload", { percent: percent(Math.max(share, 0.01)) }) : reading;
   setText("stage", text);
   if (sending) byId("progress-bar").value = share;

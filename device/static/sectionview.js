@@ -1,7 +1,7 @@
 // What a section adds to a reading: how many windows were read, and the share of the tissue that each class has.
 
 import { byId, element, setText, show } from "./dom.js";
-import { number, percent, word } from "./words.js";
+import { percent, word } from "./words.js";
 
 const WHOLE_UP_TO = 1.5; // device/sections.py: so many times the model's area is still read whole
 const STEPS = 2;
@@ -19,8 +19,7 @@ export function showSection(section) {
   const shown = Boolean(section?.shares);
   show("section", shown);
   if (!shown) return;
-  const counts = Object.fromEntries(["read", "foreign", "glass"].map((state) => [state, number(section[state])]));
-  setText("section-words", word("section_words", counts));
+  setText("section-words", word("section_words", section));
   byId("shares").replaceChildren(...section.shares.map(({ name, share }) => {
     const filled = element("span", { className: "bar-filled" });
     filled.style.width = `${100 * share}%`;

@@ -134,7 +134,7 @@ function form(unit, renew) {
 }
 
 function card(unit, heaviest) {
-  const listed = unit.figures ? word("survey_listed", { count: number(unit.figures.listed) }) : "";
+  const listed = unit.figures ? word("survey_listed", { count: unit.figures.listed }) : "";
   const made = element("li", { className: "card unit-card", id: `unit-${unit.unit}` },
     element("h2", {}, word("survey_unit", unit), element("small", {}, listed)),
     namesList(unit), patches(unit), bars(unit, heaviest));
@@ -169,7 +169,7 @@ function showUnits() {
   const weights = survey.units.flatMap((unit) => Object.values(unit.weights).map(Math.abs)).sort((one, other) => one - other);
   const heaviest = weights[Math.floor(0.98 * (weights.length - 1))] || 1; // few are larger, and their bars are cut off
   byId("units").replaceChildren(...units.map((unit) => card(unit, heaviest)));
-  setText("count", word("survey_count", { shown: number(units.length), all: number(survey.count) }));
+  setText("count", word("survey_count", { shown: units.length, all: survey.count }));
 }
 
 function showAbout() {
@@ -183,10 +183,10 @@ function showAbout() {
   const { figures, patches: shown } = atlas;
   setText("atlas-notice", atlas.notice);
   setText("atlas-figures", word("survey_figures", {
-    ...figures, data: figures.data.name, pictures: number(figures.data.pictures), covered: percent(figures.covered),
+    ...figures, data: figures.data.name, pictures: figures.data.pictures, covered: percent(figures.covered),
   }));
   setText("atlas-patches", word("survey_patches", {
-    data: shown.name, pictures: number(shown.pictures), share: number(100 * (1 - shown.quantile), 1),
+    data: shown.name, pictures: shown.pictures, share: number(100 * (1 - shown.quantile), 1),
   }));
 }
 
@@ -237,7 +237,7 @@ async function importNames(file) {
   }
   const { imported } = await sendUnitNames(survey.model.id, sent);
   await load(survey.model.id);
-  setText("count", word("survey_imported", { count: number(imported) }));
+  setText("count", word("survey_imported", { count: imported }));
 }
 
 function tell(action) {

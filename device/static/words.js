@@ -12,8 +12,20 @@ export function language() {
   return locale;
 }
 
+// A text names its facts in braces, and may bring the words that agree with a count: {read:# window was|# windows were}
+// (device/texts/__init__.py, where the box fills texts by the same rule). A count is given as a number.
+const PLACE = /\{(\w+)(?::([^{}|]*)(?:\|([^{}|]*))?)?\}/g;
+
 export function fill(text, facts) {
-  return text.replace(/\{(\w+)\}/g, (whole, name) => facts[name] ?? whole);
+  return text.replace(PLACE, (place, name, one, other) => {
+    const fact = facts[name] ?? place;
+    if (one === undefined || fact === place) return fact;
+    return (other === undefined || isOne(fact) ? one : other).replace("#", number(fact));
+  });
+}
+
+function isOne(count) {
+  return new Intl.PluralRules(locale).select(count) === "one";
 }
 
 export function word(key, facts = {}) {

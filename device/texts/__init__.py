@@ -1,8 +1,14 @@
-"""The box's words for people, in each language: one JSON file a language, the same keys in all."""
+"""The box's words for people, in each language: one JSON file a language, the same keys in all.
+
+A text names its facts in braces: `{name}`. A count brings the words that agree with it, singular and plural, with `#` for
+the number: `{read:# window was|# windows were} read`. `{read:#}` is the number alone. The page's scripts fill texts by the
+same rule (`device/static/words.js`).
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import ceil
@@ -17,6 +23,10 @@ DEFAULT_LANGUAGE = "en"
 
 # The greatest probability that still goes by each name; the last has none above it.
 LIKELIHOODS = ((0.05, "very_unlikely"), (0.25, "unlikely"), (0.6, "possible"), (0.9, "likely"), (1.0, "very_likely"))
+
+
+PLACE = re.compile(r"\{(\w+)(?::([^{}|]*)(?:\|([^{}|]*))?)?\}")
+THOUSANDS = {"en": ",", "fr": "\N{NARROW NO-BREAK SPACE}"}
 
 
 def _frozen(value: Any) -> Any:
@@ -34,12 +44,36 @@ def words(language: str) -> Mapping[str, Any]:
     return frozen
 
 
+def is_one(count: float, language: str) -> bool:
+    """Whether a count takes the singular (Unicode's CLDR): in English 1 alone, in French all below 2."""
+    return abs(count) < 2 if language == "fr" else count == 1
+
+
+def whole(number: float, language: str) -> str:
+    """A whole number as the page writes it: 1,000 or 1 000."""
+    return f"{number:,.0f}".replace(",", THOUSANDS[language])
+
+
+def fill(text: str, facts: Mapping[str, Any], language: str) -> str:
+    """A text with its facts in their places. Raises `KeyError` where one is missing."""
+
+    def put(place: re.Match[str]) -> str:
+        name, one, other = place.groups()
+        fact = facts[name]
+        if one is None:
+            return str(fact)
+        words_for_it: str = one if other is None or is_one(fact, language) else other
+        return words_for_it.replace("#", whole(fact, language))
+
+    return PLACE.sub(put, text)
+
+
 def error_words(error: LoupeError, language: str) -> dict[str, str]:
     """The `title`, `detail` and `next_step` of an error, its facts filled in. What has no UTF-8, such as a byte of a file's
     name, is written with a backslash."""
     phrases = words(language)["phrases"]
     facts = {name: phrases[fact] if isinstance(fact, Phrase) else fact for name, fact in error.facts.items()}
-    told = {part: text.format_map(facts) for part, text in words(language)["errors"][error.code].items()}
+    told = {part: fill(text, facts, language) for part, text in words(language)["errors"][error.code].items()}
     return {part: text.encode(errors="backslashreplace").decode() for part, text in told.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from conftest import BUNDLE, KEYS, SAMPLES
 from flask.testing import FlaskClient
 
 from device.bundle import Bundle
-from device.drift import BINS
+from device.drift import BINS, Counts
 from device.health import histogram, promise, wilson
 from device.service import create_app
 from device.settings import Settings
@@ -114,3 +115,70 @@ def test_the_page_uses_each_of_its_words_and_has_all_that_it_uses() -> None:
     }
     advice = {f"{question}_next_step" for question in ("scale", "made", "shows", "alike")}
     assert known == used | states | advice
+
+
+# --- few pictures ----------------------------------------------------------------------------------------------------
+
+
+def page_after(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, readings: int, refused: int, language: str
+) -> tuple[str, dict[str, Any]]:
+    """The page's words for the only model after so many readings on one day, spaces collapsed; and `lately` of the API."""
+    bins = dict.fromkeys(("scale", "made", "shows"), (readings, *(0,) * (BINS - 1)))
+    reasons = {"blurred": refused} if refused else {}
+    drift = client.application.extensions["loupe"].drift
+    today = datetime.now().strftime("%Y-%m-%d")
+    monkeypatch.setattr(drift, "days", lambda *_: {today: Counts(readings, 0, reasons, bins)} if readings else {})
+    text = re.sub(r"<[^>]+>", " ", client.get(f"/health?lang={language}").text)
+    (model,) = told(client, language)["models"]
+    return re.sub(r"\s+", " ", text), model["lately"]
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_picture_is_no_cause_for_alarm_nor_for_a_share(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, language: str, refused: int
+) -> None:
+    text, lately = page_after(client, monkeypatch, 1, refused, language)
+    assert not lately["enough"]
+    assert not lately["more_than_promised"]
+    said = {
+        ("en", 0): "1 picture read so far on the last day with readings; none was refused.",
+        ("en", 1): "1 picture read so far on the last day with readings; 1 was refused.",
+        ("fr", 0): "1 image lue jusqu’ici, le dernier jour de lecture ; aucune n’a été refusée.",
+        ("fr", 1): "1 image lue jusqu’ici, le dernier jour de lecture ; 1 a été refusée.",
+    }
+    assert said[language, refused] in text
+    refusals = text[text.index(said[language, refused]) :]
+    assert "%" not in refusals[: refusals.index("SHA-256")]
+
+
+@pytest.mark.parametrize(
+    ("language", "readings", "refused", "said"),
+    [
+        ("en", 0, 0, "No picture was read with this model yet."),
+        ("fr", 0, 0, "Aucune image n’a encore été lue avec ce modèle."),
+        ("en", 2, 2, "2 pictures read so far on the last day with readings; 2 were refused."),
+        ("fr", 2, 2, "2 images lues jusqu’ici, le dernier jour de lecture ; 2 ont été refusées."),
+        ("en", 1000, 1, "Of 1,000 pictures on the last day with readings, 1 was refused (0.1%; 95% interval"),
+        ("fr", 1000, 1, "Sur 1 000 images du dernier jour de lecture, 1 a été refusée (0,1 % ; intervalle à 95 %"),
+        ("en", 1000, 0, "Of 1,000 pictures on the last day with readings, 0 were refused (0.0%"),
+        ("fr", 1000, 0, "Sur 1 000 images du dernier jour de lecture, 0 a été refusée (0,0 %"),
+    ],
+)
+def test_counts_agree_with_their_words(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, language: str, readings: int, refused: int, said: str
+) -> None:
+    text, _ = page_after(client, monkeypatch, readings, refused, language)
+    assert said in text
+    assert "{" not in text
+
+
+def test_a_share_is_compared_with_the_promise_from_twenty_pictures_on(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not page_after(client, monkeypatch, 19, 19, "en")[1]["more_than_promised"]
+    text, lately = page_after(client, monkeypatch, 20, 20, "en")
+    assert lately["more_than_promised"]
+    assert words("en")["health"]["refused_more"] in text
+    assert not page_after(client, monkeypatch, 20, 1, "en")[1]["more_than_promised"]

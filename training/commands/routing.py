@@ -1,4 +1,4 @@
-"""`loupe-train routing` and `loupe-train drift`: what a clinic's box would do, replayed on real pictures."""
+"""`loupe-train routing`, `drift` and `colours`: what a clinic's box would do, replayed on real pictures."""
 
 from __future__ import annotations
 
@@ -72,7 +72,28 @@ def drift(arguments: argparse.Namespace) -> None:
     print(as_table(drift_report(reader, table, sets, SHARED_DATA, arguments.most, arguments.orders)))
 
 
+def add_colours_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_sets(parser)
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("models/bach.loupe"), help="whose gate refuses (default models/bach.loupe)"
+    )
+    add_keys(parser)
+
+
+def colours(arguments: argparse.Namespace) -> None:
+    from device.bundle import Bundle
+    from device.reading import Reader
+    from training.data import LIMITS
+    from training.gate.colours import DRAWN, as_table, halves_of, look
+
+    reader = Reader(Bundle.open(arguments.bundle, arguments.keys), LIMITS)
+    sets = arguments.sets or [DRAWN, *_sets(arguments)]
+    rows = [look(reader, *half) for name in sets for half in halves_of(name, SHARED_DATA, arguments.most)]
+    print(as_table(rows))
+
+
 COMMANDS = (
     Command("routing", "which of several bundles reads which pictures", add_routing_arguments, routing),
+    Command("colours", "what refused pictures are called by their own colours", add_colours_arguments, colours),
     Command("drift", "how soon the drift watch finds that another set's pictures come", add_drift_arguments, drift),
 )

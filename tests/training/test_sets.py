@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from device.answer import prediction_sets
 from device.maps import softmax
+from device.texts import likelihood
 from training.errors import TableError
 from training.evaluation.sets import (
     Answered,
@@ -87,6 +88,12 @@ def test_the_level_is_what_so_many_units_can_carry() -> None:
 def test_a_class_of_few_units_is_never_left_out() -> None:
     found = find_threshold(RULE)(np.array([0.9, 0.8, 0.9]), np.array(["a", "b", "c"]))
     assert (found.threshold, found.units) == (0, 3)
+
+
+def test_what_is_called_possible_is_never_left_out() -> None:
+    """All pictures of the class are told with certainty, so a far higher threshold would keep the promise."""
+    found = find_threshold(RULE)(np.full(100, 0.99), np.arange(100).astype(str))
+    assert (likelihood(found.threshold, "en"), likelihood(found.threshold + 1e-6, "en")) == ("unlikely", "possible")
 
 
 def test_a_set_has_the_most_probable_class_whatever_the_thresholds() -> None:

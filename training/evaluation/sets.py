@@ -7,7 +7,7 @@ exchangeable; the bound over their shares is that of `training/gate/promise.py`.
 many patients there are: the level is what the recipe asks for or, where a class has too few of them, the highest multiple
 of 5 % that so many could carry if each missed 5 % of its pictures. So it is fixed by their number, before any probability
 is looked at, and a threshold needn't lie below the very worst picture to keep it. A class of fewer than four is never left
-out.
+out; neither is one whose probability the box calls possible, whatever its threshold could be.
 
 Figures are cross-fitted: the sets of a fold's pictures have thresholds that were found on the other folds.
 """
@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from device.answer import prediction_sets
+from device.texts import LIKELIHOODS
 from training.errors import TableError
 from training.evaluation import resampling
 from training.evaluation.metrics import measurable, natural_order
@@ -32,6 +33,7 @@ from training.recipe import AnswerRule
 
 Floats = NDArray[np.float64]
 STEP = 0.05  # of levels that are promised where units are few
+POSSIBLE = {word: limit for limit, word in LIKELIHOODS}["unlikely"]  # the greatest probability below "possible"
 FEWEST_UNITS = 4  # that can promise anything worth saying
 ALLOWED_MISSES = 0.05  # of each unit's pictures, which a promise from few units still carries
 
@@ -61,7 +63,8 @@ def carried_level(units: int, level: float, confidence: float) -> float:
 
 
 def find_threshold(rule: AnswerRule) -> Finder:
-    """How a class's threshold is found for a rule: the highest that keeps what its units can promise."""
+    """How a class's threshold is found for a rule: the highest that keeps what its units can promise, but not so high that
+    an answer would leave out what its own words call possible."""
 
     def find(p: Floats, units: NDArray[np.str_]) -> ClassThreshold:
         count = len(np.unique(units))
@@ -69,7 +72,7 @@ def find_threshold(rule: AnswerRule) -> Finder:
             return replace(NEVER_LEFT_OUT, units=count)
         level = carried_level(count, rule.level, rule.confidence)
         kept = promise(-p, units, 1 - level, rule.confidence)
-        return ClassThreshold(-kept.threshold, level, count)
+        return ClassThreshold(min(-kept.threshold, POSSIBLE), level, count)
 
     return find
 

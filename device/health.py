@@ -136,7 +136,7 @@ def health(
     now: datetime,
     language: str,
 ) -> dict[str, Any]:
-    """All of it, with words in a language. `problems`: what is wrong with readers and files."""
+    """All of it, with words in a language. `problems`: what is wrong with readers, store and files."""
     models = [_model(bundle, drift, now, language) for bundle in bundles]
     runtime = find_runtime()
     problem = drift.problem
@@ -149,6 +149,6 @@ def health(
         "caution_below_p": CAUTION_BELOW_P,
         "enough_pictures": ENOUGH_PICTURES,
         "store": {"works": problem is None, "problem": problem_json(problem, language) if problem else None},
-        "problems": [problem_json(each, language) for each in (*([problem] if problem else []), *problems)],
+        "problems": [problem_json(each, language) for each in problems],
         "models": models,
     }

@@ -39,6 +39,7 @@ from device.golden import open_verified
 from device.health import health, problem_json
 from device.hosts import may_answer
 from device.keys import key_problems
+from device.log import warn
 from device.pool import RouterPool
 from device.preview import preview_jpeg
 from device.problems import add_problem_handlers
@@ -126,8 +127,10 @@ class Box:
         return None
 
     def problems(self) -> list[LoupeError]:
-        """What is wrong with the files beside the models; pictures are read all the same."""
-        return [*key_problems(self.settings.keys), *self.samples.problems, *self.units.problems()]
+        """What is wrong with the store and with files beside the models; pictures are read all the same."""
+        self.drift.watch(self.bundles[0], datetime.now())  # so that a store that can't be opened is found
+        store = [self.drift.problem] if self.drift.problem else []
+        return [*store, *key_problems(self.settings.keys), *self.samples.problems, *self.units.problems()]
 
 
 def create_app(settings: Settings, *bundles: Bundle) -> Flask:
@@ -140,6 +143,8 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = limit + FORM_OVERHEAD_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = None  # all of it stays in memory, and the limit above holds for it
     app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
+    for problem in key_problems(settings.keys):
+        warn(problem)
     add_problem_handlers(app, language)
     app.before_request(_refuse_unknown_hosts)
     app.before_request(_refuse_other_origins)

@@ -127,9 +127,12 @@ def test_verify_names_the_only_key_that_cannot_be_read(tmp_path: Path, capsys: p
     assert "[key_unreadable]" in printed
 
 
-def test_the_health_page_names_a_file_that_is_no_key(bundle: Bundle, keys: Path, tmp_path: Path) -> None:
+def test_log_and_health_page_name_a_file_that_is_no_key(
+    bundle: Bundle, keys: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (keys / "another.pub").write_bytes(b"")
     client = create_app(Settings(BUNDLE, keys, SAMPLES, tmp_path / "store.sqlite", threads=1), bundle).test_client()
+    assert [record.message.count("another.pub") for record in caplog.records] == [1]
     (problem,) = client.get("/api/v1/health?lang=en").json["problems"]
     assert problem["code"] == "key_ignored"
     assert "another.pub" in problem["detail"]

@@ -208,4 +208,4 @@ def test_what_lies_beside_the_models_leaves_the_box_ready(tmp_path: Path, bundle
     client = create_app(Settings(BUNDLE, tmp_path, tmp_path / "none", store, threads=1), bundle).test_client()
     response = client.get("/readyz")
     assert response.status_code == 200
-    assert [problem["code"] for problem in response.json["problems"]] == ["samples_unreadable"]
+    assert [problem["code"] for problem in response.json["problems"]] == ["store_unusable", "samples_unreadable"]

@@ -21,7 +21,7 @@ from device.gate import CAUTION_BELOW_P, REASONS
 from device.reading import identity
 from device.runtime import find_runtime
 from device.texts import error_words, words
-from device.verdict import reason_words
+from device.verdict import for_modality, reason_words
 
 DAYS_SHOWN = 30
 ENOUGH_SITTINGS = 20  # fewer can't reach `ALARM` whatever they show
@@ -112,7 +112,7 @@ def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> dic
             "state": state,
             "title": told[f"watch_{state}_title"],
             "detail": told[f"watch_{state}_detail"],
-            "next_step": told.get(advice) if advice else None,
+            "next_step": for_modality(told[advice], bundle.manifest["modality"]) if advice else None,
             "since": watch.since,
             "pictures": watch.pictures,
             "sittings": watch.sittings,

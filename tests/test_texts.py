@@ -72,7 +72,7 @@ def test_each_reason_of_the_gate_has_its_words(language):
 def test_a_text_by_modality_has_one_for_each_and_one_for_none(language):
     words = LANGUAGES[language]
     texts = [text for parts in words["reasons"].values() for text in parts.values()]
-    texts += [words["no_model"]["next_step"], *words["questions_help"].values()]
+    texts += [words["no_model"]["next_step"], *words["questions_help"].values(), *words["health"].values()]
     assert {frozenset(text) for text in texts if isinstance(text, dict)} == {frozenset(MODALITIES)}
 
 
@@ -100,11 +100,12 @@ OF_NO_MICROSCOPE = {
 def spoken(words: dict, modality: str, codes: set[str]) -> str:
     texts = [text for code, parts in words["reasons"].items() if code in codes for text in parts.values()]
     texts += [words["no_model"]["next_step"], *words["questions_help"].values()]
+    texts += [text for text in words["health"].values() if isinstance(text, dict)]
     return "\n".join(text[modality] if isinstance(text, dict) else text for text in texts)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_refusal_speaks_of_no_other_modality(language):
+def test_a_refusal_and_an_advice_speak_of_no_other_modality(language):
     """Only the words for a picture of another kind say which kinds there are."""
     own = {*REASONS, *VARIANTS} - {f"wrong_stain_or_scanner_{variant}" for variant in (GREY, COLOURED, IMMUNOSTAIN)}
     words = LANGUAGES[language]

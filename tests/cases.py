@@ -11,6 +11,7 @@ import json
 import shutil
 import socket
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -239,6 +240,89 @@ def addresses(_: Path) -> Differences:
                 yield f"{host}, {port}: status {status}, {printed!r}"
 
 
+def trained(*arguments: str | Path) -> tuple[int, str]:
+    """Exit status of `loupe-train`, and all that it printed, on one line."""
+    from training.cli import main as main_of_training
+
+    with redirect_stdout(StringIO()) as out, redirect_stderr(out):
+        status = main_of_training([str(argument) for argument in arguments])
+    return status, " ".join(out.getvalue().split())
+
+
+def looked_over(archive: Path, folder: str, adapter: str, *expected: str, scratch: Path) -> Differences:
+    """`data check` of a folder of an archive ends well and says all that is expected."""
+    with tarfile.open(archive) as packed:
+        packed.extractall(scratch, filter="fully_trusted")  # one of them holds a link out of its folder
+    out = scratch / "out"
+    status, printed = trained("data", "check", scratch / folder, "--adapter", adapter, "--out", out)
+    missing = [words for words in expected if words not in printed]
+    if status or missing:
+        yield f"{folder} with {adapter}: status {status}, {missing} not in {printed!r}"
+
+
+def groups_as_excel_saves_them(folder: Path) -> Differences:
+    names = {"utf16": "utf-16", "cp1252": "cp1252", "semicolon": "utf-8"}
+    for table in sorted(folder.glob("*.csv")):
+        text = table.read_bytes().decode(names[table.stem.partition("-")[2]])
+        with TemporaryDirectory() as scratch:
+            data = Path(scratch) / "d"
+            for number, line in enumerate(text.splitlines()[1:]):
+                file = data / line.replace(";", ",").partition(",")[0]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                PIL.Image.effect_noise((96, 96), 20 + number).save(file)
+            shutil.copy(table, data / "groups.csv")
+            status, printed = trained("data", "check", data, "--adapter", "folder", "--out", Path(scratch) / "out")
+            if status or "There is no groups.csv" in printed:
+                yield f"{table.name}: status {status}, {printed!r}"
+
+
+def hidden_files(folder: Path) -> Differences:
+    passed_over = "Passed over, as no pictures: 2 folders __MACOSX, 1 hidden file, 1 hidden folder."
+    with TemporaryDirectory() as scratch:
+        yield from looked_over(
+            folder / "d.tar.gz", "d", "folder", "8 pictures in 8 groups", passed_over, scratch=Path(scratch)
+        )
+
+
+def links_and_folders(folder: Path) -> Differences:
+    for name, expected in (
+        ("a", "Files that can't be read: 1. • benign/dead.jpg: It can't be opened: No such file or directory"),
+        ("b", "1 folder named like a picture"),
+    ):
+        with TemporaryDirectory() as scratch:
+            yield from looked_over(folder / f"{name}.tar.gz", name, "folder", expected, scratch=Path(scratch))
+
+
+def bach_as_published(folder: Path) -> Differences:
+    for below in ("ICIAR2018_BACH_Challenge", "ICIAR2018_BACH_Challenge/Photos"):
+        with TemporaryDirectory() as scratch:
+            yield from looked_over(
+                folder / "bach.tar.gz", below, "bach", "8 pictures in 1 group", "All files can be read",
+                scratch=Path(scratch),
+            )  # fmt: skip
+
+
+def other_suffixes(folder: Path) -> Differences:
+    with TemporaryDirectory() as scratch:
+        expected = ("10 pictures in 10 groups", "Passed over, as no pictures: 1 file without a suffix.")
+        yield from looked_over(folder / "d.tar.gz", "d", "folder", *expected, scratch=Path(scratch))
+
+
+def bad_file_before_a_fit(folder: Path) -> Differences:
+    """Beside the hidden file of the case, which is passed over: an empty file and a page of HTML."""
+    with TemporaryDirectory() as scratch:
+        with tarfile.open(folder / "d.tar.gz") as packed:
+            packed.extractall(scratch, filter="data")
+        data = Path(scratch) / "d"
+        (data / "benign" / "empty.jpg").touch()
+        (data / "invasive" / "page.jpg").write_text("<html>404</html>")
+        for words in (("data", "split"), ("fit",), ("crossval",)):
+            status, printed = trained(*words, folder / "my.toml", "--data", data)
+            expected = ("benign/empty.jpg", "invasive/page.jpg", "2 of 10 picture files", "loupe-train data check")
+            if status != 1 or not all(words in printed for words in expected):
+                yield f"{' '.join(words)}: status {status}, {printed!r}"
+
+
 # Folder's number → what is checked. A folder that isn't here is printed as not checked.
 CASES: dict[str, Callable[[Path], Differences]] = {
     "01": same_words_each_time,
@@ -251,13 +335,19 @@ CASES: dict[str, Callable[[Path], Differences]] = {
     "08": png_large_metadata,
     "09": keys_that_are_none,
     "10": samples_damaged,
+    "11": groups_as_excel_saves_them,
+    "12": hidden_files,
+    "13": links_and_folders,
     "14": overlay_unwritable,
     "15": zero_bytes,
     "16": reduced_pages,
+    "17": bach_as_published,
+    "18": other_suffixes,
     "19": varieties,
     "20": alpha_all_zero,
     "21": twelve_in_sixteen,
     "22": addresses,
+    "23": bad_file_before_a_fit,
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import SHARED_DATA
+from drawn_dicom import MAMMOGRAPHY, dicom
 
 from device.image import decode
 from training.data import LIMITS, Sample, default_labels, find_samples, list_samples, load_pixels, picture_bytes
@@ -443,7 +444,7 @@ def test_mini_mias_as_published_lies_in_a_folder_as_pgm(tmp_path: Path) -> None:
 SERIES = "1.3.6.1.4.1.9590.100.1.2.3422"
 
 
-@pytest.mark.parametrize("layout", ["kaggle", "archive's program"])
+@pytest.mark.parametrize("layout", ["kaggle", "archive's program", "archive's program, DICOM"])
 def test_cbis_ddsm_in_other_layouts_is_found_by_its_series_or_its_case(tmp_path: Path, layout: str) -> None:
     """Kaggle: JPEGs in a folder a series. The archive's own program: folders with dates, `1-1`, in a folder a case."""
     size, rows = (800, 1600), []
@@ -461,6 +462,11 @@ def test_cbis_ddsm_in_other_layouts_is_found_by_its_series_or_its_case(tmp_path:
         PIL.Image.fromarray(mask).save(folders[1] / "1-2.jpg", quality=95)
         listed_as = [f"{case}/1/{film_of}/0.dcm", f"{case}_1/1/{crop_of}/0.dcm", f"{case}_1/1/{mask_of}/1.dcm"]
         rows.append(f"P_0000{number},3,LEFT,CC,1,mass,4,{pathology},4,{','.join(listed_as)}")
+    if "DICOM" in layout:
+        for file in list(tmp_path.rglob("*.jpg")):
+            with PIL.Image.open(file) as picture:
+                file.with_suffix(".dcm").write_bytes(dicom(np.asarray(picture.convert("L")), kind=MAMMOGRAPHY))
+            file.unlink()
     (tmp_path / "csv").mkdir()
     (tmp_path / "csv/mass_case_description_train_set.csv").write_text("\n".join([DDSM_HEAD, *rows]) + "\n")
     (tmp_path / "csv/dicom_info.csv").write_text("file_path\n")

@@ -17,7 +17,11 @@ from pathlib import Path, PurePosixPath
 
 from training.errors import DataError
 
-PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp")
+DICOM = (".dcm", ".dicom")
+# What the box reads, but for whole slides: nobody trains on one as a picture.
+PICTURES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".heic", ".heif", ".avif", *DICOM,
+)  # fmt: skip
 # By their names in small letters: Windows' miniatures and folder settings; a Mac's, a Synology's and Windows' own folders.
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from device.errors import ImageError
 from device.image import decode
 from training.data.adapters import Adapter, Source
+from training.data.files import DICOM
 from training.data.pictures import LIMITS, problem_of, unreadable
 from training.data.sample import Sample
 from training.data.tables import read_table_file
@@ -42,7 +43,6 @@ IMAGE, MASK, CROP = "image file path", "ROI mask file path", "cropped image file
 FILM = ("patient_id", "left or right breast", "image view")  # one film
 COLUMNS = (*FILM, "pathology", "abnormality type", IMAGE, MASK, CROP)
 PATHOLOGY = {"MALIGNANT": "malignant", "BENIGN": "benign", "BENIGN_WITHOUT_CALLBACK": "benign"}
-DICOM = ".dcm"
 SERIES = re.compile(r"[0-9]+(\.[0-9]+){5,}")  # a DICOM identifier
 SMALL_PX = 512 * 512  # masks and the breast's area are held at about this size
 HALF_WHITE = 127
@@ -101,8 +101,8 @@ class _Listing:
     @classmethod
     def of(cls, source: Source) -> _Listing:
         by_folder: dict[str, list[str]] = defaultdict(list)
-        dicom = (file for file in source.files.others if file.lower().endswith(DICOM))
-        for file in (*source.files.pictures, *dicom):  # a picture that was made of a DICOM file comes before it
+        # A picture that was made of a DICOM file comes before it.
+        for file in sorted(source.files.pictures, key=lambda file: file.lower().endswith(DICOM)):
             for folder in PurePosixPath(file).parent.parts:
                 by_folder[folder].append(file)
         return cls(by_folder, source.tables)
@@ -127,7 +127,7 @@ def _mask(folder: Path, listing: _Listing, row: dict[str, str], size: tuple[int,
 def _size(path: Path) -> tuple[int, int] | None:
     """Width and height; None for what can't be read, such as a crop that is smaller than any picture."""
     try:
-        if path.suffix.lower() != DICOM:
+        if path.suffix.lower() not in DICOM:
             with PIL.Image.open(path) as picture:
                 return picture.size
         picture_read = decode(path.read_bytes(), LIMITS, SMALL_PX)

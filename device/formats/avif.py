@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.ImageFile import ImageFile
 
-from device.formats.boxes import ends_early
+from device.errors import ImageTruncated, VarietyNotRead
+from device.formats.av1 import announced_sizes
+from device.formats.boxes import boxes, brands, ends_early, item_data
 from device.formats.exif import parse_exif
 from device.formats.pillow import read_with
+from device.formats.pixels import check_size
 from device.image import Image, Limits, SizeRule
 
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
+    if ends_early(data):
+        raise ImageTruncated
     return read_with(
         AvifImageFile,
         "AVIF",
@@ -22,7 +29,18 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         ends_early=ends_early,
         orientation=_orientation,
         work_bytes_per_px=8,
+        check=lambda: _check_streams(data, limits),
     )
+
+
+def _check_streams(data: bytes, limits: Limits) -> None:
+    """Raises `TooManyPixels` where a stream in the file announces a picture beyond the limits while the file's own header
+    says that it is small: libavif would take memory for up to 268 megapixels."""
+    if brands(data)[0] != b"avif" and any(kind == b"moov" for kind, _, _ in boxes(data)):
+        raise VarietyNotRead(format="AVIF", variety="image sequence")
+    for stream in item_data(data, b"av01"):
+        for width, height in announced_sizes(stream):
+            check_size(width, height, Limits(limits.max_megapixels, min_px=1, max_aspect=inf))
 
 
 def _orientation(picture: ImageFile) -> int:

@@ -238,6 +238,16 @@ def test_an_avif_beyond_the_limits_is_refused_by_its_header() -> None:
         decode(data.replace(size, struct.pack(">II", 16_000, 12_000)), LIMITS)
 
 
+def test_an_av1_stream_larger_than_the_header_says_takes_no_memory() -> None:
+    few, size = Limits(max_megapixels=0.1), struct.pack(">II", 400, 300)
+    whole = avif(PIL.Image.fromarray(tissue(400, 300)))
+    assert whole.count(size) == 1
+    assert decode(whole, LIMITS).width == 400
+    with pytest.raises(TooManyPixels) as raised:
+        decode(whole.replace(size, struct.pack(">II", 160, 112)), few)
+    assert (raised.value.facts["width"], raised.value.facts["height"]) == (400, 300)
+
+
 @pytest.mark.parametrize(
     ("main", "also", "kind"),
     [

@@ -58,7 +58,7 @@ def no_model_words(verdict: Verdict, titles: Iterable[str], modality: str, langu
     """The `title`, `detail` and `next_step` for a picture that several models refuse as foreign: first what the box reads,
     by the models' titles. `verdict` is the nearest model's, `modality` what the picture's colours leave."""
     told = words(language)["no_model"]
-    listed = "; ".join(titles)
+    listed = told["between"].join(titles)
     if verdict.variant == IMMUNOSTAIN:
         reason = reason_words(str(verdict.reason), verdict.variant, modality, language)
         return {**reason, "detail": f"{fill(told['reads'], {'titles': listed}, language)} {reason['detail']}"}

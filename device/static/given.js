@@ -9,6 +9,15 @@ const CAUSED_BY_SCALE = ["scale_invalid", "field_too_small", "field_too_coarse",
 // Files of one kind: the same format, with the size in the same place.
 const kindOf = ({ format, stated_um_per_px: stated }) => `loupe-stated-scale:${format}/${stated.source}`;
 
+// Null where the browser lets pages remember nothing.
+function memory() {
+  try {
+    return window.sessionStorage;
+  } catch {
+    return null;
+  }
+}
+
 // A comma is how a fraction is written in French.
 export const readGiven = () => ({ umPerPx: byId("um-per-px").value.trim().replace(",", "."), model: byId("model").value });
 
@@ -21,7 +30,7 @@ export function forgetGiven(before) {
 
 // The size that the file states, where files of its kind shall be read with theirs.
 export function rememberedScale({ stated_um_per_px: stated, ...image }) {
-  return stated && sessionStorage.getItem(kindOf({ ...image, stated_um_per_px: stated })) ? stated.value : null;
+  return stated && memory()?.getItem(kindOf({ ...image, stated_um_per_px: stated })) ? stated.value : null;
 }
 
 export const writeScale = (value) => { byId("um-per-px").value = number(value, 4, 0); };
@@ -65,12 +74,12 @@ export function offerStated(image, { umPerPx }, onUse) {
   if (!stated) return;
   setText("stated-words", word("stated_use", { words: stated.words }));
   const kind = kindOf(image);
-  byId("stated-always").checked = Boolean(sessionStorage.getItem(kind));
+  byId("stated-always").checked = Boolean(memory()?.getItem(kind));
   byId("stated-always").onchange = ({ target }) => {
-    if (!target.checked) sessionStorage.removeItem(kind);
+    if (!target.checked) memory()?.removeItem(kind);
   };
   byId("stated-use").onclick = () => {
-    if (byId("stated-always").checked) sessionStorage.setItem(kind, "1");
+    if (byId("stated-always").checked) memory()?.setItem(kind, "1");
     onUse(stated.value);
   };
 }

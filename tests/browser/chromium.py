@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = None if BROWSER and DRIVER else "Debian's packages chromium and chromium-driver aren't installed"
-PATIENCE_S = 30
+PATIENCE_S = 90  # a machine may be busy with other things
 
 # No sandbox: tests often run as root in a container. The rest keeps Chromium from calling home.
 FLAGS = (
@@ -70,6 +70,7 @@ def open_chromium(width: int = 1280, height: int = 900, *, font: Path | None = N
             config.write_text(FONTCONFIG.format(fonts=fonts))
             environment["FONTCONFIG_FILE"] = str(config)
         driver = webdriver.Chrome(options=options, service=Service(DRIVER, env=environment))
+        driver.set_script_timeout(PATIENCE_S)
         try:
             yield driver
         finally:

@@ -18,14 +18,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
 
-from chromium import MISSING, as_phone, choose_sample, open_chromium, wait_for_state
+from chromium import (
+    MISSING,
+    as_phone,
+    choose_sample,
+    click,
+    give_scale,
+    open_chromium,
+    upload,
+    wait_for_state,
+    wait_until,
+)
 from drawn_section import UM_PER_PX, draw_section
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
-from selenium.webdriver.common.by import By
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-PHONE_HEIGHT_PX, UNITS_HEIGHT_PX, SECTION_HEIGHT_PX = 1500, 1400, 960
+PHONE_HEIGHT_PX, UNITS_HEIGHT_PX, SECTION_HEIGHT_PX = 1500, 1400, 1260
 SCALE = 0.75  # keeps the files small
 
 
@@ -61,6 +70,8 @@ def draw_from(base: str, folder: Path) -> Path:
 def shoot(driver: WebDriver, name: str, height_px: int | None = None) -> None:
     """Save the whole page, or its upper part."""
     driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    loaded = "return [...document.querySelectorAll('.unit-patches img')].every((each) => each.complete)"
+    wait_until(driver, lambda driver: driver.execute_script(loaded), "patches are still missing")
     width = driver.execute_script("return innerWidth")
     height = height_px or driver.execute_script("return document.documentElement.scrollHeight")
     clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": SCALE}
@@ -81,12 +92,12 @@ def main(base: str) -> None:
             choose_sample(driver, sample)
             shoot(driver, name)
         driver.get(f"{base}/?lang=en")
-        driver.find_element(By.CSS_SELECTOR, "#advanced summary").click()
-        driver.find_element(By.ID, "um-per-px").send_keys(str(UM_PER_PX))
+        give_scale(driver, str(UM_PER_PX))
         with TemporaryDirectory() as folder:
-            driver.find_element(By.ID, "picker").send_keys(str(draw_from(base, Path(folder))))
-            wait_for_state(driver, "done")
+            upload(driver, draw_from(base, Path(folder)))
         shoot(driver, "page-section", SECTION_HEIGHT_PX)
+        click(driver, ".mark")
+        shoot(driver, "page-closeup", driver.execute_script("return innerHeight"))
         driver.get(f"{base}/health?lang=en")
         shoot(driver, "health")
         driver.get(f"{base}/units?lang=en")

@@ -10,7 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
-from chromium import Sample, change_readings, give_scale, open_chromium, upload
+from chromium import Sample, change_readings, give_scale, open_chromium, upload, visible
 from drawn_section import UM_PER_PX
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -98,6 +98,17 @@ def test_the_longest_reading_prints_on_one_page(page: WebDriver, accepted: Sampl
 
 def test_a_refused_reading_prints_on_one_page(page: WebDriver, refused: Sample):
     assert upload(page, refused.file) == "done"
+    assert pages(page) == ONE_EACH
+
+
+def test_the_longest_refusal_prints_on_one_page(page: WebDriver, refused: Sample):
+    sentence = "Les structures n’ont pas la taille qu’elles ont dans les images que le modèle a apprises. "
+    reason = {"code": "wrong_magnification", "title": sentence, "detail": 4 * sentence, "next_step": 6 * sentence}
+    change_readings(page, {"verdict": {"reason": reason}})
+    give_scale(page, "1.7")
+    assert upload(page, refused.file) == "done"
+    page.find_element(By.ID, "case-label").send_keys("W" * 60)
+    assert visible(page, "blame")
     assert pages(page) == ONE_EACH
 
 

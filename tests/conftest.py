@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "models"
 BUNDLE, KEYS, SAMPLES = MODELS / "bach.loupe", MODELS / "keys", MODELS / "samples"
 SHARED_DATA = ROOT.parent / "shared" / "data"
+SIGNER = "loupe-project"  # whose key signs the shipped bundles
 READY_TIMEOUT_S = 120
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
+from conftest import BUNDLE, KEYS, SAMPLES, SIGNER
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -22,7 +22,7 @@ from device.service import create_app
 from device.settings import Settings
 from device.texts import LANGUAGES
 
-GOOD = (KEYS / "development.pub").read_bytes()
+GOOD = (KEYS / f"{SIGNER}.pub").read_bytes()
 PEM, PUBLIC = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
 
 NO_KEYS: dict[str, Callable[[Path], object]] = {
@@ -57,7 +57,7 @@ def test_what_is_no_key_is_named_and_stops_nothing_beside_a_good_one(
     write: Callable[[Path], object], keys: Path
 ) -> None:
     write(keys / "another.pub")
-    assert Bundle.open(BUNDLE, keys).signer == "development"
+    assert Bundle.open(BUNDLE, keys).signer == SIGNER
     assert trusted_keys(keys).unreadable == ("another.pub",)
 
 
@@ -85,7 +85,7 @@ def test_a_key_with_a_byte_order_mark_or_windows_line_ends_is_a_key(tmp_path: Pa
 
 def test_hidden_files_are_passed_over(keys: Path, tmp_path: Path) -> None:
     """A Mac leaves them beside what it copies to a stick: of keys and of models."""
-    (keys / "._development.pub").write_bytes(b"\0\5\26\7" + bytes(4092))
+    (keys / f"._{SIGNER}.pub").write_bytes(b"\0\5\26\7" + bytes(4092))
     assert trusted_keys(keys).unreadable == ()
     (models := tmp_path / "models").mkdir()
     (models / "._bach.loupe").write_bytes(b"\0\5\26\7" + bytes(4092))
@@ -117,7 +117,7 @@ def test_verify_tells_of_a_file_that_is_no_key_and_goes_on(
     assert "another.pub" in printed.err
     assert "[key_ignored]" in printed.err
     assert "Traceback" not in printed.err
-    assert printed.out.startswith("bach.loupe: signature by development")
+    assert printed.out.startswith(f"bach.loupe: signature by {SIGNER}")
 
 
 def test_verify_names_the_only_key_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

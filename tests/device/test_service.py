@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES, serving
+from conftest import BUNDLE, KEYS, SAMPLES, SIGNER, serving
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
@@ -115,7 +115,7 @@ def test_health_model_card_and_samples(live_service: str, bundle: Bundle) -> Non
         assert sample["synthetic"] is True
         status, headers, _ = request(live_service, "GET", sample["url"])
         assert (status, headers["Content-Type"]) == (200, "image/jpeg")
-    assert request(live_service, "GET", "/samples/../keys/development.pub")[0] == 404
+    assert request(live_service, "GET", f"/samples/../keys/{SIGNER}.pub")[0] == 404
 
 
 @pytest.mark.parametrize(

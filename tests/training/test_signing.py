@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BUNDLE, KEYS
+from conftest import BUNDLE, KEYS, SIGNER
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
@@ -95,15 +95,15 @@ def test_the_shipped_key_and_the_shipped_bundles_survive_a_researcher_who_takes_
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "keys").mkdir()
-    (tmp_path / "keys/development.pub").write_bytes((KEYS / "development.pub").read_bytes())
+    (tmp_path / f"keys/{SIGNER}.pub").write_bytes((KEYS / f"{SIGNER}.pub").read_bytes())
     (tmp_path / "bach.loupe").write_bytes(BUNDLE.read_bytes())
     arguments = ["pack", "bach", "--bundle", str(tmp_path / "bach.loupe"), "--keys", str(tmp_path / "keys")]
-    assert main([*arguments, "--owner", "development"]) == 1
-    assert "development.pub is there" in capsys.readouterr().err
+    assert main([*arguments, "--owner", SIGNER]) == 1
+    assert f"{SIGNER}.pub is there" in capsys.readouterr().err
     assert main([*arguments, "--owner", "ada"]) == 1
     assert "isn't signed by ada" in capsys.readouterr().err
-    assert (tmp_path / "keys/development.pub").read_bytes() == (KEYS / "development.pub").read_bytes()
-    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["development.pub"]
+    assert (tmp_path / f"keys/{SIGNER}.pub").read_bytes() == (KEYS / f"{SIGNER}.pub").read_bytes()
+    assert [path.name for path in (tmp_path / "keys").iterdir()] == [f"{SIGNER}.pub"]
     assert (tmp_path / "bach.loupe").read_bytes() == BUNDLE.read_bytes()
     assert (home / ".config/loupe/ada.pem").exists()
 

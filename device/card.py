@@ -85,7 +85,7 @@ def _answers(
     rules = manifest.get("answer")
     if rules is None:
         return [{"text": told["unpromised"]}]
-    concern = joined([names[label] for label in rules["concern"]], language) or told["none"]
+    concern = ", ".join(names[label] for label in rules["concern"]) or told["none"]
     outside = rules["concern_outside"]
     summed = str(told["answers"]).format(
         size=_number(rules["size"], language, 2),
@@ -106,7 +106,7 @@ def _answers(
     ]
     record = [
         [
-            joined([names[label] for label in row["labels"]], language),
+            _named(row["labels"], names, language),
             str(told["of"]).format(some=_right(row, names), all=sum(row["counts"])),
             *map(str, row["counts"]),
         ]
@@ -116,8 +116,15 @@ def _answers(
         {"text": promise(rules, language)["words"]},
         {"text": summed},
         {"table": {"head": list(told["class_promise_head"].values()), "rows": classes}},
+        {"text": told["record"]},
         {"table": {"head": [*told["record_head"].values(), *names.values()], "rows": record}},
     ]
+
+
+def _named(labels: Sequence[str], names: Mapping[str, str], language: str) -> str:
+    """The classes of an answer, with a capital: as its headline has them."""
+    told = joined([names[label] for label in labels], language)
+    return told[:1].upper() + told[1:]
 
 
 def _right(row: Mapping[str, Any], names: Mapping[str, str]) -> int:

@@ -193,6 +193,17 @@ def test_without_a_region_a_section_opens_on_the_class_of_concern_whose_evidence
 # --- read as the box does ---------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def marked(bundle: Bundle) -> Bundle:
+    """The default bundle with the carcinomas as classes of concern; its answer is the most probable class alone."""
+    return answering(bundle, concern=["insitu", "invasive"])
+
+
+@pytest.fixture(scope="module")
+def reader(marked: Bundle) -> Reader:
+    return Reader(marked, Limits())
+
+
 def field(name: str) -> Pillow.Image:
     return Pillow.open(SAMPLES / f"{name}.jpg").convert("RGB").resize(FIELD)
 
@@ -273,9 +284,8 @@ LOW_RULE = {**RULE, "limit": 0.2}
 
 
 @pytest.fixture(scope="module")
-def cautious(bundle: Bundle) -> Reader:
-    """A reader whose answer is the most probable class alone, with a limit that samples without carcinoma stay below."""
-    marked = answering(bundle, concern=["insitu", "invasive"])
+def cautious(marked: Bundle) -> Reader:
+    """A reader with a limit that samples without carcinoma stay below."""
     return Reader(replace(marked, manifest={**marked.manifest, "parts": LOW_RULE}), Limits())
 
 
@@ -304,9 +314,8 @@ def test_a_field_without_carcinoma_gets_no_caution(cautious: Reader, name: str) 
 
 
 def test_loupe_read_prints_the_caution(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    marked: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    marked = answering(bundle, concern=["insitu", "invasive"])
     cautious = replace(marked, manifest={**marked.manifest, "parts": LOW_RULE})
     monkeypatch.setattr("device.golden.open_verified", lambda _: [cautious])
     picture = field("texture-normal")
@@ -317,14 +326,14 @@ def test_loupe_read_prints_the_caution(
 
 
 def test_loupe_read_draws_the_class_of_concern_over_a_section(
-    bundle: Bundle, reader: Reader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    marked: Bundle, reader: Reader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("device.golden.open_verified", lambda _: [bundle])
+    monkeypatch.setattr("device.golden.open_verified", lambda _: [marked])
     picture = side_by_side([["texture-normal", "texture-normal", "texture-invasive"], NORMAL, NORMAL])
     file, overlay = tmp_path / "section.png", tmp_path / "overlay.png"
     file.write_bytes(png(picture))
     assert main(["read", str(file), "--um-per-px", str(SCALE_UM), "--overlay", str(overlay)]) == 0
     reading = reader.read(png(picture), SCALE_UM)
-    assert bundle.labels[reading.best] == "normal"
-    expected = draw_overlay(reading, reader, bundle.labels.index("invasive"))
+    assert marked.labels[reading.best] == "normal"
+    expected = draw_overlay(reading, reader, marked.labels.index("invasive"))
     assert np.array_equal(np.asarray(Pillow.open(overlay)), np.asarray(expected))

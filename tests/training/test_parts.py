@@ -61,7 +61,7 @@ def test_a_matched_stain_has_the_mean_and_the_spread_of_the_other() -> None:
     chance = np.random.default_rng(0)
     pink = np.clip(chance.normal((220, 150, 190), 15, (64, 64, 3)), 1, 255).astype(np.uint8)
     blue = np.clip(chance.normal((120, 100, 200), 25, (64, 64, 3)), 1, 255).astype(np.uint8)
-    density = [-np.log10(np.maximum(each, 1) / 255) for each in (match_stain(pink, blue), blue)]
+    density = [-np.log10(np.maximum(each, 1) / 255) for each in (match_stain(pink, pink, blue), blue)]
     assert density[0].mean((0, 1)) == pytest.approx(density[1].mean((0, 1)), abs=0.01)
     assert density[0].std((0, 1)) == pytest.approx(density[1].std((0, 1)), abs=0.01)
 

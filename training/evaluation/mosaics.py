@@ -47,14 +47,14 @@ def paste(field: Pixels, other: Pixels, share: float, edge: Edge, chance: np.ran
     )
     top, left = _place(field, height, width, chance)
     from_top, from_left = _place(other, height, width, chance)
-    part = (match_stain(other, field) if edge.matched else other)[
-        from_top : from_top + height, from_left : from_left + width
-    ]
-    whole = field.astype(np.float64)
-    inside = whole[top : top + height, left : left + width]
+    part = other[from_top : from_top + height, from_left : from_left + width]
+    if edge.matched:
+        part = match_stain(part, other, field)
+    pixels = field.copy()
+    inside = pixels[top : top + height, left : left + width]
     weight = _weight(height, width, edge.soft_px)[..., None]
-    whole[top : top + height, left : left + width] = weight * part + (1 - weight) * inside
-    return Mosaic(np.rint(whole).astype(np.uint8), (top, left, top + height, left + width))
+    inside[:] = np.rint(weight * part + (1 - weight) * inside).astype(np.uint8)
+    return Mosaic(pixels, (top, left, top + height, left + width))
 
 
 def _place(pixels: Pixels, height: int, width: int, chance: np.random.Generator) -> tuple[int, int]:
@@ -62,22 +62,34 @@ def _place(pixels: Pixels, height: int, width: int, chance: np.random.Generator)
     return int(chance.integers(rows - height + 1)), int(chance.integers(columns - width + 1))
 
 
-def _weight(height: int, width: int, soft_px: int) -> NDArray[np.float64]:
-    """1 inside, falling to the edge over `soft_px`: float64 [h, w]."""
+def _weight(height: int, width: int, soft_px: int) -> NDArray[np.float32]:
+    """1 inside, falling to the edge over `soft_px`: float32 [h, w]."""
 
-    def ramp(length: int) -> NDArray[np.float64]:
+    def ramp(length: int) -> NDArray[np.float32]:
         to_edge = np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5
-        return np.asarray(np.minimum(1, to_edge / max(soft_px, 0.5)))
+        return np.minimum(1, to_edge / max(soft_px, 0.5)).astype(np.float32)
 
     return np.minimum.outer(ramp(height), ramp(width))
 
 
-def match_stain(pixels: Pixels, like: Pixels) -> Pixels:
-    """Pixels whose channels' optical densities get the mean and deviation of those of `like`: uint8 [h, w, 3]."""
-    density, wanted = (-np.log10(np.maximum(each, 1) / 255.0) for each in (pixels, like))
-    spread = wanted.std((0, 1)) / np.maximum(density.std((0, 1)), 1e-6)
-    moved = (density - density.mean((0, 1))) * spread + wanted.mean((0, 1))
-    return np.asarray(np.clip(np.rint(255 * 10**-moved), 0, 255), np.uint8)
+def match_stain(part: Pixels, of: Pixels, like: Pixels) -> Pixels:
+    """A part of the picture `of`, with each channel's optical density moved and stretched as it takes to give the whole of
+    `of` the mean and deviation of `like`: uint8 [h, w, 3]. A density depends on a grey level alone: there are 256."""
+    levels = -np.log10(np.maximum(np.arange(256), 1) / 255)
+    matched = np.empty_like(part)
+    for channel in range(3):
+        mean, spread = _moments(of[..., channel], levels)
+        wanted_mean, wanted_spread = _moments(like[..., channel], levels)
+        moved = (levels - mean) * (wanted_spread / max(spread, 1e-6)) + wanted_mean
+        matched[..., channel] = np.clip(np.rint(255 * 10**-moved), 0, 255).astype(np.uint8)[part[..., channel]]
+    return matched
+
+
+def _moments(grey: NDArray[np.uint8], levels: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and deviation of what grey levels, uint8 [h, w], stand for."""
+    share = np.bincount(grey.ravel(), minlength=256) / grey.size
+    mean = float(share @ levels)
+    return mean, float(np.sqrt(share @ (levels - mean) ** 2))
 
 
 def touches(box: Sequence[int], row: float, column: float) -> bool:

@@ -291,15 +291,12 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
     fields = Fields(told, np.isin(told.truth, concern), leads)
     sets = told.cross_fitted(find_threshold(recipe.answer))
     judge = Judge(recipe, fields, calibrations, concern, unanswered(leads, sets, concern))
+    rules = {name: judge.rules(name) for name in opened}
     cautions = np.zeros(len(leads), bool)
-    tried: list[Tried] = []
-    for name, fold in opened.items():
-        own, rules = told.folds == name, judge.rules(name)
-        cautions[own] = judge.leads[own] > rules.limit.lead
-        tried += try_mosaics(fold, rules, concern, {key: one.unit for key, one in usable.items()})
-        tell(f"fold {name}: limit {rules.limit.lead:.3f}; mosaics read")
-    answers = np.asarray(sets[:, concern].any(1))
-    rows = field_rows(fields, cautions, answers, labels)
+    for name, its in rules.items():
+        own = told.folds == name
+        cautions[own] = judge.leads[own] > its.limit.lead
+    rows = field_rows(fields, cautions, np.asarray(sets[:, concern].any(1)), labels)
     limit = judge.limit(np.ones(len(leads), bool))
     found = {
         "recipe": recipe.id,
@@ -314,9 +311,18 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
             "cautions": rows[-1]["caution"]["hits"],
         },
         "fields": rows,
-        "mosaics": mosaic_rows(tried, labels),
+        "mosaics": [],
     }
-    (crossval / PARTS).write_text(json.dumps(found, indent=2), encoding="utf-8")
+    file = crossval / PARTS
+    file.write_text(json.dumps(found, indent=2), encoding="utf-8")  # packing needs no more than this
+    tell(f"limit {limit.lead:.3f}; of the folds {', '.join(f'{its.limit.lead:.3f}' for its in rules.values())}")
+    units = {key: one.unit for key, one in usable.items()}
+    tried: list[Tried] = []
+    for name, fold in opened.items():
+        tried += try_mosaics(fold, rules[name], concern, units)
+        tell(f"fold {name}: {len(tried)} mosaics read so far")
+    found["mosaics"] = mosaic_rows(tried, labels)
+    file.write_text(json.dumps(found, indent=2), encoding="utf-8")
     return found
 
 

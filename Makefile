@@ -113,7 +113,7 @@ train: .venv/dev  ## measure, train and pack a model, by default of ../shared/da
 	$(BIN)/loupe-train crossval $(RECIPE)
 	$(BIN)/loupe-train evaluate $(RECIPE) --readings runs/$(RECIPE)-crossval/readings.parquet
 	$(BIN)/loupe-train fit $(RECIPE) --everything
-	$(BIN)/loupe-train pack $(RECIPE) --crossval runs/$(RECIPE)-crossval
+	$(BIN)/loupe-train pack $(RECIPE) --crossval runs/$(RECIPE)-crossval --bundle runs/$(RECIPE).loupe
 
 bench: .venv/box  ## measure network, pipeline and HTTP times, and memory
 	$(BIN)/loupe bench

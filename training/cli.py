@@ -1,6 +1,7 @@
 """The workstation's command line, `loupe-train`: from pictures to a signed bundle.
 
-loupe-train crossval bach && loupe-train fit bach --everything && loupe-train pack bach --crossval runs/bach-crossval
+loupe-train crossval bach && loupe-train fit bach --everything
+loupe-train pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="loupe-train",
         description="Makes and measures Loupe's models.",
         epilog="From nothing to a bundle: loupe-train crossval bach, then fit bach --everything, then "
-        "pack bach --crossval runs/bach-crossval. docs/researchers.md explains each.",
+        "pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe. docs/researchers.md explains each.",
     )
     words = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:

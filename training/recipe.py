@@ -257,9 +257,9 @@ def _value(kind: str, value: Any, path: str) -> Any:
     if path in CHOICES and value not in CHOICES[path]:
         raise RecipeError(f"{path} = {value!r} must be one of {', '.join(CHOICES[path])}")
     if path == "data.options":
-        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-            raise RecipeError(f"{path} must be a table of texts")
-        return value
+        if not isinstance(value, dict) or not all(type(option) in (str, int, float) for option in value.values()):
+            raise RecipeError(f"{path} must be a table of texts or numbers")
+        return {name: str(option) for name, option in value.items()}
     if kind.endswith("| None") and value is None:
         return None
     if kind.startswith("Mapping") and (not isinstance(value, dict) or value.keys() != {"en", "fr"}):

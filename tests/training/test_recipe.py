@@ -38,7 +38,7 @@ def test_shipped_recipes_load(path: Path) -> None:
         ("[fit]", "[augmentation]\nstain = true\n[fit]", "augmentation.stain"),
         ("[fit]", "[augmentation]\nupright = 1\n[fit]", "augmentation.upright"),
         ("[fit]", "[quantization]\nmin_agreement = 2\n[fit]", "quantization.min_agreement"),
-        ('options = { block = "10" }', "options = { block = 10 }", "data.options"),
+        ('options = { block = "10" }', "options = { block = [10] }", "data.options"),
         ('adapter = "bach"', "adapter = 3", "data.adapter"),
         ('concern = ["insitu", "invasive"]', 'concern = "invasive"', "answer.concern must be a list"),
         ('concern = ["insitu", "invasive"]', 'concern = ["malignant"]', "answer.concern names malignant"),
@@ -64,6 +64,12 @@ def test_what_is_left_out_has_its_default() -> None:
     recipe = load_recipe("bach")
     assert recipe.network.name == DEFAULTS["network."]["name"]
     assert recipe.augmentation.scale == DEFAULTS["augmentation."]["scale"]
+
+
+def test_an_option_may_be_written_as_a_number(tmp_path: Path) -> None:
+    """As `options = { um_per_px = 0.2 }`, which is how anybody would write it."""
+    (tmp_path / "my.toml").write_text(BACH.replace('block = "10"', "block = 10"), encoding="utf-8")
+    assert load_recipe(str(tmp_path / "my.toml")) == load_recipe("bach")
 
 
 def test_an_unknown_recipe_lists_the_shipped_ones() -> None:

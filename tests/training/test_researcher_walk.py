@@ -75,7 +75,7 @@ def test_every_step_of_the_page_works(
     assert "note:" not in told  # nothing is left to doubt, the size of a pixel included
     assert "Next: loupe-train fit mine.toml --data mine --split split.json" in told
     # Asked too early, the next steps say which one is missing.
-    for early, missing in (("evaluate", "loupe-train pack mine.toml"), ("pack", "loupe-train fit mine")):
+    for early, missing in (("evaluate", "loupe-train pack mine.toml"), ("pack", "loupe-train fit` with this recipe")):
         assert train(shlex.split(words[early])[1:]) == 1
         assert missing in capsys.readouterr().err
     assert "Next: loupe-train pack mine.toml --data mine" in run(words["fit"], capsys)

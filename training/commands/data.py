@@ -61,6 +61,7 @@ def draw_run(arguments: argparse.Namespace) -> None:
 def check_run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from training.claims import doubts
     from training.data import default_labels, list_samples
     from training.data.check import check, write_groups
     from training.data.check_page import print_check, write_check
@@ -81,6 +82,8 @@ def check_run(arguments: argparse.Namespace) -> None:
         options[name] = value
     notes: list[str] = []
     samples = list_samples(adapter, arguments.folder, labels, options, notes.append)
+    if recipe:
+        notes += (f"{arguments.recipe}: {doubt}" for doubt in doubts(arguments.recipe, recipe))
     if recipe and (doubt := scale_doubt(recipe, arguments.folder, samples)):
         notes.append(f"{arguments.recipe}: {doubt}")
     found = check(arguments.folder, adapter, labels, samples, notes)

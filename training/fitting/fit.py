@@ -264,7 +264,7 @@ def load_run(recipe: Recipe, data: Path, folder: Path) -> Run:
     """A run that was fitted before, its network of any picture size. Raises `RunError` when a file is missing."""
     for name in (WEIGHTS, SPLIT, FACTS):
         if not (folder / name).is_file():
-            raise RunError(f"{folder} has no {name}: run `loupe-train fit {recipe.id}` first")
+            raise RunError(f"{folder} has no {name}: run `loupe-train fit` with this recipe first")
     model = build(recipe)
     model.load_weights(folder / WEIGHTS)
     return Run(folder, recipe, data, model, Split.load(folder / SPLIT), json.loads((folder / FACTS).read_text()))

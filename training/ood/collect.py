@@ -182,10 +182,12 @@ def find_folds(recipe: Recipe, data: Path, crossval: Path, out: Path) -> list[Fo
     try:
         names = list(json.loads((crossval / FOLDS).read_text(encoding="utf-8")))
     except OSError as error:
-        raise RunError(f"{crossval} is no cross-validation: run `loupe-train crossval {recipe.id}` first") from error
+        raise RunError(
+            f"{crossval} is no cross-validation: run `loupe-train crossval` with this recipe first"
+        ) from error
     finished = [name for name in names if (crossval / name / FACTS).is_file()]
     if not finished:
-        raise RunError(f"{crossval} has no finished fold: run `loupe-train crossval {recipe.id}` again")
+        raise RunError(f"{crossval} has no finished fold: run `loupe-train crossval` with this recipe again")
     return [Fold(name, recipe, data, crossval / name, out / name) for name in finished]
 
 

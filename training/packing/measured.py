@@ -47,7 +47,7 @@ def measured_by_folds(recipe: Recipe, folder: Path) -> Measured:
     they can't be measured."""
     labels = [label.id for label in recipe.labels]
     if not (folder / READINGS).is_file():
-        raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval {recipe.id}` first")
+        raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval` with this recipe first")
     readings = load_table(folder / READINGS)
     table, calibration = calibrate_folds(readings, labels, offsets=recipe.calibration.offsets)
     unit = unit_of(recipe, table)

@@ -197,7 +197,7 @@ def network_and_head(run: Run) -> tuple[Network, Head]:
     isn't there, or was fine-tuned for whole numbers, of which the run's own weights know nothing."""
     file = run.folder / NETWORK
     if not file.is_file():
-        raise RunError(f"{run.folder} has no {NETWORK}: run `loupe-train crossval {run.recipe.id}` first")
+        raise RunError(f"{run.folder} has no {NETWORK}: run `loupe-train crossval` with this recipe first")
     if run.recipe.quantization.rescue_epochs:
         raise RunError(f"the head of {file} was fine-tuned with it and is not kept: set quantization.rescue_epochs = 0")
     network = Network(file)

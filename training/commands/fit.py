@@ -49,7 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     fitted = fit(recipe, data, folder, split, epochs=arguments.epochs)
     measured = f" --crossval runs/{recipe.id}-crossval" if arguments.everything else ""
     where = f" --data {data}" if arguments.data else ""
-    print(f"fitted in {fitted.facts['minutes']} min: {folder}")
+    minutes = fitted.facts["minutes"]
+    print(f"fitted in {f'{minutes} min' if minutes >= 1 else 'less than a minute'}: {folder}")
     print(f"Next: loupe-train pack {arguments.recipe}{where}{measured}")
 
 

@@ -9,6 +9,7 @@ opens it will say so.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -28,6 +29,7 @@ SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume
 HIDDEN_FILE, HIDDEN_FOLDER = "hidden file", "hidden folder"
 NAMED_LIKE_PICTURE, NO_FILE, KNOWN_FOLDER = "folder named like a picture", "device or pipe", "second link to a folder"
 NAMED = 8  # folders in a message
+LONGEST_SUFFIX = 16
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ def by_suffix(files: Iterable[str]) -> Counter[str]:
 
 def _suffix(file: str) -> str:
     suffix = PurePosixPath(file).suffix.lower()
-    # A suffix that can't be shown, or that is none (`slide 3. right breast`), would make a riddle of the count.
-    return suffix if suffix.isprintable() and suffix.isascii() and 1 < len(suffix) <= 8 and " " not in suffix else ""
+    # One that can't be shown, or that is none (`slide 3. right breast`), would make a riddle of the count.
+    return suffix if re.fullmatch(rf"\.[!-~]{{1,{LONGEST_SUFFIX}}}", suffix) else ""
 
 
 def passed_over_words(files: Files, used: Iterable[str] = ()) -> str:

@@ -15,6 +15,8 @@ from training.data.tables import read_table_file
 from training.errors import DataError
 
 GROUPS = "groups.csv"
+# Somebody meant these, so that to pass them over would split patients.
+OTHER_TABLES = tuple(f"groups.{suffix}" for suffix in ("txt", "tsv", "xls", "xlsx", "ods", "numbers"))
 NAMED = 3  # files in a message
 
 
@@ -33,9 +35,8 @@ def find(source: Source) -> list[Sample]:
 
 def _groups(source: Source, files: list[str]) -> dict[str, str]:
     """Group by file; none where there is no table. Raises `DataError` unless it names each file once and no others."""
-    beside = [file for file in source.files.others if PurePosixPath(file).stem.lower() == "groups" and "/" not in file]
-    tables = [file for file in beside if file.lower() == GROUPS]
-    if beside and not tables:
+    tables = [file for file in source.files.others if file.lower() == GROUPS]
+    if not tables and (beside := [file for file in source.files.others if file.lower() in OTHER_TABLES]):
         raise DataError(
             f"{source.folder / beside[0]} isn't read: save that table as CSV, under the name {GROUPS}, or move it away"
         )

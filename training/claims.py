@@ -51,10 +51,10 @@ def _copied(recipe: Recipe) -> Iterator[str]:
                 f"{recipe.data.adapter} reads other pictures: write what is true of yours. If they are of that set, add to "
                 "name and source what you chose from it"
             )
-            return
         if shipped.id == recipe.id:
             yield f"id = {recipe.id!r} is that of a shipped recipe, whose run and bundle would be replaced: choose another"
-            return
+        if {"name", "source"} & set(same) or shipped.id == recipe.id:
+            return  # several shipped recipes are of one set
 
 
 def check_claims(name: str, recipe: Recipe) -> None:

@@ -33,6 +33,7 @@ def test_a_copied_recipe_still_claims_another_sets_source(tmp_path: Path) -> Non
     assert "data.name and data.source and data.terms are those of the recipe breakhis" in doubt
     assert not said(copied(tmp_path, *OWN, *NAMED))  # terms alone may be the same
     assert "id = 'breakhis'" in said(copied(tmp_path, OWN[1], *NAMED))[0]
+    assert len(said(copied(tmp_path, OWN[1]))) == 2  # all at once, not one after the other
     assert "data.source is empty" in said(
         copied(tmp_path, *OWN, *NAMED, (load_recipe("breakhis").data.source.replace("web.inf.ufpr.br", "our.clinic"), ""))
     )[0]  # fmt: skip

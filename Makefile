@@ -14,7 +14,7 @@ BROWSER_PACKAGES := chromium chromium-driver
 PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases lint format train bench fresh-test box-test lock clean
+.PHONY: help setup run test cases torture lint format train bench fresh-test box-test lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -95,6 +95,9 @@ test: setup  ## run all tests (some: make test TESTS=tests/device)
 
 cases: .venv/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
 	$(BIN)/python tests/cases.py $(CASES)
+
+torture: .venv/dev  ## decode 20,000 damaged files of all kinds: a picture or a named error each (make torture COUNT=1000 SEED=2)
+	$(BIN)/python tests/torture.py --count $(or $(COUNT),20000) --seed $(or $(SEED),1)
 
 lint: .venv/dev  ## check style, types, playbooks and YAML
 	$(BIN)/ruff check

@@ -44,6 +44,9 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     pictures: list[Any] = [each for each in _opened(data) if each is not None]
     main = next((each for each in pictures if each.primary), pictures[0])
     (width, height), mode = main.size_mode
+    if mode not in ("RGB", "RGBA") and main.bit_depth > 8:
+        # pi-heif (1.4.0) writes beyond its memory where a header says so of grey and the stream has 8 bits.
+        raise VarietyNotRead(format=NAME, variety=f"grey, {main.bit_depth} bits")
     check_size(width, height, limits)
     size = wanted_size(width, height, target)
     notes: list[str] = []

@@ -41,8 +41,8 @@ LEAST_JUNK = 9
 LARGEST_PROFILE = 4 << 20
 MOST_SEGMENTS = 10_000
 
-# Programs write progressive pictures in about ten scans; libjpeg goes over the whole picture for each.
-FEW_SCANS, MOST_SCANS, MOST_SCANNED_PX = 12, 100, 500_000_000
+# Programs write progressive pictures in ten scans, of four inks in eighteen; libjpeg goes over the whole picture for each.
+FEW_SCANS, MOST_SCANS, MOST_SCANNED_PX = 18, 100, 500_000_000
 
 WARNING = re.compile(r"Corrupt JPEG data|Premature end")
 EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")

@@ -34,7 +34,7 @@ from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-PHONE_HEIGHT_PX, UNITS_HEIGHT_PX, SECTION_HEIGHT_PX = 1500, 1400, 1260
+PHONE_HEIGHT_PX, UNITS_HEIGHT_PX, SECTION_HEIGHT_PX = 2050, 1400, 1260
 SCALE = 0.75  # keeps the files small
 
 

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from device.tissue import TISSUE
-from training.evaluation.words import limits, markdown_table, mean_and_deviation, number, title, with_interval
+from training.evaluation.words import (
+    limits,
+    markdown_table,
+    mean_and_deviation,
+    number,
+    title,
+    unit_column,
+    with_interval,
+)
 
 NOTICE = (
     "**Research use only.** Supports a trained reader and never replaces one. Not a medical device; no figure below "
@@ -96,7 +104,7 @@ def _answers(answer: Mapping[str, Any], names: Mapping[str, str]) -> str:
     concern = ", ".join(names[label] for label in answer["concern"]) or "none"
     outside, confidence = answer["concern_outside"], f"{answer['confidence']:.0%}"
     classes = markdown_table(
-        ["class", "promised", f"{answer['unit']}s", "measured: in the answer", "left out below"],
+        ["class", "promised", unit_column(answer["unit"]).lower(), "measured: in the answer", "left out below"],
         [
             [
                 names[label],

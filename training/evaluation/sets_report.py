@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.evaluation.sets import Answered, measure_sets, other_choices
-from training.evaluation.words import NOTHING, markdown_table, number, with_interval
+from training.evaluation.words import NOTHING, markdown_table, number, unit_column, with_interval
 from training.recipe import AnswerRule
 
 
@@ -45,7 +45,14 @@ def promised_table(sets: Mapping[str, Any], names: Mapping[str, str]) -> str:
         ]
         for label, told in sets["thresholds"].items()
     ]
-    head = ["class", "promised", f"{sets['unit']}s", "left out below", "measured: inside", "95 % interval"]
+    head = [
+        "class",
+        "promised",
+        unit_column(sets["unit"]).lower(),
+        "left out below",
+        "measured: inside",
+        "95 % interval",
+    ]
     return markdown_table(head, rows)
 
 
@@ -79,9 +86,10 @@ def choices_table(told: Answered, rule: AnswerRule, names: Mapping[str, str]) ->
 def sets_words(sets: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """All about the sets of a cross-validation, as a report and `docs/results.md` have it."""
     concern = ", ".join(names[label] for label in sets["concern"]) or "none"
+    units = unit_column(sets["unit"]).lower()
     return "\n\n".join(
         (
-            f"Accepted pictures: {sets['n']}, of {sets['units']} {sets['unit']}s. Classes of concern: {concern}. "
+            f"Accepted pictures: {sets['n']}, of {sets['units']} {units}. Classes of concern: {concern}. "
             f"Promised with {number('accuracy', sets['confidence'])} confidence; asked for: "
             f"{number('accuracy', sets['asked'])}. Mean size {with_interval('macro_f1', sets['size'])}.",
             promised_table(sets, names),

@@ -245,7 +245,7 @@ def test_the_card_says_what_was_measured_and_names_no_patient(
     told = summary(readings if crossval else readings.assign(fold=""), labels)
     data = {"name": "A set of mammograms", "source": "a hospital", "terms": "none"}
     manifest = {
-        **answering(bundle, ["insitu"]).manifest,
+        **{name: part for name, part in answering(bundle, ["insitu"]).manifest.items() if name != "parts"},
         "title": {"en": "Mammogram windows", "fr": "…"},
         "labels": [{"id": label, "name": {"en": label, "fr": label}} for label in labels],
         "metrics": {"scheme": "scheme in words", **told},

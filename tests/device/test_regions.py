@@ -161,7 +161,8 @@ def test_a_part_gets_a_caution_beyond_the_limit_unless_the_answer_says_it_alread
     bundle: Bundle, evidence: float, rule: Any, answered: bool, caution: bool, sentence: str | None
 ) -> None:
     maps = drawn_map({(2, 2): (3, evidence), (2, 3): (3, evidence)})
-    manifest = {**bundle.manifest, **({"parts": rule} if rule else {})}
+    unmeasured = {key: value for key, value in bundle.manifest.items() if key != "parts"}
+    manifest = unmeasured | ({"parts": rule} if rule else {})
     regions = regions_of(maps, CONCERN)
     told = regions_json(regions, maps, LABELS, Scale((10.0, 10.0), None), 1.0)
     parts = parts_json(regions, told, manifest, answered, "en")

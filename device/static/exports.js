@@ -1,5 +1,6 @@
 // What staff can take away: the reading as JSON and the picture with the map. Each says on its own what it is: verdict,
-// answer, likelihoods, caution, date and how far it can be trusted, model, label of the case, and the research-use notice.
+// answer, likelihoods or a section's shares, caution, date and how far it can be trusted, model, label of the case, and the
+// research-use notice.
 
 import { clockJson, dateWords, trustWords } from "./clock.js";
 import { byId, element } from "./dom.js";
@@ -43,10 +44,13 @@ export function savePicture(kept) {
 
 // What stands below a saved picture, as `{ text, strong }`.
 export function reportLines({ reading, clock, caseLabel, synthetic }) {
-  const { answer, model, parts, prediction, verdict } = reading;
+  const { answer, model, parts, prediction, section, verdict } = reading;
   const textOf = (id) => byId(id).textContent.trim();
   const name = (label) => prediction.probabilities.find((each) => each.label === label).name;
-  const likelihoods = prediction.probabilities.map((each) => `${each.name}: ${each.likelihood} (${percent(each.probability)})`);
+  // A section's likelihoods are those of a mean, see findings.js.
+  const classes = section
+    ? [`${word("section_heading")}: ${section.shares.map((each) => `${each.name} ${percent(each.share)}`).join(" · ")}`]
+    : prediction.probabilities.map((each) => `${each.name}: ${each.likelihood} (${percent(each.probability)})`);
   const said = `${word(verdict.caution ? "verdict_caution" : "verdict_accepted")}: ${textOf("verdict-title")}`;
   return [
     synthetic && { text: textOf("synthetic-words"), strong: true },
@@ -56,7 +60,7 @@ export function reportLines({ reading, clock, caseLabel, synthetic }) {
     { text: word("saved_set", { names: answer.labels.map(name).join("; ") }) },
     parts?.caution && { text: parts.words },
     { text: answer.advice },
-    { text: likelihoods.join(" · ") },
+    { text: classes.join(" · ") },
     { text: `${dateWords(clock.date)}: ${trustWords(clock)}` },
     { text: `${model.title} (${model.id}), ${word("model_version", model)}, SHA-256 ${model.sha256}` },
     { text: textOf("notice"), strong: true },

@@ -3,8 +3,9 @@
 import { byId, element, setText, show } from "./dom.js";
 import { language, number, percent, signed, word } from "./words.js";
 
-// The headline is the answer: the classes that can't be ruled out. Its classes are marked among the bars.
-export function showAnswer({ answer, parts, prediction, model }) {
+// The headline is the answer: the classes that can't be ruled out. Its classes are marked among the bars. A section's
+// likelihoods are those of the mean over all its tissue, in which a small tumour is lost: shares stand in their place.
+export function showAnswer({ answer, parts, prediction, model, section }) {
   setText("answer-headline", answer.headline);
   setText("answer-advice", answer.advice);
   const { concern_sum: sum, record } = answer;
@@ -21,6 +22,7 @@ export function showAnswer({ answer, parts, prediction, model }) {
       byId("map").scrollIntoView({ block: "start" });
     };
   }
+  show("likelihoods", !section);
   byId("probabilities").replaceChildren(...prediction.probabilities.map((each) => {
     const row = bar(each.name, `${each.likelihood} · ${percent(each.probability)}`, 0, each.probability);
     if (answer.labels.includes(each.label)) {

@@ -112,6 +112,7 @@ def test_a_section_shows_its_shares_and_leaves_glass_and_what_is_foreign_out_of_
     drawn, read, where = (section.reading[key] for key in ("class_map", "section", "verdict"))
     assert text(page, "section-words").startswith(f"Read as a section: {read['read']} windows read")
     assert all(share["name"] in text(page, "shares") for share in read["shares"])
+    assert not visible(page, "likelihoods"), "the mean over a section hides a small tumour"
     click(page, "#cells")
     values = drawn["values"][read["concern"]["label"]]  # which it opens on
     shown = [alpha > 0 for *_, alpha in cell_colours(page, drawn)]

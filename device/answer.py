@@ -2,8 +2,8 @@
 
 A class is left out only where its probability lies below a threshold that pictures of that very class seldom fall below
 (`training/evaluation/sets.py` finds it), so that few pictures of any class, a carcinoma's included, get an answer without
-it. The most probable class is always in. A bundle without thresholds can rule nothing out, and neither can the mean over
-a section, whose headline says shares and regions (`device/regions.py`).
+it. The most probable class is always in. The mean over a section rules nothing out: its headline says shares and regions
+(`device/regions.py`).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def answer(
     """The part `answer` of a reading (`docs/api.md`), from its probabilities in bundle order. A section has a headline
     already, and no promise."""
     names = {label["id"]: str(label["name"][language]) for label in manifest["labels"]}
-    rules = manifest.get("answer")
-    if rules is None or section_headline is not None:
-        return _open_answer(manifest, names, language, section_headline)
+    rules = manifest["answer"]
+    if section_headline is not None:
+        return _section_answer(manifest, names, language, section_headline)
     labels = labels_left(rules, names, probabilities)
     of_concern = [label for label in labels if label in rules["concern"]]
     return {
@@ -49,18 +49,15 @@ def answer(
     }
 
 
-def _open_answer(
-    manifest: Mapping[str, Any], names: Names, language: str, section_headline: str | None
-) -> dict[str, Any]:
-    """The answer where nothing is promised: no class is ruled out."""
+def _section_answer(manifest: Mapping[str, Any], names: Names, language: str, section_headline: str) -> dict[str, Any]:
+    """Nothing is promised of a section, and no class is ruled out."""
     told = words(language)["answer"]["advice"]
-    advice = told["unpromised" if section_headline is None else "section"]
     return {
         "labels": list(names),
         "single": False,
-        "concern": True,
-        "headline": headline(list(names), names, language) if section_headline is None else section_headline,
-        "advice": fill(advice, {"reader": told["readers"][manifest["modality"]]}, language),
+        "concern": bool(manifest["answer"]["concern"]),
+        "headline": section_headline,
+        "advice": fill(told["section"], {"reader": told["readers"][manifest["modality"]]}, language),
         "concern_sum": None,
         "promise": None,
         "record": None,

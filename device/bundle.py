@@ -41,6 +41,7 @@ SCHEMA_FILE = Path(__file__).with_name("manifest.schema.json")
 NETWORK = "network.tflite"
 MANIFEST = "manifest.json"
 CARD = "card.md"
+SCHEMA_VERSION = 3
 SIGNATURE_BYTES = 64
 TRAILER_BYTES = (KEY_ID_BYTES + SIGNATURE_BYTES) * 4 // 3  # a multiple of 3, so Base64 has no slack bits
 STATEMENT = b"loupe bundle 1\n"
@@ -57,7 +58,10 @@ def _schema() -> Any:
 
 
 def check_manifest(manifest: Any, name: str) -> None:
-    """Raises `SchemaMismatch` naming the first thing that the schema doesn't allow."""
+    """Raises `SchemaMismatch` naming the first thing that the schema doesn't allow; of another schema, both versions."""
+    found = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if found != SCHEMA_VERSION:
+        raise SchemaMismatch(bundle=name, detail=f"its schema_version is {found!r}, not {SCHEMA_VERSION}")
     try:
         _schema()(manifest)
     except fastjsonschema.JsonSchemaValueException as error:
@@ -145,9 +149,7 @@ class Bundle:
 
     def _check_answer(self) -> None:
         """That the answer's rules are about the model's own classes, each once."""
-        rules, known = self.manifest.get("answer"), set(self.labels)
-        if rules is None:
-            return
+        rules, known = self.manifest["answer"], set(self.labels)
         named = {*rules["concern"], *(label for row in rules["record"] for label in row["labels"])}
         counted = {len(row["counts"]) for row in rules["record"]}
         if set(rules["classes"]) != known or not named <= known or not counted <= {len(known)}:

@@ -81,10 +81,8 @@ def _what(
 def _answers(
     manifest: Mapping[str, Any], names: Mapping[str, str], told: Mapping[str, Any], language: str
 ) -> list[dict[str, Any]]:
-    """What answers promise and were like; where the bundle doesn't say, that no class is ruled out."""
-    rules = manifest.get("answer")
-    if rules is None:
-        return [{"text": told["unpromised"]}]
+    """What answers promise and were like."""
+    rules = manifest["answer"]
     concern = ", ".join(names[label] for label in rules["concern"]) or told["none"]
     outside = rules["concern_outside"]
     summed = str(told["answers"]).format(

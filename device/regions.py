@@ -26,8 +26,6 @@ from device.texts import fill, joined, percent, words
 STRONGEST = 3  # places that are marked for each class
 APART = 6  # marked places are at least this part of the map's longer side apart
 SQUARE_MM = 1e-6  # of a square µm
-# INTERIM: bundles that were packed before the manifest named its classes of concern.
-UNMARKED = {"bach": ("insitu", "invasive"), "busi": ("malignant",), "idc": ("idc",)}
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Region:
 
 def concern_of(manifest: Mapping[str, Any]) -> tuple[int, ...]:
     """Indexes of the classes of concern of a bundle's manifest, in the order of its labels; none where it marks none."""
-    marked = manifest.get("answer", {}).get("concern", UNMARKED.get(manifest["id"], ()))
+    marked = manifest["answer"]["concern"]
     return tuple(index for index, label in enumerate(manifest["labels"]) if label["id"] in marked)
 
 

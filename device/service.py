@@ -325,7 +325,7 @@ def get_model() -> Response:
                 ],
                 "preprocessing": bundle.manifest["preprocessing"],
                 "metrics": bundle.manifest["metrics"],
-                "answer": bundle.manifest.get("answer"),
+                "answer": bundle.manifest["answer"],
                 "provenance": bundle.manifest["provenance"],
             }
             for bundle in _asked_bundles()

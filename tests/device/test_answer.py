@@ -112,13 +112,12 @@ def test_how_often_an_answer_of_several_classes_was_right_and_what_they_were(bun
     )
 
 
-def test_a_bundle_without_thresholds_rules_nothing_out(bundle: Bundle) -> None:
-    manifest = {key: value for key, value in bundle.manifest.items() if key != "answer"}
-    found = answer(manifest, np.array([0.97, 0.01, 0.01, 0.01]), "en")
-    assert found["headline"] == UNDECIDED
-    assert found["labels"] == list(bundle.labels)
-    assert found["promise"] is found["record"] is None
-    assert (found["single"], found["concern"]) == (False, True)
+def test_a_bundle_from_before_answers_is_refused_by_its_version(bundle: Bundle) -> None:
+    older = {key: value for key, value in bundle.manifest.items() if key != "answer"}
+    with pytest.raises(SchemaMismatch, match="schema_version is 2, not 3"):
+        check_manifest({**older, "schema_version": 2}, "x")
+    with pytest.raises(SchemaMismatch, match="answer"):
+        check_manifest(older, "x")
 
 
 def test_a_section_has_its_own_headline_and_is_never_cleared(bundle: Bundle) -> None:

@@ -47,6 +47,7 @@ VARIANTS = (
     "blank_glass",
     "wrong_magnification_soft",
     *(f"{REASON_OF_QUESTION[MADE]}_{variant}" for variant in (*OTHER_KIND, IMMUNOSTAIN)),
+    "too_small_scaled",
 )  # reasons with words of their own for some cause
 REASONS = (*PICTURE_REASONS, "wrong_magnification", "wrong_stain_or_scanner", "unknown_content")
 CAUTION_BELOW_P = 0.05

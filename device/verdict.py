@@ -15,6 +15,7 @@ from device.sections import Section
 from device.texts import fill, percent, words
 
 WRONG_MAGNIFICATION = "wrong_magnification"
+TOO_SMALL, SCALED = "too_small", "scaled"
 ANY = "any"
 PARTS = ("title", "detail", "next_step")
 
@@ -34,17 +35,19 @@ def reason_words(code: str, variant: str | None, modality: str, language: str) -
 
 def refusal(verdict: Verdict, um_per_px: float | None, modality: str, language: str) -> dict[str, Any] | None:
     """Code, variant and words of a refusal, None where accepted. Of tissue whose magnification is wrong, the ratio is said
-    where it can be told, and what the size of a pixel can do: neither was measured for other pictures."""
+    where it can be told, and what the size of a pixel can do: neither was measured for other pictures. Too few pixels, once
+    their size is given, means that they are too large."""
     if verdict.reason is None:
         return None
-    reason = reason_words(verdict.reason, verdict.variant, modality, language)
+    variant = SCALED if verdict.reason == TOO_SMALL and um_per_px else verdict.variant
+    reason = reason_words(verdict.reason, variant, modality, language)
     if verdict.reason == WRONG_MAGNIFICATION:
         told = words(language)["magnification"]
         if verdict.magnification is not None and modality == HISTOLOGY:
             reason["detail"] += " " + magnification_words(verdict.magnification, language)
         if um_per_px or modality == HISTOLOGY:
             reason["next_step"] += " " + told["check_scale" if um_per_px else "give_scale"]
-    return {"code": verdict.reason, "variant": verdict.variant, **reason}
+    return {"code": verdict.reason, "variant": variant, **reason}
 
 
 def magnification_words(ratio: float, language: str) -> str:

@@ -105,6 +105,15 @@ def test_a_thumbnail_is_too_small(reader: Reader, accepted_sample: bytes) -> Non
     assert reader.read(as_png(np.asarray(small))).verdict.reason == "too_small"
 
 
+def test_too_few_pixels_whose_size_is_given_are_too_large_ones(reader: Reader, accepted_sample: bytes) -> None:
+    pixels = decode(accepted_sample, Limits()).pixels
+    reading = reader.read(as_png(pixels[::4, ::4]), um_per_px=4 * reader.bundle.manifest["preprocessing"]["um_per_px"])
+    reason = reader.as_json(reading, "en")["verdict"]["reason"]
+    assert (reason["code"], reason["variant"]) == ("too_small", "scaled")
+    assert "size of a pixel" in reason["next_step"]
+    assert "thumbnail" not in reason["next_step"]
+
+
 @pytest.mark.parametrize("ratio", [0.4, 2.5])
 def test_another_magnification_is_told_with_its_ratio(ratio: float, reader: Reader, accepted_sample: bytes) -> None:
     """Within a third of an octave, on a drawn picture that the gate takes for proper at its own magnification."""

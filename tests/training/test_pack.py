@@ -37,6 +37,7 @@ LABELS = [label.id for label in RECIPE.labels]
 KEY = Ed25519PrivateKey.generate()
 PARTS_RULE = {
     "statistic": "leading_region", "limit": 1.5, "alpha": 0.05, "confidence": 0.9, "n": 28, "unit": "picture",
+    "pictures": 14, "cautions": 1,
 }  # fmt: skip
 
 

@@ -93,11 +93,14 @@ export OPEN_WHEN_READY
 test: setup  ## run all tests (some: make test TESTS=tests/device)
 	$(BIN)/python -m pytest $(TESTS)
 
+# `device` is the package here and not the folder of its tests, which lies beside these scripts.
+FROM_ROOT := PYTHONPATH=$(CURDIR) $(BIN)/python
+
 cases: .venv/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
-	$(BIN)/python tests/cases.py $(CASES)
+	$(FROM_ROOT) tests/cases.py $(CASES)
 
 torture: .venv/dev  ## decode 20,000 damaged files of all kinds: a picture or a named error each (make torture COUNT=1000 SEED=2)
-	$(BIN)/python tests/torture.py --count $(or $(COUNT),20000) --seed $(or $(SEED),1)
+	$(FROM_ROOT) tests/torture.py --count $(or $(COUNT),20000) --seed $(or $(SEED),1)
 
 lint: .venv/dev  ## check style, types, playbooks and YAML
 	$(BIN)/ruff check

@@ -141,3 +141,9 @@ def test_the_page_uses_each_of_its_words_and_has_all_that_it_uses():
     quoted = set(re.findall(r'"(\w+)"', scripts))
     unused = {key for key in known - used - quoted if not key.startswith(tuple(prefixes))}
     assert unused == set()
+
+
+def test_french_marks_do_not_begin_a_line():
+    """A space before them, and within guillemets, is one that doesn't break."""
+    loose = [key for key, text in flat(LANGUAGES["fr"]) if re.search(r" [:;!?»]|« ", text)]
+    assert not loose

@@ -37,7 +37,10 @@ def test_a_carcinoma_that_is_nearly_as_likely_as_the_top_class_is_in_the_headlin
     assert found["advice"] == "Carcinoma in situ can’t be ruled out. Have it read by a pathologist."
     french = said(bundle, [0.02, 0.56, 0.40, 0.02], "fr")
     assert french["headline"] == "Lésion bénigne ou carcinome in situ"
-    assert french["advice"] == "Carcinome in situ : impossible à écarter. Faites lire l’image par un pathologiste."
+    assert (
+        french["advice"]
+        == "Carcinome in situ\N{NO-BREAK SPACE}: impossible à écarter. Faites lire l’image par un pathologiste."
+    )
 
 
 def test_carcinomas_are_added_up(bundle: Bundle) -> None:

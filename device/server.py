@@ -13,8 +13,12 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
+from device.dumps import forbid_dumps
+from device.errors import LoupeError
 from device.listener import bind, is_handed_over, unusable
+from device.log import ServiceLog, warn
 from device.service import EXTENSION, Box, create_app
 from device.settings import Settings
 
@@ -24,12 +28,23 @@ STREAM_TIMEOUT_S = 60
 MEMORY_DIRECTORY = Path("/dev/shm")  # noqa: S108 — the worker's heartbeat file, kept off the SD card
 
 
+class ServerLog(Logger):
+    """gunicorn's logger, whose lines go the way of all others (`device/log.py`)."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class Server(BaseApplication):
     """gunicorn around one app."""
 
-    def __init__(self, settings: Settings, listener: socket.socket | None = None) -> None:
-        """`listener`: bound by `device/listener.py`; None where systemd hands one over."""
-        self._settings, self._listener = settings, listener
+    def __init__(
+        self, settings: Settings, listener: socket.socket | None = None, log: ServiceLog | None = None
+    ) -> None:
+        """`listener`: bound by `device/listener.py`; None where systemd hands one over. `log`: if it has one."""
+        self._settings, self._listener, self._log = settings, listener, log
         self._app = create_app(settings)
         super().__init__()
 
@@ -42,7 +57,8 @@ class Server(BaseApplication):
             "preload_app": True,
             "timeout": STREAM_TIMEOUT_S,
             "graceful_timeout": 10,
-            "post_fork": self._start_readers,
+            "post_fork": self._start_worker,
+            "logger_class": ServerLog,
             "proc_name": "loupe",
             "worker_tmp_dir": str(MEMORY_DIRECTORY) if MEMORY_DIRECTORY.is_dir() else None,
             "control_socket_disable": True,
@@ -51,6 +67,15 @@ class Server(BaseApplication):
             options["bind"] = f"fd://{self._listener.detach()}"  # gunicorn makes it its own
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def _start_worker(self, arbiter: Any, worker: Any) -> None:
+        if self._log:
+            self._log.close_other_ways()
+        try:
+            self._start_readers(arbiter, worker)
+        except LoupeError as error:
+            warn(error)
+            raise
 
     def _start_readers(self, _arbiter: Any, _worker: Any) -> None:
         """Raises `BundleChanged`, which ends the service: a worker that takes another's place maps the file anew, and what
@@ -66,9 +91,11 @@ class Server(BaseApplication):
 
 def serve(settings: Settings) -> None:
     """Bind, verify, listen, serve until told to stop. Raises a `LoupeError` before listening."""
+    forbid_dumps()
+    log = ServiceLog()
     listener = None if is_handed_over() else bind(settings.host, settings.port)
     try:
-        Server(settings, listener).run()
+        Server(settings, listener, log).run()
     except OSError as error:
         if error.errno != EADDRINUSE:
             raise

@@ -20,3 +20,8 @@ def is_gone(environ: Mapping[str, Any]) -> bool:
         return False
     except OSError:
         return True
+
+
+def address(environ: Mapping[str, Any]) -> str:
+    """Where a WSGI request comes from, as far as clients are told apart by it."""
+    return str(environ.get("REMOTE_ADDR", ""))

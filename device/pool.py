@@ -1,77 +1,153 @@
-"""The routers of a serving process: readers of all bundles for each picture that is read at the same time.
+"""The routers of a serving process, and who gets the next one that is free: readers of all bundles for each picture that is
+read at the same time.
 
-They are made in the process that uses them (an interpreter doesn't survive a fork) and share the bundles' mapped files.
-A picture that finds no free router waits; when too many wait, or one waits too long, the answer is `Busy`. A section keeps
-its router for seconds to minutes, so where there are several routers, sections leave one to the fields.
+Pictures wait in two lines, one for short ones and one for long ones, which may keep a router for seconds to minutes. Long
+ones never hold all routers. A router that is free goes to the address that was served longest ago, so that whoever opens
+many connections gets no more turns than others; of an address, short and long pictures take turns, and each line's oldest
+goes first. While several addresses ask, none holds all routers: the others find one free at once.
+
+Where a line is full, the address that has most in it loses its newest: `Busy`. So does a picture that waits too long. A
+client that leaves is out of the line within `LOOK_S`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from queue import Empty, LifoQueue
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Generic, TypeVar
 
-from device.bundle import Bundle
-from device.errors import Busy
-from device.image import Limits
-from device.routing import Router
+from device.errors import Busy, ReadingStopped
 
 PATIENCE_S = 30.0
+RETRY_AFTER_S = 5
+LOOK_S = 0.25
+COMPANY_S = 60.0  # an address that asked so lately may ask again at any moment
+MOST_ADDRESSES = 1000  # that are remembered
+
+R = TypeVar("R")
 
 
-class RouterPool:
-    """`threads` routers over the bundles and a waiting line of at most `queue` pictures."""
+@dataclass(eq=False)
+class _Ticket(Generic[R]):
+    """A picture that waits: `given` is set once it has a router or has given way."""
 
-    def __init__(self, bundles: Sequence[Bundle], limits: Limits, threads: int, queue: int) -> None:
-        self._free: LifoQueue[Router] = LifoQueue()
-        for _ in range(threads):
-            self._free.put(Router(bundles, limits))
-        self._places = threading.BoundedSemaphore(threads + queue)
-        self._long = threading.BoundedSemaphore(max(1, threads - 1))
+    address: str
+    long: bool
+    number: int
+    given: threading.Event = field(default_factory=threading.Event)
+    router: R | None = None
+
+
+class RouterPool(Generic[R]):
+    """`routers`, and two lines of at most `queue` pictures each."""
+
+    def __init__(self, routers: Sequence[R], queue: int) -> None:
+        self._free, self._size, self._queue = list(routers), len(routers), queue
+        self._lock, self._numbers = threading.Lock(), count(1)
+        self._waiting: list[_Ticket[R]] = []
+        self._held: Counter[str] = Counter()
+        self._long_held = 0
+        self._served: OrderedDict[tuple[str, bool | None], int] = OrderedDict()  # whose last turn was when
+        self._asked: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
-    def router(self, *, long: bool = False) -> Iterator[Router]:
-        """A router for one picture; `long` where it may be a section. Raises `Busy`."""
-        if not self._places.acquire(blocking=False):
-            raise Busy(retry_after_s=int(PATIENCE_S))
+    def router(self, *, long: bool = False, address: str = "", gone: Callable[[], bool] = lambda: False) -> Iterator[R]:
+        """A router for one picture of a client at `address`; `long` where it may keep it for long. Raises `Busy`, or
+        `ReadingStopped` where the client is `gone` before its turn."""
+        ticket: _Ticket[R] = _Ticket(address, long, next(self._numbers))
+        self._join(ticket)
         try:
-            with self._turn() if long else nullcontext(), self._taken() as router:
-                yield router
+            router = self._wait(ticket, gone)
+            yield router
         finally:
-            self._places.release()
+            self._leave(ticket)
 
     @contextmanager
-    def idle(self) -> Iterator[list[Router]]:
+    def idle(self) -> Iterator[list[R]]:
         """All routers that no picture uses now, perhaps none. A picture that comes meanwhile waits for one."""
-        routers: list[Router] = []
-        try:
-            while True:
-                routers.append(self._free.get_nowait())
-        except Empty:
-            pass
+        with self._lock:
+            routers, self._free = self._free, []
         try:
             yield routers
         finally:
-            for router in routers:
-                self._free.put(router)
+            with self._lock:
+                self._free += routers
+                self._share_out()
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._long.acquire(timeout=PATIENCE_S):
-            raise Busy(retry_after_s=int(PATIENCE_S))
-        try:
-            yield
-        finally:
-            self._long.release()
+    def _join(self, ticket: _Ticket[R]) -> None:
+        with self._lock:
+            self._asked[ticket.address] = time.monotonic()
+            self._asked.move_to_end(ticket.address)
+            if len(self._asked) > MOST_ADDRESSES:
+                self._asked.popitem(last=False)
+            self._waiting.append(ticket)
+            self._share_out()
+            line = [each for each in self._waiting if each.long == ticket.long]
+            if len(line) > self._queue:
+                most = Counter(each.address for each in line)
+                loser = max(line, key=lambda each: (most[each.address], each.number))
+                self._waiting.remove(loser)
+                loser.given.set()
 
-    @contextmanager
-    def _taken(self) -> Iterator[Router]:
-        try:
-            router = self._free.get(timeout=PATIENCE_S)
-        except Empty as error:
-            raise Busy(retry_after_s=int(PATIENCE_S)) from error
-        try:
-            yield router
-        finally:
-            self._free.put(router)
+    def _wait(self, ticket: _Ticket[R], gone: Callable[[], bool]) -> R:
+        until = time.monotonic() + PATIENCE_S
+        while not ticket.given.wait(LOOK_S):
+            if gone():
+                raise ReadingStopped
+            if time.monotonic() > until:
+                raise Busy(retry_after_s=RETRY_AFTER_S)
+            with self._lock:
+                self._share_out()  # company may have left
+        if ticket.router is None:
+            raise Busy(retry_after_s=RETRY_AFTER_S)
+        return ticket.router
+
+    def _leave(self, ticket: _Ticket[R]) -> None:
+        with self._lock:
+            if ticket.router is not None:
+                self._free.append(ticket.router)
+                self._held[ticket.address] -= 1
+                self._held += Counter()  # drops those that hold none
+                self._long_held -= ticket.long
+            elif ticket in self._waiting:
+                self._waiting.remove(ticket)
+            self._share_out()
+
+    def _share_out(self) -> None:
+        """Give free routers to those whose turn it is."""
+        while self._free:
+            ready = [each for each in self._waiting if self._may_have_one(each)]
+            if not ready:
+                return
+            ticket = min(ready, key=self._turn)
+            self._waiting.remove(ticket)
+            for key in ((ticket.address, None), (ticket.address, ticket.long)):
+                self._served[key] = next(self._numbers)
+                self._served.move_to_end(key)
+            while len(self._served) > 3 * MOST_ADDRESSES:
+                self._served.popitem(last=False)
+            self._held[ticket.address] += 1
+            self._long_held += ticket.long
+            ticket.router = self._free.pop()
+            ticket.given.set()
+
+    def _may_have_one(self, ticket: _Ticket[R]) -> bool:
+        all_but_one = max(1, self._size - 1)
+        if ticket.long and self._long_held >= all_but_one:
+            return False
+        return self._held[ticket.address] < (all_but_one if self._has_company(ticket.address) else self._size)
+
+    def _has_company(self, address: str) -> bool:
+        """Whether another address has asked lately."""
+        latest = next((at for other, at in reversed(self._asked.items()) if other != address), None)
+        return latest is not None and latest > time.monotonic() - COMPANY_S
+
+    def _turn(self, ticket: _Ticket[R]) -> tuple[int, int, int]:
+        """The least is next."""
+        last = self._served.get((ticket.address, None), 0)
+        return last, self._served.get((ticket.address, ticket.long), 0), ticket.number

@@ -2,7 +2,7 @@
 
 A file is held against what was verified by its size and time, and by its hash when these differ. Whether readers work is
 found out by reading a golden picture with each that is free; the finding is kept for a while, so that asking often costs
-nothing.
+nothing and nobody waits for another's question.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from device.errors import ImageError, LoupeError, ReadingStopped, SelfTestFailed
 from device.golden import verify_picture
 from device.log import LOG
 from device.pool import RouterPool
+from device.routing import Router
 from device.texts import LANGUAGES
 
 KEPT_S = 60.0
@@ -46,14 +47,16 @@ class Readiness:
                     bundle.check_unchanged()
                     self._verified[bundle.name] = state
 
-    def check(self, pool: RouterPool) -> None:
+    def check(self, pool: RouterPool[Router]) -> None:
         """Raises the error that readings would meet."""
         self.check_files()
-        with self._test_lock:
-            if self._clock() >= self._valid_until:
+        if self._clock() >= self._valid_until and self._test_lock.acquire(blocking=False):
+            try:
                 self._test(pool)
-            if self._failure:
-                raise self._failure.with_traceback(None)  # or each time that it is raised would add to it
+            finally:
+                self._test_lock.release()
+        if failure := self._failure:  # the last one while another thread tests
+            raise failure.with_traceback(None)  # or each time that it is raised would add to it
 
     @contextmanager
     def doubted_by_failures(self) -> Iterator[None]:
@@ -66,12 +69,12 @@ class Readiness:
             self._valid_until = 0.0
             raise
 
-    def _test(self, pool: RouterPool) -> None:
+    def _test(self, pool: RouterPool[Router]) -> None:
         """Read a golden picture with each model of each free router. Where all are at work the last finding stands."""
         with pool.idle() as routers:
             if not routers:
                 return
-            self._failure = None
+            failure: LoupeError | None = None
             try:
                 for router in routers:
                     for reader in router.readers:
@@ -81,8 +84,9 @@ class Readiness:
                 for language in LANGUAGES:
                     routed.as_json(language)
             except LoupeError as error:
-                self._failure = error
+                failure = error
             except Exception as error:  # whatever it is, readings would fail by it
                 LOG.exception("the self-test failed")
-                self._failure = SelfTestFailed(detail=type(error).__name__)
+                failure = SelfTestFailed(detail=type(error).__name__)
+        self._failure = failure
         self._valid_until = self._clock() + (KEPT_AFTER_FAILURE_S if self._failure else KEPT_S)

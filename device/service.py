@@ -20,7 +20,7 @@ from werkzeug.exceptions import NotFound
 from device import __version__
 from device.bundle import Bundle
 from device.card import cards
-from device.client import is_gone
+from device.client import address, is_gone
 from device.drift import DriftLog
 from device.errors import (
     ImageEmpty,
@@ -45,6 +45,7 @@ from device.preview import preview_jpeg
 from device.problems import add_problem_handlers
 from device.readiness import Readiness
 from device.reading import identity
+from device.routing import Router
 from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
 from device.settings import Settings
@@ -105,12 +106,13 @@ class Box:
         self.drift = DriftLog(settings.store, self.bundles)
         self.units = Units(settings, self.bundles)
         self.readiness = Readiness(self.bundles)
-        self.pool: RouterPool | None = None
+        self.pool: RouterPool[Router] | None = None
 
-    def start(self) -> RouterPool:
+    def start(self) -> RouterPool[Router]:
         """Make the readers; to be called in the process that serves, after any fork."""
         if self.pool is None:
-            self.pool = RouterPool(self.bundles, self.settings.limits, self.settings.threads, self.settings.queue)
+            routers = [Router(self.bundles, self.settings.limits) for _ in range(max(2, self.settings.threads))]
+            self.pool = RouterPool(routers, self.settings.queue)
             _ = self.samples  # so that no reading waits for them
         return self.pool
 
@@ -294,7 +296,8 @@ def post_preview() -> Response:
     """Waits for a reader as a reading does, so that previews can't crowd them out."""
     data = _sent_picture()
     box = _box()
-    with box.start().router():
+    environ = request.environ
+    with box.start().router(address=address(environ), gone=lambda: is_gone(environ)):
         return Response(preview_jpeg(data, box.settings.limits), mimetype="image/jpeg")
 
 
@@ -305,7 +308,8 @@ def post_reading() -> Response:
     box = _box()
     environ = request.environ
     box.readiness.check_files()
-    with box.start().router(long=um_per_px is not None) as router, box.readiness.doubted_by_failures():
+    turn = box.start().router(long=um_per_px is not None, address=address(environ), gone=lambda: is_gone(environ))
+    with turn as router, box.readiness.doubted_by_failures():
         routed = router.read(data, request.args.get("model"), um_per_px, lambda: is_gone(environ))
         document = routed.as_json(language())
     if not box.samples.holds(data):

@@ -33,7 +33,7 @@ class Settings:
     names: tuple[str, ...] = ()
     port: int = 8000
     threads: int = 2
-    queue: int = 16
+    queue: int = 32
     max_upload_mb: int = 32
     max_megapixels: int = 64
 

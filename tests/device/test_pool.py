@@ -1,38 +1,174 @@
-"""The readers of a serving process are shared out so that nobody waits for ever."""
+"""The readers of a serving process are shared out so that nobody starves another and nobody waits for ever."""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import pytest
 
-from device.bundle import Bundle
-from device.errors import Busy
-from device.image import Limits
+from device.errors import Busy, ReadingStopped
 from device.pool import RouterPool
 
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.pool.PATIENCE_S", 0.01)
+SOON_S = 10.0
 
 
-def test_sections_leave_one_reader_to_fields(bundle: Bundle) -> None:
-    pool = RouterPool([bundle], Limits(), threads=2, queue=4)
-    with pool.router(long=True):
-        with pytest.raises(Busy), pool.router(long=True):
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + SOON_S
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+@dataclass
+class Line:
+    """Pictures that ask a pool one after the other, each in a thread of its own; `came` tells who had a turn, in order."""
+
+    pool: RouterPool[int]
+    came: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def add(self, *names: str, long: bool = False, gone: Callable[[], bool] = lambda: False) -> None:
+        """Each name is an address, perhaps with a number behind it."""
+        for name in names:
+            asked = len(self.came) + len(self.refused) + len(self.pool._waiting)
+            self.threads.append(threading.Thread(target=self._ask, args=(name, long, gone)))
+            self.threads[-1].start()
+            wait_until(lambda asked=asked: len(self.came) + len(self.refused) + len(self.pool._waiting) > asked)  # type: ignore[misc]
+
+    def _ask(self, name: str, long: bool, gone: Callable[[], bool]) -> None:
+        try:
+            with self.pool.router(long=long, address=name.rstrip("0123456789"), gone=gone):
+                self.came.append(name)
+        except (Busy, ReadingStopped):
+            self.refused.append(name)
+
+    def end(self) -> list[str]:
+        for thread in self.threads:
+            thread.join(SOON_S)
+        return self.came
+
+
+@pytest.fixture
+def one() -> Iterator[tuple[Line, ExitStack]]:
+    """A pool of one router, which is in use until the stack is closed."""
+    line = Line(RouterPool([1], queue=4))
+    with ExitStack() as in_use:
+        in_use.enter_context(line.pool.router(address="first"))
+        yield line, in_use
+    line.end()
+
+
+def test_long_pictures_leave_one_router_to_short_ones() -> None:
+    line = Line(RouterPool([1, 2], queue=4))
+    with line.pool.router(long=True, address="a"):
+        line.add("a", "a", long=True)
+        with line.pool.router(address="a"):
             pass
-        with pool.router():
-            pass
-    with pool.router(long=True):  # the one that gave up holds no place
+        assert not line.came
+    assert len(line.end()) == 2
+
+
+def test_short_pictures_may_take_all_routers_of_a_box_that_nobody_else_asks() -> None:
+    pool = RouterPool([1, 2], queue=0)
+    with pool.router(address="a"), pool.router(address="a"), pytest.raises(Busy), pool.router(address="a"):
         pass
 
 
-def test_fields_may_take_all_readers_and_a_lone_reader_reads_sections_too(bundle: Bundle) -> None:
-    for threads, long in ((2, False), (1, True)):
-        pool = RouterPool([bundle], Limits(), threads=threads, queue=0)
-        with ExitStack() as taken:
-            for _ in range(threads):
-                taken.enter_context(pool.router(long=long))
-            with pytest.raises(Busy), pool.router(long=long):
-                pass
+def test_whoever_has_company_leaves_a_router_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(RouterPool([1, 2], queue=4))
+    with line.pool.router(address="b"):
+        pass
+    with line.pool.router(address="a"):
+        line.add("a")
+        assert not line.came
+        with line.pool.router(address="b"):
+            pass
+        assert not line.came
+        monkeypatch.setattr("device.pool.COMPANY_S", 0.0)
+        wait_until(lambda: bool(line.came))  # the company has gone
+    line.end()
+
+
+def test_addresses_take_turns_however_many_pictures_each_has(one: tuple[Line, ExitStack]) -> None:
+    line, in_use = one
+    line.add("many1", "many2", "many3", "few1")
+    in_use.close()
+    assert line.end() == ["many1", "few1", "many2", "many3"]
+
+
+def test_of_an_address_short_and_long_pictures_take_turns(one: tuple[Line, ExitStack]) -> None:
+    line, in_use = one
+    line.add("a1", "a2", "a3")
+    line.add("a4", "a5", long=True)
+    in_use.close()
+    assert line.end() == ["a1", "a4", "a2", "a5", "a3"]
+
+
+def test_where_the_line_is_full_the_address_with_most_in_it_gives_way(one: tuple[Line, ExitStack]) -> None:
+    line, in_use = one
+    line.add("many1", "many2", "many3", "few1", "other1")
+    wait_until(lambda: bool(line.refused))
+    assert line.refused == ["many3"]
+    line.add("many4")
+    assert line.refused == ["many3", "many4"]
+    in_use.close()
+    assert sorted(line.end()) == ["few1", "many1", "many2", "other1"]
+
+
+def test_long_pictures_take_no_place_of_short_ones(one: tuple[Line, ExitStack]) -> None:
+    line, in_use = one
+    line.add(*["a"] * 4, long=True)
+    line.add(*["a"] * 4)
+    assert not line.refused
+    in_use.close()
+    assert len(line.end()) == 8
+
+
+def test_whoever_leaves_is_out_of_the_line(one: tuple[Line, ExitStack]) -> None:
+    line, _ = one
+    gone = threading.Event()
+    line.add("a", gone=gone.is_set)
+    gone.set()
+    wait_until(lambda: line.refused == ["a"])
+    assert not line.pool._waiting
+
+
+def test_nobody_waits_for_ever(one: tuple[Line, ExitStack], monkeypatch: pytest.MonkeyPatch) -> None:
+    line, in_use = one
+    monkeypatch.setattr("device.pool.PATIENCE_S", 0.0)
+    with pytest.raises(Busy), line.pool.router(address="a"):
+        pass
+    in_use.close()
+    with line.pool.router(address="a"):  # the one that gave up holds no place
+        pass
+
+
+def test_no_router_is_lost_whatever_its_pictures_end_with() -> None:
+    pool = RouterPool([1, 2], queue=1000)
+    left = threading.Event()
+
+    def use(number: int) -> None:
+        try:
+            with pool.router(
+                long=number % 3 == 0, address=str(number % 5), gone=lambda: number % 7 == 0 or left.is_set()
+            ):
+                time.sleep(0.001)
+                assert number % 2
+        except (AssertionError, ReadingStopped):
+            pass
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SOON_S)
+    with pool.idle() as routers:
+        assert sorted(routers) == [1, 2]
+    assert not pool._waiting
+    assert not pool._held
+    assert pool._long_held == 0

@@ -102,7 +102,7 @@ def test_a_reader_whose_network_fails_is_told(
 
 
 def test_a_network_that_gives_other_outputs_is_told(app: Flask, client: FlaskClient) -> None:
-    network = box_of(app).start()._free.queue[0].readers[0].network
+    network = box_of(app).start()._free[-1].readers[0].network
     run = network.run
     network.run = lambda pixels: {name: output * 0 for name, output in run(pixels).items()}  # type: ignore[method-assign]
     assert client.get("/readyz").json["code"] == "golden_mismatch"
@@ -127,7 +127,7 @@ def test_a_bad_picture_is_no_doubt_about_the_box(data: bytes, app: Flask, client
 def test_the_finding_is_kept_and_found_again(app: Flask, client: FlaskClient, clock: Clock) -> None:
     assert client.get("/readyz").status_code == 200
     runs = []
-    network = box_of(app).start()._free.queue[0].readers[0].network
+    network = box_of(app).start()._free[-1].readers[0].network
     run = network.run
 
     def counted(pixels: Any) -> Any:

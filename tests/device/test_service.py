@@ -254,8 +254,9 @@ def test_a_damaged_bundle_is_never_served(tmp_path: Path) -> None:
 def one_slow_router(bundle: Bundle) -> Iterator[Any]:
     """A pool of one router that is in use, with no place to wait."""
     from device.pool import RouterPool
+    from device.routing import Router
 
-    pool = RouterPool([bundle], Limits(), threads=1, queue=0)
+    pool = RouterPool([Router([bundle], Limits())], queue=0)
     with pool.router():
         yield pool
 

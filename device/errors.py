@@ -407,6 +407,22 @@ class JsonTooDeep(LoupeError):
     status = 400
 
 
+class JsonInvalid(LoupeError):
+    """What was sent as JSON isn't JSON that the box takes."""
+
+    code = "json_invalid"
+    status = 400
+    reason: str  # a phrase
+
+
+class BodyTooLarge(LoupeError):
+    """More was sent than any request to this address needs (`device/body_limits.py`)."""
+
+    code = "body_too_large"
+    status = 413
+    limit_bytes: int
+
+
 class SettingInvalid(LoupeError):
     code = "setting_invalid"
     setting: str
@@ -536,6 +552,23 @@ class UnitNameMissing(LoupeError):
     code = "unit_name_missing"
     status = 404
     unit: int
+
+
+class UnitNamesFull(LoupeError):
+    """As many experts have named the unit as the box keeps names for."""
+
+    code = "unit_names_full"
+    status = 409
+    unit: int
+    limit: int
+
+
+class NamesFull(LoupeError):
+    """The box has as many names of the network's units as it keeps."""
+
+    code = "names_full"
+    status = 409
+    limit: int
 
 
 class NamesInvalid(LoupeError):

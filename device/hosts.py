@@ -29,6 +29,8 @@ def is_host_name(text: str) -> bool:
 
 def may_answer(host: str, names: Collection[str]) -> bool:
     """Whether a request to `host`, as its header has it (with or without a port), is meant for the box."""
+    if len(host) > NAME_LIMIT + len(".:65535"):
+        return False
     name = host.lower()
     name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
     name = name.removesuffix(".")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,11 @@ class Lexicon:
 
     def find(self, text: str) -> str | None:
         """The term that a text is, in any language, whatever its case."""
-        wanted = text.casefold()
-        return next((term for term in self.terms if wanted in {w.casefold() for w in self.name(term).values()}), None)
+        return self._terms_by_word.get(text.casefold())
+
+    @cached_property
+    def _terms_by_word(self) -> dict[str, str]:
+        return {word.casefold(): term for term in self.terms for word in self.name(term).values()}
 
 
 @cache

@@ -3,27 +3,32 @@
 A name belongs to a unit of one integer network, known by its hash: trained anew, the same number is another unit; packed
 anew around the same network, it is the same. One expert (initials or a pseudonym; nothing counts as one more expert) has
 one name for a unit, and may change it or take it back. Nothing else is kept: no image, no file name.
+
+Anyone may name units, so what is kept and what a reading tells of it have limits: `UNIT_LIMIT` names a unit, `TOTAL_LIMIT`
+a network. A store of an earlier version may hold more; of these the first of each unit count.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from device.errors import (
     ExpertInvalid,
+    NamesFull,
     NamesInvalid,
     NamesOfOtherModel,
     TermUnknown,
     UnitNameInvalid,
+    UnitNamesFull,
     echoed,
 )
 from device.lexicon import Lexicon
@@ -31,19 +36,35 @@ from device.store import Store
 
 SCHEMA = "loupe-names/1"
 NAME_LIMIT, EXPERT_LIMIT = 60, 12
-IMPORT_LIMIT = 20_000
+RAW_PER_CHARACTER = 4  # characters that may be sent for one that is kept: accents apart from their letters, spaces
+UNIT_LIMIT, TOTAL_LIMIT = 50, 10_000
 READ_PATIENCE_S = 0.2  # a reading waits no longer for names
 EXPERT = re.compile(rf"[^\W_](?:[^\W_]|[ .\-]){{0,{EXPERT_LIMIT - 1}}}")
 WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 TABLE = """
 CREATE TABLE IF NOT EXISTS unit_names (
     network TEXT NOT NULL, unit INTEGER NOT NULL, expert TEXT NOT NULL COLLATE NOCASE,
-    term TEXT, text TEXT, at TEXT NOT NULL,
+    term TEXT, text TEXT, at TEXT NOT NULL, folded TEXT,
     PRIMARY KEY (network, unit, expert), CHECK ((term IS NULL) <> (text IS NULL))
-)
+);
+CREATE INDEX IF NOT EXISTS unit_names_by_time ON unit_names (network, unit, at)
 """
-ALL = "SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? ORDER BY unit, at, rowid"
-THOSE = ALL.replace("ORDER", "AND unit IN (SELECT value FROM json_each(?)) ORDER")
+# `folded` is the expert as `fold` has it: SQLite's own NOCASE knows the letters A to Z alone.
+COLUMNS = "SELECT name FROM pragma_table_info('unit_names')"
+BY_EXPERT = "CREATE INDEX IF NOT EXISTS unit_names_by_expert ON unit_names (network, unit, folded)"
+FIRST = """
+SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? AND unit = ? ORDER BY at, rowid LIMIT ?
+"""
+NAMED = "SELECT DISTINCT unit FROM unit_names WHERE network = ? ORDER BY unit"
+COUNTS = "SELECT unit, count(*) FROM unit_names WHERE network = ? GROUP BY unit"
+GIVE = """
+INSERT INTO unit_names (network, unit, expert, term, text, at, folded)
+VALUES (:network, :unit, coalesce((SELECT expert FROM unit_names WHERE network = :network AND unit = :unit
+    AND folded = :folded), :expert), :term, :text, :at, :folded)
+ON CONFLICT DO UPDATE SET term = excluded.term, text = excluded.text, at = excluded.at
+WHERE NOT :keep_newer OR excluded.at >= at
+"""
+TAKE_BACK = "DELETE FROM unit_names WHERE network = ? AND unit = ? AND folded = ?"
 
 
 @dataclass(frozen=True)
@@ -68,20 +89,33 @@ class Agreed:
 
 def clean_name(text: Any) -> str:
     """A free name on one line. Raises `UnitNameInvalid` when it is empty, too long, or not printable words."""
-    name = " ".join(unicodedata.normalize("NFC", text).split()) if isinstance(text, str) else ""
-    if not 0 < len(name) <= NAME_LIMIT or not name.isprintable() or not any(letter.isalpha() for letter in name):
+    name = _on_one_line(text, NAME_LIMIT)
+    if (
+        name is None
+        or not 0 < len(name) <= NAME_LIMIT
+        or not name.isprintable()
+        or not any(letter.isalpha() for letter in name)
+    ):
         raise UnitNameInvalid(limit=NAME_LIMIT)
     return name
 
 
 def clean_expert(text: Any) -> str:
     """Initials or a pseudonym; empty for none. Raises `ExpertInvalid`."""
-    expert = " ".join(unicodedata.normalize("NFC", text).split()) if isinstance(text, str) else text
-    if expert in (None, ""):
+    if text is None:
         return ""
-    if not isinstance(expert, str) or not EXPERT.fullmatch(expert):
+    expert = _on_one_line(text, EXPERT_LIMIT)
+    if expert is None or not (expert == "" or EXPERT.fullmatch(expert)):
         raise ExpertInvalid(limit=EXPERT_LIMIT)
     return expert
+
+
+def _on_one_line(text: Any, limit: int) -> str | None:
+    """A text in NFC with single spaces; None where it is none or far too long, which is seen before anything is done with
+    it: NFC takes time that grows with the square of the length."""
+    if not isinstance(text, str) or len(text) > RAW_PER_CHARACTER * limit:
+        return None
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def given_name(unit: int, sent: Any, lexicon: Lexicon, at: str | None = None) -> Given:
@@ -131,35 +165,40 @@ class Names:
         self._written, self._read = Store(store, TABLE), Store(store, TABLE, READ_PATIENCE_S)
 
     def give(self, network: str, given: Iterable[Given], *, keep_newer: bool = False) -> None:
-        """Keep names, each in place of what the same expert called the unit before, unless that is newer and stays.
-        Raises `StoreUnusable`."""
-        rows = [{"network": network, "keep_newer": keep_newer, **asdict(each)} for each in given]
+        """Keep names, each in place of what the same expert called the unit before, unless that is newer and stays. All
+        or none. Raises `UnitNamesFull`, `NamesFull`, `StoreUnusable`."""
+        rows = [
+            {"network": network, "keep_newer": keep_newer, "folded": fold(each.expert), **asdict(each)}
+            for each in given
+        ]
         with self._written.writing() as connection:
-            _fold(connection)
-            connection.executemany(
-                "INSERT INTO unit_names (network, unit, expert, term, text, at) "
-                "VALUES (:network, :unit, coalesce((SELECT expert FROM unit_names WHERE network = :network "
-                "AND unit = :unit AND folded(expert) = folded(:expert)), :expert), :term, :text, :at) "
-                "ON CONFLICT DO UPDATE SET term = excluded.term, text = excluded.text, at = excluded.at "
-                "WHERE NOT :keep_newer OR excluded.at >= at",
-                rows,
-            )
+            _fold_all(connection)
+            before = dict(connection.execute(COUNTS, (network,)))
+            connection.executemany(GIVE, rows)
+            _check_room(before, dict(connection.execute(COUNTS, (network,))))
 
     def take_back(self, network: str, unit: int, expert: str) -> bool:
         """Forget what an expert called a unit; whether there was anything. Raises `StoreUnusable`."""
         with self._written.writing() as connection:
-            _fold(connection)
-            found = connection.execute(
-                "DELETE FROM unit_names WHERE network = ? AND unit = ? AND folded(expert) = folded(?)",
-                (network, unit, expert),
-            )
-            return found.rowcount > 0
+            _fold_all(connection)
+            return connection.execute(TAKE_BACK, (network, unit, fold(expert))).rowcount > 0
 
     def given(self, network: str, units: Collection[int] | None = None) -> list[Given]:
-        """All names for a network's units, or for those asked for: by unit and time. Raises `StoreUnusable`."""
-        query, asked = (ALL, []) if units is None else (THOSE, [json.dumps(list(units))])
+        """The names for a network's units, or for those asked for: by unit and time, of each unit `UNIT_LIMIT` at most,
+        `TOTAL_LIMIT` in all. Raises `StoreUnusable`."""
         with self._read.reading() as connection:
-            return [Given(*row) for row in connection.execute(query, (network, *asked))]
+            asked = [row[0] for row in connection.execute(NAMED, (network,))] if units is None else sorted(set(units))
+            rows = (row for unit in asked for row in connection.execute(FIRST, (network, unit, UNIT_LIMIT)))
+            return [Given(*row) for row in islice(rows, TOTAL_LIMIT)]
+
+
+def _check_room(before: Mapping[int, int], now: Mapping[int, int]) -> None:
+    """What was added fits; a store of an earlier version that holds more may still be changed."""
+    for unit, count in now.items():
+        if count > max(UNIT_LIMIT, before.get(unit, 0)):
+            raise UnitNamesFull(unit=unit, limit=UNIT_LIMIT)
+    if sum(now.values()) > max(TOTAL_LIMIT, sum(before.values())):
+        raise NamesFull(limit=TOTAL_LIMIT)
 
 
 def fold(expert: str) -> str:
@@ -167,9 +206,13 @@ def fold(expert: str) -> str:
     return expert.casefold()
 
 
-def _fold(connection: sqlite3.Connection) -> None:
-    """Teaches a connection `fold`: SQLite's own NOCASE knows the letters A to Z alone."""
-    connection.create_function("folded", 1, fold, deterministic=True)
+def _fold_all(connection: sqlite3.Connection) -> None:
+    """Give each name that an earlier version kept its folded expert."""
+    if ("folded",) not in connection.execute(COLUMNS).fetchall():
+        connection.execute("ALTER TABLE unit_names ADD COLUMN folded TEXT")
+    connection.execute(BY_EXPERT)
+    connection.create_function("folding", 1, fold, deterministic=True)
+    connection.execute("UPDATE unit_names SET folded = folding(expert) WHERE folded IS NULL")
 
 
 def export_names(given: list[Given], network: str, model: str, lexicon: Lexicon) -> dict[str, Any]:
@@ -198,8 +241,8 @@ def imported_names(document: Any, network: str, model: str, lexicon: Lexicon, un
         raise NamesInvalid(detail=f"no object with schema {SCHEMA} and names")
     if document.get("network") != network:
         raise NamesOfOtherModel(model=model)
-    if len(document["names"]) > IMPORT_LIMIT:
-        raise NamesInvalid(detail=f"more than {IMPORT_LIMIT} names")
+    if len(document["names"]) > TOTAL_LIMIT:
+        raise NamesInvalid(detail=f"more than {TOTAL_LIMIT} names")
     found = []
     for place, row in enumerate(document["names"]):
         unit, at = (row.get("unit"), row.get("at")) if isinstance(row, dict) else (None, None)

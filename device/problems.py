@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, render_template, request
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from device.errors import Busy, Fact, LoupeError, UploadTooLarge, echoed
-from device.settings import BYTES_PER_MB
+from device.body_limits import too_large
+from device.errors import Busy, Fact, LoupeError, echoed
+from device.settings import Settings
 from device.texts import error_words, fill, words
 
 PROBLEM, PAGE = "application/problem+json", "text/html"
@@ -23,7 +24,7 @@ MACHINE_PATHS = ("/api/", "/healthz", "/readyz")
 KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
 
 
-def add_problem_handlers(app: Flask, language: Callable[[], str]) -> None:
+def add_problem_handlers(app: Flask, language: Callable[[], str], settings: Settings) -> None:
     """Answer named errors and HTTP's. `language` gives that of the request."""
 
     def answer_named(error: LoupeError) -> Response:
@@ -34,7 +35,7 @@ def add_problem_handlers(app: Flask, language: Callable[[], str]) -> None:
 
     def answer_http(error: HTTPException) -> Response:
         if isinstance(error, RequestEntityTooLarge) and _exceeds_limit():
-            return answer_named(UploadTooLarge(limit_mb=current_app.config["MAX_CONTENT_LENGTH"] // BYTES_PER_MB))
+            return answer_named(too_large(request.method, request.path, settings))
         status = error.code or 500
         headers = dict(error.get_headers(request.environ))
         facts: dict[str, Fact] = {"status": status}
@@ -56,8 +57,8 @@ def http_words(status: int, facts: Mapping[str, Fact], language: str) -> dict[st
 
 
 def _exceeds_limit() -> bool:
-    """Whether what was sent is too large as a whole, and not only a field of a form."""
-    return request.content_length is None or request.content_length > current_app.config["MAX_CONTENT_LENGTH"]
+    """Whether what was sent is too large as a whole, and not only a form of too many parts."""
+    return request.content_length is None or request.content_length > (request.max_content_length or 0)
 
 
 def _asks_for_page() -> bool:

@@ -21,14 +21,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, sqrt
+from math import isfinite, nan, sqrt
 from statistics import median
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import FieldTooCoarse, FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
+from device.errors import (
+    ECHOED_CHARACTERS,
+    FieldTooCoarse,
+    FieldTooSmall,
+    ReadingStopped,
+    ScaleInvalid,
+    SectionTooLarge,
+    echoed,
+)
 from device.gate import Answer, Gate, Verdict
 from device.image import MULTIPLE_PX, Image, SizeRule, read_size
 from device.maps import Head
@@ -80,10 +88,10 @@ class Section:
 def parse_um_per_px(text: str) -> float:
     """The size of a pixel as somebody wrote it, µm. Raises `ScaleInvalid`."""
     try:
-        value = float(text)
+        value = float(text) if len(text) <= ECHOED_CHARACTERS else nan
     except ValueError:
-        value = float("nan")
-    return check_um_per_px(value, text)
+        value = nan
+    return check_um_per_px(value, str(echoed(text)))
 
 
 def check_um_per_px(value: float, given: str | None = None) -> float:

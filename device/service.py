@@ -18,13 +18,13 @@ from jinja2.runtime import Context
 from werkzeug.exceptions import NotFound
 
 from device import __version__
+from device.body_limits import limit_of, too_large
 from device.bundle import Bundle
 from device.card import cards
 from device.client import address, is_gone
 from device.drift import DriftLog
 from device.errors import (
     ImageEmpty,
-    JsonTooDeep,
     LoupeError,
     NoImage,
     OtherOrigin,
@@ -34,10 +34,12 @@ from device.errors import (
     UploadTooLarge,
     echoed,
 )
+from device.form import picture_in
 from device.formats import FORMATS
 from device.golden import open_verified
 from device.health import health, problem_json
 from device.hosts import may_answer
+from device.inbound import Bounded, ShortNumber, refuse_long_addresses, sent_json
 from device.keys import key_problems
 from device.log import warn
 from device.pool import RouterPool
@@ -63,7 +65,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-FORM_OVERHEAD_BYTES = 10_000
 EXTENSION = "loupe"
 
 
@@ -72,13 +73,6 @@ class InMemoryRequest(Request):
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         return BytesIO()
-
-    def get_json(self, *args: Any, **kwargs: Any) -> Any:
-        """Raises `JsonTooDeep` too."""
-        try:
-            return super().get_json(*args, **kwargs)
-        except RecursionError as error:
-            raise JsonTooDeep() from error
 
 
 def _plain(value: Any) -> Any:
@@ -141,15 +135,16 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app.request_class = InMemoryRequest
     app.json = MappingJson(app)
     app.add_template_filter(_filled, "fill")
-    limit = settings.max_upload_bytes
-    app.config["MAX_CONTENT_LENGTH"] = limit + FORM_OVERHEAD_BYTES
-    app.config["MAX_FORM_MEMORY_SIZE"] = None  # all of it stays in memory, and the limit above holds for it
+    app.wsgi_app = Bounded(app.wsgi_app)  # type: ignore[method-assign]
+    app.url_map.converters["int"] = ShortNumber
     app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
     for problem in key_problems(settings.keys):
         warn(problem)
-    add_problem_handlers(app, language)
+    add_problem_handlers(app, language, settings)
+    app.before_request(refuse_long_addresses)
     app.before_request(_refuse_unknown_hosts)
     app.before_request(_refuse_other_origins)
+    app.before_request(_refuse_large_bodies)
     app.after_request(_with_headers)
     for rule, view, methods in (
         ("/", page, ["GET"]),
@@ -211,6 +206,14 @@ def _refuse_other_origins() -> None:
     _, found, host = origin.lower().rpartition("://")
     if not found or host != request.host.lower():
         raise OtherOrigin(origin=echoed(origin))
+
+
+def _refuse_large_bodies() -> None:
+    """Raises `UploadTooLarge`, `BodyTooLarge`; a body whose length isn't told is cut off where it is read."""
+    settings = _box().settings
+    request.max_content_length = limit = limit_of(request.method, request.path, settings)
+    if request.routing_exception is None and (request.content_length or 0) > limit:
+        raise too_large(request.method, request.path, settings)
 
 
 def _with_headers(response: Response) -> Response:
@@ -275,15 +278,14 @@ def readyz() -> Response:
 
 def _sent_picture() -> bytes:
     """The file that was sent. Raises `NoImage`, `ImageEmpty` or `UploadTooLarge`."""
+    data = request.get_data(cache=False, parse_form_data=False)
     if request.mimetype == "multipart/form-data":
-        upload = request.files.get("image")
-        if upload is None:
+        found = picture_in(data, request.content_type or "")
+        if found is None:
             raise NoImage()
-        data = upload.stream.read()
-    else:
-        data = request.get_data(cache=False)
-        if not data and not request.mimetype:
-            raise NoImage()
+        data = found
+    elif not data and not request.mimetype:
+        raise NoImage()
     if not data:
         raise ImageEmpty()
     settings = _box().settings
@@ -361,7 +363,7 @@ def get_health() -> Response:
 
 def post_health_reset() -> Response:
     """JSON alone: a browser lets no other site's page send that here."""
-    asked = request.get_json(silent=True)
+    asked = sent_json()
     if not isinstance(asked, dict) or asked.get("confirm") is not True:
         raise ResetUnconfirmed()
     box = _box()

@@ -7,6 +7,7 @@ here too (`name_units`), after it was read: the reading itself needs neither.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from device.errors import (
     UnitUnknown,
     echoed,
 )
+from device.inbound import sent_json
 from device.lexicon import Lexicon, lexicon_of
 from device.log import warn
 from device.maps import Head
@@ -35,6 +37,7 @@ from device.settings import Settings
 from device.texts import error_words, words
 
 PATCHES_IN_READING = 3
+NAMES_SHOWN = 3  # of a unit among others
 A_DAY = "private, max-age=86400"
 
 
@@ -94,16 +97,21 @@ class ModelUnits:
         named = sorted({int(unit) for unit in self.bundle.manifest["units"]} | set(found))
         return units + [unit for unit in named if unit not in set(units)]
 
-    def names_json(self, unit: int, found: dict[int, list[Agreed]], language: str) -> list[dict[str, Any]]:
-        """The names of a unit: the bundle's, then the experts' on this box, by how many gave them."""
+    def names_json(
+        self, unit: int, found: dict[int, list[Agreed]], language: str, shown: int | None = NAMES_SHOWN
+    ) -> dict[str, Any]:
+        """The names of a unit: the bundle's, then the experts' on this box, by how many gave them, so many of these at
+        most; and how many more they gave."""
         packed = self.bundle.manifest["units"].get(str(unit))
         told: list[dict[str, Any]] = []
         if packed:
             told.append({"name": packed[language], "term": None, "experts": None, "from": "model"})
-        return told + [
+        given = found.get(unit, [])
+        told += [
             {"name": each.name[language], "term": each.term, "experts": each.experts, "from": "box"}
-            for each in found.get(unit, [])
+            for each in given[:shown]
         ]
+        return {"names": told, "names_more": len(given[shown:]) if shown is not None else 0}
 
     def patches_json(self, unit: int) -> list[dict[str, Any]]:
         """The patches of a unit, the strongest first: where each is, its class, its activation."""
@@ -113,8 +121,10 @@ class ModelUnits:
             for rank, patch in enumerate(said["patches"] if said else [])
         ]
 
-    def unit_json(self, unit: int, found: dict[int, list[Agreed]], language: str) -> dict[str, Any]:
-        """All that the box knows of a unit."""
+    def unit_json(
+        self, unit: int, found: dict[int, list[Agreed]], language: str, names: int | None = NAMES_SHOWN
+    ) -> dict[str, Any]:
+        """All that the box knows of a unit, but of its names so many at most."""
         said = self.atlas.unit(unit) if self.atlas else None
         patches = [{name: patch[name] for name in ("url", "label", "activation")} for patch in self.patches_json(unit)]
         figures = {name: value for name, value in said.items() if name != "patches"} if said else None
@@ -123,7 +133,7 @@ class ModelUnits:
             "weights": dict(zip(self.bundle.labels, np.round(self._weights[unit], 4).tolist(), strict=True)),
             "figures": figures,
             "patches": patches,
-            "names": self.names_json(unit, found, language),
+            **self.names_json(unit, found, language, names),
         }
 
 
@@ -156,7 +166,7 @@ class Units:
         except StoreUnusable:
             found = {}
         for unit in document["units"]:
-            unit["names"] = model.names_json(unit["unit"], found, language)
+            unit.update(model.names_json(unit["unit"], found, language))
             unit["name"] = unit["names"][0]["name"] if unit["names"] else None
             unit["patches"] = [patch["url"] for patch in model.patches_json(unit["unit"])[:PATCHES_IN_READING]]
         return document
@@ -218,7 +228,7 @@ def add_unit_routes(
 
     def get_unit(unit: int) -> Response:
         model = asked()
-        return jsonify(model.unit_json(model.checked(unit), model.agreed([unit]), language()))
+        return jsonify(model.unit_json(model.checked(unit), model.agreed([unit]), language(), names=None))
 
     def get_unit_patch(unit: int, rank: int) -> Response:
         model = asked()
@@ -233,7 +243,7 @@ def add_unit_routes(
 
     def put_unit_name(unit: int) -> Response:
         model = asked()
-        given = given_name(model.checked(unit), request.get_json(silent=True), model.lexicon)
+        given = given_name(model.checked(unit), sent_json(), model.lexicon)
         model.names.give(model.network, [given])
         return get_unit(unit)
 
@@ -245,11 +255,13 @@ def add_unit_routes(
 
     def get_unit_names() -> Response:
         model = asked()
-        return jsonify(export_names(model.names.given(model.network), model.network, model.model, model.lexicon))
+        names = export_names(model.names.given(model.network), model.network, model.model, model.lexicon)
+        # Letters as they are: escaped, an export could be too large to be imported.
+        return Response(json.dumps(names, ensure_ascii=False), mimetype="application/json")
 
     def put_unit_names() -> Response:
         model = asked()
-        sent = request.get_json(silent=True)
+        sent = sent_json()
         given = imported_names(sent, model.network, model.model, model.lexicon, model.count)
         model.names.give(model.network, given, keep_newer=True)
         return jsonify(imported=len(given))

@@ -34,12 +34,18 @@ export function showAnswer({ answer, parts, prediction, model, section }) {
 }
 
 // A name that the bundle or experts on this box gave a unit, and who did.
-export function nameWords({ name, experts, from }) {
+function nameWords({ name, experts, from }) {
   if (from === "model") return word("unit_by_model", { name });
   return word("unit_by_experts", { name, count: experts });
 }
 
 const namesOf = (unit) => unit.names ?? (unit.name ? [{ name: unit.name, from: "model" }] : []);
+
+// The names of a unit in words, and how many more there are.
+export function nameLines(unit) {
+  const more = unit.names_more ? [word("unit_names_more", { count: unit.names_more })] : [];
+  return [...namesOf(unit).map(nameWords), ...more];
+}
 
 function calledWords(unit) {
   const [first] = namesOf(unit);
@@ -101,7 +107,7 @@ export function showUnits(reading, view) {
     const button = element("button", { type: "button", className: "unit-button" });
     button.setAttribute("aria-pressed", "false");
     button.onclick = () => showMapOf(unit, button);
-    const told = namesOf(unit).map(nameWords).join("; ") || word("unit_unnamed");
+    const told = nameLines(unit).join("; ") || word("unit_unnamed");
     button.append(element("span", { className: "unit-number" }, word("unit_number", unit)), element("span", { className: "unit-name" }, told));
     buttons.push(button);
     row.querySelector(".bar-name").append(button);

@@ -4,7 +4,7 @@
 import { getModel, getUnitNames, getUnits, nameUnit, Problem, sendUnitNames, takeBackUnitName } from "./api.js";
 import { byId, element, setText, show } from "./dom.js";
 import { download, stamp } from "./exports.js";
-import { nameWords } from "./findings.js";
+import { nameLines } from "./findings.js";
 import { loadWords, number, percent, signed, word } from "./words.js";
 
 const EXPERT = "loupe-expert";
@@ -33,7 +33,7 @@ function problemBox({ title, detail, next_step }) {
 function namesList(unit) {
   const list = element("div", { className: "unit-names" });
   if (!unit.names.length) list.append(element("p", { className: "none" }, word("unit_unnamed")));
-  for (const each of unit.names) list.append(element("p", {}, nameWords(each)));
+  for (const line of nameLines(unit)) list.append(element("p", {}, line));
   return list;
 }
 

@@ -59,7 +59,7 @@ def told(response: TestResponse) -> dict[str, str]:
 @pytest.mark.parametrize("status", sorted(default_exceptions))
 def test_every_status_has_words_in_both_languages(status: int, client: FlaskClient) -> None:
     english, french = (told(client.get(f"/api/v1/refuse/{status}?lang={language}")) for language in LANGUAGES)
-    assert english["code"] == french["code"] == ("upload_too_large" if status == 413 else f"http_{status}")
+    assert english["code"] == french["code"] == ("body_too_large" if status == 413 else f"http_{status}")
     for part in ("title", "detail", "next_step"):
         assert english[part] != french[part]
         assert "{" not in english[part] + french[part]

@@ -323,13 +323,6 @@ def test_a_page_whose_name_points_at_the_box_learns_nothing(client: FlaskClient,
     assert sent.status_code == 421
 
 
-def test_odd_json_gets_a_problem(client: FlaskClient) -> None:
-    deep = client.put("/api/v1/units/1/name", data="[" * 200_000, content_type="application/json")
-    assert (deep.status_code, deep.json["code"]) == (400, "json_too_deep")
-    lone = client.put("/api/v1/units/1/name", data=r'{"term": "\\\ud800"}', content_type="application/json")
-    assert (lone.status_code, lone.json["facts"]["term"]) == (422, "\\\ud800")
-
-
 def test_what_was_sent_is_repeated_in_brief(client: FlaskClient) -> None:
     response = client.get(f"/api/v1/model?model={'x' * 1000}")
     assert (response.status_code, len(response.json["facts"]["model"])) == (404, 61)

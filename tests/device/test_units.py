@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import KEYS, MODELS, ROOT, SAMPLES
+from conftest import KEYS, MODELS, SAMPLES
 from flask.testing import FlaskClient
 
 from device.atlas import atlas_path, network_of, open_atlas
 from device.bundle import Bundle, check_manifest
 from device.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
-from device.names import IMPORT_LIMIT, Given, Names, agreed
+from device.names import TOTAL_LIMIT, Given, Names, agreed
 from device.reading import Reader
 from device.service import create_app
 from device.settings import Settings
@@ -241,20 +241,11 @@ def test_an_import_is_all_or_nothing_and_of_this_network(client: FlaskClient) ->
         ({"names": [{**row, "at": "2026-02-30T09:00:00.000Z"}]}, "names_invalid"),
         ({"names": [{**row, "at": "२०२६-01-01T09:00:00.000Z"}]}, "names_invalid"),
         ({"names": [{**row, "at": "9999-01-01T09:00:00.000Z"}]}, "names_invalid"),
-        ({"names": [row, {**row, "expert": "AB"}, *[row] * IMPORT_LIMIT]}, "names_invalid"),
+        ({"names": [row, {**row, "expert": "AB"}, *[row] * TOTAL_LIMIT]}, "names_invalid"),
     ):
         response = client.put("/api/v1/units/names", json={**good, **changed})
         assert (response.status_code, json.loads(response.data)["code"]) == (422, code)
     assert json.loads(client.get("/api/v1/units/names").data) == good
-
-
-def test_an_import_may_have_as_many_names_as_documented(client: FlaskClient) -> None:
-    put(client, {"text": "swirls", "expert": "AB"})
-    good = json.loads(client.get("/api/v1/units/names").data)
-    rows = [{**good["names"][0], "unit": k % 1280, "expert": f"X{k // 1280}"} for k in range(IMPORT_LIMIT + 1)]
-    assert client.put("/api/v1/units/names", json={**good, "names": rows}).status_code == 422
-    assert client.put("/api/v1/units/names", json={**good, "names": rows[1:]}).json == {"imported": IMPORT_LIMIT}
-    assert f"{IMPORT_LIMIT:,} names" in (ROOT / "docs" / "units.md").read_text(encoding="utf-8")
 
 
 def test_experts_are_the_same_in_either_case_beyond_a_to_z(client: FlaskClient) -> None:

@@ -1,0 +1,133 @@
+"""What a request brings besides a picture, bounded before anything looks at it: its head, and JSON.
+
+The program gets of a head what it uses, each part no longer than it needs to be: what parses them (Werkzeug, `email`) was
+not made for the worst of texts. JSON is bounded in depth and breadth before it becomes values, which take up to a hundred
+times its bytes, and is refused by name where it isn't what RFC 8259 has every program understand alike.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from flask import request
+from werkzeug.exceptions import RequestURITooLarge
+from werkzeug.routing import IntegerConverter
+
+from device.errors import JsonInvalid, JsonTooDeep, Phrase
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ADDRESS_LIMIT = 2_000  # bytes of path and query
+TEXT_LIMIT = 500
+DATE = r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+# The headers that the program looks at, and what each may be. Another, or a longer one, is as if it weren't there.
+ANY = re.compile(rf"[^\r\n]{{0,{TEXT_LIMIT}}}")
+HEADERS = {
+    "HTTP_HOST": ANY,
+    "HTTP_ORIGIN": ANY,
+    "HTTP_ACCEPT": ANY,
+    "HTTP_ACCEPT_LANGUAGE": ANY,
+    "HTTP_RANGE": re.compile(r"bytes=\d{0,12}-\d{0,12}", re.ASCII),
+    "HTTP_IF_NONE_MATCH": ANY,
+    "HTTP_IF_MODIFIED_SINCE": re.compile(DATE, re.ASCII),
+    "CONTENT_TYPE": ANY,
+}
+# JSON: more than any document that the box takes has.
+BRACKETS_LIMIT, COMMAS_LIMIT, DIGITS_LIMIT = 40_000, 150_000, 30
+LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class Bounded:
+    """A WSGI application that gets of each request's head only what it uses, and no more of it than it needs."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._app(bounded(environ), start_response)
+
+
+def bounded(environ: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's WSGI environment without the headers that the program doesn't look at or that can't be right."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not (name.startswith("HTTP_") or name in HEADERS) or (name in HEADERS and HEADERS[name].fullmatch(value))
+    }
+    if "HTTP_HOST" in environ:
+        kept.setdefault("HTTP_HOST", "")  # never the server's own name in its place
+    if "HTTP_ORIGIN" in environ:
+        kept.setdefault("HTTP_ORIGIN", "")
+    if "HTTP_IF_RANGE" in environ:
+        kept.pop("HTTP_RANGE", None)  # the whole file is right in any case
+    return kept
+
+
+class ShortNumber(IntegerConverter):
+    """A whole number in an address, of so many digits as any unit or rank may have."""
+
+    regex = r"\d{1,9}"
+
+
+def refuse_long_addresses() -> None:
+    """Raises `RequestURITooLarge`."""
+    if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > ADDRESS_LIMIT:
+        raise RequestURITooLarge
+
+
+def sent_json() -> Any:
+    """What the request sent as JSON; None where it sent something else. Raises `JsonInvalid`, `JsonTooDeep`."""
+    return parse_json(request.get_data(cache=False)) if request.is_json else None
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of a JSON document in UTF-8. Raises `JsonInvalid`, `JsonTooDeep`."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise JsonInvalid(reason=Phrase("json_encoding")) from error
+    if text.count("[") + text.count("{") > BRACKETS_LIMIT or text.count(",") > COMMAS_LIMIT:
+        raise JsonInvalid(reason=Phrase("json_breadth"))
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_members, parse_int=_integer, parse_float=_finite, parse_constant=_constant
+        )
+    except RecursionError as error:
+        raise JsonTooDeep() from error
+    except json.JSONDecodeError as error:
+        raise JsonInvalid(reason=Phrase("json_syntax")) from error
+    if LONE_SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise JsonInvalid(reason=Phrase("json_encoding")) from error
+    return value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise JsonInvalid(reason=Phrase("json_members"))
+    return members
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > DIGITS_LIMIT:
+        raise JsonInvalid(reason=Phrase("json_number"))
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits) if len(digits) <= DIGITS_LIMIT else float("inf")
+    if not isfinite(value):
+        raise JsonInvalid(reason=Phrase("json_number"))
+    return value
+
+
+def _constant(_: str) -> NoReturn:
+    raise JsonInvalid(reason=Phrase("json_number"))

@@ -46,10 +46,10 @@ class Bounded:
     """A WSGI application that gets of each request's head only what it uses, and no more of it than it needs."""
 
     def __init__(self, app: WSGIApplication) -> None:
-        self._app = app
+        self.app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return self._app(bounded(environ), start_response)
+        return self.app(bounded(environ), start_response)
 
 
 def bounded(environ: Mapping[str, Any]) -> dict[str, Any]:

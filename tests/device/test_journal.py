@@ -82,6 +82,7 @@ made, read = device.server.create_app, device.routing.Router.read
 
 def create_app(settings):
     app = made(settings)
+    app.wsgi_app = app.wsgi_app.app  # so that all of a head gets in
     app.before_request_funcs.setdefault(None, []).insert(0, tell)
     return app
 

@@ -20,14 +20,15 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import fastjsonschema
 
-from device.bundle import NETWORK, Bundle
+from device.bundle import Bundle
 from device.errors import AtlasInvalid, AtlasOfOtherModel
+from device.manifest import NETWORK
+from device.strict_json import parse
 
 SCHEMA = "loupe-atlas/1"
 SCHEMA_FILE = Path(__file__).with_name("atlas.schema.json")
@@ -36,6 +37,8 @@ SUFFIX = ".atlas"
 PATCH = re.compile(r"\d{1,4}-\d{1,2}\.jpg")
 JPEG = b"\xff\xd8\xff"
 MAX_BYTES = 64_000_000
+MAX_INDEX_BYTES = 8_000_000
+MAX_MEMBERS = 50_000
 # What zip members and JSON that are damaged, encrypted (RuntimeError), packed in an unknown way (NotImplementedError) or
 # nested without end (RecursionError) raise.
 DAMAGE = (
@@ -113,22 +116,20 @@ def _content(path: Path) -> bytes:
         raise ValueError("no file")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES // 1_000_000} MB")
-    return path.read_bytes()
-
-
-def _finite(text: str) -> float:
-    """A number of the index; NaN and infinity, which no page could show, raise `ValueError`."""
-    if not isfinite(number := float(text)):
-        raise ValueError(f"{text} is no number")
-    return number
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES)  # cut where it grew meanwhile, and then damaged
 
 
 def _members(data: bytes) -> tuple[Any, dict[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         listed = archive.infolist()
+        if len(listed) > MAX_MEMBERS or len({info.filename for info in listed}) < len(listed):
+            raise ValueError(f"more than {MAX_MEMBERS} members, or two of one name")
         if sum(info.file_size for info in listed) > MAX_BYTES:
             raise ValueError(f"unpacks to more than {MAX_BYTES // 1_000_000} MB")
-        index = json.loads(archive.read(INDEX), parse_constant=_finite, parse_float=_finite)
+        if archive.getinfo(INDEX).file_size > MAX_INDEX_BYTES:
+            raise ValueError(f"{INDEX} is larger than {MAX_INDEX_BYTES // 1_000_000} MB")
+        index = parse(archive.read(INDEX))
         patches = {info.filename: archive.read(info) for info in listed if info.filename != INDEX}
     for name, patch in patches.items():
         if not PATCH.fullmatch(name) or not patch.startswith(JPEG):

@@ -23,8 +23,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image as Pillow
 
-from device.bundle import NETWORK, Bundle
+from device.bundle import Bundle
 from device.golden import bundle_files
+from device.manifest import NETWORK
 from device.reading import Reader
 from device.routing import Router
 from device.settings import Settings

@@ -4,30 +4,37 @@
 
 The network stands first, so that the runtime memory-maps the bundle itself; the signature is the zip's comment
 (in Base64), so that `unzip` lists the rest. The signature covers every byte before it. `Bundle.open` checks, in this
-order: the signature by a trusted key, the manifest against its schema, each member's size and hash, each array's
-shape. Nothing in the file is interpreted before its signature holds. Golden outputs are `device/golden.py`'s.
+order: the file's size, before it is read, once; the signature by a trusted key; that the zip is of plain members and
+nothing else; the manifest (`device/manifest.py`); each member's size and hash; each array's shape and numbers. Nothing in
+the file is interpreted before its signature holds, and what a trusted key signed is trusted to be whose it is, not to be
+right: whatever is wrong with it is named. Golden outputs are `device/golden.py`'s.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
+import os
+import re
+import stat
+import struct
 import zipfile
 from base64 import b64decode
 from dataclasses import dataclass
-from functools import cache
+from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import fastjsonschema
 import numpy as np
 from cryptography.exceptions import InvalidSignature
 from numpy.typing import NDArray
 
 from device.errors import (
     BundleChanged,
+    BundleMalformed,
     BundleMissing,
+    BundleTooLarge,
     KeyUnreadable,
     MemberMismatch,
     NotABundle,
@@ -36,36 +43,33 @@ from device.errors import (
     UnknownSigner,
 )
 from device.keys import KEY_ID_BYTES, trusted_keys
+from device.manifest import CARD, MANIFEST, NETWORK, check_manifest
+from device.strict_json import parse
 
-SCHEMA_FILE = Path(__file__).with_name("manifest.schema.json")
-NETWORK = "network.tflite"
-MANIFEST = "manifest.json"
-CARD = "card.md"
-SCHEMA_VERSION = 3
+MAX_BYTES = 100_000_000  # ResNet152 in 8-bit integers takes 60 million
+MAX_MEMBERS = 128
+MAX_MEMBERS_BYTES = 32_000_000  # of all but the network: a served bundle holds them in memory
+MAX_MANIFEST_BYTES = 4_000_000
 SIGNATURE_BYTES = 64
 TRAILER_BYTES = (KEY_ID_BYTES + SIGNATURE_BYTES) * 4 // 3  # a multiple of 3, so Base64 has no slack bits
 STATEMENT = b"loupe bundle 1\n"
+LOCAL_HEADER_BYTES = 30  # of a zip's member, before its name
+END_BYTES, END_MARK = 22, b"PK\x05\x06"  # of the zip's last record, before its comment
+# What the zip reader raises where a file's tables lie; members are plain, so no unpacker has its say.
+ZIP_DAMAGE = (zipfile.BadZipFile, struct.error, ValueError, OverflowError, EOFError, RuntimeError, OSError)
+ARRAY = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(<[if][48])', 'fortran_order': (True|False), 'shape': \(([0-9, ]{0,40})\), \} *\n",
+    re.DOTALL,
+)
+MOST_IN_ARRAY = 1e12  # beyond any figure, and far from where squares and sums leave float64
+# A place's evidence is a whole number that float64 must hold exactly, as a sum over up to 4,096 places too.
+EXACT_BITS = 53 - 12
+LEVELS = 255  # steps between the least and the greatest 8-bit integer
 
 
-def statement(body: bytes) -> bytes:
+def statement(body: bytes | memoryview) -> bytes:
     """What is signed: a line that says what this is, then the SHA-256 of all bytes before the trailer."""
     return STATEMENT + hashlib.sha256(body).digest()
-
-
-@cache
-def _schema() -> Any:
-    return fastjsonschema.compile(json.loads(SCHEMA_FILE.read_text()))
-
-
-def check_manifest(manifest: Any, name: str) -> None:
-    """Raises `SchemaMismatch` naming the first thing that the schema doesn't allow; of another schema, both versions."""
-    found = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if found != SCHEMA_VERSION:
-        raise SchemaMismatch(bundle=name, detail=f"its schema_version is {found!r}, not {SCHEMA_VERSION}")
-    try:
-        _schema()(manifest)
-    except fastjsonschema.JsonSchemaValueException as error:
-        raise SchemaMismatch(bundle=name, detail=error.message) from error
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,21 @@ class Bundle:
     @classmethod
     def open(cls, path: Path, keys: Path) -> Bundle:
         """Verify all but the golden outputs. Raises a `BundleError` that names the cause."""
-        name = path.name
+        file = _opened(path)
         try:
-            file = path.open("rb")
-            data = file.read()
+            return cls._read(file, path.name, keys)
+        except BaseException:
+            file.close()
+            raise
+
+    @classmethod
+    def _read(cls, file: BinaryIO, name: str, keys: Path) -> Bundle:
+        try:
+            data = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise BundleMissing(bundle=name) from error
+        if len(data) > MAX_BYTES:  # it grew since it was looked at
+            raise BundleTooLarge(bundle=name, limit_mb=MAX_BYTES // 1_000_000)
         if len(data) <= TRAILER_BYTES:
             raise NotABundle(bundle=name)
         signer = _check_signature(data, keys, name)
@@ -97,17 +110,17 @@ class Bundle:
         held = Path(f"/proc/self/fd/{file.fileno()}")
         bundle = cls(name, hashlib.sha256(data).hexdigest(), signer, manifest, members, held, file)
         bundle._check_arrays()
-        bundle._check_answer()
         return bundle
 
     def check_unchanged(self) -> None:
         """Hold the open file against the bytes that were verified: it may have been written to since, in place. Raises
         `BundleChanged`."""
         try:
-            data = self.network_path.read_bytes()
+            with self.network_path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise BundleMissing(bundle=self.name) from error
-        if hashlib.sha256(data).hexdigest() != self.sha256:
+        if found != self.sha256:
             raise BundleChanged(bundle=self.name)
 
     @property
@@ -120,12 +133,23 @@ class Bundle:
         return self.members[CARD].decode()
 
     def array(self, member: str) -> NDArray[Any]:
-        """A member that is a `.npy` array. Raises `SchemaMismatch` when it isn't one."""
-        try:
-            array: NDArray[Any] = np.load(io.BytesIO(self.members[member]), allow_pickle=False)
-        except (ValueError, EOFError, KeyError) as error:
-            raise SchemaMismatch(bundle=self.name, detail=f"{member} is not an array: {error}") from error
-        return array
+        """A member that is a `.npy` array of 32- or 64-bit numbers, all finite. Raises `SchemaMismatch` when it isn't one.
+
+        Only the form that NumPy writes such arrays in is read: none that would be unpickled, evaluated or allocated.
+        """
+        data = self.members.get(member, b"")
+        header = ARRAY.match(data)
+        if header is None:
+            raise SchemaMismatch(bundle=self.name, detail=f"{member} is no array of numbers")
+        dtype, order, sizes = header.groups()
+        shape = tuple(int(size) for size in sizes.split(b",") if size.strip())
+        kind = np.dtype(dtype.decode())
+        if len(data) - header.end() != prod(shape) * kind.itemsize:
+            raise SchemaMismatch(bundle=self.name, detail=f"{member} is not as long as an array {shape}")
+        flat = np.frombuffer(data, kind, offset=header.end())
+        if not (np.abs(flat.astype(np.float64)) <= MOST_IN_ARRAY).all():  # not >, which NaN would pass
+            raise SchemaMismatch(bundle=self.name, detail=f"{member} has a number that is not finite or is too large")
+        return flat.reshape(shape, order="F" if order == b"True" else "C")
 
     def _check_arrays(self) -> None:
         outputs, classes = self.manifest["network"]["outputs"], len(self.labels)
@@ -144,20 +168,33 @@ class Bundle:
         ]
         for member, shape in shapes:
             array = self.array(member)
-            if array.shape != shape or not np.isfinite(array).all():
-                raise SchemaMismatch(bundle=self.name, detail=f"{member} is {array.shape}, not finite numbers {shape}")
+            if array.shape != shape:
+                raise SchemaMismatch(bundle=self.name, detail=f"{member} is {array.shape}, not {shape}")
+        weights, bias = (self.array(head[part]) for part in ("weights", "bias"))
+        whole = all(np.issubdtype(part.dtype, np.integer) for part in (weights, bias))
+        most = (np.abs(weights).astype(np.float64).sum(0) * LEVELS + np.abs(bias)).max()
+        if not whole or most >= 2.0**EXACT_BITS:
+            detail = f"{head['weights']} and {head['bias']} are no whole numbers whose sums are exact"
+            raise SchemaMismatch(bundle=self.name, detail=detail)
 
-    def _check_answer(self) -> None:
-        """That the answer's rules are about the model's own classes, each once."""
-        rules, known = self.manifest["answer"], set(self.labels)
-        named = {*rules["concern"], *(label for row in rules["record"] for label in row["labels"])}
-        counted = {len(row["counts"]) for row in rules["record"]}
-        if set(rules["classes"]) != known or not named <= known or not counted <= {len(known)}:
-            raise SchemaMismatch(bundle=self.name, detail="its answer is about other classes than its labels")
+
+def _opened(path: Path) -> BinaryIO:
+    """The file, its size within bounds before anything of it is read. Raises a `BundleError`."""
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # a pipe would wait for whoever writes to it
+    except OSError as error:
+        raise BundleMissing(bundle=path.name) from error
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES:
+        return file
+    file.close()
+    if not stat.S_ISREG(found.st_mode):
+        raise BundleMissing(bundle=path.name)
+    raise BundleTooLarge(bundle=path.name, limit_mb=MAX_BYTES // 1_000_000)
 
 
 def _check_signature(data: bytes, keys: Path, name: str) -> str:
-    body, trailer = data[:-TRAILER_BYTES], data[-TRAILER_BYTES:]
+    body, trailer = memoryview(data)[:-TRAILER_BYTES], data[-TRAILER_BYTES:]
     try:
         signed = b64decode(trailer, validate=True)
     except ValueError as error:
@@ -177,16 +214,21 @@ def _check_signature(data: bytes, keys: Path, name: str) -> str:
 
 
 def _check_members(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest, and the members that it lists, of bytes whose signature holds. Raises a `BundleError`."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            start = min(info.header_offset for info in archive.infolist())
-            members = {info.filename: archive.read(info) for info in archive.infolist()}
-        manifest = json.loads(members.pop(MANIFEST))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise NotABundle(bundle=name) from error
+        network, members = _unzipped(data)
+        text = members.pop(MANIFEST, None)
+        if text is None or len(text) > MAX_MANIFEST_BYTES:
+            raise ValueError(f"{MANIFEST} is missing or larger than {MAX_MANIFEST_BYTES // 1_000_000} MB")
+        try:
+            manifest = parse(text)
+        except ValueError as error:
+            raise ValueError(f"{MANIFEST} can't be read: {error}") from error
+    except ZIP_DAMAGE as error:
+        raise BundleMalformed(bundle=name, detail=str(error) or type(error).__name__) from error
     check_manifest(manifest, name)
     listed = manifest["members"]
-    found = {**members, NETWORK: data[:start]}
+    found: dict[str, bytes | memoryview] = {**members, NETWORK: network}
     for member in sorted(listed.keys() | found.keys()):
         said = listed.get(member)
         if said is None or member not in found:
@@ -194,3 +236,30 @@ def _check_members(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, by
         if len(found[member]) != said["size"] or hashlib.sha256(found[member]).hexdigest() != said["sha256"]:
             raise MemberMismatch(bundle=name, member=member)
     return manifest, members
+
+
+def _unzipped(data: bytes) -> tuple[memoryview, dict[str, bytes]]:
+    """The network and the zip's members. Each byte of the file belongs to one of them or to the zip's own tables.
+
+    Raises one of `ZIP_DAMAGE`.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()
+        if not 0 < len(infos) <= MAX_MEMBERS:
+            raise ValueError(f"the zip has {len(infos)} members, not 1 to {MAX_MEMBERS}")
+        if len({info.filename for info in infos}) < len(infos):
+            raise ValueError("the zip has two members of one name")
+        for info in infos:
+            if info.flag_bits or info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                raise ValueError(f"{info.filename[:MAX_MEMBERS]!r} is packed or encrypted, not stored as it is")
+        if sum(info.file_size for info in infos) > MAX_MEMBERS_BYTES:
+            raise ValueError(f"the zip holds more than {MAX_MEMBERS_BYTES // 1_000_000} MB")
+        if not data[-TRAILER_BYTES - END_BYTES :].startswith(END_MARK) or len(archive.comment) != TRAILER_BYTES:
+            raise ValueError("the zip doesn't end where its signature stands")
+        if any(info.extra or info.comment for info in infos):
+            raise ValueError("the zip has other notes than its signature")
+        starts = [info.header_offset for info in infos] + [archive.start_dir]
+        for info, (start, end) in zip(infos, pairwise(starts), strict=True):
+            if end - start != LOCAL_HEADER_BYTES + len(info.filename.encode()) + info.file_size:
+                raise ValueError("the zip has bytes between its members")
+        return memoryview(data)[: starts[0]], {info.filename: archive.read(info) for info in infos}

@@ -272,6 +272,20 @@ class NotABundle(BundleError):
     code = "not_a_bundle"
 
 
+class BundleTooLarge(BundleError):
+    """The file is larger than any model that a box can run; nothing of it was read."""
+
+    code = "bundle_too_large"
+    limit_mb: int
+
+
+class BundleMalformed(BundleError):
+    """A trusted key signed it, and its content still isn't a bundle's."""
+
+    code = "bundle_malformed"
+    detail: str
+
+
 class UnknownSigner(BundleError):
     code = "unknown_signer"
     key_id: str

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from device import strict_json
 from device.errors import (
     ImageError,
     LoupeError,
@@ -127,6 +128,10 @@ def _is_entry(entry: Any) -> bool:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) and entry[name] for name in NAMES):
         return False
     told = [entry.get(name) for name in WORDS]
+    try:
+        strict_json.check({name: value for name, value in entry.items() if name != "file"})  # a page gets all of it
+    except ValueError:
+        return False
     return all(isinstance(words, dict) and all(_is_text(words.get(each)) for each in LANGUAGES) for words in told)
 
 

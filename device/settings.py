@@ -18,6 +18,7 @@ from device.hosts import is_host_name
 from device.image import Limits
 
 BYTES_PER_MB = 1_000_000
+MAX_BYTES = BYTES_PER_MB  # of a file with settings
 SYSTEM_FILE = Path("/etc/loupe/loupe.toml")
 
 
@@ -81,7 +82,10 @@ def _table(file: Path) -> dict[str, Any]:
     """What a TOML file says; that Windows wrote it, with a byte-order mark or in UTF-16, is no harm. Raises
     `SettingInvalid`."""
     try:
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ValueError(f"larger than {MAX_BYTES // BYTES_PER_MB} MB")
         encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
         return tomllib.loads(data.decode(encoding))
     except (OSError, ValueError, RecursionError) as error:

@@ -9,9 +9,10 @@ from dataclasses import fields
 import pytest
 from conftest import ROOT, SAMPLES, SHARED_DATA
 
-from device.bundle import SCHEMA_FILE, Bundle
+from device.bundle import Bundle
 from device.cli import _parser as box_parser
 from device.errors import BundleError, ImageError, LoupeError
+from device.manifest import SCHEMA_FILE
 from device.reading import Reader
 from device.service import create_app
 from device.settings import Settings

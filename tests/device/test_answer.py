@@ -10,10 +10,11 @@ from conftest import SAMPLES, answering, png
 from PIL import Image as Pillow
 
 from device.answer import answer
-from device.bundle import Bundle, check_manifest
+from device.bundle import Bundle
 from device.cli import main
 from device.errors import SchemaMismatch
 from device.image import Limits
+from device.manifest import check_manifest
 from device.reading import Reader
 
 CONCERN = ["insitu", "invasive"]
@@ -149,7 +150,7 @@ def test_rules_about_other_classes_are_refused(bundle: Bundle) -> None:
         {"record": [{"labels": ["normal"], "counts": [1, 2]}]},
     ):
         with pytest.raises(SchemaMismatch, match="other classes"):
-            answering(bundle, CONCERN, **changed)._check_answer()
+            check_manifest(answering(bundle, CONCERN, **changed).manifest, "x")
 
 
 def test_the_command_line_names_the_set(capsys: pytest.CaptureFixture[str]) -> None:

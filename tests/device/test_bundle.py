@@ -16,20 +16,21 @@ import pytest
 from conftest import BUNDLE, KEYS, MODELS
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device.bundle import MANIFEST, NETWORK, TRAILER_BYTES, Bundle
+from device.bundle import TRAILER_BYTES, Bundle
 from device.errors import (
     BundleError,
+    BundleMalformed,
     BundleMissing,
     GoldenMismatch,
     KeyUnreadable,
     MemberMismatch,
-    NotABundle,
     SchemaMismatch,
     SignatureInvalid,
     UnknownSigner,
 )
 from device.golden import verify_golden
 from device.image import Limits
+from device.manifest import MANIFEST, NETWORK
 from device.reading import Reader
 from training.packing.container import sign_body, write_bundle
 from training.packing.signing import publish_key, signing_key
@@ -149,7 +150,7 @@ def test_a_signed_bundle_whose_members_are_not_the_manifests_names_the_member(
     with pytest.raises(MemberMismatch) as caught:
         Bundle.open(path, tmp_path / "keys")
     assert caught.value.facts["member"] == NETWORK
-    with pytest.raises(NotABundle):
+    with pytest.raises(BundleMalformed):
         Bundle.open(resigned(tmp_path / "changed.loupe", {MANIFEST: b"{"}, key), tmp_path / "keys")
 
 
@@ -180,7 +181,11 @@ def test_a_golden_output_that_differs_is_refused(
     content: tuple[dict[str, Any], bytes, dict[str, bytes]], key: Ed25519PrivateKey, tmp_path: Path
 ) -> None:
     manifest, network, members = content
-    for part, wrong in (("pixels", "0" * 64), ("outputs", {"features": "0" * 64}), ("reason", "blurred")):
+    for part, wrong in (
+        ("pixels", "0" * 64),
+        ("outputs", dict.fromkeys(manifest["network"]["outputs"], "0" * 64)),
+        ("reason", "blurred"),
+    ):
         golden = json.loads(json.dumps(manifest["golden"]))
         golden[-1]["expected"][part] = wrong
         write_bundle(tmp_path / "g.loupe", manifest | {"golden": golden}, network, members, key)

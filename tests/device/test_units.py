@@ -18,8 +18,9 @@ from conftest import KEYS, MODELS, SAMPLES
 from flask.testing import FlaskClient
 
 from device.atlas import atlas_path, network_of, open_atlas
-from device.bundle import Bundle, check_manifest
+from device.bundle import Bundle
 from device.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
+from device.manifest import check_manifest
 from device.names import TOTAL_LIMIT, Given, Names, agreed
 from device.reading import Reader
 from device.service import create_app

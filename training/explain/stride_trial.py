@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from device.bundle import NETWORK
+from device.manifest import NETWORK
 from device.runtime import Network
 from training.data import TRAINING, load_pixels
 from training.drawn.phantoms import KINDS

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from device.bundle import NETWORK, Bundle
+from device.bundle import Bundle
+from device.manifest import NETWORK
 from device.maps import Head, Maps
 from device.runtime import Network
 from training.data import TEST, TRAINING, Sample, load_pixels

@@ -15,8 +15,9 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from device.bundle import MANIFEST, NETWORK, TRAILER_BYTES, check_manifest, statement
+from device.bundle import TRAILER_BYTES, statement
 from device.keys import key_id
+from device.manifest import MANIFEST, NETWORK, check_manifest
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -28,7 +29,8 @@ def npy(array: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _hashed(content: bytes) -> dict[str, Any]:
+def hashed(content: bytes) -> dict[str, Any]:
+    """A member as the manifest lists it."""
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
@@ -41,7 +43,7 @@ def write_bundle(
     path: Path, manifest: Mapping[str, Any], network: bytes, members: Mapping[str, bytes], key: Ed25519PrivateKey
 ) -> None:
     """Write and sign a bundle file (`docs/bundle.md`); the same content and key give the same bytes."""
-    listed = {NETWORK: _hashed(network), **{name: _hashed(content) for name, content in sorted(members.items())}}
+    listed = {NETWORK: hashed(network), **{name: hashed(content) for name, content in sorted(members.items())}}
     complete = {**manifest, "members": listed}
     check_manifest(complete, path.name)
     buffer = io.BytesIO()

@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from device.bundle import CARD, NETWORK, Bundle
+from device.bundle import Bundle
 from device.golden import observe, verify_golden
 from device.image import Image
+from device.manifest import CARD, NETWORK
 from device.maps import Head
 from device.reading import Reader
 from device.runtime import Network

@@ -14,7 +14,7 @@ BROWSER_PACKAGES := chromium chromium-driver
 PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases torture lint format train bench fresh-test box-test lock clean
+.PHONY: help setup run test cases torture torture-short lint format train bench fresh-test box-test lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -99,8 +99,17 @@ FROM_ROOT := PYTHONPATH=$(CURDIR) $(BIN)/python
 cases: .venv/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
 	$(FROM_ROOT) tests/cases.py $(CASES)
 
-torture: .venv/dev  ## decode 20,000 damaged files of all kinds: a picture or a named error each (make torture COUNT=1000 SEED=2)
-	$(FROM_ROOT) tests/torture.py --count $(or $(COUNT),20000) --seed $(or $(SEED),1)
+# What an attack finds depends on nothing else of this machine: the box is started in a memory cgroup (as root).
+TORTURE = PYTHONPATH=$(CURDIR)/tests:$(CURDIR) $(BIN)/python -m torture --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
+	$(if $(SECONDS),--seconds $(SECONDS))
+
+torture: .venv/dev  ## attack a box in every way that is known, about 25 minutes (some: make torture ONLY=kills; the goal: GOAL=10, minutes; LIST=1)
+	$(call debian,command -v strace,strace)
+	$(TORTURE) $(if $(GOAL),--goal $(GOAL)) $(if $(LIST),--list)
+
+torture-short: .venv/dev  ## less of each attack, at most 5 minutes
+	$(call debian,command -v strace,strace)
+	$(TORTURE) --short
 
 lint: .venv/dev  ## check style, types, playbooks and YAML
 	$(BIN)/ruff check

@@ -31,11 +31,11 @@ FIRST = """
 import sys, time, warnings
 sys.path[:0] = sys.argv[1].split(":")
 warnings.simplefilter("ignore")
-import torture
+from torture import damage
 from device.image import Limits, decode
 def memory():
     return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0]) / 1024
-first = next(torture.KINDS["JPEG"]())
+first = next(damage.KINDS["JPEG"]())
 file = open(sys.argv[2], "rb").read()
 if sys.argv[3] != "JPEG":
     decode(first, Limits())
@@ -50,9 +50,9 @@ print(f"{(once - (time.process_time() - start)) * 1e3:6.0f} ms {memory() - befor
 
 def first_file(kind: str, folder: Path) -> str:
     """Time and memory that the first file of a kind takes beyond the second."""
-    import torture
+    from torture import damage
 
-    files = list(torture.KINDS[kind]())
+    files = list(damage.KINDS[kind]())
     (folder / kind).write_bytes(files[1 if kind == "TIFF" else 0])
     tests = Path(__file__).parent
     command = [sys.executable, "-c", FIRST, f"{tests}:{tests.parent}", str(folder / kind), kind]

@@ -1,43 +1,14 @@
-"""Damages picture files of every kind that the box reads and decodes them: `make torture` (20,000 files), a shorter run
-is a test.
-
-    python tests/torture.py --count 20000 --seed 1
-
-Each file must become a picture or a named error, within two seconds of computing and within bounded memory. Files are
-drawn here and damaged by chance, from a seed: so a run can be repeated, and one file of it (`--only KIND --file NUMBER`).
-Each kind is decoded in a process of its own, whose memory is limited; where that process dies, the number of the file
-that did it is told."""
+"""Picture files of every kind that the box reads, damaged by chance from a seed, so that one of them can be made again."""
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
-import os
-import resource
-import subprocess
-import sys
-import time
-import warnings
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
-
-from device.errors import LoupeError
-from device.image import Limits, decode
-
-SLOWEST_S = 2.0
-ADDRESS_SPACE = 3 << 30
-MOST_MB = 700  # what 64 megapixels may take, beside Python and the decoders themselves
-LIMITS = Limits()
-AREA_PX = 512 * 384
-STUCK_S = 120  # without a word, a process is stopped
-
 
 # --- whole files -----------------------------------------------------------------------------------------------------
 
@@ -217,105 +188,18 @@ def with_right_checksums(data: bytes) -> bytes:
 
 
 def files(kind: str, seed: int) -> Iterator[bytes]:
-    """The damaged files of a kind, without end: each has a generator of its own, so that one can be made alone."""
-    seeds = list(KINDS[kind]())
-    number = 0
+    """The damaged files of a kind, without end."""
+    seeds, number = list(KINDS[kind]()), 0
     while True:
-        yield damaged(seeds, np.random.default_rng([seed, list(KINDS).index(kind), number]))
+        yield damaged(seeds, _chance(kind, seed, number))
         number += 1
 
 
-# --- decoding --------------------------------------------------------------------------------------------------------
+def one(kind: str, seed: int, number: int) -> bytes:
+    """The damaged file of this number alone."""
+    return damaged(list(KINDS[kind]()), _chance(kind, seed, number))
 
 
-def outcome(data: bytes) -> str:
-    """ "read", the code of the named error, or what else was raised."""
-    try:
-        image = decode(data, LIMITS, AREA_PX)
-    except LoupeError as error:
-        return error.code
-    except BaseException as failure:
-        return f"UNNAMED {type(failure).__name__}: {str(failure)[:80]}"
-    return "read" if image.pixels.ndim == 3 and image.pixels.dtype == np.uint8 else f"NO PICTURE {image.pixels.shape}"
-
-
-def work(kind: str, count: int, seed: int) -> None:
-    """Decode so many files of a kind; a line of JSON for each, before it is decoded and after."""
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    warnings.simplefilter("ignore")
-    made = files(kind, seed)
-    for number in range(count):
-        data = next(made)
-        print(json.dumps([number]), flush=True)
-        start = time.process_time()
-        result = outcome(data)
-        print(json.dumps([number, result, time.process_time() - start, peak_mb()]), flush=True)
-
-
-def peak_mb() -> float:
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
-
-
-def torture(kind: str, count: int, seed: int) -> tuple[dict[str, Any], list[str]]:
-    """Figures of a kind, and one sentence for each thing that went wrong."""
-    command = [sys.executable, __file__, "--work", kind, "--count", str(count), "--seed", str(seed)]
-    tests = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
-    limit_s = STUCK_S + count * SLOWEST_S
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=limit_s)
-    outcomes: Counter[str] = Counter()
-    wrong: list[str] = []
-    slowest = peak = 0.0
-    number = -1
-    for line in ran.stdout.splitlines():
-        number, *rest = json.loads(line)
-        if not rest:
-            continue
-        result, seconds, peak = rest
-        named = result == result.lower()
-        outcomes[result if named else "unnamed"] += 1
-        slowest = max(slowest, seconds)
-        if not named:
-            wrong.append(f"{kind} {number}: {result}")
-        if seconds > SLOWEST_S:
-            wrong.append(f"{kind} {number}: {seconds:.1f} s ({result})")
-    if ran.returncode:
-        wrong.append(f"{kind} {number}: the process ended with {ran.returncode}: {ran.stderr[-300:]}")
-    if peak > MOST_MB:
-        wrong.append(f"{kind}: {peak:.0f} MB")
-    figures = {"read": outcomes["read"], "slowest": slowest, "peak": peak, "outcomes": outcomes}
-    return {"files": sum(outcomes.values()), **figures}, wrong
-
-
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=20_000, help="files of all kinds together (default 20000)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=KINDS, help="this kind alone")
-    parser.add_argument("--file", type=int, help="with --only: write the file of this number to standard output")
-    parser.add_argument("--work", choices=KINDS, help=argparse.SUPPRESS)
-    asked = parser.parse_args(arguments)
-    if asked.work:
-        work(asked.work, asked.count, asked.seed)
-        return 0
-    if asked.only and asked.file is not None:
-        seeds = list(KINDS[asked.only]())
-        rng = np.random.default_rng([asked.seed, list(KINDS).index(asked.only), asked.file])
-        sys.stdout.buffer.write(damaged(seeds, rng))
-        return 0
-    kinds = [asked.only] if asked.only else list(KINDS)
-    print(f"{'kind':8} {'files':>6} {'read':>6} {'slowest':>8} {'peak MB':>8}  refused as", flush=True)
-    all_wrong: list[str] = []
-    for kind in kinds:
-        figures, wrong = torture(kind, asked.count // len(kinds), asked.seed)
-        all_wrong += wrong
-        refused = ", ".join(f"{code} {many}" for code, many in figures["outcomes"].most_common() if code != "read")
-        row = f"{kind:8} {figures['files']:6} {figures['read']:6} {figures['slowest']:6.2f} s {figures['peak']:8.0f}"
-        print(f"{row}  {refused}", flush=True)
-    for sentence in all_wrong:
-        print(f"WRONG {sentence}", flush=True)
-    return bool(all_wrong)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _chance(kind: str, seed: int, number: int) -> np.random.Generator:
+    """A generator for each file, so that one can be made without those before it."""
+    return np.random.default_rng([seed, list(KINDS).index(kind), number])

@@ -1,0 +1,75 @@
+"""Uploads that are never finished: what does the box hold for them?"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import time
+
+from torture.bombs import sent
+from torture.wire import READINGS, Target, answer, head
+
+Uploads = dict[str, bytes]
+
+
+def draw(_rng: random.Random) -> Uploads:
+    data = os.urandom(31_900_000)
+    return {way: sent(data, READINGS, way) for way in ("raw", "form", "chunks")}
+
+
+def unfinished(target: Target, drawn: Uploads, rng: random.Random) -> str:
+    """All but the last bytes of a large body, then nothing."""
+    return _hold(target, drawn[rng.choice(list(drawn))][:-8])
+
+
+def parts(target: Target, drawn: Uploads, rng: random.Random) -> str:
+    """Some of a large body, then nothing: more connections, each with less."""
+    return _hold(target, drawn["raw"][: rng.randrange(100_000, 4_000_000)])
+
+
+def _hold(target: Target, data: bytes) -> str:
+    with target.connect() as connection:
+        connection.sendall(data)
+        connection.settimeout(max(0.5, target.left_s))
+        try:
+            return answer(connection)
+        except TimeoutError:
+            return "held"
+
+
+def whole(target: Target, drawn: Uploads, rng: random.Random) -> str:
+    """The largest body that is allowed, all of it: no picture at all."""
+    with target.connect() as connection:
+        connection.sendall(drawn[rng.choice(list(drawn))])
+        return answer(connection)
+
+
+def without_end(target: Target, drawn: Uploads, _rng: random.Random) -> str:
+    """Chunks that never end."""
+    piece = b"10000\r\n" + bytes(65_536) + b"\r\n"
+    start = drawn["chunks"]
+    with target.connect() as connection:
+        try:
+            connection.sendall(start[: start.index(b"\r\n\r\n") + 4])
+            while target.left_s > 0:
+                connection.sendall(piece)
+        except TimeoutError:
+            raise
+        except OSError:
+            return answer(connection)
+    return "held"
+
+
+def too_large(target: Target, _drawn: Uploads, rng: random.Random) -> str:
+    """A length beyond the limit, and the client waits for the answer, or sends on."""
+    with target.connect() as connection:
+        size = rng.choice((33_000_000, 10**12, 2**63, 10**30))
+        path, kind = rng.choice(((READINGS, "image/png"), ("/api/v1/units/1/name", "application/json")))
+        method = "POST" if path == READINGS else "PUT"
+        connection.sendall(head(method, path, size, {"Content-Type": kind}))
+        if rng.random() < 0.5:
+            with contextlib.suppress(OSError):
+                connection.sendall(bytes(3_000_000))
+        time.sleep(0.05)
+        return answer(connection)

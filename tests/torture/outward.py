@@ -1,0 +1,45 @@
+"""What the box connects to: nothing. A box under strace serves the good client and stands the mixed attack."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from torture.attack import Beside
+from torture.beside import OTHER
+from torture.box import MODELS, Box, Memory
+from torture.good import GoodClient
+
+CALLS = "socket,connect,bind,sendto,sendmsg,sendmmsg"
+SECONDS = 8.0
+# Where something is to be sent, and over what: an accepted connection names no address.
+OUTWARD = re.compile(r"(connect|sendto|sendmsg|sendmmsg)\(.*sa_family=AF_(INET6?|PACKET|NETLINK|VSOCK|BLUETOOTH)")
+OTHER_SOCKET = re.compile(r"socket\(AF_(PACKET|VSOCK|BLUETOOTH)|socket\(AF_INET6?, SOCK_(DGRAM|RAW)")
+
+
+def run(folder: Path, memory: Memory, seed: int) -> tuple[list[str], list[str]]:
+    """Sentences that tell what was seen, and those for claims that don't hold."""
+    if not shutil.which("strace"):
+        return ["skipped: strace isn't installed"], []
+    folder.mkdir(parents=True)
+    calls = folder / "calls"
+    box = Box(folder, memory)
+    box.prefix = ("strace", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", str(calls))
+    try:
+        box.start()
+        attack = Beside("mixed", box.port, OTHER, SECONDS, seed)
+        try:
+            attack.go()
+            GoodClient(box.port, MODELS / "samples").serve(SECONDS)
+            attack.end()
+        finally:
+            attack.kill()
+    finally:
+        box.stop()
+    lines = calls.read_text(errors="replace").splitlines()
+    wrong = [line[:160] for line in lines if OUTWARD.search(line) or OTHER_SOCKET.search(line)]
+    made = Counter(match[1] for line in lines if (match := re.search(r"(\w+)\(", line)))
+    told = ", ".join(f"{name} {count}" for name, count in made.most_common())
+    return [f"{SECONDS:.0f} s of the mixed attack: {told or 'no such call'}; none goes outward"], wrong[:10]

@@ -1,27 +1,40 @@
-"""Whether whoever sent a request is still there: nobody needs the answer to a connection that is closed."""
+"""Who sent a request, and whether they are still there: nobody needs the answer to a connection that is closed.
+
+The door tells (`environ["loupe.client"]`, `device/door/client.py`). Under another server nothing can be told: a client
+counts as there.
+"""
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
+
+CLIENT = "loupe.client"
 
 
 def is_gone(environ: Mapping[str, Any]) -> bool:
-    """Whether the client of a WSGI request has closed its connection, as far as gunicorn's socket tells. A client counts as
-    there where nothing can be told: under another server, over TLS, or while it has sent more than was read."""
-    connection = environ.get("gunicorn.socket")
-    if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):
-        return False  # a TLS socket can't be looked into without taking from it
-    try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    """Whether the client of a WSGI request has closed its connection, or was sent away."""
+    return CLIENT in environ and bool(environ[CLIENT].gone)
 
 
 def address(environ: Mapping[str, Any]) -> str:
-    """Where a WSGI request comes from, as far as clients are told apart by it."""
-    return str(environ.get("REMOTE_ADDR", ""))
+    """Whose turn a request is, where addresses take turns."""
+    return str(environ[CLIENT].address) if CLIENT in environ else machine_address(str(environ.get("REMOTE_ADDR", "")))
+
+
+def mark_served(environ: Mapping[str, Any]) -> None:
+    """The request's picture is being read now: the door won't send its client away to make room for others."""
+    if CLIENT in environ:
+        environ[CLIENT].served = True
+
+
+def machine_address(host: str) -> str:
+    """What one machine has: an IPv4 address, or a network of 2^64 IPv6 addresses."""
+    try:
+        found = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped) if found.ipv4_mapped else str(ip_network((found, 64), strict=False))
+    return str(found)

@@ -71,6 +71,11 @@ def _answer(status: int, code: str, told: Mapping[str, str], facts: Mapping[str,
     if _asks_for_page():
         page = render_template("problem.html", language=language, words=words(language), code=code, problem=told)
         return Response(page, status, mimetype=PAGE)
+    return Response(problem_bytes(status, code, told, facts), status, mimetype=PROBLEM)
+
+
+def problem_bytes(status: int, code: str, told: Mapping[str, str], facts: Mapping[str, Fact]) -> bytes:
+    """A problem as JSON, `told` being its words."""
     body: dict[str, Any] = {
         "type": f"urn:loupe:error:{code}",
         "status": status,
@@ -79,5 +84,4 @@ def _answer(status: int, code: str, told: Mapping[str, str], facts: Mapping[str,
         "facts": dict(facts),
     }
     # A lone surrogate that was sent has no UTF-8; with its backslash it is JSON's own escape.
-    text = json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")
-    return Response(text, status, mimetype=PROBLEM)
+    return json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Serving with gunicorn: one worker process, a thread for each request, the bundles verified before anyone can connect.
+"""Serving with gunicorn: one worker process, the door to it (`device/door`), the bundles verified before anyone connects.
 
 The app is made (and the bundles verified) in the parent, so a box with a damaged model never listens; the readers are
 made in the worker, after the fork. Under systemd gunicorn itself tells READY=1 when it listens.
@@ -15,17 +15,44 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from device.body_limits import FORM_OVERHEAD_BYTES, PICTURES, limit_of, too_large
+from device.door.rules import Rules
+from device.door.worker import DoorWorker
 from device.dumps import forbid_dumps
 from device.errors import LoupeError
 from device.listener import bind, is_handed_over, unusable
 from device.log import ServiceLog, warn
 from device.service import EXTENSION, Box, create_app
-from device.settings import Settings
+from device.settings import BYTES_PER_MB, Settings
 
-# Threads beyond the readers, so that health checks, the page and waiting uploads don't wait for a forward pass.
-SPARE_THREADS = 8
-STREAM_TIMEOUT_S = 60
+HEARTBEAT_TIMEOUT_S = 60
+GRACE_S = 10
 MEMORY_DIRECTORY = Path("/dev/shm")  # noqa: S108 — the worker's heartbeat file, kept off the SD card
+
+
+PAGE_THREADS, WRITE_THREADS = 4, 2
+# Beyond those that read: pictures wait for a reader in threads of their own (`device/pool.py`), fields and sections apart.
+SPARE_PICTURE_THREADS, MOST_PICTURE_THREADS = 6, 128
+
+
+def lane_of(method: str, path: str) -> str:
+    """What shares its threads with a request: `pictures`, which wait for readers, `writes` to the store, or `pages`, which
+    nothing may keep waiting."""
+    if (method, path) in PICTURES:
+        return "pictures"
+    return "writes" if method in ("POST", "PUT", "DELETE") else "pages"
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What the door is told of the app's routes and of this box."""
+    pictures = settings.threads + 2 * settings.queue + SPARE_PICTURE_THREADS
+    return Rules(
+        lanes={"pages": PAGE_THREADS, "writes": WRITE_THREADS, "pictures": min(pictures, MOST_PICTURE_THREADS)},
+        lane_of=lane_of,
+        body_limit=lambda method, path: limit_of(method, path, settings),
+        too_large=lambda method, path: too_large(method, path, settings),
+        held_bytes=max(settings.upload_memory_mb * BYTES_PER_MB, settings.max_upload_bytes + FORM_OVERHEAD_BYTES),
+    )
 
 
 class ServerLog(Logger):
@@ -45,18 +72,17 @@ class Server(BaseApplication):
     ) -> None:
         """`listener`: bound by `device/listener.py`; None where systemd hands one over. `log`: if it has one."""
         self._settings, self._listener, self._log = settings, listener, log
+        self.rules = rules_of(settings)
         self._app = create_app(settings)
         super().__init__()
 
     def load_config(self) -> None:
-        settings = self._settings
         options: dict[str, Any] = {
             "workers": 1,
-            "worker_class": "gthread",
-            "threads": settings.threads + settings.queue + SPARE_THREADS,
+            "worker_class": DoorWorker,
             "preload_app": True,
-            "timeout": STREAM_TIMEOUT_S,
-            "graceful_timeout": 10,
+            "timeout": HEARTBEAT_TIMEOUT_S,
+            "graceful_timeout": GRACE_S,
             "post_fork": self._start_worker,
             "logger_class": ServerLog,
             "proc_name": "loupe",

@@ -21,7 +21,7 @@ from device import __version__
 from device.body_limits import limit_of, too_large
 from device.bundle import Bundle
 from device.card import cards
-from device.client import address, is_gone
+from device.client import CLIENT, address, is_gone, mark_served
 from device.drift import DriftLog
 from device.errors import (
     ImageEmpty,
@@ -209,9 +209,12 @@ def _refuse_other_origins() -> None:
 
 
 def _refuse_large_bodies() -> None:
-    """Raises `UploadTooLarge`, `BodyTooLarge`; a body whose length isn't told is cut off where it is read."""
+    """Raises `UploadTooLarge`, `BodyTooLarge`; a body whose length isn't told is cut off where it is read. The door does so
+    itself before anything is read; Werkzeug, to do it again, would copy what was sent."""
     settings = _box().settings
-    request.max_content_length = limit = limit_of(request.method, request.path, settings)
+    limit = limit_of(request.method, request.path, settings)
+    if CLIENT not in request.environ:
+        request.max_content_length = limit
     if request.routing_exception is None and (request.content_length or 0) > limit:
         raise too_large(request.method, request.path, settings)
 
@@ -300,6 +303,7 @@ def post_preview() -> Response:
     box = _box()
     environ = request.environ
     with box.start().router(address=address(environ), gone=lambda: is_gone(environ)):
+        mark_served(environ)
         return Response(preview_jpeg(data, box.settings.limits), mimetype="image/jpeg")
 
 
@@ -312,6 +316,7 @@ def post_reading() -> Response:
     box.readiness.check_files()
     turn = box.start().router(long=um_per_px is not None, address=address(environ), gone=lambda: is_gone(environ))
     with turn as router, box.readiness.doubted_by_failures():
+        mark_served(environ)
         routed = router.read(data, request.args.get("model"), um_per_px, lambda: is_gone(environ))
         document = routed.as_json(language())
     if not box.samples.holds(data):

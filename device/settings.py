@@ -37,6 +37,7 @@ class Settings:
     queue: int = 32
     max_upload_mb: int = 32
     max_megapixels: int = 64
+    upload_memory_mb: int = 64
 
     @property
     def max_upload_bytes(self) -> int:
@@ -54,6 +55,7 @@ RANGES = {
     "queue": (0, 1000),
     "max_upload_mb": (1, 512),
     "max_megapixels": (1, 512),
+    "upload_memory_mb": (1, 4096),
 }
 
 

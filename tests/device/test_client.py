@@ -1,29 +1,29 @@
-"""Whether whoever asked is still there."""
+"""What the app knows of whoever asked."""
 
 from __future__ import annotations
 
-import socket
-import ssl
-
-from device.client import is_gone
+from device.client import address, is_gone, mark_served
+from device.door.client import Client
 
 
-def test_a_connection_counts_as_gone_once_it_is_closed_and_not_while_it_is_idle_or_sends_more() -> None:
-    box, client = socket.socketpair()
-    with box:
-        assert not is_gone({"gunicorn.socket": box})
-        client.send(b"GET")
-        assert not is_gone({"gunicorn.socket": box})
-        assert box.recv(3) == b"GET"  # looking took nothing
-        client.close()
-        assert is_gone({"gunicorn.socket": box})
-    assert is_gone({"gunicorn.socket": box})
+def test_the_door_tells_whether_a_client_has_gone() -> None:
+    client = Client("192.0.2.1")
+    environ = {"loupe.client": client}
+    assert not is_gone(environ)
+    client.gone = True
+    assert is_gone(environ)
+    mark_served(environ)
+    assert client.served
 
 
-def test_a_client_of_which_nothing_can_be_told_counts_as_there() -> None:
+def test_under_another_server_a_client_counts_as_there() -> None:
     assert not is_gone({})
-    box, client = socket.socketpair()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with context.wrap_socket(box, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True) as tls:
-        client.close()
-        assert not is_gone({"gunicorn.socket": tls})
+    mark_served({})
+
+
+def test_turns_are_taken_by_machine_which_has_a_whole_network_of_ipv6() -> None:
+    assert address({"loupe.client": Client("192.0.2.1")}) == "192.0.2.1"
+    assert address({"REMOTE_ADDR": "192.0.2.7"}) == address({"REMOTE_ADDR": "::ffff:192.0.2.7"}) == "192.0.2.7"
+    assert address({"REMOTE_ADDR": "2001:db8::1"}) == address({"REMOTE_ADDR": "2001:db8::2"}) == "2001:db8::/64"
+    assert address({"REMOTE_ADDR": "fe80::1%eth0"}) == "fe80::/64"
+    assert address({}) == ""

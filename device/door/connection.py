@@ -1,0 +1,389 @@
+"""One connection: from its bytes to a whole request, and from an answer to its bytes.
+
+A connection is always in one phase. What comes while the app works is the next request, of which little is kept; that
+the client reads and writes fast enough is looked at in `check`, several times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from email.utils import formatdate
+from enum import IntEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import h11
+
+from device.client import machine_address
+from device.door.answer import Answer
+from device.door.body import Body
+from device.door.client import Client
+from device.door.refusal import language_of, refusal
+from device.door.wsgi import Request, call, environ_of
+from device.errors import Busy, LoupeError
+from device.log import LOG
+from device.texts import DEFAULT_LANGUAGE
+
+if TYPE_CHECKING:
+    from device.door.door import Door
+
+HEAD_END = re.compile(rb"\n\r?\n")
+HEAD_END_BYTES = 3
+LENGTH = re.compile(rb"[0-9]{1,15}")
+METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
+VERSIONS = (b"1.0", b"1.1")
+HTTP_URI = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
+WITHOUT_BODY = (204, 304)
+SLICE_BYTES = 16_384  # of a chunked body: its chunks and trailers are counted after each
+Cause = LoupeError | HTTPStatus
+
+
+class Phase(IntEnum):
+    """In the order in which connections are given up for others."""
+
+    LEAVING = 0  # answered and closing
+    IDLE = 1  # nothing is asked
+    HEAD = 2
+    ANSWERING = 3
+    BODY = 4
+    WAITING = 5  # for a thread
+    RUNNING = 6
+    CLOSED = 7
+
+
+class Connection(asyncio.Protocol):
+    """A job of a lane once its request is whole (`device/door/lanes.py`)."""
+
+    def __init__(self, door: Door) -> None:
+        self.door, self.rules = door, door.rules
+        self.phase, self.since = Phase.IDLE, door.now()
+        self.held = 0  # bytes of a body or an answer
+        self.client = Client("")
+        self.closing = False  # after the answer
+        self._at_work = False  # a thread has the body
+        self._head = bytearray()
+        self._extra = bytearray()
+        self._http = self._next_http()
+        self._request: Request | None = None
+        self._body = Body()
+        self._limit = self._chunks = self._sending = self._dropped = 0
+        self._last_dropped = self.since
+        self._transport: asyncio.Transport
+
+    # --- what asyncio calls ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(0)
+        peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._local = (str(local[0]), int(local[1])) if isinstance(local, tuple) else ("localhost", 0)
+        self.client = Client(machine_address(self._peer))
+        self.door.admit(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.phase in (Phase.IDLE, Phase.HEAD):
+            self._take_head(data)
+        elif self.phase is Phase.BODY:
+            self._take_body(data)
+        elif self.phase is Phase.LEAVING:
+            self._dropped += len(data)
+            self._last_dropped = self.door.now()
+            if self._dropped > self.rules.linger_bytes:
+                self.abort()
+        elif self.phase is not Phase.CLOSED:
+            self._take_extra(data)
+
+    def eof_received(self) -> bool:
+        """A client that has closed its side while its picture is read is taken to have left: the two look alike. What the
+        app answers is sent all the same."""
+        if self.phase is Phase.BODY:
+            self.refuse(HTTPStatus.BAD_REQUEST)
+        elif self.phase in (Phase.WAITING, Phase.RUNNING, Phase.ANSWERING):
+            self.client.gone = self.closing = True
+            return True
+        return False
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        was, self.phase = self.phase, Phase.CLOSED
+        self.client.gone = True
+        self.door.forget(self)
+        if was is Phase.WAITING:
+            self.door.lane(self._route).remove(self)
+        self._let_go()
+
+    def resume_writing(self) -> None:
+        if self.phase is Phase.ANSWERING:
+            self._answered()
+
+    # --- head --------------------------------------------------------------------------------------------------------
+
+    def _take_head(self, data: bytes) -> None:
+        if self.phase is Phase.IDLE:
+            data = data.lstrip(b"\r\n")  # which some clients send after a body
+            if not data:
+                return
+            self._enter(Phase.HEAD)
+        looked = max(0, len(self._head) - HEAD_END_BYTES)
+        self._head += data
+        end = HEAD_END.search(self._head, looked)
+        size = end.end() if end else len(self._head)
+        if size > self.rules.head_bytes:
+            line = self._head.find(b"\n", 0, self.rules.head_bytes)
+            self.refuse(HTTPStatus.REQUEST_URI_TOO_LONG if line < 0 else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._head.count(b"\n", 0, size) > self.rules.head_fields + 2:
+            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif end:
+            head, rest = bytes(self._head[:size]), bytes(self._head[size:])
+            self._head.clear()
+            cause = self._parse(head)
+            if cause:
+                self.refuse(cause)
+            else:
+                self._begin_body(rest)
+        elif self._head[0] < ord("!"):  # no method begins so: TLS, say
+            self.refuse(HTTPStatus.BAD_REQUEST)
+
+    def _parse(self, head: bytes) -> Cause | None:
+        """Why the head can't be served; None where it can."""
+        self._http.receive_data(head)
+        event = self._next_event()
+        if not isinstance(event, h11.Request):
+            return event if isinstance(event, HTTPStatus) else HTTPStatus.BAD_REQUEST
+        fields = tuple((name, value) for name, value in event.headers)
+        given = [name for name, _ in fields]
+        self._language = language_of(b", ".join(v for n, v in fields if n == b"accept-language").decode("latin-1"))
+        if event.http_version not in VERSIONS:
+            return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
+        if event.method not in METHODS:
+            return HTTPStatus.NOT_IMPLEMENTED
+        if b"transfer-encoding" in given and (b"content-length" in given or event.http_version != b"1.1"):
+            return HTTPStatus.BAD_REQUEST  # two lengths; whoever stands between could believe the other one
+        target = event.target
+        absolute = HTTP_URI.match(target)
+        if absolute:  # then the Host field doesn't count (RFC 9112, 3.2.2)
+            fields = (*((name, value) for name, value in fields if name != b"host"), (b"host", absolute[1]))
+            target = target[absolute.end() :]
+            target = target if target.startswith(b"/") else b"/" + target
+        if not target.startswith(b"/"):
+            return HTTPStatus.BAD_REQUEST
+        path, _, query = target.partition(b"#")[0].partition(b"?")
+        self._request = Request(event.method.decode(), path, query, event.http_version.decode(), fields)
+        self._route = self._request.method, self._request.route
+        return None
+
+    def _next_http(self) -> h11.Connection:
+        return h11.Connection(h11.SERVER, max_incomplete_event_size=self.rules.head_bytes)
+
+    def _next_event(self) -> Any:
+        """h11's next event; the status to answer with where what was sent breaks HTTP's rules."""
+        try:
+            return self._http.next_event()
+        except h11.RemoteProtocolError as error:
+            status = error.error_status_hint
+            return HTTPStatus(status) if status in (431, 501) else HTTPStatus.BAD_REQUEST
+        except ValueError:  # a number with more digits than Python reads
+            return HTTPStatus.BAD_REQUEST
+
+    # --- body --------------------------------------------------------------------------------------------------------
+
+    def _begin_body(self, rest: bytes) -> None:
+        assert self._request is not None
+        length = self._request.field(b"content-length")
+        if length and not LENGTH.fullmatch(length):
+            length = b"9" * 15
+        chunked = bool(self._request.field(b"transfer-encoding"))
+        self._limit = self.rules.body_limit(*self._route)
+        self._body, self._chunks, self._chunked = Body(), 0, chunked
+        if not self._limit and (chunked or int(length or b"0")):
+            # The answer can't depend on a body where none is taken: give it, and close instead of reading.
+            self.closing = True
+            self._wait()
+        elif int(length or b"0") > self._limit:
+            self._refuse_as_too_large()
+        else:
+            self._enter(Phase.BODY)
+            if self._http.they_are_waiting_for_100_continue:
+                self._transport.write(
+                    self._http.send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
+                )
+            self._take_body(rest)
+
+    def _refuse_as_too_large(self) -> None:
+        self.refuse(self.rules.too_large(*self._route))
+
+    def _take_body(self, data: bytes) -> None:
+        step = SLICE_BYTES if self._chunked else max(1, len(data))
+        for start in range(0, max(1, len(data)), step):
+            if self.phase is not Phase.BODY:
+                if self.phase in (Phase.WAITING, Phase.RUNNING):
+                    self._take_extra(data[start:])
+                return
+            if data:
+                self._http.receive_data(data[start : start + step])
+            self._take_events()
+
+    def _take_events(self) -> None:
+        while self.phase is Phase.BODY:
+            event = self._next_event()
+            if isinstance(event, h11.Data):
+                self._chunks += 1
+                self._body.add(event.data)
+                if self._body.size > self._limit:
+                    self._refuse_as_too_large()
+                elif self._chunked and self._chunks > self.rules.free_chunks + self._body.size / self.rules.chunk_bytes:
+                    self.refuse(HTTPStatus.BAD_REQUEST)
+                else:
+                    self.door.hold(self, len(event.data))  # may take this very connection's body back
+            elif isinstance(event, h11.EndOfMessage):
+                self._extra += self._http.trailing_data[0]
+                self._wait()
+            elif isinstance(event, HTTPStatus):
+                self.refuse(HTTPStatus.BAD_REQUEST)
+            else:
+                return
+
+    def _take_extra(self, data: bytes) -> None:
+        """What comes before the answer to what came before: kept for afterwards, if it is little. It is read in any case,
+        or the client's leaving would go unnoticed behind it."""
+        if self.closing:
+            return
+        self._extra += data
+        if len(self._extra) > self.rules.extra_bytes:
+            if self.phase is Phase.ANSWERING:
+                self._transport.pause_reading()
+            else:
+                self.refuse(HTTPStatus.BAD_REQUEST)
+
+    # --- the app -----------------------------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        return self.client.address
+
+    def _wait(self) -> None:
+        self._enter(Phase.WAITING)
+        self.door.lane(self._route).add(self)
+
+    def started(self) -> None:
+        self._enter(Phase.RUNNING)
+        self._at_work = True
+
+    def run(self) -> Answer:
+        """In a thread of a lane."""
+        assert self._request is not None
+        environ = environ_of(self._request, self._body, self.client, self._local, self._peer)
+        try:
+            return call(self.door.app, environ)
+        except Exception as error:
+            LOG.error("the app failed", exc_info=error)
+            return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, self._language)
+
+    def finished(self, answer: Answer) -> None:
+        self._at_work = False
+        self._let_go()
+        if self.phase is Phase.RUNNING:
+            self.door.hold(self, len(answer.body))
+            self._answer(answer)
+
+    def _let_go(self) -> None:
+        """Of the body or the answer, once no thread has it."""
+        if not self._at_work:
+            self.door.release(self)
+            self._body = Body()
+
+    def turned_away(self) -> None:
+        self.refuse(Busy(retry_after_s=self.rules.retry_after_s))
+
+    # --- the answer --------------------------------------------------------------------------------------------------
+
+    def refuse(self, cause: Cause) -> None:
+        """Answer without the app, and close: what else was sent may not be what it seems."""
+        if self.phase is Phase.WAITING:
+            self.door.lane(self._route).remove(self)
+        self._let_go()
+        self.client.gone = self.closing = True
+        self._answer(refusal(cause, self._language))
+
+    def _answer(self, answer: Answer) -> None:
+        self.closing = self.closing or self.door.stopping
+        method = self._request.method if self._request else ""
+        headers = [each for each in answer.headers if method == "HEAD" or each[0].lower() != b"content-length"]
+        headers.append((b"Date", formatdate(usegmt=True).encode()))
+        if self.closing:
+            headers.append((b"Connection", b"close"))
+        if method != "HEAD" and answer.status not in WITHOUT_BODY:
+            headers.append((b"Content-Length", str(len(answer.body)).encode()))
+        sent = self._http.send(h11.Response(status_code=answer.status, headers=headers, reason=answer.reason))
+        if method != "HEAD" and answer.status not in WITHOUT_BODY:
+            sent += self._http.send(h11.Data(data=answer.body))
+        sent += self._http.send(h11.EndOfMessage())
+        self._enter(Phase.ANSWERING)
+        self._sending = len(sent)
+        self._transport.write(sent)
+        if not self._transport.get_write_buffer_size():
+            self._answered()
+
+    def _answered(self) -> None:
+        self._let_go()
+        if self.closing or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            self._leave()
+            return
+        self._enter(Phase.IDLE)
+        self._request, self._http = None, self._next_http()
+        self._transport.resume_reading()
+        extra = bytes(self._extra)
+        self._extra.clear()
+        if extra:
+            self._take_head(extra)
+
+    def _leave(self) -> None:
+        """Say that nothing more comes, and wait for the client to say so too: closed at once, with something of its own
+        unread, it would lose the answer."""
+        self._enter(Phase.LEAVING)
+        self._last_dropped = self.since
+        self._extra.clear()
+        self._transport.resume_reading()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client was quicker, and nothing is left to wait for
+            self.abort()
+
+    # --- deadlines ---------------------------------------------------------------------------------------------------
+
+    def check(self, now: float) -> None:
+        """Give up a client that is too slow."""
+        rules, passed = self.rules, now - self.since
+        if self.phase is Phase.IDLE and passed > rules.idle_s:
+            self.abort()
+        elif self.phase is Phase.HEAD and passed > rules.head_s:
+            self.refuse(HTTPStatus.REQUEST_TIMEOUT)
+        elif self.phase is Phase.BODY:
+            allowed = rules.body_grace_s + self._body.size / rules.least_bytes_per_s
+            if passed > min(allowed, rules.body_s):
+                self.refuse(HTTPStatus.REQUEST_TIMEOUT)
+        elif self.phase is Phase.WAITING and passed > rules.patience_s:
+            self.refuse(Busy(retry_after_s=rules.retry_after_s))
+        elif self.phase is Phase.ANSWERING:
+            read = self._sending - self._transport.get_write_buffer_size()
+            if passed > min(rules.answer_grace_s + read / rules.least_bytes_per_s, rules.answer_s):
+                self.abort()
+        elif self.phase is Phase.LEAVING and (
+            passed > rules.linger_s or now - self._last_dropped > rules.linger_silent_s
+        ):
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once, without another word."""
+        self._transport.abort()
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase, self.since = phase, self.door.now()
+
+    _language = DEFAULT_LANGUAGE
+    _route = ("GET", "/")
+    _chunked = False
+    _peer = ""
+    _local = ("localhost", 0)

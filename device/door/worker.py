@@ -1,0 +1,66 @@
+"""The door as a worker of gunicorn, whose parent starts it, hears its heartbeat and replaces it when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+from gunicorn.workers.base import Worker
+
+from device.door.door import Door
+from device.log import LOG
+
+HEARTBEAT_S = 1.0
+
+
+class DoorWorker(Worker):
+    """`self.app` is gunicorn's application, here `device.server.Server`: it has the rules."""
+
+    def init_process(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_log_failure)
+        asyncio.set_event_loop(self._loop)
+        self._grace_s = float(self.cfg.graceful_timeout)
+        self._ended = asyncio.Event()
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """asyncio wakes up for a signal, where gunicorn's own handlers would wait for the next thing to happen."""
+        for each in self.SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        self._loop.add_signal_handler(signal.SIGTERM, self._end, self._grace_s)
+        self._loop.add_signal_handler(signal.SIGINT, self._end, 0.0)
+        self._loop.add_signal_handler(signal.SIGQUIT, self._end, 0.0)
+        self._loop.add_signal_handler(signal.SIGUSR1, self.log.reopen_files)
+        self._loop.add_signal_handler(signal.SIGWINCH, lambda: None)
+        signal.signal(signal.SIGABRT, self.handle_abort)
+
+    def _end(self, grace_s: float) -> None:
+        self.alive, self._grace_s = False, min(self._grace_s, grace_s)
+        self._ended.set()
+
+    def run(self) -> None:
+        self._loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        door = Door(self.wsgi, self.app.rules)
+        beating = asyncio.create_task(self._beat())
+        await door.start(each.sock for each in self.sockets)
+        await self._ended.wait()
+        await door.stop(self._grace_s)
+        beating.cancel()
+
+    async def _beat(self) -> None:
+        """Tell the parent that this process isn't stuck; end where the parent itself is gone."""
+        while True:
+            self.notify()
+            if self.ppid != os.getppid():
+                self._ended.set()
+            await asyncio.sleep(HEARTBEAT_S)
+
+
+def _log_failure(_loop: Any, context: dict[str, Any]) -> None:
+    """What asyncio itself would log has the client's address and bytes in it."""
+    LOG.error("the door failed", exc_info=context.get("exception"))

@@ -68,8 +68,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def children(pid: int) -> list[int]:
+    """Processes that a process made, by whichever of its threads (Linux)."""
+    found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for those in found for child in those]
 
 
 def microscope_photo(bundle: Bundle) -> bytes:
@@ -114,8 +116,12 @@ def run_bench(settings: Settings, n: int) -> str:
         timings.append(_time("HTTP", n, post))
         connection.close()
         processes = {"gunicorn parent": resident_mb(server.pid)}
-        readers = settings.threads * len(bundles)
-        processes |= {f"worker ({readers} readers)": resident_mb(pid) for pid in _children(server.pid)}
+        (worker,) = children(server.pid)
+        (keeper,) = children(worker)
+        (reading,) = children(keeper)
+        readers = max(2, settings.threads) * len(bundles)
+        processes |= {"worker": resident_mb(worker), "keeper": resident_mb(keeper)}
+        processes |= {f"reading process ({readers} readers)": resident_mb(reading)}
     lines = [
         *heads,
         f"2048×1536 JPEG, {os.cpu_count()} cores, one thread a reading",

@@ -287,12 +287,15 @@ class DriftLog:
 
     def note(self, bundle: Bundle, reading: Reading, now: datetime) -> None:
         """Count a reading and go on with the bundle's watch, in one transaction."""
-        key, day = bundle.sha256, now.date().isoformat()
-        sizes = self._sizes[key]
-        p_values = {name: p for name, p in p_values_of(reading).items() if name in sizes}
+        self.add(bundle.sha256, counts_of(reading), p_values_of(reading), now)
+
+    def add(self, key: str, seen: Counts, p_values: Mapping[str, float], now: datetime) -> None:
+        """The same from what counts of a reading; `key`: the bundle's hash."""
+        day, sizes = now.date().isoformat(), self._sizes[key]
+        p_values = {name: p for name, p in p_values.items() if name in sizes}
         with suppress(StoreUnusable), self._store.writing() as store:  # `problem` tells
             found = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()
-            counts = (_counts_from(found[0]) if found else NOTHING) + counts_of(reading)
+            counts = (_counts_from(found[0]) if found else NOTHING) + seen
             watch = _watch(store, key, day)
             if p_values:
                 watch = watch.with_picture(p_values, sizes, now, random.random)

@@ -43,6 +43,10 @@ class LoupeError(Exception):
         super().__init_subclass__(**options)
         dataclass(kw_only=True, eq=False)(cls)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What another process makes the same error of."""
+        return _made, (type(self), self.facts)
+
     @property
     def facts(self) -> dict[str, Fact]:
         """The facts by name, as the words and the API's JSON take them."""
@@ -50,6 +54,10 @@ class LoupeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: " + ", ".join(f"{name}={value}" for name, value in self.facts.items())
+
+
+def _made(kind: type[LoupeError], facts: dict[str, Fact]) -> LoupeError:
+    return kind(**facts)
 
 
 # --- the picture that was sent ---------------------------------------------------------------------------------------
@@ -524,6 +532,14 @@ class Busy(LoupeError):
     """All readers are at work and the queue is full."""
 
     code = "busy"
+    status = 503
+    retry_after_s: int
+
+
+class ReadersLost(LoupeError):
+    """The process that reads has ended in the middle of a reading; another takes its place."""
+
+    code = "readers_lost"
     status = 503
     retry_after_s: int
 

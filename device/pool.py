@@ -1,10 +1,9 @@
-"""The routers of a serving process, and who gets the next one that is free: readers of all bundles for each picture that is
-read at the same time.
+"""The desks at which pictures are read (`device/desk.py`), and who gets the next one that is free.
 
-Pictures wait in two lines, one for short ones and one for long ones, which may keep a router for seconds to minutes. Long
-ones never hold all routers. A router that is free goes to the address that was served longest ago, so that whoever opens
+Pictures wait in two lines, one for short ones and one for long ones, which may keep a desk for seconds to minutes. Long
+ones never hold all desks. A desk that is free goes to the address that was served longest ago, so that whoever opens
 many connections gets no more turns than others; of an address, short and long pictures take turns, and each line's oldest
-goes first. While several addresses ask, none holds all routers: the others find one free at once.
+goes first. While several addresses ask, none holds all desks: the others find one free at once.
 
 Where a line is full, the address that has most in it loses its newest: `Busy`. So does a picture that waits too long. A
 client that leaves is out of the line within `LOOK_S`.
@@ -29,57 +28,56 @@ LOOK_S = 0.25
 COMPANY_S = 60.0  # an address that asked so lately may ask again at any moment
 MOST_ADDRESSES = 1000  # that are remembered
 
-R = TypeVar("R")
+D = TypeVar("D")
 
 
 @dataclass(eq=False)
-class _Ticket(Generic[R]):
-    """A picture that waits: `given` is set once it has a router or has given way."""
+class _Ticket(Generic[D]):
+    """A picture that waits: `given` is set once it has a desk or has given way."""
 
     address: str
     long: bool
     number: int
     given: threading.Event = field(default_factory=threading.Event)
-    router: R | None = None
+    desk: D | None = None
 
 
-class RouterPool(Generic[R]):
-    """`routers`, and two lines of at most `queue` pictures each."""
+class DeskPool(Generic[D]):
+    """`desks`, and two lines of at most `queue` pictures each."""
 
-    def __init__(self, routers: Sequence[R], queue: int) -> None:
-        self._free, self._size, self._queue = list(routers), len(routers), queue
+    def __init__(self, desks: Sequence[D], queue: int) -> None:
+        self._free, self._size, self._queue = list(desks), len(desks), queue
         self._lock, self._numbers = threading.Lock(), count(1)
-        self._waiting: list[_Ticket[R]] = []
+        self._waiting: list[_Ticket[D]] = []
         self._held: Counter[str] = Counter()
         self._long_held = 0
         self._served: OrderedDict[tuple[str, bool | None], int] = OrderedDict()  # whose last turn was when
         self._asked: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
-    def router(self, *, long: bool = False, address: str = "", gone: Callable[[], bool] = lambda: False) -> Iterator[R]:
-        """A router for one picture of a client at `address`; `long` where it may keep it for long. Raises `Busy`, or
+    def desk(self, *, long: bool = False, address: str = "", gone: Callable[[], bool] = lambda: False) -> Iterator[D]:
+        """A desk for one picture of a client at `address`; `long` where it may keep it for long. Raises `Busy`, or
         `ReadingStopped` where the client is `gone` before its turn."""
-        ticket: _Ticket[R] = _Ticket(address, long, next(self._numbers))
+        ticket: _Ticket[D] = _Ticket(address, long, next(self._numbers))
         self._join(ticket)
         try:
-            router = self._wait(ticket, gone)
-            yield router
+            yield self._wait(ticket, gone)
         finally:
             self._leave(ticket)
 
     @contextmanager
-    def idle(self) -> Iterator[list[R]]:
-        """All routers that no picture uses now, perhaps none. A picture that comes meanwhile waits for one."""
+    def idle(self) -> Iterator[list[D]]:
+        """All desks that no picture uses now, perhaps none. A picture that comes meanwhile waits for one."""
         with self._lock:
-            routers, self._free = self._free, []
+            desks, self._free = self._free, []
         try:
-            yield routers
+            yield desks
         finally:
             with self._lock:
-                self._free += routers
+                self._free += desks
                 self._share_out()
 
-    def _join(self, ticket: _Ticket[R]) -> None:
+    def _join(self, ticket: _Ticket[D]) -> None:
         with self._lock:
             self._asked[ticket.address] = time.monotonic()
             self._asked.move_to_end(ticket.address)
@@ -94,7 +92,7 @@ class RouterPool(Generic[R]):
                 self._waiting.remove(loser)
                 loser.given.set()
 
-    def _wait(self, ticket: _Ticket[R], gone: Callable[[], bool]) -> R:
+    def _wait(self, ticket: _Ticket[D], gone: Callable[[], bool]) -> D:
         until = time.monotonic() + PATIENCE_S
         while not ticket.given.wait(LOOK_S):
             if gone():
@@ -103,14 +101,14 @@ class RouterPool(Generic[R]):
                 raise Busy(retry_after_s=RETRY_AFTER_S)
             with self._lock:
                 self._share_out()  # company may have left
-        if ticket.router is None:
+        if ticket.desk is None:
             raise Busy(retry_after_s=RETRY_AFTER_S)
-        return ticket.router
+        return ticket.desk
 
-    def _leave(self, ticket: _Ticket[R]) -> None:
+    def _leave(self, ticket: _Ticket[D]) -> None:
         with self._lock:
-            if ticket.router is not None:
-                self._free.append(ticket.router)
+            if ticket.desk is not None:
+                self._free.append(ticket.desk)
                 self._held[ticket.address] -= 1
                 self._held += Counter()  # drops those that hold none
                 self._long_held -= ticket.long
@@ -119,7 +117,7 @@ class RouterPool(Generic[R]):
             self._share_out()
 
     def _share_out(self) -> None:
-        """Give free routers to those whose turn it is."""
+        """Give free desks to those whose turn it is."""
         while self._free:
             ready = [each for each in self._waiting if self._may_have_one(each)]
             if not ready:
@@ -133,10 +131,10 @@ class RouterPool(Generic[R]):
                 self._served.popitem(last=False)
             self._held[ticket.address] += 1
             self._long_held += ticket.long
-            ticket.router = self._free.pop()
+            ticket.desk = self._free.pop()
             ticket.given.set()
 
-    def _may_have_one(self, ticket: _Ticket[R]) -> bool:
+    def _may_have_one(self, ticket: _Ticket[D]) -> bool:
         all_but_one = max(1, self._size - 1)
         if ticket.long and self._long_held >= all_but_one:
             return False
@@ -147,7 +145,7 @@ class RouterPool(Generic[R]):
         latest = next((at for other, at in reversed(self._asked.items()) if other != address), None)
         return latest is not None and latest > time.monotonic() - COMPANY_S
 
-    def _turn(self, ticket: _Ticket[R]) -> tuple[int, int, int]:
+    def _turn(self, ticket: _Ticket[D]) -> tuple[int, int, int]:
         """The least is next."""
         last = self._served.get((ticket.address, None), 0)
         return last, self._served.get((ticket.address, ticket.long), 0), ticket.number

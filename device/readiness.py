@@ -1,7 +1,7 @@
 """Whether this process can read now: `/readyz` asks it, and no reading begins with a model file that has changed.
 
 A file is held against what was verified by its size and time, and by its hash when these differ. Whether readers work is
-found out by reading a golden picture with each that is free; the finding is kept for a while, so that asking often costs
+found out by reading a golden picture at each desk that is free; the finding is kept for a while, so that asking often costs
 nothing and nobody waits for another's question.
 """
 
@@ -14,12 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from device.bundle import Bundle
-from device.errors import ImageError, LoupeError, ReadingStopped, SelfTestFailed, UnknownModel
-from device.golden import verify_picture
-from device.log import LOG
-from device.pool import RouterPool
-from device.routing import Router
-from device.texts import LANGUAGES
+from device.desk import Desk
+from device.errors import ImageError, LoupeError, ReadingStopped, UnknownModel
+from device.pool import DeskPool
 
 KEPT_S = 60.0
 KEPT_AFTER_FAILURE_S = 5.0
@@ -47,7 +44,7 @@ class Readiness:
                     bundle.check_unchanged()
                     self._verified[bundle.name] = state
 
-    def check(self, pool: RouterPool[Router]) -> None:
+    def check(self, pool: DeskPool[Desk]) -> None:
         """Raises the error that readings would meet."""
         self.check_files()
         if self._clock() >= self._valid_until and self._test_lock.acquire(blocking=False):
@@ -69,24 +66,16 @@ class Readiness:
             self._valid_until = 0.0
             raise
 
-    def _test(self, pool: RouterPool[Router]) -> None:
-        """Read a golden picture with each model of each free router. Where all are at work the last finding stands."""
-        with pool.idle() as routers:
-            if not routers:
+    def _test(self, pool: DeskPool[Desk]) -> None:
+        """Read golden pictures at each free desk. Where all are at work the last finding stands."""
+        with pool.idle() as desks:
+            if not desks:
                 return
             failure: LoupeError | None = None
             try:
-                for router in routers:
-                    for reader in router.readers:
-                        verify_picture(reader, reader.bundle.manifest["golden"][0])
-                bundle = self._bundles[0]
-                routed = routers[0].read(bundle.members[bundle.manifest["golden"][0]["picture"]])
-                for language in LANGUAGES:
-                    routed.as_json(language)
+                for desk in desks:
+                    desk.test()
             except LoupeError as error:
                 failure = error
-            except Exception as error:  # whatever it is, readings would fail by it
-                LOG.exception("the self-test failed")
-                failure = SelfTestFailed(detail=type(error).__name__)
         self._failure = failure
         self._valid_until = self._clock() + (KEPT_AFTER_FAILURE_S if self._failure else KEPT_S)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device.bundle import Bundle
-from device.errors import ImageError, UnknownModel, echoed
+from device.errors import ImageError, ReadingStopped, UnknownModel, echoed
 from device.gate import PICTURE_REASONS, Verdict
 from device.image import Limits
 from device.reading import Reader, Reading
@@ -150,7 +150,7 @@ class Router:
         where the size of its pixels is given. A model that can't read pixels of that size has no opinion.
 
         Raises `UnknownModel`, the first bundle's `ImageError` where none can read the bytes, or `ReadingStopped` when
-        `stop`, which is asked at each window of a section, says so.
+        `stop`, which is asked between models and at each window of a section, says so.
         """
         asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest["id"])]
         if not asked:
@@ -165,6 +165,8 @@ class Router:
 def _opinion(
     reader: Reader, data: bytes, um_per_px: float | None, stop: Callable[[], bool] | None
 ) -> Opinion | ImageError:
+    if stop is not None and stop():
+        raise ReadingStopped
     try:
         return Opinion(reader, reader.read(data, um_per_px, stop))
     except ImageError as error:

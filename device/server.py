@@ -109,7 +109,7 @@ class Server(BaseApplication):
         box: Box = self._app.extensions[EXTENSION]
         for bundle in box.bundles:
             bundle.check_unchanged()
-        box.start()
+        box.start(apart=True)
 
     def load(self) -> Flask:
         return self._app

@@ -6,7 +6,8 @@ file), file names are ignored and requests aren't logged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from typing import IO, Any
@@ -22,6 +23,7 @@ from device.body_limits import limit_of, too_large
 from device.bundle import Bundle
 from device.card import cards
 from device.client import CLIENT, address, is_gone, mark_served
+from device.desk import Asked, Desk, DeskHere
 from device.drift import DriftLog
 from device.errors import (
     ImageEmpty,
@@ -42,12 +44,11 @@ from device.hosts import may_answer
 from device.inbound import Bounded, ShortNumber, refuse_long_addresses, sent_json
 from device.keys import key_problems
 from device.log import warn
-from device.pool import RouterPool
-from device.preview import preview_jpeg
+from device.pool import DeskPool
 from device.problems import add_problem_handlers
 from device.readiness import Readiness
 from device.reading import identity
-from device.routing import Router
+from device.reading_process import ReadingProcess
 from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
 from device.settings import Settings
@@ -100,13 +101,19 @@ class Box:
         self.drift = DriftLog(settings.store, self.bundles)
         self.units = Units(settings, self.bundles)
         self.readiness = Readiness(self.bundles)
-        self.pool: RouterPool[Router] | None = None
+        self.pool: DeskPool[Desk] | None = None
 
-    def start(self) -> RouterPool[Router]:
-        """Make the readers; to be called in the process that serves, after any fork."""
+    def start(self, *, apart: bool = False) -> DeskPool[Desk]:
+        """Make the desks, `apart` in a process of their own: to be called in the process that serves, after any fork and
+        then before it has threads."""
         if self.pool is None:
-            routers = [Router(self.bundles, self.settings.limits) for _ in range(max(2, self.settings.threads))]
-            self.pool = RouterPool(routers, self.settings.queue)
+            many = max(2, self.settings.threads)
+            desks: Sequence[Desk]
+            if apart:
+                desks = ReadingProcess(self.bundles, self.settings.limits, many).desks
+            else:
+                desks = [DeskHere(self.bundles, self.settings.limits) for _ in range(many)]
+            self.pool = DeskPool(desks, self.settings.queue)
             _ = self.samples  # so that no reading waits for them
         return self.pool
 
@@ -298,13 +305,10 @@ def _sent_picture() -> bytes:
 
 
 def post_preview() -> Response:
-    """Waits for a reader as a reading does, so that previews can't crowd them out."""
+    """Waits for a desk as a reading does, so that previews can't crowd readings out."""
     data = _sent_picture()
-    box = _box()
-    environ = request.environ
-    with box.start().router(address=address(environ), gone=lambda: is_gone(environ)):
-        mark_served(environ)
-        return Response(preview_jpeg(data, box.settings.limits), mimetype="image/jpeg")
+    with _turn(long=False) as (desk, gone):
+        return Response(desk.preview(data, gone), mimetype="image/jpeg")
 
 
 def post_reading() -> Response:
@@ -312,16 +316,26 @@ def post_reading() -> Response:
     given = request.args.get("um_per_px")
     um_per_px = parse_um_per_px(given) if given else None
     box = _box()
-    environ = request.environ
     box.readiness.check_files()
-    turn = box.start().router(long=um_per_px is not None, address=address(environ), gone=lambda: is_gone(environ))
-    with turn as router, box.readiness.doubted_by_failures():
-        mark_served(environ)
-        routed = router.read(data, request.args.get("model"), um_per_px, lambda: is_gone(environ))
-        document = routed.as_json(language())
+    asked = Asked(data, request.args.get("model"), um_per_px, language())
+    with _turn(long=um_per_px is not None) as (desk, gone), box.readiness.doubted_by_failures():
+        answered = desk.read(asked, gone)
     if not box.samples.holds(data):
-        box.drift.note(routed.chosen.reader.bundle, routed.chosen.reading, datetime.now())
-    return jsonify(box.units.name_units(document, language()))
+        box.drift.add(answered.bundle_sha256, answered.counts, answered.p_values, datetime.now())
+    return jsonify(box.units.name_units(answered.document, language()))
+
+
+@contextmanager
+def _turn(*, long: bool) -> Iterator[tuple[Desk, Callable[[], bool]]]:
+    """A desk for the picture of this request; and whether its client is gone, for whom nothing need be read."""
+    environ = request.environ
+
+    def gone() -> bool:
+        return is_gone(environ)
+
+    with _box().start().desk(long=long, address=address(environ), gone=gone) as desk:
+        mark_served(environ)
+        yield desk, gone
 
 
 def get_model() -> Response:

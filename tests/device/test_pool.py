@@ -1,4 +1,4 @@
-"""The readers of a serving process are shared out so that nobody starves another and nobody waits for ever."""
+"""The desks of a serving process are shared out so that nobody starves another and nobody waits for ever."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from device.errors import Busy, ReadingStopped
-from device.pool import RouterPool
+from device.pool import DeskPool
 
 SOON_S = 10.0
 
@@ -27,7 +27,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 class Line:
     """Pictures that ask a pool one after the other, each in a thread of its own; `came` tells who had a turn, in order."""
 
-    pool: RouterPool[int]
+    pool: DeskPool[int]
     came: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Line:
 
     def _ask(self, name: str, long: bool, gone: Callable[[], bool]) -> None:
         try:
-            with self.pool.router(long=long, address=name.rstrip("0123456789"), gone=gone):
+            with self.pool.desk(long=long, address=name.rstrip("0123456789"), gone=gone):
                 self.came.append(name)
         except (Busy, ReadingStopped):
             self.refused.append(name)
@@ -55,38 +55,38 @@ class Line:
 
 @pytest.fixture
 def one() -> Iterator[tuple[Line, ExitStack]]:
-    """A pool of one router, which is in use until the stack is closed."""
-    line = Line(RouterPool([1], queue=4))
+    """A pool of one desk, which is in use until the stack is closed."""
+    line = Line(DeskPool([1], queue=4))
     with ExitStack() as in_use:
-        in_use.enter_context(line.pool.router(address="first"))
+        in_use.enter_context(line.pool.desk(address="first"))
         yield line, in_use
     line.end()
 
 
-def test_long_pictures_leave_one_router_to_short_ones() -> None:
-    line = Line(RouterPool([1, 2], queue=4))
-    with line.pool.router(long=True, address="a"):
+def test_long_pictures_leave_one_desk_to_short_ones() -> None:
+    line = Line(DeskPool([1, 2], queue=4))
+    with line.pool.desk(long=True, address="a"):
         line.add("a", "a", long=True)
-        with line.pool.router(address="a"):
+        with line.pool.desk(address="a"):
             pass
         assert not line.came
     assert len(line.end()) == 2
 
 
-def test_short_pictures_may_take_all_routers_of_a_box_that_nobody_else_asks() -> None:
-    pool = RouterPool([1, 2], queue=0)
-    with pool.router(address="a"), pool.router(address="a"), pytest.raises(Busy), pool.router(address="a"):
+def test_short_pictures_may_take_all_desks_of_a_box_that_nobody_else_asks() -> None:
+    pool = DeskPool([1, 2], queue=0)
+    with pool.desk(address="a"), pool.desk(address="a"), pytest.raises(Busy), pool.desk(address="a"):
         pass
 
 
-def test_whoever_has_company_leaves_a_router_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(RouterPool([1, 2], queue=4))
-    with line.pool.router(address="b"):
+def test_whoever_has_company_leaves_a_desk_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(DeskPool([1, 2], queue=4))
+    with line.pool.desk(address="b"):
         pass
-    with line.pool.router(address="a"):
+    with line.pool.desk(address="a"):
         line.add("a")
         assert not line.came
-        with line.pool.router(address="b"):
+        with line.pool.desk(address="b"):
             pass
         assert not line.came
         monkeypatch.setattr("device.pool.COMPANY_S", 0.0)
@@ -141,20 +141,20 @@ def test_whoever_leaves_is_out_of_the_line(one: tuple[Line, ExitStack]) -> None:
 def test_nobody_waits_for_ever(one: tuple[Line, ExitStack], monkeypatch: pytest.MonkeyPatch) -> None:
     line, in_use = one
     monkeypatch.setattr("device.pool.PATIENCE_S", 0.0)
-    with pytest.raises(Busy), line.pool.router(address="a"):
+    with pytest.raises(Busy), line.pool.desk(address="a"):
         pass
     in_use.close()
-    with line.pool.router(address="a"):  # the one that gave up holds no place
+    with line.pool.desk(address="a"):  # the one that gave up holds no place
         pass
 
 
-def test_no_router_is_lost_whatever_its_pictures_end_with() -> None:
-    pool = RouterPool([1, 2], queue=1000)
+def test_no_desk_is_lost_whatever_its_pictures_end_with() -> None:
+    pool = DeskPool([1, 2], queue=1000)
     left = threading.Event()
 
     def use(number: int) -> None:
         try:
-            with pool.router(
+            with pool.desk(
                 long=number % 3 == 0, address=str(number % 5), gone=lambda: number % 7 == 0 or left.is_set()
             ):
                 time.sleep(0.001)
@@ -167,8 +167,8 @@ def test_no_router_is_lost_whatever_its_pictures_end_with() -> None:
         thread.start()
     for thread in threads:
         thread.join(SOON_S)
-    with pool.idle() as routers:
-        assert sorted(routers) == [1, 2]
+    with pool.idle() as desks:
+        assert sorted(desks) == [1, 2]
     assert not pool._waiting
     assert not pool._held
     assert pool._long_held == 0

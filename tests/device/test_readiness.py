@@ -65,9 +65,9 @@ def golden(app: Flask) -> bytes:
 
 def break_readers(app: Flask, failure: Callable[..., Any], which: slice = slice(None)) -> None:
     pool = box_of(app).start()
-    with pool.idle() as routers:
-        for router in routers[which]:
-            router.readers[0].network.run = failure  # type: ignore[method-assign]
+    with pool.idle() as desks:
+        for desk in desks[which]:
+            desk.router.readers[0].network.run = failure  # type: ignore[method-assign]
 
 
 def unusable(*_: Any) -> Any:
@@ -102,7 +102,7 @@ def test_a_reader_whose_network_fails_is_told(
 
 
 def test_a_network_that_gives_other_outputs_is_told(app: Flask, client: FlaskClient) -> None:
-    network = box_of(app).start()._free[-1].readers[0].network
+    network = box_of(app).start()._free[-1].router.readers[0].network
     run = network.run
     network.run = lambda pixels: {name: output * 0 for name, output in run(pixels).items()}  # type: ignore[method-assign]
     assert client.get("/readyz").json["code"] == "golden_mismatch"
@@ -127,7 +127,7 @@ def test_a_bad_picture_is_no_doubt_about_the_box(data: bytes, app: Flask, client
 def test_the_finding_is_kept_and_found_again(app: Flask, client: FlaskClient, clock: Clock) -> None:
     assert client.get("/readyz").status_code == 200
     runs = []
-    network = box_of(app).start()._free[-1].readers[0].network
+    network = box_of(app).start()._free[-1].router.readers[0].network
     run = network.run
 
     def counted(pixels: Any) -> Any:
@@ -152,7 +152,7 @@ def test_the_finding_is_kept_and_found_again(app: Flask, client: FlaskClient, cl
 
 def test_a_busy_box_is_ready(app: Flask, client: FlaskClient) -> None:
     pool = box_of(app).start()
-    with pool.router(), pool.router():
+    with pool.desk(), pool.desk():
         assert client.get("/readyz").status_code == 200
 
 

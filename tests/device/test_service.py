@@ -251,19 +251,19 @@ def test_a_damaged_bundle_is_never_served(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def one_slow_router(bundle: Bundle) -> Iterator[Any]:
-    """A pool of one router that is in use, with no place to wait."""
-    from device.pool import RouterPool
-    from device.routing import Router
+def one_busy_desk(bundle: Bundle) -> Iterator[Any]:
+    """A pool of one desk that is in use, with no place to wait."""
+    from device.desk import DeskHere
+    from device.pool import DeskPool
 
-    pool = RouterPool([Router([bundle], Limits())], queue=0)
-    with pool.router():
+    pool = DeskPool([DeskHere([bundle], Limits())], queue=0)
+    with pool.desk():
         yield pool
 
 
-def test_a_full_box_says_that_it_is_busy(bundle: Bundle, one_slow_router: Any, golden: bytes) -> None:
+def test_a_full_box_says_that_it_is_busy(bundle: Bundle, one_busy_desk: Any, golden: bytes) -> None:
     app = create_app(Settings(BUNDLE, KEYS, SAMPLES), bundle)
-    app.extensions["loupe"].pool = one_slow_router
+    app.extensions["loupe"].pool = one_busy_desk
     response = app.test_client().post("/api/v1/readings", data=golden, content_type="image/png")
     assert response.status_code == 503
     assert json.loads(response.data)["code"] == "busy"

@@ -1,0 +1,90 @@
+"""A desk: where one picture at a time is read for an answer, with all models. Whoever asks needs not know in which process
+it stands: here, or in one that only reads (`device/reading_process.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from device.bundle import Bundle
+from device.drift import Counts, counts_of, p_values_of
+from device.errors import LoupeError, SelfTestFailed
+from device.golden import verify_picture
+from device.image import Limits
+from device.log import LOG
+from device.preview import preview_jpeg
+from device.routing import Router
+from device.texts import LANGUAGES
+
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A picture file, and what its reading is to be like: by which model, of what size of a pixel, in which language."""
+
+    data: bytes
+    model: str | None
+    um_per_px: float | None
+    language: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A reading as JSON-able values; which bundle it is by, and what the drift watch counts of it."""
+
+    document: dict[str, Any]
+    bundle_sha256: str
+    counts: Counts
+    p_values: Mapping[str, float]
+
+
+class Desk(Protocol):
+    """`stop` is asked again and again whether to give up."""
+
+    def read(self, asked: Asked, stop: Stop) -> Answered:
+        """Raises what `Router.read` does."""
+
+    def preview(self, data: bytes, stop: Stop) -> bytes:
+        """A picture file as `preview_jpeg` shows it. Raises the same."""
+
+    def test(self) -> None:
+        """Read golden pictures. Raises the error that readings would meet."""
+
+
+class DeskHere:
+    """A desk in this process."""
+
+    def __init__(self, bundles: Sequence[Bundle], limits: Limits) -> None:
+        self.router, self._limits = Router(bundles, limits), limits
+
+    def read(self, asked: Asked, stop: Stop) -> Answered:
+        """See `Desk`."""
+        routed = self.router.read(asked.data, asked.model, asked.um_per_px, stop)
+        reading = routed.chosen.reading
+        return Answered(
+            routed.as_json(asked.language),
+            routed.chosen.reader.bundle.sha256,
+            counts_of(reading),
+            p_values_of(reading),
+        )
+
+    def preview(self, data: bytes, _stop: Stop) -> bytes:
+        """See `Desk`."""
+        return preview_jpeg(data, self._limits)
+
+    def test(self) -> None:
+        """A golden picture of each model, and one as the service reads it."""
+        try:
+            for reader in self.router.readers:
+                verify_picture(reader, reader.bundle.manifest["golden"][0])
+            bundle = self.router.readers[0].bundle
+            routed = self.router.read(bundle.members[bundle.manifest["golden"][0]["picture"]])
+            for language in LANGUAGES:
+                routed.as_json(language)
+        except LoupeError:
+            raise
+        except Exception as error:  # whatever it is, readings would fail by it
+            LOG.exception("the self-test failed")
+            raise SelfTestFailed(detail=type(error).__name__) from error

@@ -1,0 +1,150 @@
+"""Pictures are read in a process of their own: as anywhere else, and without it taking the service along when it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import BUNDLE, KEYS, SAMPLES
+
+from device.bench import children, microscope_photo, served
+from device.bundle import Bundle
+from device.desk import Asked, Desk, DeskHere
+from device.errors import ImageTooSmall, ReadersLost, ReadingStopped, UnknownModel
+from device.image import Limits
+from device.reading_process import ReadingProcess
+from device.settings import Settings
+
+SOON_S = 20.0
+
+
+def wait_until(true: Callable[[], Any]) -> None:
+    until = time.monotonic() + SOON_S
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def process(bundle: Bundle) -> ReadingProcess:
+    return ReadingProcess([bundle], Limits(), desks=2)
+
+
+@pytest.fixture
+def desk(process: ReadingProcess) -> Desk:
+    return process.desks[0]
+
+
+@pytest.fixture(scope="module")
+def field(bundle: Bundle) -> bytes:
+    return bundle.members[bundle.manifest["golden"][0]["picture"]]
+
+
+@pytest.fixture(scope="module")
+def section(bundle: Bundle) -> Asked:
+    """One that takes seconds to read."""
+    model_um_per_px = bundle.manifest["preprocessing"]["um_per_px"]
+    return Asked(microscope_photo(bundle), None, model_um_per_px * 3, "en")
+
+
+def kill_reader(server: int) -> None:
+    """The process that reads for a server, which its keeper keeps."""
+    (keeper,) = children(server)
+    (reader,) = children(keeper)
+    os.kill(reader, signal.SIGKILL)
+
+
+def test_a_picture_is_read_as_it_is_here(desk: Desk, bundle: Bundle, field: bytes) -> None:
+    here, apart = DeskHere([bundle], Limits()), desk
+    for language in ("en", "fr"):
+        asked = Asked(field, None, None, language)
+        one, other = here.read(asked, never), apart.read(asked, never)
+        for answered in (one, other):
+            answered.document.pop("timings_ms")
+            answered.document["routing"][0].pop("ms")
+        assert json.loads(json.dumps(other.document)) == json.loads(json.dumps(one.document))
+        assert (other.bundle_sha256, other.counts, other.p_values) == (one.bundle_sha256, one.counts, one.p_values)
+    assert apart.preview(field, never) == here.preview(field, never)
+    apart.test()
+
+
+def test_what_a_picture_is_refused_for_arrives_with_its_facts(desk: Desk, field: bytes) -> None:
+    with pytest.raises(UnknownModel) as unknown:
+        desk.read(Asked(field, "another", None, "en"), never)
+    assert unknown.value.facts == {"model": "another", "models": "bach"}
+    tiny = b"BM" + (58).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    tiny += b"\1\0\0\0\1\0\0\0\1\0\x18\0" + bytes(24) + bytes(4)
+    with pytest.raises(ImageTooSmall):
+        desk.read(Asked(tiny, None, None, "en"), never)
+    assert desk.read(Asked(field, None, None, "en"), never).document["schema"]
+
+
+def test_a_reading_that_nobody_waits_for_is_given_up(desk: Desk, section: Asked, field: bytes) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ReadingStopped):
+        desk.read(section, lambda: time.monotonic() > begun + 0.3)
+    assert desk.read(Asked(field, None, None, "en"), never).document["schema"]
+
+
+def test_a_reader_that_dies_costs_its_reading_alone(process: ReadingProcess, section: Asked, field: bytes) -> None:
+    ends: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            process.desks[0].read(section, never)
+        except ReadersLost as error:
+            ends.append(error)
+
+    process.desks[1].test()
+    thread = threading.Thread(target=read)
+    thread.start()
+    time.sleep(0.2)
+    kill_reader(os.getpid())
+    thread.join(SOON_S)
+    assert len(ends) == 1
+    for desk in process.desks:
+        assert desk.read(Asked(field, None, None, "en"), never).document["schema"]
+
+
+def test_the_service_goes_on_whichever_of_its_processes_is_killed(field: bytes) -> None:
+    """And none outlives the one that made it."""
+    with served(Settings(BUNDLE, KEYS, SAMPLES)) as (server, port):
+
+        def reads() -> bool:
+            connection = HTTPConnection("127.0.0.1", port, timeout=SOON_S)
+            try:
+                connection.request("POST", "/api/v1/readings", field)
+                answer = connection.getresponse()
+                assert answer.status == 200 or answer.headers["Retry-After"]
+                return answer.status == 200
+            except (OSError, HTTPException):  # between two workers
+                return False
+            finally:
+                connection.close()
+
+        (worker,) = children(server.pid)
+        wait_until(reads)
+        kill_reader(worker)
+        wait_until(reads)
+        assert children(server.pid) == [worker]
+        (keeper,) = children(worker)
+        (reader,) = children(keeper)
+        os.kill(keeper, signal.SIGKILL)
+        wait_until(lambda: reads() and worker not in children(server.pid))
+        (worker,) = children(server.pid)
+        (keeper,) = children(worker)
+        os.kill(worker, signal.SIGKILL)
+        wait_until(reads)
+        assert not any(Path(f"/proc/{process}/fd/0").exists() for process in (keeper, reader))

@@ -14,7 +14,7 @@ BROWSER_PACKAGES := chromium chromium-driver
 PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases torture torture-short lint format train bench fresh-test box-test lock clean
+.PHONY: help setup run test cases torture torture-short lint format train bench fresh-test box-test lock sbom clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -146,11 +146,16 @@ LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-
 	--custom-compile-command "make lock" --python-version 3.11 $(UPGRADE)
 
 lock: .venv/bin/python  ## write locks/ anew from pyproject.toml (newest versions: make lock UPGRADE=--upgrade)
-	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+		--requirement locks/uv.txt
 	$(LOCK) --universal pyproject.toml --extra dev --output-file locks/dev.txt
 	$(LOCK) --universal pyproject.toml --extra box --constraint locks/dev.txt --output-file locks/box.txt
 	echo setuptools | $(LOCK) --universal - --constraint locks/dev.txt --output-file locks/build.txt
+	echo uv | $(LOCK) --universal - --constraint locks/dev.txt --output-file locks/uv.txt
 	$(LOCK) pyproject.toml --extra fallback --output-file locks/fallback.txt
+
+sbom: .venv/dev  ## write a bill of materials (CycloneDX) of the wheels in build/wheelhouse beside them
+	$(BIN)/python provisioning/sbom.py
 
 clean:  ## remove what was installed and built here
 	rm -rf .venv .venv-fallback build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

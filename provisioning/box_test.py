@@ -26,10 +26,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import lab
+import wheelhouse
+from PIL import Image as Pillow
 
 ROOT = Path(__file__).resolve().parent.parent
 PROVISIONING = ROOT / "provisioning"
@@ -38,6 +41,7 @@ WHEELHOUSE = ROOT / "build" / "wheelhouse"
 CACHE = Path(os.environ.get("LOUPE_BOX_CACHE") or Path.home() / ".cache" / "loupe" / "box-test")
 PORT, OTHER_PORT = 80, 8080
 EXPOSURE_LIMIT = 5  # tenths, of `systemd-analyze security`: 0 is nothing, 100 is everything
+DEBIAN_PACKAGES = "dpkg-query --show --showformat='${Package} ${Version}\\n'"
 PUBLIC_ADDRESSES = ("203.0.113.1", "203.0.113.2")  # RFC 5737: documentation, nobody's
 
 
@@ -151,6 +155,18 @@ def post_picture(clinic: lab.Clinic, picture: bytes, port: int = PORT) -> dict[s
     return dict(json.loads(answer))
 
 
+def check_other_format(clinic: lab.Clinic, readings: dict[str, dict[str, Any]]) -> None:
+    """An accepted golden picture as TIFF is read as the picture itself was."""
+    name, picture, _ = next(golden for golden in golden_pictures() if golden[2]["reason"] is None)
+    file = BytesIO()
+    Pillow.open(BytesIO(picture)).convert("RGB").save(file, "TIFF", compression="tiff_lzw")
+    logits = [
+        [row["logit"] for row in reading["prediction"]["probabilities"]]
+        for reading in (readings[name], post_picture(clinic, file.getvalue()))
+    ]
+    claim(logits[0] == logits[1], f"{name} as TIFF: logits {logits[1]}, not {logits[0]}")
+
+
 def play(box: lab.Box, log: Path, **variables: str | int | list[str]) -> dict[str, int]:
     """Run the playbook from the clinic's network; the counts of its recap. Raises `CommandFailedError`."""
     inventory = box.work / "inventory.json"
@@ -254,7 +270,10 @@ rm /opt/loupe/probe.py
     claim(not powerless, f"these attempts fail without a sandbox too, so they prove nothing: {powerless}")
     leaks = [name for name, outcome in inside["outcomes"].items() if outcome == "allowed"]
     claim(not leaks, f"the sandbox lets the service: {', '.join(leaks)}")
+    missing = {name: outcome for name, outcome in inside["needs"].items() if outcome != "allowed"}
+    claim(not missing, f"the sandbox keeps the service from what it needs: {missing}")
     facts = inside["facts"]
+    claim(facts["core limit"] == 0, f"cores of {facts['core limit']} bytes may be written")
     claim(facts["/tmp"] == facts["/var/tmp"] == "tmpfs", f"temporary files would reach the card: {facts}")  # noqa: S108
     disks = facts["writable disks"]
     claim(
@@ -264,6 +283,40 @@ rm /opt/loupe/probe.py
     claim(all(facts["cpu"].values()), f"the fast kernels could not ask for the processor: {facts['cpu']}")
     claim(facts["uid"] == int(box.sh("id -u loupe")), f"the service runs as user {facts['uid']}")
     return f"{len(inside['outcomes'])} attempts stopped"
+
+
+def check_memory(box: lab.Box) -> str:
+    """No process of the service may be dumped or swapped, and nothing on the board swaps to a disk, now and later."""
+    group = box.sh("systemctl show --property ControlGroup --value loupe.service").strip()
+    processes = box.sh(f"cat /sys/fs/cgroup{group}/cgroup.procs").split()
+    claim(len(processes) >= 2, f"the service has the processes {processes}")
+    # The kernel gives the files of a process that must not be dumped to root.
+    owners = {process: box.sh(f"stat --format %U /proc/{process}/environ").strip() for process in processes}
+    claim(set(owners.values()) == {"root"}, f"these processes can be dumped: {owners}")
+    for process in processes:
+        cores = re.findall(r"Max core file size +(\d+) +(\d+)", box.sh(f"cat /proc/{process}/limits"))
+        claim(cores == [("0", "0")], f"process {process} may write cores of {cores}")
+    told = box.sh("systemctl show --property MemorySwapMax,LimitCORE loupe.service").split()
+    claim(set(told) == {"MemorySwapMax=0", "LimitCORE=0"}, f"systemd says {told}")
+    target = box.sh("systemctl is-enabled swap.target || true").strip()
+    claim(target == "masked", f"the target that starts swap is {target}")
+    swaps = box.sh("tail -n +2 /proc/swaps").strip()
+    claim(not swaps, f"the board swaps to {swaps}")
+    return f"{len(processes)} processes"
+
+
+def note_packages(found: dict[str, str], architecture: str, listed: str) -> str:
+    """Keep the Debian packages of a board for `record_packages`; what is new of them."""
+    found[architecture] = listed
+    recorded = wheelhouse.debian_packages(architecture)
+    before = set(recorded.read_text().splitlines()) if recorded.exists() else set()
+    return f"{len(listed.splitlines())} packages, {len(set(listed.splitlines()) - before)} of them new"
+
+
+def record_packages(found: dict[str, str]) -> None:
+    """Write down the Debian packages, with versions, of boards on which all claims hold."""
+    for architecture, listed in found.items():
+        wheelhouse.debian_packages(architecture).write_text(listed)
 
 
 def check_process(box: lab.Box) -> None:
@@ -316,7 +369,7 @@ def check_update(box: lab.Box, log: Path) -> None:
 # --- the two boards --------------------------------------------------------------------------------------------------
 
 
-def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
+def prove_box(steps: Steps, work: Path, packages: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Everything about the amd64 box; its readings of the golden pictures."""
     readings = {}
     with ExitStack() as stack:
@@ -333,6 +386,7 @@ def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
             box.boot()
         with steps.step("no uplink on either end of the cable"):
             check_no_uplink(box)
+            box.pretend_swap("/var/swap")
         with steps.step("playbook, first run") as note:
             recap = play(box, steps.log("playbook-1"))
             note(f"{recap['ok']} ok, {recap['changed']} changed")
@@ -340,6 +394,10 @@ def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
             recap = play(box, steps.log("playbook-2"))
             claim(recap["changed"] == 0, f"the second run changed {recap['changed']} things: {steps.log('playbook-2')}")
             note(f"{recap['ok']} ok, 0 changed")
+        with steps.step("Debian packages, and the bill of materials, are noted on the box") as note:
+            note(note_packages(packages, "x86_64", box.sh("cat /opt/loupe/debian-packages.txt")))
+            kinds = {part["type"] for part in json.loads(box.sh("cat /opt/loupe/sbom.cdx.json"))["components"]}
+            claim(kinds == {"library", "machine-learning-model", "data"}, f"the bill of materials has {kinds}")
         with steps.step("the page answers on the clinic's network"):
             claim(b"Loupe" in http(clinic, "/"), "the page does not say Loupe")
             claim(json.loads(http(clinic, "/readyz"))["ready"] is True, "the box is not ready")
@@ -351,10 +409,15 @@ def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
         with steps.step("what was read is counted in the store"):
             counts = sum(counted(picture) for _, picture, _ in golden_pictures())
             check_counts(clinic, counts)
+            counts += 1  # the TIFF below
         with steps.step("loupe verify on the box"):
             box.sh("sudo -u loupe /opt/loupe/venv/bin/loupe verify")
         with steps.step("units, as the board's systemd sees them") as note:
             note(check_units(box))
+        with steps.step("a TIFF, which another process decodes, is read as the picture that it holds"):
+            check_other_format(clinic, readings)
+        with steps.step("what is in memory stays there: no dump, no swap") as note:
+            note(check_memory(box))
         with steps.step("the sandbox holds") as note:
             check_process(box)
             note(check_sandbox(box))
@@ -375,16 +438,17 @@ def prove_box(steps: Steps, work: Path) -> dict[str, dict[str, Any]]:
     return readings
 
 
-def prove_arm64(steps: Steps, work: Path, readings: dict[str, dict[str, Any]]) -> None:
+def prove_arm64(steps: Steps, work: Path, readings: dict[str, dict[str, Any]], packages: dict[str, str]) -> None:
     """The same wheelhouse on the emulated board. `readings`: those of the amd64 box."""
     log, root = steps.log("arm64"), work / "arm64"
     with lab.arm64_programs(CACHE, log):
         with steps.step("arm64: make Debian 13") as note:
             tar, cached = lab.debian_root("arm64", lab.ARM64_PACKAGES, CACHE, log)
             note("cached" if cached else "made")
-        with steps.step("arm64: unpack a fresh root"):
+        with steps.step("arm64: unpack a fresh root") as note:
             lab.unpack(tar, root, log)
             claim(lab.run_in_root(root, "uname -m", log).strip() == "aarch64", "the root does not run as aarch64")
+            note(note_packages(packages, "aarch64", lab.run_in_root(root, DEBIAN_PACKAGES, log)))
             (root / "opt/loupe").mkdir()
             shutil.copytree(WHEELHOUSE / "aarch64", root / "opt/loupe/wheels")
             shutil.copytree(ROOT / "models", root / "opt/loupe/models")
@@ -425,9 +489,11 @@ def main() -> int:
     try:
         with steps.step("collect the wheels of both architectures"):
             lab.run([sys.executable, PROVISIONING / "wheelhouse.py"], steps.log("wheelhouse"))
-        readings = prove_box(steps, work)
+        packages: dict[str, str] = {}
+        readings = prove_box(steps, work, packages)
         if os.environ.get("LOUPE_BOX_ARM64") != "0":
-            prove_arm64(steps, work, readings)
+            prove_arm64(steps, work, readings, packages)
+        record_packages(packages)
         status = 0
     except (ClaimFailedError, lab.CommandFailedError) as error:
         print(f"\n{error}", file=sys.stderr)

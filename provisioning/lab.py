@@ -28,6 +28,11 @@ TECHNICIAN = "technician"
 BOX_ADDRESS, CLINIC_ADDRESS, PREFIX = "192.168.77.1", "192.168.77.2", 24
 CLONE_NEWNET = 0x40000000
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
+SWAPS = "/run/swaps"
+SWAPOFF = f"""#!/bin/sh -eu
+kept=$(grep -v "^$1 " {SWAPS})
+echo "$kept" > {SWAPS}
+"""
 # How an arm64 program begins, and which bits of that count, in the kernel's notation.
 ELF_AARCH64 = (
     rb"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00",
@@ -204,6 +209,16 @@ class Box:
             if self._machine.poll() is not None or time.monotonic() > deadline:
                 raise CommandFailedError(f"the box did not boot; its console: {self.log}")
             time.sleep(0.2)
+        self.pretend_swap()
+
+    def pretend_swap(self, *places: str) -> None:
+        """Let the board swap to these places, as far as its programs can see: a container can't, and would show the swap of
+        the machine that it runs on."""
+        lines = ["Filename Type Size Used Priority", *(f"{place} file 102396 0 -2" for place in places)]
+        self.sh(f"cat > {SWAPS} <<'END'\n" + "\n".join(lines) + "\nEND\n")
+        self.sh(f"mountpoint --quiet /proc/swaps || mount --bind {SWAPS} /proc/swaps")
+        (self.root / "usr/local/sbin/swapoff").write_text(SWAPOFF)
+        (self.root / "usr/local/sbin/swapoff").chmod(0o755)
 
     def _answers_ssh(self) -> bool:
         with self.clinic.inside(), suppress(OSError), socket.create_connection((BOX_ADDRESS, 22), 1) as connection:

@@ -1,4 +1,4 @@
-"""Try what Loupe's service must not be able to do, and print what came of it as JSON: {attempt: "allowed" or why not}.
+"""Try what Loupe's service must not be able to do, and what it needs; print what came of it ("allowed" or why not).
 
 `box_test.py` runs it on the box twice: in the very sandbox of `loupe.service`, and as root without it. The second run
 shows that each attempt would work if the sandbox did not stop it. Standard library only; it cleans up what it made.
@@ -10,7 +10,9 @@ import ctypes
 import json
 import mmap
 import os
+import resource
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +24,7 @@ CPU_FILES = ("/proc/cpuinfo", "/sys/devices/system/cpu/present")
 IN_MEMORY = ("cgroup2", "devpts", "fusectl", "hugetlbfs", "mqueue", "proc", "ramfs", "sysfs", "tmpfs")
 DIRECTORIES = ("/", "/etc/loupe", "/opt/loupe", "/opt/loupe/models", "/usr/bin", "/var/lib", "/root", "/home", "/run")
 CLONE_NEWUSER = 0x10000000
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
 
 
 def write_into(directory: str) -> None:
@@ -62,8 +65,44 @@ def make_user_namespace() -> None:
         raise PermissionError("unshare")
 
 
+def start_python() -> None:
+    subprocess.run([sys.executable, "-c", ""], check=True)
+
+
+def take_limits() -> None:
+    """As a process does that decodes a picture: less memory, no new rights, fewer system calls."""
+    if os.fork() == 0:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        libc = ctypes.CDLL(None)
+        allow_all = (ctypes.c_uint16 * 4)(0x06, 0, 0, 0x7FFF)  # BPF: return SECCOMP_RET_ALLOW
+        program = struct.pack("HxxxxxxP", 1, ctypes.addressof(allow_all))
+        refused = libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(PR_SET_SECCOMP, 2, program, 0, 0)
+        os._exit(1 if refused else 0)
+    if os.wait()[1]:
+        raise PermissionError("a limit was refused")
+
+
+def share_memory() -> None:
+    descriptor = os.memfd_create("probe")
+    os.truncate(descriptor, mmap.PAGESIZE)
+    with mmap.mmap(descriptor, mmap.PAGESIZE) as memory:
+        memory[:5] = b"probe"
+    os.close(descriptor)
+
+
 def read_logs() -> None:
     list(Path("/var/log").iterdir())
+
+
+def outcomes(attempts: dict[str, Callable[[], object]]) -> dict[str, str]:
+    found = {}
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+            found[name] = "allowed"
+        except (OSError, subprocess.SubprocessError) as error:
+            found[name] = str(error)
+    return found
 
 
 def main() -> None:
@@ -81,13 +120,12 @@ def main() -> None:
         "read the logs": read_logs,
     }
     attempts |= {f"write into {directory}": partial(write_into, directory) for directory in DIRECTORIES}
-    outcomes = {}
-    for name, attempt in attempts.items():
-        try:
-            attempt()
-            outcomes[name] = "allowed"
-        except (OSError, subprocess.SubprocessError) as error:
-            outcomes[name] = str(error)
+    # What the service needs for pictures that are decoded in a process of their own.
+    needs: dict[str, Callable[[], object]] = {
+        "start Python": start_python,
+        "take limits": take_limits,
+        "share memory": share_memory,
+    }
     mounts = [line.split()[1:4] for line in Path("/proc/self/mounts").read_text().splitlines()]
     last = {where: (kind, options.split(",")) for where, kind, options in mounts}  # of mounts on top of each other
     # /run/host belongs to the container that the box is tried in.
@@ -97,13 +135,14 @@ def main() -> None:
         if kind not in IN_MEMORY and "ro" not in options and not where.startswith("/run/host/")
     ]
     facts = {
+        "core limit": resource.getrlimit(resource.RLIMIT_CORE)[1],
         "uid": os.getuid(),
         "writable disks": writable,
         "cpu": {name: os.access(name, os.R_OK) for name in CPU_FILES},
         "/tmp": last.get("/tmp", [None])[0],  # noqa: S108
         "/var/tmp": last.get("/var/tmp", [None])[0],  # noqa: S108
     }
-    print(json.dumps({"outcomes": outcomes, "facts": facts}))
+    print(json.dumps({"outcomes": outcomes(attempts), "needs": outcomes(needs), "facts": facts}))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@
 
 For each architecture a directory with the wheels of `locks/box.txt` for Debian 13's Python, this project's own wheel,
 and `requirements.txt`: one line and one hash list a package, without markers, so that `pip install --require-hashes`
-on the box accepts these files and no others. Beside it the same as one .tar, which is what travels to the box: two
-dozen single files would take Ansible minutes. Run it with the development environment (it needs pip, packaging and
-setuptools) on a machine that reaches a package registry. Same sources, same lock: the same bytes.
+on the box accepts these files and no others. With them `sbom.cdx.json`, the bill of materials (`sbom.py`), and
+`debian-packages.txt`, the packages and versions of the board on which `make box-test` proved the box last. Beside it the
+same as one .tar, which is what travels to the box: two dozen single files would take Ansible minutes. Run it with the
+development environment (it needs pip, packaging, setuptools and cyclonedx-bom) on a machine that reaches a package
+registry. Same sources, same lock: the same bytes.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import sbom
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "3.13"  # Debian 13 and the Raspberry Pi OS made from it
 GLIBC_MINOR = 41  # theirs too: a wheel may ask for any glibc up to 2.41
-ARCHITECTURES = ("x86_64", "aarch64")
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the kernel's name of each, and Debian's
 # The own wheel is built from these alone, and dated with a constant: its hash changes only when what it holds does,
 # so a box whose program is unchanged is left alone by the playbook.
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "device")
@@ -80,6 +83,11 @@ def reuse(lines: list[str], earlier: Path, into: Path) -> bool:
         if not wheel.name.startswith("loupe-"):
             os.link(wheel, into / wheel.name)
     return True
+
+
+def debian_packages(architecture: str) -> Path:
+    """The list of Debian packages, with versions, that `make box-test` keeps."""
+    return ROOT / "provisioning" / "debian-packages" / f"{ARCHITECTURES[architecture]}.txt"
 
 
 def download(requirements: Path, architecture: str, into: Path) -> None:
@@ -138,6 +146,8 @@ def collect(architecture: str, own_wheel: Path, destination: Path) -> None:
         digest = hashlib.sha256(own_wheel.read_bytes()).hexdigest()
         with requirements.open("a", encoding="utf-8") as text:
             text.write(f"{name}=={version} --hash=sha256:{digest}\n")
+        (fresh / sbom.NAME).write_text(sbom.bill(fresh), encoding="utf-8")
+        shutil.copy(debian_packages(architecture), fresh / "debian-packages.txt")
         archive = shutil.make_archive(str(Path(scratch) / "wheels"), "tar", fresh)
         shutil.rmtree(destination, ignore_errors=True)
         fresh.rename(destination)
@@ -157,7 +167,7 @@ def table(directory: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--arch", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES)
+    parser.add_argument("--arch", nargs="+", choices=ARCHITECTURES, default=tuple(ARCHITECTURES))
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "wheelhouse", help="default: %(default)s")
     options = parser.parse_args()
 

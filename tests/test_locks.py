@@ -18,7 +18,7 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def test_there_is_a_lock_for_each_use() -> None:
-    assert LOCKS.keys() == {"box", "build", "dev", "fallback"}
+    assert LOCKS.keys() == {"box", "build", "dev", "fallback", "uv"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -33,7 +33,7 @@ def test_no_lock_names_a_registry(lock: str) -> None:
     assert "://" not in LOCKS[lock]
 
 
-@pytest.mark.parametrize("lock", ["box", "build"])
+@pytest.mark.parametrize("lock", ["box", "build", "uv"])
 def test_development_has_the_boxs_versions(lock: str) -> None:
     assert pins(lock).items() <= pins("dev").items()
 
@@ -53,3 +53,10 @@ def test_locks_hold_what_the_package_asks_for() -> None:
         asked = {re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in project["optional-dependencies"][extra]}
         asked |= {re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in project["dependencies"]}
         assert asked - {"loupe"} <= pins(lock).keys(), extra
+
+
+def test_what_writes_the_locks_is_installed_from_a_lock() -> None:
+    rules = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    installed = re.findall(r"pip install (.*)", rules)
+    assert installed
+    assert [options for options in installed if "--require-hashes" not in options and "--no-index" not in options] == []

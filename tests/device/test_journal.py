@@ -354,3 +354,17 @@ def test_the_pictures_are_what_they_are_called() -> None:
     for name in ("jpeg", "png", "tiff", "webp", "bmp", "dicom"):
         assert PLANTED.encode() in pictures()[name]
         assert decode(pictures()[name], Limits()).pixels.size
+
+
+def test_no_dump_is_made_of_the_service_and_of_what_it_forks() -> None:
+    """Of the whole service it is `make box-test` that shows it."""
+    code = """
+import ctypes, os, resource
+from device.dumps import forbid_dumps
+forbid_dumps()
+if child := os.fork():
+    os.waitpid(child, 0)
+print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE), flush=True)  # PR_GET_DUMPABLE
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "0 (0, 0)\n" * 2

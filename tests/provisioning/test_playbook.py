@@ -87,3 +87,26 @@ def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -
     assert settings.store == Path("/var/lib/loupe/loupe.sqlite")
     assert settings.keys == Path("/etc/loupe/keys")
     assert (settings.threads, settings.queue) == (Settings.threads, Settings.queue)
+
+
+@pytest.mark.parametrize(
+    ("swaps", "behind", "on_disk"),
+    [
+        ([], {}, []),
+        (["/dev/sda5", "/var/swap"], {}, ["/dev/sda5", "/var/swap"]),
+        (["/dev/zram0"], {}, []),  # of a kernel that never writes it back
+        (["/dev/zram0", "/dev/zram1"], {"zram0": "none", "zram1": "/dev/loop0"}, ["/dev/zram1"]),
+    ],
+)
+def test_swap_on_disk_is_found_and_swap_in_memory_left_alone(
+    swaps: list[str], behind: dict[str, str], on_disk: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "proc").mkdir()
+    lines = ["Filename\t\tType\t\tSize\t\tUsed\t\tPriority"]
+    lines += [f"{swap}   partition\t102396\t\t0\t\t-2" for swap in swaps]
+    (tmp_path / "proc" / "swaps").write_text("\n".join(lines) + "\n")
+    for name, device in behind.items():
+        (tmp_path / "sys" / "block" / name).mkdir(parents=True)
+        (tmp_path / "sys" / "block" / name / "backing_dev").write_text(device + "\n")
+    found = run("sh", str(ROLE / "files" / "swap_on_disk.sh"), str(tmp_path))
+    assert (found.returncode, found.stdout.split()) == (0, on_disk), found.stderr

@@ -32,6 +32,20 @@ def test_unit_and_role_agree_on_places() -> None:
     assert ("StateDirectory", places["loupe_state"].removeprefix("/var/lib/")) in settings_of(SERVICE)
 
 
+def test_what_is_in_memory_reaches_neither_swap_nor_a_dump() -> None:
+    """That the processes are left out of dumps by programs too is `tests/device/test_journal.py`'s to show."""
+    found = settings_of(SERVICE)
+    assert {("MemorySwapMax", "0"), ("LimitCORE", "0"), ("PrivateTmp", "disconnected")} <= set(found)
+    assert "RuntimeDirectory" not in dict(found)
+    assert "LogsDirectory" not in dict(found)
+
+
+def test_the_journal_takes_so_many_lines_and_no_more() -> None:
+    found = dict(settings_of(SERVICE))
+    assert int(found["LogRateLimitBurst"]) <= 1000
+    assert found["LogRateLimitIntervalSec"] == "1min"
+
+
 def test_fast_kernels_find_what_they_look_for() -> None:
     """XNNPACK reads /proc/cpuinfo and /sys on arm64; an amd64 box would not notice that they are hidden."""
     hidden = [

@@ -1,5 +1,7 @@
 """The wheelhouse holds what a box needs, chosen for the box and not for the machine that collects it."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import sbom
 import wheelhouse
 from conftest import BUNDLE, KEYS
 
@@ -107,3 +110,46 @@ def test_own_wheel_runs_in_an_environment_of_its_own(wheel: Path, tmp_path: Path
     assert (verified.returncode, verified.stdout.partition(":")[0]) == (0, "bach.loupe"), verified.stderr
     assert not loupe.with_name("loupe-train").exists()
     assert "No module named 'training'" in run(python, "-c", "import training").stderr
+
+
+def draw_wheel(directory: Path, name: str, version: str, *told: str) -> Path:
+    """A wheel with nothing in it but what it says of itself."""
+    path = directory / f"{name}-{version}-py3-none-any.whl"
+    lines = ["Metadata-Version: 2.4", f"Name: {name}", f"Version: {version}", *told]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}-{version}.dist-info/METADATA", "\n".join(lines) + "\n")
+    return path
+
+
+def test_the_bill_of_materials_names_each_wheel_with_hash_licence_and_needs_and_each_model(tmp_path: Path) -> None:
+    decoder = draw_wheel(tmp_path, "numpy", "2.0", "License-Expression: MIT")
+    own = draw_wheel(tmp_path, "loupe", "0.1.0", "License-Expression: Apache-2.0")
+    text = sbom.bill(tmp_path)
+    document = json.loads(text)
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
+    parts = {part["name"]: part for part in (document["metadata"]["component"], *document["components"])}
+    for name, path in (("loupe", own), ("numpy", decoder)):
+        assert parts[name]["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(path.read_bytes()).hexdigest()}]
+    assert parts["numpy"]["licenses"][0]["license"]["id"] == "MIT"
+    needs = {row["ref"]: row.get("dependsOn", []) for row in document["dependencies"]}
+    assert needs[parts["loupe"]["bom-ref"]] == [parts["numpy"]["bom-ref"]]
+    bundle = parts["bach"]
+    assert bundle["type"] == "machine-learning-model"
+    assert bundle["hashes"][0]["content"] == hashlib.sha256(BUNDLE.read_bytes()).hexdigest()
+    assert parts["@fontsource/source-sans-3"]["licenses"]
+    assert sbom.bill(tmp_path) == text
+
+
+def test_a_bill_that_is_none_by_the_schema_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_wheel(tmp_path, "loupe", "0.1.0")
+    own = {"type": "typeface", "name": "loupe"}
+    monkeypatch.setattr(sbom, "listed_by_tool", lambda _: {"metadata": {"component": own}, "components": []})
+    with pytest.raises(SystemExit, match="isn't CycloneDX"):
+        sbom.bill(tmp_path)
+
+
+def test_the_kit_names_the_debian_packages_of_both_kinds_of_board() -> None:
+    for architecture in wheelhouse.ARCHITECTURES:
+        listed = dict(line.split() for line in wheelhouse.debian_packages(architecture).read_text().splitlines())
+        assert listed["python3"].startswith(wheelhouse.PYTHON)
+        assert {"python3-venv", "libc6"} <= listed.keys()

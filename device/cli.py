@@ -81,6 +81,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Verifies all bundles, then serves the page and the API.",
     )
     serve.add_argument("--store", type=Path, metavar="FILE", help=f"what outlives a restart (default {defaults.store})")
+    serve.add_argument(
+        "--technician-code-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the code that resetting a watch, importing names and taking names back need (default none: "
+        "they need no code where only this machine can connect, and are refused otherwise)",
+    )
     serve.add_argument("--host", help=f"address to listen on (default {defaults.host}; 0.0.0.0 for the whole network)")
     serve.add_argument(
         "--names", nargs="+", metavar="NAME", help="DNS names of the box beside addresses and local names"

@@ -397,6 +397,41 @@ class ResetUnconfirmed(LoupeError):
     status = 400
 
 
+class TechnicianCodeNeeded(LoupeError):
+    """The request takes something from everyone (`device/technician.py`) and came without the code."""
+
+    code = "technician_code_needed"
+    status = 403
+
+
+class TechnicianCodeWrong(LoupeError):
+    code = "technician_code_wrong"
+    status = 403
+
+
+class TechnicianCodeLater(LoupeError):
+    """Too many wrong codes came from this address, or one, while many addresses guess."""
+
+    code = "technician_code_later"
+    status = 429
+    retry_after_s: int
+
+
+class TechnicianCodeUnset(LoupeError):
+    """The box has no code, and others than this machine can connect."""
+
+    code = "technician_code_unset"
+    status = 403
+
+
+class TechnicianCodeInvalid(LoupeError):
+    """The file that the setting names holds no code that can be used, or shows it to others."""
+
+    code = "technician_code_invalid"
+    file: str
+    reason: str  # a phrase
+
+
 class StoreUnusable(LoupeError):
     """The store can't be opened, read or written. Pictures are read all the same."""
 

@@ -35,6 +35,7 @@ HEADERS = {
     "HTTP_RANGE": re.compile(r"bytes=\d{0,12}-\d{0,12}", re.ASCII),
     "HTTP_IF_NONE_MATCH": ANY,
     "HTTP_IF_MODIFIED_SINCE": re.compile(DATE, re.ASCII),
+    "HTTP_X_LOUPE_CODE": ANY,
     "CONTENT_TYPE": ANY,
 }
 # JSON: more than any document that the box takes has.

@@ -15,7 +15,7 @@ from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from device.body_limits import too_large
-from device.errors import Busy, Fact, LoupeError, ReadersLost, echoed
+from device.errors import Busy, Fact, LoupeError, ReadersLost, TechnicianCodeLater, echoed
 from device.settings import Settings
 from device.texts import error_words, fill, words
 
@@ -29,7 +29,7 @@ def add_problem_handlers(app: Flask, language: Callable[[], str], settings: Sett
 
     def answer_named(error: LoupeError) -> Response:
         response = _answer(error.status, error.code, error_words(error, language()), error.facts, language())
-        if isinstance(error, Busy | ReadersLost):
+        if isinstance(error, Busy | ReadersLost | TechnicianCodeLater):
             response.headers["Retry-After"] = str(error.retry_after_s)
         return response
 

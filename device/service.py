@@ -43,6 +43,7 @@ from device.health import health, problem_json
 from device.hosts import may_answer
 from device.inbound import Bounded, ShortNumber, refuse_long_addresses, sent_json
 from device.keys import key_problems
+from device.listener import is_loopback
 from device.log import warn
 from device.pool import DeskPool
 from device.problems import add_problem_handlers
@@ -52,6 +53,7 @@ from device.reading_process import ReadingProcess
 from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
 from device.settings import Settings
+from device.technician import HEADER, NEEDED, Technician, read_code
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, words
 from device.units import Units, add_unit_routes
 
@@ -101,6 +103,8 @@ class Box:
         self.drift = DriftLog(settings.store, self.bundles)
         self.units = Units(settings, self.bundles)
         self.readiness = Readiness(self.bundles)
+        code = read_code(settings.technician_code_file) if settings.technician_code_file else None
+        self.technician = Technician(code, alone=is_loopback(settings.host))
         self.pool: DeskPool[Desk] | None = None
 
     def start(self, *, apart: bool = False) -> DeskPool[Desk]:
@@ -152,6 +156,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app.before_request(_refuse_unknown_hosts)
     app.before_request(_refuse_other_origins)
     app.before_request(_refuse_large_bodies)
+    app.before_request(_refuse_others_than_the_technician)
     app.after_request(_with_headers)
     for rule, view, methods in (
         ("/", page, ["GET"]),
@@ -224,6 +229,12 @@ def _refuse_large_bodies() -> None:
         request.max_content_length = limit
     if request.routing_exception is None and (request.content_length or 0) > limit:
         raise too_large(request.method, request.path, settings)
+
+
+def _refuse_others_than_the_technician() -> None:
+    """What needs the technician's code. Raises `TechnicianCodeNeeded` and its like."""
+    if request.url_rule and (request.method, request.url_rule.rule) in NEEDED:
+        _box().technician.check(request.headers.get(HEADER), address(request.environ))
 
 
 def _with_headers(response: Response) -> Response:

@@ -30,6 +30,7 @@ class Settings:
     keys: Path = Path("models/keys")
     samples: Path = Path("models/samples")
     store: Path = Path("var/loupe.sqlite")
+    technician_code_file: Path | None = None
     host: str = "127.0.0.1"
     names: tuple[str, ...] = ()
     port: int = 8000
@@ -77,7 +78,7 @@ def _checked(name: str, value: Any) -> Any:
         return names
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("text"))
-    return Path(value) if kind == "Path" else str(value)
+    return Path(value) if kind.startswith("Path") else str(value)
 
 
 def _table(file: Path) -> dict[str, Any]:

@@ -73,7 +73,9 @@ def reader(bundle: Bundle) -> Reader:
 
 
 @contextmanager
-def serving(log: Path, bundle: Path = BUNDLE, keys: Path = KEYS, host: str = "127.0.0.1") -> Iterator[str]:
+def serving(
+    log: Path, bundle: Path = BUNDLE, keys: Path = KEYS, host: str = "127.0.0.1", flags: Sequence[str] = ()
+) -> Iterator[str]:
     """Base URL of a real `loupe serve`; all that it prints goes to `log`, what it keeps to a store beside that."""
     port, address = free_port(), "::1" if ":" in host else "127.0.0.1"
     command = [
@@ -88,7 +90,7 @@ def serving(log: Path, bundle: Path = BUNDLE, keys: Path = KEYS, host: str = "12
         "--bundle",
         str(bundle),
     ]
-    command += ["--keys", str(keys), "--samples", str(SAMPLES), "--store", str(log.with_name("loupe.sqlite"))]
+    command += ["--keys", str(keys), "--samples", str(SAMPLES), "--store", str(log.with_name("loupe.sqlite")), *flags]
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as server:
         try:
             deadline = time.monotonic() + READY_TIMEOUT_S

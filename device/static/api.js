@@ -87,9 +87,10 @@ async function get(path, parameters = {}) {
   return ask("GET", path, parameters);
 }
 
-// `message`, where there is one, is sent as JSON.
-async function ask(method, path, parameters, message) {
-  const sent = message === undefined ? {} : { body: JSON.stringify(message), headers: { "Content-Type": "application/json" } };
+// `message`, where there is one, is sent as JSON; `headers` come along.
+async function ask(method, path, parameters, message, headers = {}) {
+  const sent = message === undefined
+    ? { headers } : { body: JSON.stringify(message), headers: { ...headers, "Content-Type": "application/json" } };
   let answer;
   try {
     answer = await fetch(`${path}?${new URLSearchParams({ ...parameters, lang: language() })}`, { method, ...sent });
@@ -104,9 +105,11 @@ async function ask(method, path, parameters, message) {
 export const getModel = () => get("/api/v1/model");
 export const getUnits = (model) => get("/api/v1/units", { model });
 export const nameUnit = (model, unit, name) => ask("PUT", `/api/v1/units/${unit}/name`, { model }, name);
-export const takeBackUnitName = (model, unit, expert) => ask("DELETE", `/api/v1/units/${unit}/name`, { model, expert });
+export const takeBackUnitName = (model, unit, expert, headers) =>
+  ask("DELETE", `/api/v1/units/${unit}/name`, { model, expert }, undefined, headers);
 export const getUnitNames = (model) => get("/api/v1/units/names", { model });
-export const sendUnitNames = (model, names) => ask("PUT", "/api/v1/units/names", { model }, names);
+export const sendUnitNames = (model, names, headers) => ask("PUT", "/api/v1/units/names", { model }, names, headers);
+export const resetWatch = (model, headers) => ask("POST", "/api/v1/health/reset", {}, { model, confirm: true }, headers);
 export const getSamples = async () => (await get("/api/v1/samples")).samples;
 
 export async function getSamplePicture(sample) {

@@ -1,16 +1,11 @@
 // Resetting a drift watch, after a question. All else on the health page needs no script.
 
+import { Problem, resetWatch } from "./api.js";
 import { byId } from "./dom.js";
+import { withCode } from "./technician.js";
+import { loadWords } from "./words.js";
 
-async function reset(model) {
-  const answer = await fetch("/api/v1/health/reset", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ model, confirm: true }),
-  }).catch(() => null);
-  return Boolean(answer?.ok);
-}
-
+loadWords();
 for (const button of document.querySelectorAll("button.reset")) {
   const { model } = button.dataset;
   const dialog = byId(`${model}-dialog`);
@@ -21,7 +16,14 @@ for (const button of document.querySelectorAll("button.reset")) {
   };
   dialog.querySelector(".no").onclick = () => dialog.close();
   dialog.querySelector(".yes").onclick = async () => {
-    if (await reset(model)) location.reload();
-    else failed.hidden = false;
+    failed.hidden = true;
+    try {
+      await withCode((headers) => resetWatch(model, headers));
+      location.reload();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      failed.textContent = `${problem.title}. ${problem.detail ?? ""} ${problem.nextStep}`;
+      failed.hidden = false;
+    }
   };
 }

@@ -5,6 +5,7 @@ import { getModel, getUnitNames, getUnits, nameUnit, Problem, sendUnitNames, tak
 import { byId, element, setText, show } from "./dom.js";
 import { download, stamp } from "./exports.js";
 import { nameLines } from "./findings.js";
+import { withCode } from "./technician.js";
 import { loadWords, number, percent, signed, word } from "./words.js";
 
 const EXPERT = "loupe-expert";
@@ -121,7 +122,7 @@ function form(unit, renew) {
   }
 
   back.onclick = () => change(
-    () => takeBackUnitName(survey.model.id, unit.unit, expert()), word("survey_taken_back", unit),
+    () => withCode((headers) => takeBackUnitName(survey.model.id, unit.unit, expert(), headers)), word("survey_taken_back", unit),
   );
   const made = element("form", { className: "unit-form" }, choice, own, told, element("div", { className: "row" }, save));
   if (unit.names.some((each) => each.from === "box")) made.lastElementChild.append(back);
@@ -235,7 +236,7 @@ async function importNames(file) {
   } catch {
     // not JSON: the box says what it expects
   }
-  const { imported } = await sendUnitNames(survey.model.id, sent);
+  const { imported } = await withCode((headers) => sendUnitNames(survey.model.id, sent, headers));
   await load(survey.model.id);
   setText("count", word("survey_imported", { count: imported }));
 }

@@ -129,7 +129,7 @@ def page_after(
     drift = client.application.extensions["loupe"].drift
     today = datetime.now().strftime("%Y-%m-%d")
     monkeypatch.setattr(drift, "days", lambda *_: {today: Counts(readings, 0, reasons, bins)} if readings else {})
-    text = re.sub(r"<[^>]+>", " ", client.get(f"/health?lang={language}").text)
+    text = re.sub(r"<script.*?</script>|<[^>]+>", " ", client.get(f"/health?lang={language}").text)
     (model,) = told(client, language)["models"]
     return re.sub(r"\s+", " ", text), model["lately"]
 

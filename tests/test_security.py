@@ -1,0 +1,159 @@
+"""SECURITY.md: its table is what the box does. Each row is tried against a real app."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import BUNDLE, KEYS, ROOT, SAMPLES, png
+from flask.testing import FlaskClient
+from PIL import Image as Pillow
+from werkzeug.test import TestResponse
+
+from device.body_limits import limit_of
+from device.bundle import Bundle
+from device.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
+from device.service import create_app
+from device.settings import Settings
+from device.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
+
+PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \| (anyone|technician) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+CODE = "correct-horse-9"
+SIZES = {"none": 0, "4 kB": 4_000, "3 MB": 3_000_000, "`max_upload_mb` and 10 kB": 32_010_000}
+PLACES = {"FILE": "logo.svg", "UNIT": "5", "RANK": "0"}
+NOTHING = "nothing"
+PICTURE = png(Pillow.effect_noise((400, 300), 90).convert("RGB"))  # no sample: these aren't counted
+
+
+@dataclass(frozen=True)
+class Row:
+    method: str
+    path: str
+    technician: bool
+    largest_body: str
+    changes: str
+
+    @property
+    def address(self) -> str:
+        """One that the row stands for."""
+        found = self.path
+        for place, example in PLACES.items():
+            found = found.replace(place, example)
+        return found
+
+
+ROWS = [Row(method, path, who == "technician", body, changes) for method, path, who, body, changes in ROW.findall(PAGE)]
+each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A box with a code, on the network."""
+    code = tmp_path / "code"
+    code.write_text(CODE)
+    code.chmod(0o640)
+    store = tmp_path / "store" / "loupe.sqlite"
+    return Settings(BUNDLE, KEYS, SAMPLES, store, technician_code_file=code, host="0.0.0.0")
+
+
+@pytest.fixture
+def client(settings: Settings, bundle: Bundle) -> FlaskClient:
+    return create_app(settings, bundle).test_client()
+
+
+def as_documented(rule: str) -> str:
+    names = (("<path:filename>", "FILE"), ("<path:file>", "FILE"), ("<int:unit>", "UNIT"), ("<int:rank>", "RANK"))
+    for parameter, name in names:
+        rule = rule.replace(parameter, name)
+    return rule
+
+
+def send(client: FlaskClient, row: Row, code: str | None = None) -> TestResponse:
+    """A request of the row that changes what the row changes."""
+    headers = {HEADER: code} if code else {}
+    sent: dict[str, Any] = {}
+    if row.path.endswith("/health/reset"):
+        sent = {"json": {"model": "bach", "confirm": True}}
+    elif row.method == "PUT" and row.path.endswith("/names"):
+        network = client.get("/api/v1/units/names").json["network"]
+        name = {"unit": 6, "expert": "CD", "term": None, "text": "dots", "at": "2026-01-01T00:00:00.000Z"}
+        sent = {"json": {"schema": "loupe-names/1", "network": network, "names": [name]}}
+    elif row.method == "PUT":
+        sent = {"json": {"text": "other swirls", "expert": "AB"}}
+    elif row.method == "POST":
+        sent = {"data": PICTURE}
+    address = row.address.replace("/samples/logo.svg", client.get("/api/v1/samples").json["samples"][0]["url"])
+    query = "?expert=AB" if row.method == "DELETE" else ""
+    return client.open(address + query, method=row.method, headers=headers, **sent)
+
+
+def kept(client: FlaskClient) -> tuple[Any, Any]:
+    """All that outlives a restart: what the watch counted, and the names."""
+    return client.get("/api/v1/health").json["models"], client.get("/api/v1/units/names").json
+
+
+def test_the_table_has_every_route_and_no_other(client: FlaskClient) -> None:
+    rules = client.application.url_map.iter_rules()
+    served = {(m, as_documented(r.rule)) for r in rules for m in (r.methods or ()) if m not in ("HEAD", "OPTIONS")}
+    assert {(row.method, row.path) for row in ROWS} == served
+    assert len(ROWS) == len(served)
+    assert {(row.method, row.path) for row in ROWS if row.technician} == {(m, as_documented(r)) for m, r in NEEDED}
+
+
+@each_row
+def test_who_may_send_it(row: Row, client: FlaskClient, settings: Settings, bundle: Bundle) -> None:
+    client.put("/api/v1/units/5/name", json={"text": "swirls", "expert": "AB"})
+    without = send(client, row)
+    if not row.technician:
+        assert without.status_code in (200, 404), "404: the shipped store of patches has none of this unit"
+        return
+    assert (without.status_code, without.json["code"]) == (403, "technician_code_needed")
+    assert send(client, row, "another-code").json["code"] == "technician_code_wrong"
+    assert send(client, row, CODE).status_code == 200
+    unset = create_app(replace(settings, technician_code_file=None), bundle).test_client()
+    assert send(unset, row, CODE).json["code"] == "technician_code_unset"
+    alone = create_app(replace(settings, technician_code_file=None, host="127.0.0.1"), bundle).test_client()
+    client.put("/api/v1/units/5/name", json={"text": "swirls", "expert": "AB"})
+    assert send(alone, row).status_code == 200
+
+
+@each_row
+def test_it_takes_so_large_a_body(row: Row, client: FlaskClient, settings: Settings) -> None:
+    limit = limit_of(row.method, row.address, settings)
+    assert limit == SIZES[row.largest_body]
+    body = {"data": bytes(limit + 1), "content_type": "application/json", "headers": {HEADER: CODE}}
+    assert client.open(row.address, method=row.method, **body).status_code == 413
+    if limit:
+        body["data"] = bytes(min(limit, 1_000_000))
+        assert client.open(row.address, method=row.method, **body).status_code != 413
+
+
+@each_row
+def test_it_changes_what_it_says(row: Row, client: FlaskClient) -> None:
+    client.put("/api/v1/units/5/name", json={"text": "swirls", "expert": "AB"})
+    client.post("/api/v1/readings", data=PICTURE)
+    before = kept(client)
+    send(client, row)
+    assert (kept(client) == before) == (row.technician or row.changes == NOTHING)
+    send(client, row, CODE)
+    assert (kept(client) == before) == (row.changes == NOTHING)
+
+
+def test_the_figures_are_the_programs() -> None:
+    figures = f"| {NAME_LIMIT}; {EXPERT_LIMIT} characters |", f"| {UNIT_LIMIT}; {TOTAL_LIMIT:,} |"
+    assert all(figure in PAGE for figure in figures)
+    assert "After five wrong codes" in PAGE
+    assert f"more than {WRONG_IN_ALL} wrong codes a minute" in PAGE
+    assert WRONG_BY_ADDRESS == 5
+
+
+def test_links_lead_somewhere_and_the_readme_leads_here() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", PAGE):
+        assert (ROOT / target).exists(), target
+    for named in re.findall(r"`(tests/[\w/.]+)`", PAGE):
+        assert (ROOT / named).exists(), named
+    assert "(SECURITY.md)" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -46,12 +46,14 @@ def lane_of(method: str, path: str) -> str:
 def rules_of(settings: Settings) -> Rules:
     """What the door is told of the app's routes and of this box."""
     pictures = settings.threads + 2 * settings.queue + SPARE_PICTURE_THREADS
+    largest = settings.max_upload_bytes + FORM_OVERHEAD_BYTES
     return Rules(
         lanes={"pages": PAGE_THREADS, "writes": WRITE_THREADS, "pictures": min(pictures, MOST_PICTURE_THREADS)},
         lane_of=lane_of,
         body_limit=lambda method, path: limit_of(method, path, settings),
         too_large=lambda method, path: too_large(method, path, settings),
-        held_bytes=max(settings.upload_memory_mb * BYTES_PER_MB, settings.max_upload_bytes + FORM_OVERHEAD_BYTES),
+        held_bytes=max(settings.upload_memory_mb * BYTES_PER_MB, largest),
+        largest_body=largest,
     )
 
 

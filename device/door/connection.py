@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import struct
 from email.utils import formatdate
 from enum import IntEnum
 from http import HTTPStatus
@@ -34,6 +36,7 @@ LENGTH = re.compile(rb"[0-9]{1,15}")
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
 VERSIONS = (b"1.0", b"1.1")
 HTTP_URI = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
+FORGET = struct.pack("ii", 1, 0)  # linger: on, for no time
 WITHOUT_BODY = (204, 304)
 SLICE_BYTES = 16_384  # of a chunked body: its chunks and trailers are counted after each
 Cause = LoupeError | HTTPStatus
@@ -59,9 +62,9 @@ class Connection(asyncio.Protocol):
         self.door, self.rules = door, door.rules
         self.phase, self.since = Phase.IDLE, door.now()
         self.held = 0  # bytes of a body or an answer
+        self.returning = False  # a thread is about to let go of them
         self.client = Client("")
         self.closing = False  # after the answer
-        self._at_work = False  # a thread has the body
         self._head = bytearray()
         self._extra = bytearray()
         self._http = self._next_http()
@@ -269,7 +272,7 @@ class Connection(asyncio.Protocol):
 
     def started(self) -> None:
         self._enter(Phase.RUNNING)
-        self._at_work = True
+        self.door.at_work.add(self)
 
     def run(self) -> Answer:
         """In a thread of a lane."""
@@ -282,15 +285,14 @@ class Connection(asyncio.Protocol):
             return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, self._language)
 
     def finished(self, answer: Answer) -> None:
-        self._at_work = False
+        self.door.at_work.discard(self)
         self._let_go()
         if self.phase is Phase.RUNNING:
-            self.door.hold(self, len(answer.body))
             self._answer(answer)
 
     def _let_go(self) -> None:
         """Of the body or the answer, once no thread has it."""
-        if not self._at_work:
+        if self not in self.door.at_work:
             self.door.release(self)
             self._body = Body()
 
@@ -323,7 +325,10 @@ class Connection(asyncio.Protocol):
         self._enter(Phase.ANSWERING)
         self._sending = len(sent)
         self._transport.write(sent)
-        if not self._transport.get_write_buffer_size():
+        left = self._transport.get_write_buffer_size()
+        if left:
+            self.door.hold(self, left)  # may give up this very connection
+        else:
             self._answered()
 
     def _answered(self) -> None:
@@ -369,7 +374,7 @@ class Connection(asyncio.Protocol):
         elif self.phase is Phase.ANSWERING:
             read = self._sending - self._transport.get_write_buffer_size()
             if passed > min(rules.answer_grace_s + read / rules.least_bytes_per_s, rules.answer_s):
-                self.abort()
+                self.drop()
         elif self.phase is Phase.LEAVING and (
             passed > rules.linger_s or now - self._last_dropped > rules.linger_silent_s
         ):
@@ -377,6 +382,12 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, without another word."""
+        self._transport.abort()
+
+    def drop(self) -> None:
+        """Close at once, and have the system forget what it was given to send: nobody reads it."""
+        connection: socket.socket = self._transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, FORGET)
         self._transport.abort()
 
     def _enter(self, phase: Phase) -> None:

@@ -26,7 +26,9 @@ class Door:
             name: Lane(name, threads, rules.waiting_per_lane, self._loop) for name, threads in rules.lanes.items()
         }
         self._connections: dict[str, dict[Connection, None]] = {}  # by address, the oldest first
+        self.at_work: set[Connection] = set()  # whose request a thread has, though its client may have gone
         self._count = self._held = 0
+        self._returning = 0  # of what is held, what threads are about to let go
         self._servers: list[asyncio.Server] = []
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -36,6 +38,8 @@ class Door:
     async def start(self, sockets: Iterable[socket.socket]) -> None:
         """Serve what comes to sockets that are bound."""
         for each in sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.rules.kernel_bytes)
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.rules.kernel_bytes)
             self._servers.append(await self._loop.create_server(lambda: Connection(self), sock=each, backlog=BACKLOG))
         self._tick()
 
@@ -99,31 +103,48 @@ class Door:
 
     def hold(self, connection: Connection, size: int) -> None:
         """A connection's body or answer takes so many bytes more. Where all together hold too many, the address that holds
-        most gives back its largest, which may be this one."""
+        most gives back its largest, which may be this one. Bodies that are being read stay; however much they hold, there
+        is room for one more."""
         connection.held += size
         self._held += size
-        while self._held > self.rules.held_bytes:
-            by_address = {
-                address: [each for each in own if self._can_give_back(each)]
-                for address, own in self._connections.items()
-            }
-            most = max(by_address.values(), key=lambda own: sum(each.held for each in own), default=[])
-            if not most:
+        while self._held - self._returning > self.rules.held_bytes:
+            room = max(self.rules.held_bytes, self._served() + self.rules.largest_body)
+            if self._held - self._returning <= room or not self._give_back():
                 return
-            largest = max(most, key=lambda each: each.held)
-            if largest.phase is Phase.ANSWERING:
-                self.release(largest)
-                largest.abort()
-            else:
-                largest.refuse(Busy(retry_after_s=self.rules.retry_after_s))
 
     def release(self, connection: Connection) -> None:
         """What a connection held is gone."""
         self._held -= connection.held
-        connection.held = 0
+        if connection.returning:
+            self._returning -= connection.held
+        connection.held, connection.returning = 0, False
 
-    @staticmethod
-    def _can_give_back(connection: Connection) -> bool:
+    def _served(self) -> int:
+        return sum(each.held for each in self.at_work if each.client.served)
+
+    def _give_back(self) -> bool:
+        """Whether somebody did. A thread that waits for a reader leaves its line within half a second (`device/pool.py`);
+        what comes back in this way is limited, since meanwhile it takes its memory still."""
+        candidates = [[each for each in own if self._can_give_back(each)] for own in self._connections.values()]
+        most = max(candidates, key=lambda own: sum(each.held for each in own), default=[])
+        if not most:
+            return False
+        largest = max(most, key=lambda each: each.held)
+        if largest.phase is Phase.ANSWERING:
+            self.release(largest)
+            largest.drop()
+            return True
+        if largest.phase is Phase.RUNNING:
+            largest.returning = True
+            self._returning += largest.held
+        largest.refuse(Busy(retry_after_s=self.rules.retry_after_s))
+        return True
+
+    def _can_give_back(self, connection: Connection) -> bool:
+        if connection.phase is Phase.RUNNING:
+            returning = self._returning + connection.held
+            waits = not connection.client.served and not connection.returning
+            return waits and connection.held > 0 and returning <= self.rules.largest_body
         return connection.held > 0 and connection.phase in (Phase.BODY, Phase.WAITING, Phase.ANSWERING)
 
     # --- time --------------------------------------------------------------------------------------------------------

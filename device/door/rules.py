@@ -17,6 +17,7 @@ class Rules:
     body_limit: Callable[[str, str], int]  # the most bytes of the body of a method and path
     too_large: Callable[[str, str], LoupeError]  # what is answered to a longer one
     held_bytes: int  # of all bodies and answers that the door holds
+    largest_body: int
 
     head_bytes: int = 16_384
     head_fields: int = 100
@@ -24,6 +25,10 @@ class Rules:
     # A chunked body may come in this many pieces of any size, and beyond them in pieces of so many bytes on the mean.
     free_chunks: int = 1_000
     chunk_bytes: int = 512
+
+    # What the system keeps of a connection each way (it takes twice as much): unbounded, it would take megabytes of an
+    # answer that nobody reads, or of a body that waits to be read.
+    kernel_bytes: int = 131_072
 
     idle_s: float = 15.0  # a connection on which nothing is asked
     head_s: float = 10.0  # from a head's first byte to its last

@@ -12,12 +12,14 @@ from conftest import serving
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from simulated_clinic import DAYS, SITTINGS_A_DAY, fill
 
 from device.bundle import Bundle
 from device.drift import BINS
 
 pytestmark = pytest.mark.browser
+CODE = "correct-horse-9"
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,18 @@ def page(chromium: WebDriver, changed_box: str) -> Iterator[WebDriver]:
     yield chromium
     chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert chromium.get_log("browser") == []
+
+
+@pytest.fixture(scope="module")
+def guarded_box(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same box, which has a technician's code."""
+    folder = tmp_path_factory.mktemp("guarded")
+    fill(folder / "loupe.sqlite", bundle, shift=1.5)
+    code = folder / "code"
+    code.write_text(CODE)
+    code.chmod(0o600)
+    with serving(folder / "log", flags=["--technician-code-file", str(code)]) as url:
+        yield url
 
 
 def told(box: str, language: str = "en") -> dict:
@@ -100,3 +114,43 @@ def test_a_watch_is_reset_only_after_a_question(page: WebDriver, changed_box: st
     wait_until(page, lambda page: page.find_elements(By.CSS_SELECTOR, few), "the watch was not reset")
     (model,) = told(changed_box)["models"]
     assert (model["watch"]["pictures"], model["lately"]["readings"]) == (0, before)
+
+
+@pytest.mark.parametrize(("language", "title", "wrong"), [
+    ("en", "The technician’s code", "This isn’t the technician’s code"),
+    ("fr", "Le code du technicien", "Ce n’est pas le code du technicien"),
+])  # fmt: skip
+def test_a_reset_asks_for_the_technicians_code_where_the_box_has_one(
+    chromium: WebDriver, guarded_box: str, language: str, title: str, wrong: str
+):
+    def state() -> str:
+        return str(told(guarded_box)["models"][0]["watch"]["state"])
+
+    def shown(selector: str) -> WebElement:
+        wait_until(chromium, lambda page: page.find_element(By.CSS_SELECTOR, selector).is_displayed(), selector)
+        return chromium.find_element(By.CSS_SELECTOR, selector)
+
+    before = state()
+    chromium.get(f"{guarded_box}/health?lang={language}")
+    click(chromium, "button.reset")
+    chromium.find_element(By.CSS_SELECTOR, "dialog .yes").send_keys(Keys.ENTER)
+    dialog = shown("#code-dialog")
+    assert (dialog.aria_role, dialog.accessible_name) == ("dialog", title)
+    field = chromium.switch_to.active_element
+    assert (field.get_attribute("id"), field.get_attribute("type")) == ("code-field", "password")
+    field.send_keys(Keys.ESCAPE)
+    assert wrong[:8] not in shown(".model dialog .problem").text
+    assert state() == before
+
+    chromium.find_element(By.CSS_SELECTOR, "dialog .yes").send_keys(Keys.ENTER)
+    shown("#code-dialog")
+    chromium.switch_to.active_element.send_keys("é€-another-code", Keys.ENTER)
+    assert wrong in shown("#code-problem").text
+    field = chromium.switch_to.active_element
+    assert (field.get_attribute("value"), field.get_attribute("aria-invalid")) == ("", "true")
+    field.send_keys(CODE, Keys.ENTER)
+    wait_until(chromium, lambda page: page.find_elements(By.CSS_SELECTOR, '.model[data-state="few"]'), "no reset")
+    for storage in ("sessionStorage", "localStorage"):
+        assert CODE not in chromium.execute_script(f"return JSON.stringify({storage})")
+    assert CODE not in chromium.page_source
+    chromium.get_log("browser")

@@ -17,6 +17,7 @@ from conftest import BUNDLE, serving
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from device.atlas import network_of
@@ -217,6 +218,58 @@ def test_names_from_another_box_are_imported(survey: WebDriver, box: str, shown:
     wait_until(
         survey, lambda page: "isn’t an export" in page.find_element(By.ID, "problems").text, "no word of a wrong file"
     )
+
+
+def test_names_are_taken_back_and_imported_with_the_technicians_code_typed_once(
+    chromium: WebDriver, bundle: Bundle, shown: list[int], tmp_path: Path
+):
+    shutil.copy(BUNDLE, tmp_path / "bach.loupe")
+    drawn_atlas(bundle, shown, tmp_path / "bach.atlas")
+    code = tmp_path / "code"
+    code.write_text("correct-horse-9")
+    code.chmod(0o600)
+    flags = ["--technician-code-file", str(code)]
+    with serving(tmp_path / "log", tmp_path / "bach.loupe", flags=flags) as box:
+        chromium.get(f"{box}/units?lang=en")
+        wait_for_state(chromium, "done")
+        as_expert(chromium, "AB")
+        save(chromium, shown[0], term="necrosis")
+        names(chromium, shown[0], "“necrosis” (1 expert)")
+        as_phone(chromium, 360)
+        back = f"#unit-{shown[0]} .row button:not([type=submit])"
+        click(chromium, back)
+        is_asked = "return document.getElementById('code-dialog').open && document.activeElement.id === 'code-field'"
+        wait_until(chromium, lambda page: page.execute_script(is_asked), "no question for the code")
+        assert chromium.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+        click(chromium, "#code-cancel")
+        wait_until(chromium, lambda page: card(page, shown[0]).find_elements(By.CLASS_NAME, "failed"), "no word of it")
+        assert "needs the technician’s code" in card(chromium, shown[0]).find_element(By.CLASS_NAME, "failed").text
+        click(chromium, back)
+        wait_until(chromium, lambda page: page.execute_script(is_asked), "no question for the code")
+        chromium.switch_to.active_element.send_keys("correct-horse-9", Keys.ENTER)
+        names(chromium, shown[0], "not named yet")
+
+        document = json.load(urlopen(f"{box}/api/v1/units/names"))
+        row = {"unit": shown[2], "expert": "EF", "term": "fat", "text": None, "at": "2026-01-01T00:00:00.000Z"}
+        (tmp_path / "names.json").write_text(json.dumps({**document, "names": [row]}))
+        chromium.find_element(By.ID, "names-file").send_keys(str(tmp_path / "names.json"))
+        names(chromium, shown[2], "“fat” (1 expert)")
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        chromium.get_log("browser")
+
+
+def test_of_many_names_the_survey_shows_three_and_how_many_more(survey: WebDriver, box: str, shown: list[int]):
+    def give(expert: str, text: str) -> None:
+        data = json.dumps({"text": text, "expert": expert}).encode()
+        url = f"{box}/api/v1/units/{shown[3]}/name"
+        urlopen(Request(url, data, {"Content-Type": "application/json"}, method="PUT"))
+
+    for k in range(5):
+        give(f"X{k}", f"pattern {chr(ord('a') + k)}")
+    survey.get(f"{box}/units?lang=en")
+    wait_for_state(survey, "done")
+    lines = card(survey, shown[3]).find_element(By.CLASS_NAME, "unit-names").text.splitlines()
+    assert [line.split(" (")[0] for line in lines] == ["“pattern a”", "“pattern b”", "“pattern c”", "2 more names"]
 
 
 def test_the_survey_fits_a_phone(survey: WebDriver):

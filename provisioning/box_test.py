@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import uuid
 import zipfile
@@ -40,6 +41,8 @@ BUNDLE = ROOT / "models" / "bach.loupe"
 WHEELHOUSE = ROOT / "build" / "wheelhouse"
 CACHE = Path(os.environ.get("LOUPE_BOX_CACHE") or Path.home() / ".cache" / "loupe" / "box-test")
 PORT, OTHER_PORT = 80, 8080
+CODE, CODE_FILE = "correct-horse-9", "/etc/loupe/technician-code"
+RESET = json.dumps({"model": "bach", "confirm": True}).encode()
 EXPOSURE_LIMIT = 5  # tenths, of `systemd-analyze security`: 0 is nothing, 100 is everything
 DEBIAN_PACKAGES = "dpkg-query --show --showformat='${Package} ${Version}\\n'"
 PUBLIC_ADDRESSES = ("203.0.113.1", "203.0.113.2")  # RFC 5737: documentation, nobody's
@@ -165,6 +168,28 @@ def check_other_format(clinic: lab.Clinic, readings: dict[str, dict[str, Any]]) 
         for reading in (readings[name], post_picture(clinic, file.getvalue()))
     ]
     claim(logits[0] == logits[1], f"{name} as TIFF: logits {logits[1]}, not {logits[0]}")
+
+
+def try_reset(clinic: lab.Clinic, code: str | None, port: int = PORT) -> str:
+    """Ask for a reset of the watch, with a code or none: `done`, or the error's code."""
+    request = urllib.request.Request(f"http://{lab.BOX_ADDRESS}:{port}/api/v1/health/reset", RESET)
+    request.add_header("Content-Type", "application/json")
+    if code:
+        request.add_header("X-Loupe-Code", code)
+    try:
+        with clinic.inside(), urllib.request.urlopen(request, timeout=60):  # noqa: S310
+            return "done"
+    except urllib.error.HTTPError as error:
+        return str(json.load(error)["code"])
+
+
+def check_technician(box: lab.Box, log: Path) -> None:
+    """What takes something from everyone needs the technician's code, which the service alone can read."""
+    found = box.sh(f"stat -c '%a %U:%G' {CODE_FILE}").strip()
+    claim(found == "640 root:loupe", f"the file of the code has {found}")
+    claim(CODE not in log.read_text(), f"the playbook shows the code: {log}")
+    answers = [try_reset(box.clinic, code) for code in (None, "wrong-code", CODE)]
+    claim(answers == ["technician_code_needed", "technician_code_wrong", "done"], f"three tries of a reset: {answers}")
 
 
 def play(box: lab.Box, log: Path, **variables: str | int | list[str]) -> dict[str, int]:
@@ -364,6 +389,9 @@ def check_update(box: lab.Box, log: Path) -> None:
     claim(before != after and releases == [after], f"{before} was to be replaced by {after}; there is {releases}")
     keys = box.sh("ls /etc/loupe/keys").split()
     claim(keys == sorted(path.name for path in (ROOT / "models" / "keys").glob("*.pub")), f"trusted keys: {keys}")
+    left = box.sh(f"ls {CODE_FILE} || echo none").strip()
+    answer = try_reset(box.clinic, CODE, OTHER_PORT)
+    claim((left, answer) == ("none", "technician_code_unset"), f"without a code: {left}, and a reset: {answer}")
 
 
 # --- the two boards --------------------------------------------------------------------------------------------------
@@ -388,10 +416,10 @@ def prove_box(steps: Steps, work: Path, packages: dict[str, str]) -> dict[str, d
             check_no_uplink(box)
             box.pretend_swap("/var/swap")
         with steps.step("playbook, first run") as note:
-            recap = play(box, steps.log("playbook-1"))
+            recap = play(box, steps.log("playbook-1"), loupe_technician_code=CODE)
             note(f"{recap['ok']} ok, {recap['changed']} changed")
         with steps.step("playbook, second run") as note:
-            recap = play(box, steps.log("playbook-2"))
+            recap = play(box, steps.log("playbook-2"), loupe_technician_code=CODE)
             claim(recap["changed"] == 0, f"the second run changed {recap['changed']} things: {steps.log('playbook-2')}")
             note(f"{recap['ok']} ok, 0 changed")
         with steps.step("Debian packages, and the bill of materials, are noted on the box") as note:
@@ -410,6 +438,8 @@ def prove_box(steps: Steps, work: Path, packages: dict[str, str]) -> dict[str, d
             counts = sum(counted(picture) for _, picture, _ in golden_pictures())
             check_counts(clinic, counts)
             counts += 1  # the TIFF below
+        with steps.step("the technician's code is asked for, and is the service's alone"):
+            check_technician(box, steps.log("playbook-1"))
         with steps.step("loupe verify on the box"):
             box.sh("sudo -u loupe /opt/loupe/venv/bin/loupe verify")
         with steps.step("units, as the board's systemd sees them") as note:

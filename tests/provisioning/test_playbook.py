@@ -67,6 +67,18 @@ def test_names_that_are_no_list_of_names_stop_it_before_anything_is_done(names: 
     assert re.findall(r"^TASK \[(.*?)\]", played.stdout, re.MULTILINE)[-1].endswith("The names are a list of DNS names")
 
 
+@pytest.mark.parametrize("code", ["garçon-1961", "a-line-with-an-end\n"])
+def test_a_code_that_the_service_would_refuse_stops_it_and_is_not_shown(code: str, tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.json"
+    host = {"ansible_connection": "local", "ansible_become": False, "loupe_technician_code": code}
+    inventory.write_text(json.dumps({"boxes": {"hosts": {"here": host}}}))
+    played = run("ansible-playbook", "--check", "--diff", "-vvv", "--inventory", str(inventory), "site.yml")
+    assert played.returncode != 0
+    told = played.stdout + played.stderr
+    assert "loupe_technician_code must have 8 to 128" in told
+    assert code.strip() not in told
+
+
 def test_every_setting_of_the_role_has_a_type_a_default_and_a_line_for_technicians() -> None:
     documented = (ROOT / "docs" / "technicians.md").read_text(encoding="utf-8")
     assert options().keys() == load(ROLE / "defaults" / "main.yml").keys()
@@ -87,6 +99,12 @@ def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -
     assert settings.store == Path("/var/lib/loupe/loupe.sqlite")
     assert settings.keys == Path("/etc/loupe/keys")
     assert (settings.threads, settings.queue) == (Settings.threads, Settings.queue)
+    assert settings.technician_code_file is None
+    written.write_text(
+        template.render(variables | {"ansible_managed": "managed", "loupe_technician_code": "correct-horse-9"})
+    )
+    assert load_settings(written, {}).technician_code_file == Path("/etc/loupe/technician-code")
+    assert "correct-horse-9" not in written.read_text()
 
 
 @pytest.mark.parametrize(

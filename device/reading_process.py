@@ -158,17 +158,19 @@ def _fork(live: Callable[[], None]) -> int:
         os._exit(0)
 
 
-def _close_sockets_but(kept: socket.socket) -> None:
-    """Those that clients connect to among them: they must close with the process that serves."""
+def _close_network_sockets() -> None:
+    """Those that clients connect to: they must close with the process that serves. systemd's log is a socket too."""
     for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
         with suppress(OSError):
-            if number != kept.fileno() and stat.S_ISSOCK(os.fstat(number).st_mode):
-                os.close(number)
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                with socket.socket(fileno=os.dup(number)) as found:
+                    if found.family in (socket.AF_INET, socket.AF_INET6):
+                        os.close(number)
 
 
 def _keep(control: socket.socket, bundles: Sequence[Bundle], limits: Limits, desks: int) -> None:
     """The life of the keeper."""
-    _close_sockets_but(control)
+    _close_network_sockets()
     while True:
         pairs = [socket.socketpair() for _ in range(desks)]
 

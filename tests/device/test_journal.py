@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections import Counter
@@ -88,6 +89,7 @@ def create_app(settings):
 
 def read_or_fail(router, data, *others, **named):
     if data.startswith(b"BREAK"): raise ValueError(data)
+    if data.startswith(b"CRASH"): ctypes.string_at(0)
     return read(router, data, *others, **named)
 
 device.server.create_app, device.routing.Router.read = create_app, read_or_fail
@@ -132,8 +134,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     command += ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--samples", str(SAMPLES)]
     command += ["--store", str(folder / "store" / "loupe.sqlite"), "--threads", "1"]
     environment = os.environ | {"TMPDIR": str(folder / "tmp"), "HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
-    with (folder / "log").open("wb") as log:
-        served = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder / "home", env=environment)
+    ours, theirs = socket.socketpair()  # systemd's journal is a socket too
+    with theirs:
+        served = subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=folder / "home", env=environment)
+    written = threading.Thread(target=_write_down, args=(ours, folder / "log"))
+    written.start()
     running = Service(port, folder)
     try:
         _wait_until_ready(running)
@@ -141,6 +146,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     finally:
         served.terminate()
         served.wait(30)
+        written.join(30)
+
+
+def _write_down(source: socket.socket, log: Path) -> None:
+    with source, log.open("wb", buffering=0) as file:
+        while received := source.recv(65536):
+            file.write(received)
 
 
 def _wait_until_ready(service: Service) -> None:
@@ -338,11 +350,21 @@ def test_what_fails_is_told_by_its_type_and_by_lines_of_code(service: Service) -
     assert "a thread was ended by builtins.ValueError" in told
 
 
+def test_a_decoder_that_crashes_leaves_lines_of_code_too(service: Service) -> None:
+    data = b"CRASH" + PLANTED.encode() * 99
+    assert service.answer(request("POST", f"/api/v1/readings?{PLANTED}", EVERYWHERE, data)).startswith(b"HTTP/1.1 503")
+    _wait_until_ready(service)
+    service.answer(request("POST", "/api/v1/readings", EVERYWHERE, b"BREAK" + PLANTED.encode()))
+    assert service.log.count("Fatal Python error: Segmentation fault") == 1
+    assert "in read_or_fail" in service.log
+    assert kept(service.folder) == []
+
+
 def test_a_crash_leaves_lines_of_code_and_the_next_worker_is_as_silent(service: Service) -> None:
     service.answer(request("GET", f"/?patient={PLANTED}", {**EVERYWHERE, "X-Break": "crash"}))
     _wait_until_ready(service)
     service.answer(request("GET", f"/?patient={PLANTED}", {**EVERYWHERE, "X-Break": "app"}))
-    assert "Fatal Python error: Segmentation fault" in service.log
+    assert service.log.count("Fatal Python error: Segmentation fault") == 2
     assert "was sent SIGSEGV" in service.log
     assert kept(service.folder) == []
 

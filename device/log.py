@@ -30,6 +30,7 @@ from device.texts import DEFAULT_LANGUAGE, error_words
 
 LOG = logging.getLogger("loupe")  # without handlers of its own it writes warnings to standard error as they are
 SERVER_LOG = "gunicorn.error"
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 LINE, TIME = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s", "[%Y-%m-%d %H:%M:%S %z]"
 MOST_CAUSES, MOST_PLACES = 4, 12  # of an exception; an endless recursion passes a thousand
 HTTP_CLIENT_ERROR = range(400, 500)
@@ -112,14 +113,15 @@ class ServiceLog:
     """The handler of all loggers, on a descriptor of its own."""
 
     def __init__(self) -> None:
-        self._stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, errors="backslashreplace")
+        self._stream = os.fdopen(os.dup(STANDARD_ERROR), "w", buffering=1, errors="backslashreplace")
         self._formatter = Formatter()
-        handler = logging.StreamHandler(self._stream)
-        handler.setFormatter(self._formatter)
-        logging.getLogger().handlers = [handler]
+        self._handler = logging.StreamHandler(self._stream)
+        self._handler.setFormatter(self._formatter)
+        logging.getLogger().addHandler(self._handler)
 
     def close_other_ways(self) -> None:
         """From here on this process reads what clients send: let nothing reach the log but what `Formatter` makes."""
+        logging.getLogger().handlers = [self._handler]
         self._formatter.spoken_by.discard(SERVER_LOG)
         logging.getLogger(SERVER_LOG).setLevel(logging.WARNING)
         sys.excepthook = lambda _kind, error, _passed: LOG.critical("stopped by %s", without_values(error))
@@ -129,9 +131,10 @@ class ServiceLog:
         warnings.simplefilter("ignore")
         faulthandler.enable(self._stream)  # a crash: lines of code, no values
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-            os.dup2(nowhere, stream.fileno())
+        for stream, descriptor in ((sys.stdout, STANDARD_OUTPUT), (sys.stderr, STANDARD_ERROR)):
+            if stream:  # else the descriptor was closed from the start, and may be another file's by now
+                stream.flush()
+                os.dup2(nowhere, descriptor)
         os.close(nowhere)
 
 

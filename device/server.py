@@ -120,10 +120,9 @@ class Server(BaseApplication):
 def serve(settings: Settings) -> None:
     """Bind, verify, listen, serve until told to stop. Raises a `LoupeError` before listening."""
     forbid_dumps()
-    log = ServiceLog()
     listener = None if is_handed_over() else bind(settings.host, settings.port)
     try:
-        Server(settings, listener, log).run()
+        Server(settings, listener, ServiceLog()).run()
     except OSError as error:
         if error.errno != EADDRINUSE:
             raise

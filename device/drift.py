@@ -1,9 +1,10 @@
 """The drift watch: have the pictures that this clinic sends changed from those that a bundle's gate was calibrated on?
 
-Kept of a reading, in the box's store: one more in the counts of its day (readings, cautions, refusals by reason, and a
-histogram of each question's p-value in `BINS` bins), and the state of a test. No picture, no feature, no score; of times
-only days and that of the last picture. (On a day with few readings counts tell what single ones were, and who sees the
-store's file change sees when.) A picture can't be made again from twenty counts.
+Kept of a reading, in a file of the box's store: one more in the counts of its day (readings, cautions, refusals by
+reason, and a histogram of each question's p-value in `BINS` bins), and the state of a test. No picture, no feature, no
+score; of times only days and that of the last picture. (On a day with few readings counts
+tell what single ones were, and who sees the store's file change sees when.) A picture can't be made again from twenty
+counts.
 
 Under no change a new picture is as likely to fall into any of the n + 1 gaps between the n calibration scores, and each
 picture makes its own gap likelier for the next: with g_j gaps and c_j earlier pictures in bin j of the p-value, the next
@@ -36,9 +37,9 @@ from pathlib import Path
 from typing import Any
 
 from device.bundle import Bundle
-from device.errors import StoreUnusable
+from device.errors import LoupeError, StoreUnusable
 from device.reading import Reading
-from device.store import Store
+from device.store import Store, beside
 
 BINS = 20
 STAKES = (-1.6, -0.6, 0.0, 0.6, 1.6)
@@ -278,12 +279,17 @@ class DriftLog:
     """
 
     def __init__(self, store: Path, bundles: Sequence[Bundle]) -> None:
-        self._store = Store(store, TABLES, PATIENCE_S)
+        self._store = Store(beside(store, "drift"), TABLES, PATIENCE_S, inherits=store)
         self._sizes = {bundle.sha256: calibration_sizes(bundle) for bundle in bundles}
 
     @property
     def problem(self) -> StoreUnusable | None:
         return self._store.problem
+
+    @property
+    def problems(self) -> list[LoupeError]:
+        """What is wrong with the store, or was until it was mended."""
+        return [*([self.problem] if self.problem else []), *self._store.mended()]
 
     def note(self, bundle: Bundle, reading: Reading, now: datetime) -> None:
         """Count a reading and go on with the bundle's watch, in one transaction."""
@@ -293,7 +299,8 @@ class DriftLog:
         """The same from what counts of a reading; `key`: the bundle's hash."""
         day, sizes = now.date().isoformat(), self._sizes[key]
         p_values = {name: p for name, p in p_values.items() if name in sizes}
-        with suppress(StoreUnusable), self._store.writing() as store:  # `problem` tells
+
+        def change(store: sqlite3.Connection) -> None:
             found = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()
             counts = (_counts_from(found[0]) if found else NOTHING) + seen
             watch = _watch(store, key, day)
@@ -304,28 +311,31 @@ class DriftLog:
             if not found:
                 _forget(store, now)
 
+        with suppress(StoreUnusable):  # `problem` tells
+            self._store.write(change)
+
     def reset(self, bundle: Bundle, now: datetime) -> None:
         """Begin the bundle's watch anew, after a change that is known. The counts of days stay."""
         fresh = Watch(now.date().isoformat(), {}).as_text()
-        with suppress(StoreUnusable), self._store.writing() as store:
-            store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (bundle.sha256, fresh))
+        row = (bundle.sha256, fresh)
+        with suppress(StoreUnusable):
+            self._store.write(lambda store: store.execute("REPLACE INTO drift_watch VALUES (?, ?)", row))
 
     def watch(self, bundle: Bundle, now: datetime) -> Watch:
         """The bundle's watch; a fresh one where nothing was noted yet or the store fails."""
         day = now.date().isoformat()
-        with suppress(StoreUnusable), self._store.reading() as store:
-            return _watch(store, bundle.sha256, day)
+        with suppress(StoreUnusable):
+            return self._store.read(lambda store: _watch(store, bundle.sha256, day))
         return Watch(day, {})
 
     def days(self, bundle: Bundle, most: int, now: datetime) -> dict[str, Counts]:
         """The counts of the bundle's last `most` days with readings, the newest first; none where the store fails. Days
         after today, of a clock that was ahead, are left out."""
         rows: list[tuple[str, str]] = []
-        with suppress(StoreUnusable), self._store.reading() as store:
-            rows = store.execute(
-                "SELECT day, counts FROM drift_day WHERE bundle = ? AND day <= ? ORDER BY day DESC LIMIT ?",
-                (bundle.sha256, now.date().isoformat(), most),
-            ).fetchall()
+        query = "SELECT day, counts FROM drift_day WHERE bundle = ? AND day <= ? ORDER BY day DESC LIMIT ?"
+        asked = (bundle.sha256, now.date().isoformat(), most)
+        with suppress(StoreUnusable):
+            rows = self._store.read(lambda store: store.execute(query, asked).fetchall())
         return {day: _counts_from(text) for day, text in rows}
 
 

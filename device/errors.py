@@ -441,6 +441,25 @@ class StoreUnusable(LoupeError):
     detail: str
 
 
+class StoreMended(LoupeError):
+    """A file of the store was damaged and set aside; all that it held is in use again. Pictures are read all the same."""
+
+    code = "store_mended"
+    status = 503
+    store: str
+    aside: str
+
+
+class StorePartlyLost(LoupeError):
+    """A file of the store was damaged and set aside, and some of what it held may be lost. Pictures are read all the
+    same."""
+
+    code = "store_partly_lost"
+    status = 503
+    store: str
+    aside: str
+
+
 class OtherOrigin(LoupeError):
     """A browser says that another site's page sent this."""
 

@@ -16,7 +16,7 @@ from typing import Any
 from device import __version__
 from device.bundle import Bundle
 from device.drift import ALARM, BINS, CALM, NOTHING, Counts, DriftLog, Watch, calibration_sizes, gaps
-from device.errors import LoupeError
+from device.errors import LoupeError, StoreUnusable
 from device.gate import CAUTION_BELOW_P, REASONS
 from device.reading import identity
 from device.runtime import find_runtime
@@ -139,7 +139,7 @@ def health(
     """All of it, with words in a language. `problems`: what is wrong with readers, store and files."""
     models = [_model(bundle, drift, now, language) for bundle in bundles]
     runtime = find_runtime()
-    problem = drift.problem
+    problem = next((each for each in problems if isinstance(each, StoreUnusable)), None)
     return {
         "notice": words(language)["notice"],
         "software": __version__,

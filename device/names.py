@@ -23,6 +23,7 @@ from typing import Any
 
 from device.errors import (
     ExpertInvalid,
+    LoupeError,
     NamesFull,
     NamesInvalid,
     NamesOfOtherModel,
@@ -161,8 +162,13 @@ class Names:
     """The names in one store. The file is opened at first use, in the process that serves; threads may share this."""
 
     def __init__(self, store: Path) -> None:
-        # Two connections, so that a reading, which looks names up, waits for none that is being written.
-        self._written, self._read = Store(store, TABLE), Store(store, TABLE, READ_PATIENCE_S)
+        self._store = Store(store, TABLE, read_patience_s=READ_PATIENCE_S, copied=True)
+
+    @property
+    def problems(self) -> list[LoupeError]:
+        """What is wrong with the store, or was until it was mended."""
+        problem = self._store.problem
+        return [*([problem] if problem else []), *self._store.mended()]
 
     def give(self, network: str, given: Iterable[Given], *, keep_newer: bool = False) -> None:
         """Keep names, each in place of what the same expert called the unit before, unless that is newer and stays. All
@@ -171,25 +177,34 @@ class Names:
             {"network": network, "keep_newer": keep_newer, "folded": fold(each.expert), **asdict(each)}
             for each in given
         ]
-        with self._written.writing() as connection:
+
+        def change(connection: sqlite3.Connection) -> None:
             _fold_all(connection)
             before = dict(connection.execute(COUNTS, (network,)))
             connection.executemany(GIVE, rows)
             _check_room(before, dict(connection.execute(COUNTS, (network,))))
 
+        self._store.write(change)
+
     def take_back(self, network: str, unit: int, expert: str) -> bool:
         """Forget what an expert called a unit; whether there was anything. Raises `StoreUnusable`."""
-        with self._written.writing() as connection:
+
+        def change(connection: sqlite3.Connection) -> bool:
             _fold_all(connection)
             return connection.execute(TAKE_BACK, (network, unit, fold(expert))).rowcount > 0
+
+        return self._store.write(change)
 
     def given(self, network: str, units: Collection[int] | None = None) -> list[Given]:
         """The names for a network's units, or for those asked for: by unit and time, of each unit `UNIT_LIMIT` at most,
         `TOTAL_LIMIT` in all. Raises `StoreUnusable`."""
-        with self._read.reading() as connection:
+
+        def look(connection: sqlite3.Connection) -> list[Given]:
             asked = [row[0] for row in connection.execute(NAMED, (network,))] if units is None else sorted(set(units))
             rows = (row for unit in asked for row in connection.execute(FIRST, (network, unit, UNIT_LIMIT)))
             return [Given(*row) for row in islice(rows, TOTAL_LIMIT)]
+
+        return self._store.read(look)
 
 
 def _check_room(before: Mapping[int, int], now: Mapping[int, int]) -> None:

@@ -136,8 +136,7 @@ class Box:
     def problems(self) -> list[LoupeError]:
         """What is wrong with the store and with files beside the models; pictures are read all the same."""
         self.drift.watch(self.bundles[0], datetime.now())  # so that a store that can't be opened is found
-        store = [self.drift.problem] if self.drift.problem else []
-        return [*store, *key_problems(self.settings.keys), *self.samples.problems, *self.units.problems()]
+        return [*self.drift.problems, *key_problems(self.settings.keys), *self.samples.problems, *self.units.problems()]
 
 
 def create_app(settings: Settings, *bundles: Bundle) -> Flask:

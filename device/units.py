@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ class Units:
     """The units of all bundles of a box, and its views. `language` and `asked` give the request's language and bundles."""
 
     def __init__(self, settings: Settings, bundles: Sequence[Bundle]) -> None:
-        names = Names(settings.store)
+        self._names = names = Names(settings.store)
         # The files that were opened: `bundle_files` (device/golden.py) finds them in this folder.
         folder = settings.bundle if settings.bundle.is_dir() else settings.bundle.parent
         self._models = {
@@ -152,8 +153,10 @@ class Units:
         return self._models[bundle.manifest["id"]]
 
     def problems(self) -> list[LoupeError]:
-        """Why atlases that lie beside bundles can't be used."""
-        return [model.problem for model in self._models.values() if model.problem]
+        """What is wrong with the names' store, and why atlases that lie beside bundles can't be used."""
+        with suppress(StoreUnusable):
+            self._names.given("", [])  # so that a store that can't be opened is found
+        return [*self._names.problems, *(model.problem for model in self._models.values() if model.problem)]
 
     def name_units(self, document: dict[str, Any], language: str) -> dict[str, Any]:
         """A reading with the names that this box knows of its units, and patches of each. Without a store it goes on

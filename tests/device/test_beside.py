@@ -28,14 +28,17 @@ def with_table(text: str) -> Callable[[Path], object]:
 
 STORES: dict[str, Callable[[Path], object]] = {
     "folder": lambda store: store.mkdir(),
-    "no database": lambda store: store.write_bytes(b"\xff" * 5000),
-    "cut header": lambda store: store.write_bytes(b"SQLite format 3\0"),
     "circle of links": lambda store: store.symlink_to(store.name),
     "link into nothing": lambda store: store.symlink_to("none/store.sqlite"),
     "other columns": with_table(
         "CREATE TABLE unit_names (x); CREATE TABLE drift_day (y); CREATE TABLE drift_watch (z);"
     ),
     "a view in its place": with_table("CREATE VIEW drift_day AS SELECT 1; CREATE VIEW unit_names AS SELECT 2;"),
+}
+
+NO_STORES: dict[str, Callable[[Path], object]] = {
+    "no database": lambda store: store.write_bytes(b"\xff" * 5000),
+    "cut header": lambda store: store.write_bytes(b"SQLite format 3\0"),
 }
 
 ATLASES: dict[str, Callable[[Path], object]] = {
@@ -70,6 +73,21 @@ def test_a_store_in_any_state_is_told_and_readings_go_on(
     client = create_app(Settings(BUNDLE, KEYS, SAMPLES, store, threads=1), bundle).test_client()
     assert reads(client, golden)
     assert [problem["code"] for problem in client.get("/api/v1/health").json["problems"]] == ["store_unusable"]
+
+
+@pytest.mark.parametrize("damage", NO_STORES.values(), ids=NO_STORES)
+def test_what_is_no_store_is_set_aside_and_told(
+    damage: Callable[[Path], object], bundle: Bundle, tmp_path: Path, golden: bytes
+) -> None:
+    damage(store := tmp_path / "store.sqlite")
+    held = store.read_bytes()
+    client = create_app(Settings(BUNDLE, KEYS, SAMPLES, store, threads=1), bundle).test_client()
+    assert reads(client, golden)
+    (problem,) = client.get("/api/v1/health").json["problems"]
+    assert problem["code"] == "store_partly_lost"
+    assert "store.sqlite.lost-1" in client.get("/health").text
+    assert (tmp_path / "store.sqlite.lost-1").read_bytes() == held
+    assert client.put("/api/v1/units/7/name", json={"text": "swirls"}).status_code == 200
 
 
 @pytest.mark.parametrize("damage", ATLASES.values(), ids=ATLASES)

@@ -183,9 +183,9 @@ def test_days_beyond_the_limit_go(log: DriftLog, bundle: Bundle, monkeypatch: py
 def test_the_store_holds_counts_and_nothing_else(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
     for _ in range(50):
         log.note(bundle, reading(0.123456789), START)
-    tables = sqlite3.connect(tmp_path / "store.sqlite").execute("SELECT name FROM sqlite_master").fetchall()
+    tables = sqlite3.connect(tmp_path / "store.drift.sqlite").execute("SELECT name FROM sqlite_master").fetchall()
     assert {name for (name,) in tables} == {"drift_day", "drift_watch"}
-    ((counts,),) = sqlite3.connect(tmp_path / "store.sqlite").execute("SELECT counts FROM drift_day").fetchall()
+    ((counts,),) = sqlite3.connect(tmp_path / "store.drift.sqlite").execute("SELECT counts FROM drift_day").fetchall()
     assert json.loads(counts).keys() == {"readings", "cautions", "reasons", "bins"}
     assert "0.12" not in counts
 
@@ -215,13 +215,13 @@ def test_a_broken_store_is_a_problem_told_and_no_failure(tmp_path: Path, bundle:
 
 def test_a_full_disk_stays_a_problem_until_something_was_written(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
     log.note(bundle, reading(0.5), START)
-    with sqlite3.connect(tmp_path / "store.sqlite") as full:
+    with sqlite3.connect(tmp_path / "store.drift.sqlite") as full:
         full.execute("CREATE TRIGGER full BEFORE INSERT ON drift_day BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     log.note(bundle, reading(0.5), START)
     assert log.watch(bundle, START).pictures == 1
     assert log.days(bundle, 5, LATER)["2026-01-05"].readings == 1
     assert log.problem is not None
-    with sqlite3.connect(tmp_path / "store.sqlite") as full:
+    with sqlite3.connect(tmp_path / "store.drift.sqlite") as full:
         full.execute("DROP TRIGGER full")
     log.note(bundle, reading(0.5), START)
     assert log.problem is None
@@ -229,7 +229,7 @@ def test_a_full_disk_stays_a_problem_until_something_was_written(log: DriftLog, 
 
 def test_a_locked_store_holds_up_no_reading_for_long(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
     log.note(bundle, reading(0.5), START)
-    other = sqlite3.connect(tmp_path / "store.sqlite")
+    other = sqlite3.connect(tmp_path / "store.drift.sqlite")
     other.execute("BEGIN IMMEDIATE")
     begun = time.monotonic()
     log.note(bundle, reading(0.5), START)
@@ -243,7 +243,7 @@ def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
     log: DriftLog, bundle: Bundle, tmp_path: Path
 ) -> None:
     log.note(bundle, reading(0.5), START)
-    (tmp_path / "store.sqlite").unlink()
+    (tmp_path / "store.drift.sqlite").unlink()
     log.note(bundle, reading(0.5), START)
     assert DriftLog(tmp_path / "store.sqlite", [bundle]).watch(bundle, START).pictures == 1
 
@@ -287,7 +287,7 @@ def test_what_was_kept_unusably_is_begun_anew(
 ) -> None:
     log.note(bundle, reading(0.5), START)
     column = {"drift_day": "counts", "drift_watch": "state"}[table]
-    with sqlite3.connect(tmp_path / "store.sqlite") as store:
+    with sqlite3.connect(tmp_path / "store.drift.sqlite") as store:
         store.execute(f"UPDATE {table} SET {column} = ?", (kept,))
     assert log.days(bundle, 5, LATER)["2026-01-05"].readings == (table == "drift_watch")
     assert log.watch(bundle, START).pictures == (table == "drift_day")
@@ -309,7 +309,7 @@ def test_a_clock_that_was_ahead_hides_nothing(log: DriftLog, bundle: Bundle, mon
 
 def test_a_state_of_another_version_is_begun_anew(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
     log.note(bundle, reading(0.5), START)
-    with sqlite3.connect(tmp_path / "store.sqlite") as store:
+    with sqlite3.connect(tmp_path / "store.drift.sqlite") as store:
         store.execute("UPDATE drift_watch SET state = '{}'")
     log.note(bundle, reading(0.5), START)
     assert log.watch(bundle, START).pictures == 1

@@ -59,7 +59,7 @@ def test_the_pages_own_samples_and_bad_files_are_not_counted(client: FlaskClient
 def test_a_box_whose_store_is_broken_reads_and_says_so(
     bundle: Bundle, tmp_path: Path, goldens: list[tuple[bytes, str | None]]
 ) -> None:
-    (tmp_path / "store.sqlite").write_bytes(b"this is no database" * 100)
+    (tmp_path / "store.drift.sqlite").mkdir()
     settings = Settings(BUNDLE, KEYS, SAMPLES, tmp_path / "store.sqlite", threads=1)
     client = create_app(settings, bundle).test_client()
     assert client.post("/api/v1/readings", data=goldens[0][0]).status_code == 200

@@ -1,28 +1,92 @@
-"""The store: what was committed survives, and damage is said."""
+"""The store: what was committed survives, one bad page costs no name, and damage is said."""
 
 from __future__ import annotations
 
+import os
+import resource
+import shutil
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from conftest import BUNDLE, KEYS, ROOT, SAMPLES
 
-from device.errors import StoreUnusable
-from device.store import connect
+from device.bundle import Bundle
+from device.drift import TABLES as DRIFT_TABLES
+from device.errors import StoreMended, StorePartlyLost, StoreUnusable, UnitNamesFull
+from device.names import TABLE, UNIT_LIMIT, Given, Names
+from device.salvage import MOST_ASIDE
+from device.service import create_app
+from device.settings import Settings
+from device.store import PATIENCE_S, Store, beside, connect
+
+PAGE = 4096
+AT = "2026-01-01T00:00:00.000Z"
+NAMES = [Given(unit, f"E{unit % 7}", None, f"swirls of {unit} and some words more", AT) for unit in range(300)]
+Damage = Callable[[bytes], bytes]
+DAMAGES: dict[str, Damage] = {
+    "zeros": lambda page: bytes(len(page)),
+    "noise": lambda page: bytes((k * 7919 + 13) % 251 for k in range(len(page))),
+    "another page": lambda page: page[2048:] + page[:2048],
+}
+
+
+def given_all(store: Path) -> list[Given]:
+    return Names(store).given("n")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store of names on many pages, as a box leaves it that was switched off in order."""
+    folder = tmp_path_factory.mktemp("filled")
+    names = Names(folder / "loupe.sqlite")
+    names.give("n", NAMES[:-1])
+    names.give("n", NAMES[-1:])
+    for access in (names._store._writer, names._store._reader, names._store._copy):
+        assert access
+        access.close()
+    assert not list(folder.glob("*-wal"))
+    return folder
+
+
+def damaged(folder: Path, name: str, page: int, damage: Damage) -> None:
+    with (folder / name).open("r+b") as file:
+        file.seek(page * PAGE)
+        held = file.read(PAGE)
+        file.seek(page * PAGE)
+        file.write(damage(held))
+
+
+def pages(file: Path) -> range:
+    return range(-(-file.stat().st_size // PAGE))
+
+
+def fresh(folder: Path, to: Path) -> Path:
+    """A copy of a folder's files; the path of its store."""
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(folder, to)
+    return to / "loupe.sqlite"
+
+
+# --- power cuts ------------------------------------------------------------------------------------------------------
 
 
 def test_what_was_committed_survives_a_process_that_dies_at_once(tmp_path: Path) -> None:
     store = tmp_path / "made" / "on" / "first use.sqlite"
     code = (
-        "import os, sys; from pathlib import Path; from device.store import connect\n"
-        "store = connect(Path(sys.argv[1]))\n"
-        "with store: store.execute('CREATE TABLE kept (n)'); store.execute('INSERT INTO kept VALUES (1)')\n"
-        "store.execute('INSERT INTO kept VALUES (2)')\n"
-        "os._exit(9)"
+        "import os, sys; from pathlib import Path; from device.store import Store\n"
+        "store = Store(Path(sys.argv[1]), 'CREATE TABLE IF NOT EXISTS kept (n)', copied=True)\n"
+        "store.write(lambda connection: connection.execute('INSERT INTO kept VALUES (1)'))\n"
+        "store.write(lambda connection: (connection.execute('INSERT INTO kept VALUES (2)'), os._exit(9)))\n"
     )
     assert subprocess.run([sys.executable, "-c", code, str(store)], check=False).returncode == 9
-    assert connect(store).execute("SELECT n FROM kept").fetchall() == [(1,)]
+    again = Store(store, "CREATE TABLE IF NOT EXISTS kept (n)", copied=True)
+    assert again.read(lambda connection: connection.execute("SELECT n FROM kept").fetchall()) == [(1,)]
+    assert again.mended() == []
 
 
 def test_each_commit_waits_for_the_disk(tmp_path: Path) -> None:
@@ -31,11 +95,231 @@ def test_each_commit_waits_for_the_disk(tmp_path: Path) -> None:
     assert store.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
 
+def test_a_copy_that_a_power_cut_left_behind_is_made_again(filled: Path, tmp_path: Path) -> None:
+    """Between the commit in the file and that in its copy."""
+    path = fresh(filled, tmp_path / "box")
+    with closing(sqlite3.connect(beside(path, "copy"))) as copy, copy:
+        (count,) = copy.execute("PRAGMA user_version").fetchone()
+        copy.execute("DELETE FROM unit_names WHERE unit = 299")
+        copy.execute(f"PRAGMA user_version = {count - 1}")
+    assert given_all(path) == NAMES
+    path.unlink()
+    assert given_all(path) == NAMES
+
+
+def test_a_change_that_is_refused_reaches_neither_file(tmp_path: Path) -> None:
+    path = tmp_path / "loupe.sqlite"
+    names = Names(path)
+    many = [Given(1, f"X{k}", None, "many", AT) for k in range(UNIT_LIMIT + 1)]
+    with pytest.raises(UnitNamesFull):
+        names.give("n", many)
+    names.give("n", NAMES[:1])
+    assert given_all(path) == NAMES[:1]
+    path.unlink()
+    assert given_all(path) == NAMES[:1]
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("file", ["loupe.sqlite", "loupe.copy.sqlite"])
+def test_one_bad_page_anywhere_costs_no_name(file: str, damage: Damage, filled: Path, tmp_path: Path) -> None:
+    """Each page in turn: header, tables, indexes."""
+    assert len(pages(filled / file)) > 10
+    for page in pages(filled / file):
+        path = fresh(filled, tmp_path / "box")
+        damaged(path.parent, file, page, damage)
+        names = Names(path)
+        assert names.given("n") == NAMES, f"page {page}"
+        names.give("n", [Given(1, "new", None, "after it", AT)])
+        assert len(names.given("n")) == len(NAMES) + 1
+        for problem in names.problems:  # a page whose bytes nobody misses may go unnoticed
+            assert isinstance(problem, StoreMended)
+            assert (path.parent / problem.aside).exists()
+
+
+def test_a_bad_page_of_the_log_costs_no_name(tmp_path: Path) -> None:
+    """Of a box that was killed: what was committed last lies in the write-ahead log alone, and so it does of the copy."""
+    names = Names(tmp_path / "live" / "loupe.sqlite")
+    for each in NAMES[:40]:
+        names.give("n", [each])
+    log = tmp_path / "live" / "loupe.sqlite-wal"
+    assert len(pages(log)) > 40
+    for page in [0, 1, *range(2, len(pages(log)), 9)]:
+        path = fresh(tmp_path / "live", tmp_path / "box")
+        damaged(path.parent, log.name, page, DAMAGES["noise"])
+        assert given_all(path) == NAMES[:40], f"page {page}"
+
+
+def test_damage_while_the_box_runs_costs_no_name(filled: Path, tmp_path: Path) -> None:
+    path = fresh(filled, tmp_path / "box")
+    names = Names(path)
+    assert names.given("n", [5])
+    for page in pages(path):
+        damaged(path.parent, path.name, page, DAMAGES["noise"])
+    for unit in (5, 299):
+        assert names.given("n", [unit]) == [NAMES[unit]]
+    names.give("n", [Given(1, "new", None, "after it", AT)])
+    assert len(given_all(path)) == len(NAMES) + 1
+
+
+def test_pages_that_are_bad_in_both_files_cost_only_what_lay_on_both(filled: Path, tmp_path: Path) -> None:
+    path = fresh(filled, tmp_path / "box")
+    leaves = [page for page in pages(path) if b"swirls" in path.read_bytes()[page * PAGE : (page + 1) * PAGE]]
+    assert len(leaves) > 3
+    damaged(path.parent, path.name, leaves[0], DAMAGES["zeros"])
+    damaged(path.parent, "loupe.copy.sqlite", leaves[-1], DAMAGES["zeros"])
+    names = Names(path)
+    assert names.given("n") == NAMES
+    assert [type(problem) for problem in names.problems] == [StorePartlyLost, StorePartlyLost]
+    fresh(filled, tmp_path / "box")
+    for name in (path.name, "loupe.copy.sqlite"):
+        damaged(path.parent, name, leaves[1], DAMAGES["zeros"])
+    names = Names(path)
+    assert len(NAMES) > len(names.given("n")) > len(NAMES) / 2
+    assert set(names.given("n")) < set(NAMES)
+
+
+def test_a_card_that_fails_again_and_again_is_not_filled_with_damaged_files(filled: Path, tmp_path: Path) -> None:
+    path = fresh(filled, tmp_path / "box")
+    for _ in range(MOST_ASIDE + 3):
+        damaged(path.parent, path.name, 1, DAMAGES["zeros"])
+        assert given_all(path) == NAMES
+    assert len([file for file in path.parent.glob("*damaged*") if not file.name.endswith("-wal")]) == MOST_ASIDE
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_bad_counts_of_the_drift_watch_cost_no_name_and_are_told(
+    damage: Damage, filled: Path, tmp_path: Path, bundle: Bundle
+) -> None:
+    path = fresh(filled, tmp_path / "box")
+    client = create_app(Settings(BUNDLE, KEYS, SAMPLES, path, threads=1), bundle).test_client()
+    golden = bundle.members[bundle.manifest["golden"][0]["picture"]]
+    assert client.post("/api/v1/readings", data=golden).status_code == 200
+    drift = beside(path, "drift")
+    for name in (f"{drift.name}-wal", f"{drift.name}-shm"):
+        (path.parent / name).unlink(missing_ok=True)
+    drift.write_bytes(damage(drift.read_bytes()))
+    client = create_app(Settings(BUNDLE, KEYS, SAMPLES, path, threads=1), bundle).test_client()
+    assert client.post("/api/v1/readings", data=golden).status_code == 200
+    health = client.get("/api/v1/health").json
+    assert health["store"]["works"]
+    assert health["models"][0]["lately"]["readings"] >= 1
+    assert {problem["code"] for problem in health["problems"]} <= {"store_partly_lost", "store_mended"}
+    assert health["problems"]
+    assert given_all(path) == NAMES
+
+
+# --- a store of an earlier version -----------------------------------------------------------------------------------
+
+
+def earlier(path: Path) -> list[tuple[str, str, str]]:
+    """Names and counts in one file, as versions before 2026-11-28 kept them."""
+    days = [("b", f"2026-01-{day:02}", '{"n": 1}') for day in range(1, 29)]
+    with closing(sqlite3.connect(path)) as store, store:
+        store.executescript(f"{TABLE};{DRIFT_TABLES}")
+        store.executemany(
+            "INSERT INTO unit_names VALUES ('n', ?, ?, ?, ?, ?, NULL)", [tuple(vars(each).values()) for each in NAMES]
+        )
+        store.executemany("INSERT INTO drift_day VALUES (?, ?, ?)", days)
+        store.execute("INSERT INTO drift_watch VALUES ('b', '{}')")
+    return days
+
+
+@pytest.mark.parametrize("names_first", [True, False])
+def test_an_earlier_store_is_taken_apart_without_loss(names_first: bool, tmp_path: Path) -> None:
+    path = tmp_path / "loupe.sqlite"
+    days = earlier(path)
+    if names_first:
+        assert given_all(path) == NAMES
+    drift = Store(beside(path, "drift"), DRIFT_TABLES, inherits=path)
+    for _ in range(2):
+        found = drift.read(lambda connection: connection.execute("SELECT * FROM drift_day ORDER BY day").fetchall())
+        assert found == days
+    assert given_all(path) == NAMES
+    with closing(sqlite3.connect(path)) as store:
+        assert store.execute("SELECT name FROM sqlite_master WHERE name LIKE 'drift%'").fetchall() == []
+
+
+def test_each_bad_page_of_an_earlier_store_costs_no_name_that_lies_on_another(tmp_path: Path) -> None:
+    """Its names have no copy yet: those on the bad page are lost, and that is told."""
+    earlier(tmp_path / "loupe.sqlite")
+    content = (tmp_path / "loupe.sqlite").read_bytes()
+    for page in pages(tmp_path / "loupe.sqlite"):
+        on_page = content[page * PAGE : (page + 1) * PAGE]
+        path = tmp_path / "box" / "loupe.sqlite"
+        shutil.rmtree(path.parent, ignore_errors=True)
+        path.parent.mkdir()
+        path.write_bytes(content)
+        damaged(path.parent, path.name, page, DAMAGES["zeros"])
+        names = Names(path)
+        kept = names.given("n")
+        lost = [each for each in NAMES if each not in kept]
+        if page > 1:  # the header and the table's root say where all else lies
+            assert all(str(each.text).encode() in on_page for each in lost), f"page {page}"
+        assert [type(problem) for problem in names.problems] == [StorePartlyLost if lost else StoreMended], (
+            f"page {page}"
+        )
+
+
+# --- a store that can't be used --------------------------------------------------------------------------------------
+
+
 def test_a_store_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    damaged = tmp_path / "damaged.sqlite"
-    damaged.write_bytes(b"not a database, but long enough to be taken for one" * 100)
-    under_a_file = damaged / "store.sqlite"
-    for path in (damaged, under_a_file, tmp_path):
+    (tmp_path / "file").write_bytes(b"no folder")
+    for path in (tmp_path / "file" / "store.sqlite", tmp_path):
+        store = Store(path, TABLE)
         with pytest.raises(StoreUnusable) as caught:
-            connect(path)
+            store.read(lambda connection: connection.execute("SELECT * FROM unit_names"))
         assert caught.value.facts["store"] == str(path)
+        assert store.problem is caught.value
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can grow in this process."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_on_a_full_disk_names_can_be_read_and_giving_one_says_why(filled: Path, tmp_path: Path) -> None:
+    path = fresh(filled, tmp_path / "box")
+    names = Names(path)
+    assert names.given("n") == NAMES
+    with full_disk(), pytest.raises(StoreUnusable):
+        names.give("n", [Given(1, "new", None, "too much", AT)])
+    with full_disk():
+        assert names.given("n") == NAMES
+    assert [type(problem) for problem in names.problems] == [StoreUnusable]
+    names.give("n", [Given(1, "new", None, "fits again", AT)])
+    assert names.problems == []
+
+
+def test_a_copy_that_cannot_be_written_stops_no_name_and_is_told(filled: Path, tmp_path: Path) -> None:
+    path = fresh(filled, tmp_path / "box")
+    beside(path, "copy").unlink()
+    beside(path, "copy").mkdir()
+    names = Names(path)
+    names.give("n", [Given(1, "new", None, "kept", AT)])
+    assert len(names.given("n")) == len(NAMES) + 1
+    (problem,) = names.problems
+    assert isinstance(problem, StoreUnusable)
+    assert problem.store.endswith("loupe.copy.sqlite")
+    beside(path, "copy").rmdir()
+    names.give("n", [Given(1, "new", None, "kept again", AT)])
+    assert names.problems == []
+    path.unlink()
+    assert len(given_all(path)) == len(NAMES) + 1
+
+
+def test_the_documentation_says_what_the_store_consists_of() -> None:
+    told = (ROOT / "docs" / "technicians.md").read_text(encoding="utf-8")
+    for file in ("loupe.sqlite", "loupe.copy.sqlite", "loupe.drift.sqlite", ".damaged-1", ".lost-1"):
+        assert file in told
+    assert PATIENCE_S < 10
+    assert os.sep not in beside(Path("loupe.sqlite"), "drift").name

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote
 
 from flask import request
 from werkzeug.exceptions import RequestURITooLarge
@@ -64,6 +66,10 @@ def bounded(environ: Mapping[str, Any]) -> dict[str, Any]:
         kept.setdefault("HTTP_HOST", "")  # never the server's own name in its place
     if "HTTP_ORIGIN" in environ:
         kept.setdefault("HTTP_ORIGIN", "")
+    # Werkzeug takes bytes beyond ASCII for UTF-8, and fails where they aren't.
+    kept["QUERY_STRING"] = quote(
+        environ.get("QUERY_STRING", ""), safe=string.printable, encoding="latin-1", errors="replace"
+    )
     if "HTTP_IF_RANGE" in environ:
         kept.pop("HTTP_RANGE", None)  # the whole file is right in any case
     return kept

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -246,7 +246,7 @@ def export_names(given: list[Given], network: str, model: str, lexicon: Lexicon)
 def imported_names(document: Any, network: str, model: str, lexicon: Lexicon, units: int) -> list[Given]:
     """The names in an export for a network of so many units, each checked as if it were sent alone.
 
-    Raises `NamesInvalid`, `NamesOfOtherModel`, and what `given_name` raises.
+    Raises `NamesInvalid`, `NamesOfOtherModel`, `UnitNamesFull`, and what `given_name` raises.
     """
     if (
         not isinstance(document, dict)
@@ -268,6 +268,7 @@ def imported_names(document: Any, network: str, model: str, lexicon: Lexicon, un
         found.append(given_name(unit, row, lexicon, at))
     if len({(each.unit, fold(each.expert)) for each in found}) < len(found):
         raise NamesInvalid(detail="one expert names a unit twice")
+    _check_room({}, Counter(each.unit for each in found))  # before anything is written
     return found
 
 

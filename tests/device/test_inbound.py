@@ -182,6 +182,13 @@ def test_a_host_that_is_too_long_is_never_the_servers_own(client: FlaskClient) -
     assert (answer.status_code, answer.json["code"]) == (421, "unknown_host")
 
 
+@pytest.mark.parametrize("query", ["model=\xff", "model=\xed\xa0\x80", "\xff=\xc3", "model=%ff%", "\x00=\x00"])
+def test_a_query_of_any_bytes_is_answered(client: FlaskClient, query: str) -> None:
+    for method in ("GET", "PATCH"):
+        answer = client.open("/api/v1/model", method=method, environ_overrides={"QUERY_STRING": query})
+        assert answer.status_code in (200, 404, 405)
+
+
 @pytest.mark.parametrize("path", ["/api/v1/model?model=" + "x" * 2000, "/" + "a/" * 1200, "/?" + "&" * 2000])
 def test_an_address_that_is_too_long_is_told(client: FlaskClient, path: str) -> None:
     answer = client.get(path)

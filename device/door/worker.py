@@ -9,6 +9,7 @@ from typing import Any
 
 from gunicorn.workers.base import Worker
 
+from device.door.allocator import give_back_large_blocks
 from device.door.door import Door
 from device.log import LOG
 
@@ -42,6 +43,7 @@ class DoorWorker(Worker):
         self._ended.set()
 
     def run(self) -> None:
+        give_back_large_blocks()
         self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:

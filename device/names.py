@@ -15,7 +15,7 @@ import sqlite3
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -174,8 +174,7 @@ class Names:
         """Keep names, each in place of what the same expert called the unit before, unless that is newer and stays. All
         or none. Raises `UnitNamesFull`, `NamesFull`, `StoreUnusable`."""
         rows = [
-            {"network": network, "keep_newer": keep_newer, "folded": fold(each.expert), **asdict(each)}
-            for each in given
+            {"network": network, "keep_newer": keep_newer, "folded": fold(each.expert), **vars(each)} for each in given
         ]
 
         def change(connection: sqlite3.Connection) -> None:
@@ -238,7 +237,7 @@ def export_names(given: list[Given], network: str, model: str, lexicon: Lexicon)
         "model": model,
         "network": network,
         "lexicon": lexicon.id,
-        "names": [asdict(each) for each in given],
+        "names": [dict(vars(each)) for each in given],
         "units": {str(unit): name for unit, name in best.items()},
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from device.body_limits import limit_of
 from device.bundle import Bundle
+from device.door.rules import Rules
 from device.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
 from device.service import create_app
 from device.settings import Settings
@@ -146,6 +147,16 @@ def test_it_changes_what_it_says(row: Row, client: FlaskClient) -> None:
 def test_the_figures_are_the_programs() -> None:
     figures = f"| {NAME_LIMIT}; {EXPERT_LIMIT} characters |", f"| {UNIT_LIMIT}; {TOTAL_LIMIT:,} |"
     assert all(figure in PAGE for figure in figures)
+    door = {field.name: field.default for field in fields(Rules)}
+    for told in (
+        "| {head_bytes:,} bytes, {head_fields} headers, {head_s:g} s from its first byte to its last |",
+        "| a connection on which nothing is asked | {idle_s:g} s |",
+        "| {connections_per_address} of an address (IPv6: of a /64), {connections} in all |",
+        "| {body_grace_s:g} s, then {least_bytes_per_s:,} bytes a second on the mean; {body_s:g} s in all |",
+        "| {answer_grace_s:g} s, then {least_bytes_per_s:,} bytes a second on the mean; {answer_s:g} s in all |",
+        "| {patience_s:g} s; {waiting_per_lane} requests of a kind |",
+    ):
+        assert told.format(**door) in PAGE
     assert "After five wrong codes" in PAGE
     assert f"more than {WRONG_IN_ALL} wrong codes a minute" in PAGE
     assert WRONG_BY_ADDRESS == 5

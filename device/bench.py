@@ -119,7 +119,7 @@ def run_bench(settings: Settings, n: int) -> str:
         (worker,) = children(server.pid)
         (keeper,) = children(worker)
         (reading,) = children(keeper)
-        readers = max(2, settings.threads) * len(bundles)
+        readers = (settings.threads + 1) * len(bundles)
         processes |= {"worker": resident_mb(worker), "keeper": resident_mb(keeper)}
         processes |= {f"reading process ({readers} readers)": resident_mb(reading)}
     lines = [

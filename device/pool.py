@@ -1,9 +1,10 @@
 """The desks at which pictures are read (`device/desk.py`), and who gets the next one that is free.
 
-Pictures wait in two lines, one for short ones and one for long ones, which may keep a desk for seconds to minutes. Long
-ones never hold all desks. A desk that is free goes to the address that was served longest ago, so that whoever opens
-many connections gets no more turns than others; of an address, short and long pictures take turns, and each line's oldest
-goes first. While several addresses ask, none holds all desks: the others find one free at once.
+Pictures wait in two lines, one for short ones and one for long ones, which may keep a desk for seconds to minutes. Short ones
+have all desks but one, long ones all but two, and either one at least. A desk that is free goes to the address that was served
+longest ago, so that whoever opens many connections gets no more turns than others; of an address, short and long pictures
+take turns, and each line's oldest goes first. While several addresses ask, none has short pictures at all desks that these
+may have: the others find one free at once.
 
 Where a line is full, the address that has most in it loses its newest: `Busy`. So does a picture that waits too long. A
 client that leaves is out of the line within `LOOK_S`.
@@ -49,7 +50,7 @@ class DeskPool(Generic[D]):
         self._free, self._size, self._queue = list(desks), len(desks), queue
         self._lock, self._numbers = threading.Lock(), count(1)
         self._waiting: list[_Ticket[D]] = []
-        self._held: Counter[str] = Counter()
+        self._short_held: Counter[str] = Counter()  # by address
         self._long_held = 0
         self._served: OrderedDict[tuple[str, bool | None], int] = OrderedDict()  # whose last turn was when
         self._asked: OrderedDict[str, float] = OrderedDict()
@@ -109,9 +110,7 @@ class DeskPool(Generic[D]):
         with self._lock:
             if ticket.desk is not None:
                 self._free.append(ticket.desk)
-                self._held[ticket.address] -= 1
-                self._held += Counter()  # drops those that hold none
-                self._long_held -= ticket.long
+                self._count(ticket, -1)
             elif ticket in self._waiting:
                 self._waiting.remove(ticket)
             self._share_out()
@@ -129,16 +128,23 @@ class DeskPool(Generic[D]):
                 self._served.move_to_end(key)
             while len(self._served) > 3 * MOST_ADDRESSES:
                 self._served.popitem(last=False)
-            self._held[ticket.address] += 1
-            self._long_held += ticket.long
+            self._count(ticket, 1)
             ticket.desk = self._free.pop()
             ticket.given.set()
 
+    def _count(self, ticket: _Ticket[D], change: int) -> None:
+        if ticket.long:
+            self._long_held += change
+        else:
+            self._short_held[ticket.address] += change
+            self._short_held += Counter()  # drops those that hold none
+
     def _may_have_one(self, ticket: _Ticket[D]) -> bool:
-        all_but_one = max(1, self._size - 1)
-        if ticket.long and self._long_held >= all_but_one:
-            return False
-        return self._held[ticket.address] < (all_but_one if self._has_company(ticket.address) else self._size)
+        if ticket.long:
+            return self._long_held < max(1, self._size - 2)
+        most = max(1, self._size - 1)
+        own = max(1, most - 1) if self._has_company(ticket.address) else most
+        return self._short_held.total() < most and self._short_held[ticket.address] < own
 
     def _has_company(self, address: str) -> bool:
         """Whether another address has asked lately."""

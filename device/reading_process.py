@@ -247,7 +247,7 @@ class ReadingProcess:
             self._control.close()
             _keep(theirs, bundles, limits, desks)
 
-        _fork(live)
+        self.keeper = _fork(live)
         theirs.close()
         self._connections: list[socket.socket] = []
         self.desks = tuple(DeskApart(self, number) for number in range(desks))

@@ -111,7 +111,7 @@ class Box:
         """Make the desks, `apart` in a process of their own: to be called in the process that serves, after any fork and
         then before it has threads."""
         if self.pool is None:
-            many = max(2, self.settings.threads)
+            many = self.settings.threads + 1  # beside short pictures a long one
             desks: Sequence[Desk]
             if apart:
                 desks = ReadingProcess(self.bundles, self.settings.limits, many).desks

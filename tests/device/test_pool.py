@@ -63,27 +63,31 @@ def one() -> Iterator[tuple[Line, ExitStack]]:
     line.end()
 
 
-def test_long_pictures_leave_one_desk_to_short_ones() -> None:
-    line = Line(DeskPool([1, 2], queue=4))
+def test_long_pictures_leave_desks_to_short_ones() -> None:
+    line = Line(DeskPool([1, 2, 3], queue=4))
     with line.pool.desk(long=True, address="a"):
         line.add("a", "a", long=True)
-        with line.pool.desk(address="a"):
+        with line.pool.desk(address="a"), line.pool.desk(address="a"):
             pass
         assert not line.came
     assert len(line.end()) == 2
 
 
-def test_short_pictures_may_take_all_desks_of_a_box_that_nobody_else_asks() -> None:
-    pool = DeskPool([1, 2], queue=0)
-    with pool.desk(address="a"), pool.desk(address="a"), pytest.raises(Busy), pool.desk(address="a"):
-        pass
+def test_short_pictures_leave_a_desk_to_long_ones() -> None:
+    line = Line(DeskPool([1, 2, 3], queue=4))
+    with line.pool.desk(address="a"), line.pool.desk(address="a"):
+        line.add("a")
+        with line.pool.desk(address="a", long=True):
+            pass
+        assert not line.came
+    line.end()
 
 
 def test_whoever_has_company_leaves_a_desk_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(DeskPool([1, 2], queue=4))
+    line = Line(DeskPool([1, 2, 3], queue=4))
     with line.pool.desk(address="b"):
         pass
-    with line.pool.desk(address="a"):
+    with line.pool.desk(address="a"), line.pool.desk(address="a", long=True):
         line.add("a")
         assert not line.came
         with line.pool.desk(address="b"):
@@ -149,7 +153,7 @@ def test_nobody_waits_for_ever(one: tuple[Line, ExitStack], monkeypatch: pytest.
 
 
 def test_no_desk_is_lost_whatever_its_pictures_end_with() -> None:
-    pool = DeskPool([1, 2], queue=1000)
+    pool = DeskPool([1, 2, 3], queue=1000)
     left = threading.Event()
 
     def use(number: int) -> None:
@@ -168,7 +172,7 @@ def test_no_desk_is_lost_whatever_its_pictures_end_with() -> None:
     for thread in threads:
         thread.join(SOON_S)
     with pool.idle() as desks:
-        assert sorted(desks) == [1, 2]
+        assert sorted(desks) == [1, 2, 3]
     assert not pool._waiting
-    assert not pool._held
+    assert not pool._short_held
     assert pool._long_held == 0

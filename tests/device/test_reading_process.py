@@ -59,9 +59,8 @@ def section(bundle: Bundle) -> Asked:
     return Asked(microscope_photo(bundle), None, model_um_per_px * 3, "en")
 
 
-def kill_reader(server: int) -> None:
-    """The process that reads for a server, which its keeper keeps."""
-    (keeper,) = children(server)
+def kill_reader(keeper: int) -> None:
+    """The process that reads, which a keeper keeps."""
     (reader,) = children(keeper)
     os.kill(reader, signal.SIGKILL)
 
@@ -111,7 +110,7 @@ def test_a_reader_that_dies_costs_its_reading_alone(process: ReadingProcess, sec
     thread = threading.Thread(target=read)
     thread.start()
     time.sleep(0.2)
-    kill_reader(os.getpid())
+    kill_reader(process.keeper)
     thread.join(SOON_S)
     assert len(ends) == 1
     for desk in process.desks:
@@ -136,10 +135,10 @@ def test_the_service_goes_on_whichever_of_its_processes_is_killed(field: bytes) 
 
         (worker,) = children(server.pid)
         wait_until(reads)
-        kill_reader(worker)
+        (keeper,) = children(worker)
+        kill_reader(keeper)
         wait_until(reads)
         assert children(server.pid) == [worker]
-        (keeper,) = children(worker)
         (reader,) = children(keeper)
         os.kill(keeper, signal.SIGKILL)
         wait_until(lambda: reads() and worker not in children(server.pid))

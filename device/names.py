@@ -14,7 +14,7 @@ import re
 import sqlite3
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -204,6 +204,10 @@ class Names:
             return [Given(*row) for row in islice(rows, TOTAL_LIMIT)]
 
         return self._store.read(look)
+
+    def state(self) -> Hashable:
+        """What stands for all names: another after each change. Raises `StoreUnusable`."""
+        return self._store.state()
 
 
 def _check_room(before: Mapping[int, int], now: Mapping[int, int]) -> None:

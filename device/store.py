@@ -113,6 +113,12 @@ class Store:
         with self._reader.lock:
             return self._tried(self._reader, "BEGIN", look)
 
+    def state(self) -> tuple[Identity, int]:
+        """What stands for all that is kept: another after each change, and where another file takes the file's place.
+        Raises `StoreUnusable`."""
+        count = self.read(salvage.changes)
+        return _identity(self.path), count
+
     def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Change something, on the disk when this returns; what `change` returns. It may be called again, for the copy or
         after a repair, and must then do the same. Raises `StoreUnusable`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,22 @@ NAMES_SHOWN = 3  # of a unit among others
 A_DAY = "private, max-age=86400"
 
 
+class Answers:
+    """Answers that are the same for everyone as long as the names are: a full store's take a tenth of a second each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[str, tuple[Hashable, bytes]] = {}
+
+    def of(self, which: str, state: Hashable, make: Callable[[], str]) -> bytes:
+        """The answer for a state of the names: made when it is first asked for, by one thread while others wait."""
+        with self._lock:
+            made = self._made.get(which)
+            if made is None or made[0] != state:
+                made = self._made[which] = (state, make().encode())
+            return made[1]
+
+
 class ModelUnits:
     """The units of one bundle. The atlas is opened at first use; a bad one is told, and the rest works without."""
 
@@ -49,6 +65,7 @@ class ModelUnits:
         self.bundle, self.names = bundle, names
         self.model, self.network = str(bundle.manifest["id"]), network_of(bundle)
         self.lexicon: Lexicon = lexicon_of(bundle)
+        self.listed = Answers()
         scale = bundle.manifest["network"]["outputs"]["features"]["scale"]
         self._weights = Head(bundle).weights / scale
         self._atlas_path, self._lock = atlas, threading.Lock()
@@ -137,6 +154,44 @@ class ModelUnits:
             **self.names_json(unit, found, language, names),
         }
 
+    def survey_json(self, language: str, unusable: StoreUnusable | None = None) -> dict[str, Any]:
+        """All that the survey shows: without names where the store is `unusable`. Raises `StoreUnusable`."""
+        manifest, atlas, lexicon = self.bundle.manifest, self.atlas, self.lexicon
+        problems = [problem for problem in (self.problem, unusable) if problem]
+        found = {} if unusable else self.agreed()
+        return {
+            "notice": words(language)["notice"],
+            "model": identity(self.bundle, language),
+            "network": self.network,
+            "count": self.count,
+            "labels": [{"label": label["id"], "name": label["name"][language]} for label in manifest["labels"]],
+            "lexicon": {
+                "id": lexicon.id,
+                "title": lexicon.title[language],
+                "source": lexicon.source,
+                "groups": [{"group": group, "name": told[language]} for group, told in lexicon.groups.items()],
+                "terms": [
+                    {
+                        "term": term,
+                        "group": told["group"],
+                        "name": told[language],
+                        "definition": told["definition"][language],
+                    }
+                    for term, told in lexicon.terms.items()
+                ],
+            },
+            "atlas": {
+                "notice": atlas.index["notice"][language],
+                "figures": atlas.index["figures"],
+                "patches": atlas.index["patches"],
+                "concepts": {concept: told[language] for concept, told in atlas.index["concepts"].items()},
+            }
+            if atlas
+            else None,
+            "problems": [{"code": problem.code, **error_words(problem, language)} for problem in problems],
+            "units": [self.unit_json(unit, found, language) for unit in self.shown(found)],
+        }
+
 
 class Units:
     """The units of all bundles of a box, and its views. `language` and `asked` give the request's language and bundles."""
@@ -189,45 +244,11 @@ def add_unit_routes(
 
     def get_units() -> Response:
         model, chosen = asked(), language()
-        manifest, atlas, lexicon = model.bundle.manifest, model.atlas, model.lexicon
-        problems = [model.problem] if model.problem else []
         try:
-            found = model.agreed()
+            told = model.listed.of(chosen, model.names.state(), lambda: app.json.dumps(model.survey_json(chosen)))
         except StoreUnusable as error:
-            found = {}
-            problems.append(error)
-        return jsonify(
-            notice=words(chosen)["notice"],
-            model=identity(model.bundle, chosen),
-            network=model.network,
-            count=model.count,
-            labels=[{"label": label["id"], "name": label["name"][chosen]} for label in manifest["labels"]],
-            lexicon={
-                "id": lexicon.id,
-                "title": lexicon.title[chosen],
-                "source": lexicon.source,
-                "groups": [{"group": group, "name": told[chosen]} for group, told in lexicon.groups.items()],
-                "terms": [
-                    {
-                        "term": term,
-                        "group": told["group"],
-                        "name": told[chosen],
-                        "definition": told["definition"][chosen],
-                    }
-                    for term, told in lexicon.terms.items()
-                ],
-            },
-            atlas={
-                "notice": atlas.index["notice"][chosen],
-                "figures": atlas.index["figures"],
-                "patches": atlas.index["patches"],
-                "concepts": {concept: told[chosen] for concept, told in atlas.index["concepts"].items()},
-            }
-            if atlas
-            else None,
-            problems=[{"code": problem.code, **error_words(problem, chosen)} for problem in problems],
-            units=[model.unit_json(unit, found, chosen) for unit in model.shown(found)],
-        )
+            return jsonify(model.survey_json(chosen, error))
+        return Response(told, mimetype="application/json")
 
     def get_unit(unit: int) -> Response:
         model = asked()
@@ -258,9 +279,13 @@ def add_unit_routes(
 
     def get_unit_names() -> Response:
         model = asked()
-        names = export_names(model.names.given(model.network), model.network, model.model, model.lexicon)
-        # Letters as they are: escaped, an export could be too large to be imported.
-        return Response(json.dumps(names, ensure_ascii=False), mimetype="application/json")
+
+        def export() -> str:
+            names = export_names(model.names.given(model.network), model.network, model.model, model.lexicon)
+            # Letters as they are: escaped, an export could be too large to be imported.
+            return json.dumps(names, ensure_ascii=False)
+
+        return Response(model.listed.of("export", model.names.state(), export), mimetype="application/json")
 
     def put_unit_names() -> Response:
         model = asked()

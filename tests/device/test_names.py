@@ -81,6 +81,30 @@ def test_what_a_full_store_exports_can_be_imported(client: FlaskClient) -> None:
     assert client.get("/api/v1/units/names").data == exported.data
 
 
+def test_the_survey_and_the_export_are_as_fresh_as_the_names(bundle: Bundle, tmp_path: Path) -> None:
+    """Both are made once for each state of the store, whoever changed it."""
+    boxes = [
+        create_app(Settings(BUNDLE, KEYS, SAMPLES, tmp_path / "loupe.sqlite"), bundle).test_client() for _ in range(2)
+    ]
+
+    def told() -> list[tuple[set[str], set[str]]]:
+        surveys = [box.get("/api/v1/units").json["units"] for box in boxes]
+        exports = [box.get("/api/v1/units/names").json["names"] for box in boxes]
+        return [
+            ({name["name"] for unit in survey for name in unit["names"]}, {name["text"] for name in export})
+            for survey, export in zip(surveys, exports, strict=True)
+        ]
+
+    assert told() == [(set(), set())] * 2
+    for box, expert, text in ((boxes[0], "AB", "swirls"), (boxes[1], "AB", "dots"), (boxes[0], "AB", "lines")):
+        box.put("/api/v1/units/1279/name", json={"text": text, "expert": expert})
+        assert told() == [({text}, {text})] * 2
+    began = time.process_time()
+    for _ in range(50):
+        assert boxes[0].get("/api/v1/units").status_code == 200
+    assert time.process_time() - began < 1
+
+
 def test_a_unit_and_a_box_have_room_for_so_many_names_as_documented(client: FlaskClient) -> None:
     def name(unit: int, expert: str) -> tuple[int, str | None]:
         answer = client.put(f"/api/v1/units/{unit}/name", json={"text": "other", "expert": expert})

@@ -1,10 +1,10 @@
 """The desks at which pictures are read (`device/desk.py`), and who gets the next one that is free.
 
-Pictures wait in two lines, one for short ones and one for long ones, which may keep a desk for seconds to minutes. Short ones
-have all desks but one, long ones all but two, and either one at least. A desk that is free goes to the address that was served
-longest ago, so that whoever opens many connections gets no more turns than others; of an address, short and long pictures
-take turns, and each line's oldest goes first. While several addresses ask, none has short pictures at all desks that these
-may have: the others find one free at once.
+Pictures wait in two lines, one for short ones and one for long ones, which may keep a desk for seconds to minutes. Short
+ones have all desks but one, long ones all but two, and either one at least. A desk that is free goes to the address that
+was served longest ago, so that whoever opens many connections gets no more turns than others; of an address, short and
+long pictures take turns, and each line's oldest goes first. While several addresses ask, none has short pictures at all
+desks that these may have: the others find one free at once.
 
 Where a line is full, the address that has most in it loses its newest: `Busy`. So does a picture that waits too long. A
 client that leaves is out of the line within `LOOK_S`.

@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         ("queue", "pictures that may wait"),
         ("max_upload_mb", "largest file, MB"),
         ("max_megapixels", "largest picture, millions of pixels"),
+        ("decode_memory_mb", "memory for decoding pictures, MB"),
         ("upload_memory_mb", "memory for what is being sent and waits, millions of bytes"),
     ):
         low, high = RANGES[name]

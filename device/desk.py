@@ -70,9 +70,9 @@ class DeskHere:
             p_values_of(reading),
         )
 
-    def preview(self, data: bytes, _stop: Stop) -> bytes:
+    def preview(self, data: bytes, stop: Stop) -> bytes:
         """See `Desk`."""
-        return preview_jpeg(data, self._limits)
+        return preview_jpeg(data, self._limits, stop)
 
     def test(self) -> None:
         """A golden picture of each model, and one as the service reads it."""

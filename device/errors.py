@@ -130,6 +130,19 @@ class ImageDamaged(ImageError):
     code = "image_damaged"
 
 
+class DecodingTooSlow(ImageError):
+    """The file is made so that decoding it takes longer than the box gives any."""
+
+    code = "decoding_too_slow"
+    limit_s: int
+
+
+class DecodingTooLarge(ImageError):
+    """Decoding takes more memory than the file's header says."""
+
+    code = "decoding_too_large"
+
+
 class AnimatedImage(ImageError):
     code = "animated_image"
     frames: int
@@ -573,6 +586,14 @@ class AtlasOfOtherModel(LoupeError):
     atlas: str
     made_for: str
     bundle: str
+
+
+class DecodingUnavailable(LoupeError):
+    """The confined process that decodes all but common JPEG and PNG files can't be started; those are read all the same."""
+
+    code = "decoding_unavailable"
+    status = 503
+    detail: str
 
 
 class ReadingStopped(LoupeError):

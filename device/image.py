@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import ImageDamaged, ImageEmpty, LoupeError, UnsupportedFormat
-from device.formats import FORMATS, kind_of
+from device.formats import FORMATS, Kind, kind_of
 from device.formats.other import refuse_others
 
 # Sides of what a network reads are multiples of this, its deepest stride.
@@ -88,20 +88,32 @@ def read_size(width: int, height: int, area_px: int) -> tuple[int, int]:
     return across * MULTIPLE_PX, down * MULTIPLE_PX
 
 
-def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) -> Image:
-    """Decode a picture file: at the network's read size where `target` is an area, px; at the size that a rule makes of
-    the file's (width, height); otherwise at its own size.
+def decode(
+    data: bytes, limits: Limits, target: int | SizeRule | None = None, *, stop: Callable[[], bool] | None = None
+) -> Image:
+    """Decode a picture file of anybody's: at the network's read size where `target` is an area, px; at the size that a rule
+    makes of the file's (width, height); otherwise at its own size. `stop` is asked, again and again, whether to give up.
 
-    Raises the `ImageError` that names what is wrong, the rule's own among them. The header is held against the limits, and
-    the rule asked, before pixels take memory.
+    Raises the `ImageError` that names what is wrong, the rule's own among them; `Busy` where others have the memory,
+    `ReadingStopped` where `stop` says so, `DecodingUnavailable`. The header is held against the limits, and the rule asked,
+    before pixels take memory. What costs much, and what isn't a JPEG or PNG, is decoded in a process of its own
+    (`device/decoding/`).
     """
-    if not data:
-        raise ImageEmpty
-    refuse_others(data)
-    kind = kind_of(data)
-    if kind is None:
-        raise UnsupportedFormat(formats=", ".join(FORMATS))
-    module = cast(FormatModule, import_module(f"device.formats.{kind.module}"))
+    from device.decoding.budget import OwnMemory, budget
+    from device.decoding.memory import memory_from
+    from device.decoding.sandbox import decode as decode_in_child
+    from device.decoding.sandbox import this_sandbox
+    from device.formats.cost import is_cheap
+
+    if data and kind_of(data) is not None and not is_cheap(data, target):
+        return decode_in_child(this_sandbox(), budget(), _known(data).module, data, limits, target, stop)
+    with memory_from(OwnMemory(budget(), stop)):
+        return decode_in_process(data, limits, target)
+
+
+def decode_in_process(data: bytes, limits: Limits, target: int | SizeRule | None = None) -> Image:
+    """The same in this process, whatever it costs: for files of one's own, of which no decoder need be afraid."""
+    module = cast(FormatModule, import_module(f"device.formats.{_known(data).module}"))
     try:
         return module.read(data, limits, target)
     except (LoupeError, MemoryError):
@@ -109,3 +121,14 @@ def decode(data: bytes, limits: Limits, target: int | SizeRule | None = None) ->
     except Exception as failure:
         # Decoders raise a dozen kinds on bytes that make no sense, from OSError to ZeroDivisionError.
         raise ImageDamaged from failure
+
+
+def _known(data: bytes) -> Kind:
+    """The kind of a file. Raises the `ImageError` that says why it isn't read."""
+    if not data:
+        raise ImageEmpty
+    refuse_others(data)
+    kind = kind_of(data)
+    if kind is None:
+        raise UnsupportedFormat(formats=", ".join(FORMATS))
+    return kind

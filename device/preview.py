@@ -5,6 +5,7 @@ nowhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 
 import PIL.Image
@@ -15,9 +16,9 @@ LONGEST_PX = 2048
 QUALITY = 90
 
 
-def preview_jpeg(data: bytes, limits: Limits) -> bytes:
+def preview_jpeg(data: bytes, limits: Limits, stop: Callable[[], bool] | None = None) -> bytes:
     """A picture file as a JPEG of its upright pixels. Raises the `ImageError` that a reading would."""
-    pixels = decode(data, limits, _fitting).pixels
+    pixels = decode(data, limits, _fitting, stop=stop).pixels
     file = BytesIO()
     PIL.Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()

@@ -156,15 +156,15 @@ class Reader:
         """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given.
 
         Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size, and
-        `ReadingStopped` when `stop`, which is asked at each window of a section, says so.
+        `ReadingStopped` when `stop`, which is asked while a file is decoded and at each window of a section, says so.
         """
         start = perf_counter()
         if um_per_px is None:
-            image = decode(data, self.limits, self._area_px)
+            image = decode(data, self.limits, self._area_px, stop=stop)
         else:
             check_um_per_px(um_per_px)
             scale = true_size(um_per_px, self._um_per_px, self._area_px, self.limits.max_megapixels)
-            image = decode(data, self.limits, scale)
+            image = decode(data, self.limits, scale, stop=stop)
         decoded = perf_counter()
         if um_per_px is not None and is_section(image.pixels, self._area_px):
             return self._read_section(image, um_per_px, (decoded - start) * 1e3, stop)

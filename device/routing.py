@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device.bundle import Bundle
-from device.errors import ImageError, ReadingStopped, UnknownModel, echoed
+from device.errors import DecodingTooSlow, ImageError, ReadingStopped, UnknownModel, echoed
 from device.gate import PICTURE_REASONS, Verdict
 from device.image import Limits
 from device.reading import Reader, Reading
@@ -169,5 +169,7 @@ def _opinion(
         raise ReadingStopped
     try:
         return Opinion(reader, reader.read(data, um_per_px, stop))
+    except DecodingTooSlow:
+        raise  # so it would be for each
     except ImageError as error:
         return error

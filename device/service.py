@@ -23,6 +23,7 @@ from device.body_limits import limit_of, too_large
 from device.bundle import Bundle
 from device.card import cards
 from device.client import CLIENT, address, is_gone, mark_served
+from device.decoding.budget import set_budget
 from device.desk import Asked, Desk, DeskHere
 from device.drift import DriftLog
 from device.errors import (
@@ -52,7 +53,7 @@ from device.reading import identity
 from device.reading_process import ReadingProcess
 from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
-from device.settings import Settings
+from device.settings import BYTES_PER_MB, Settings
 from device.technician import HEADER, NEEDED, Technician, read_code
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, words
 from device.units import Units, add_unit_routes
@@ -111,6 +112,7 @@ class Box:
         """Make the desks, `apart` in a process of their own: to be called in the process that serves, after any fork and
         then before it has threads."""
         if self.pool is None:
+            set_budget(self.settings.decode_memory_mb * BYTES_PER_MB)
             many = self.settings.threads + 1  # beside short pictures a long one
             desks: Sequence[Desk]
             if apart:

@@ -38,6 +38,7 @@ class Settings:
     queue: int = 32
     max_upload_mb: int = 32
     max_megapixels: int = 64
+    decode_memory_mb: int = 200
     upload_memory_mb: int = 64
 
     @property
@@ -56,6 +57,7 @@ RANGES = {
     "queue": (0, 1000),
     "max_upload_mb": (1, 512),
     "max_megapixels": (1, 512),
+    "decode_memory_mb": (64, 100_000),
     "upload_memory_mb": (1, 4096),
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from math import inf
 
+from PIL import AvifImagePlugin
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.ImageFile import ImageFile
 
@@ -15,6 +17,12 @@ from device.formats.pillow import read_with
 from device.formats.pixels import check_size
 from device.image import Image, Limits, SizeRule
 
+# Each thread would hold frames of its own; and a confined process that starts none is one thing less.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+# dav1d's planes and those that it refers to, and libavif's picture of them.
+WORK_BYTES_PER_PX = 12
+
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
@@ -23,12 +31,12 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     return read_with(
         AvifImageFile,
         "AVIF",
-        data,
+        BytesIO(data),
         limits,
         target,
-        ends_early=ends_early,
+        ends_early=lambda: False,
         orientation=_orientation,
-        work_bytes_per_px=8,
+        work_bytes=lambda width, height: WORK_BYTES_PER_PX * width * height,
         check=lambda: _check_streams(data, limits),
     )
 

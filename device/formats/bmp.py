@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 
 from PIL.BmpImagePlugin import BmpImageFile
 
@@ -22,7 +23,15 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         width, height, _, compression = struct.unpack_from("<iiII", data, 18)
         if compression in RUN_LENGTHS and abs(width * height) > MOST_RUN_LENGTH_PX:
             raise CompressionNotRead(format="BMP", compression="RLE")
-    return read_with(BmpImageFile, "BMP", data, limits, target, ends_early=_ends_early, stated_um_per_px=_stated(data))
+    return read_with(
+        BmpImageFile,
+        "BMP",
+        BytesIO(data),
+        limits,
+        target,
+        ends_early=lambda: _ends_early(data),
+        stated_um_per_px=_stated(data),
+    )
 
 
 def _stated(data: bytes) -> StatedScale | None:

@@ -34,13 +34,26 @@ from device.errors import (
     ImageTruncated,
     VarietyNotRead,
 )
-from device.formats.dicom_frames import BIG_ENDIAN, COMPRESSED, DEFLATED, ITEM, NATIVE, Layout, frames_of, samples_of
+from device.formats.dicom_frames import (
+    BIG_ENDIAN,
+    COMPRESSED,
+    DEFLATED,
+    ITEM,
+    NATIVE,
+    Layout,
+    bytes_per_px,
+    frames_of,
+    prepare,
+    samples_of,
+)
 from device.formats.dicom_grey import looked_up, stored_values, to_grey
 from device.formats.dicom_scale import stated_scale
-from device.formats.mosaic import put_together, reduction, refuse_without_scale
+from device.formats.mosaic import REDUCED_BYTES_PER_PX, put_together, reduction, refuse_without_scale
 from device.formats.pillow import note_profile
-from device.formats.pixels import alone, check_size, eight_bits, finish, wanted_size
+from device.formats.pixels import check_size, eight_bits, finish, room, wanted_size
 from device.image import Image, Limits, SizeRule
+
+__all__ = ["prepare", "read"]
 
 NAME = "DICOM"
 
@@ -108,7 +121,8 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     factor = reduction((width, height), size, limits) if tiled else 1
     notes: list[str] = []
     note_profile(_profile(dataset), notes)
-    with alone(width * height):
+    decoded_size = ceil(width / factor), ceil(height / factor)
+    with room((width, height), size, _bytes_taken(layout, (width, height), factor, len(data)), decoded_size):
         if tiled:
             places = _places(dataset, data, layout, (width, height), frames)
             strips = _strips(found, places, layout, dataset, (width, height), notes)
@@ -116,6 +130,18 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         else:
             picture = _picture(found[0], layout, dataset, notes)
         return finish(picture, size, (width, height), NAME, notes, stated_um_per_px=scale, preview=True)
+
+
+def _bytes_taken(layout: Layout, full: tuple[int, int], factor: int, file_bytes: int) -> int:
+    """What reading takes: a frame with its copies in other colours, of a slide a row of tiles and the picture made smaller,
+    and the packed bytes of a frame."""
+    frame = layout.rows * layout.columns * (bytes_per_px(layout) + (10 if layout.samples == 1 else 14))
+    packed = min(file_bytes, layout.rows * layout.columns * layout.samples * 2)
+    if factor == 1 and (layout.columns, layout.rows) == full:
+        return frame + packed
+    width, height = full
+    strip = 12 * layout.rows * width
+    return frame + packed + strip + REDUCED_BYTES_PER_PX * ceil(width / factor) * ceil(height / factor)
 
 
 # --- the header ------------------------------------------------------------------------------------------------------

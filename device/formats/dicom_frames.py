@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import ImageDamaged, ImageTruncated
-from device.formats.jpeg import check_whole, walk
+from device.formats.jpeg import check_scans, check_whole, walk
 from device.formats.jpeg_stream import LOSSLESS, JpegHeader, is_ycbcr, jpeg_header
 
 UNDEFINED = 0xFFFFFFFF
+MOST_FRAMES = 100_000  # tiles of 256 pixels of the largest slides
 ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 
@@ -61,6 +62,28 @@ class Layout:
         return self.rows * self.columns * samples * self.bits_allocated // 8
 
 
+def prepare() -> None:
+    """Load what is loaded with the first frame that needs it."""
+    import imagecodecs
+
+    for name in ("packbits", "jpeg8", "jpegsof3", "jpegls", "jpeg2k"):
+        getattr(imagecodecs, f"{name}_decode")
+
+
+def bytes_per_px(layout: Layout) -> int:
+    """What decoding a frame takes for each of its pixels, with its samples."""
+    samples, wide = layout.samples, layout.bits_allocated // 8
+    if layout.syntax in NATIVE:
+        return 3 * wide if layout.photometric == "YBR_FULL_422" else 0
+    if layout.syntax in RLE:
+        return 2 * samples * wide
+    if layout.syntax in JPEG:
+        return 8 * samples  # lossless in 32 bits; or the coefficients of a progressive one
+    if layout.syntax in JPEG_LS:
+        return 2 * samples * wide
+    return samples * (8 + wide)  # OpenJPEG keeps samples of 32 bits, twice
+
+
 def frames_of(data: bytes, at: int, implicit: bool, layout: Layout, count: int) -> list[memoryview | bytes]:
     """The bytes of each of the `count` frames of the element PixelData, which starts at `at`.
 
@@ -68,6 +91,8 @@ def frames_of(data: bytes, at: int, implicit: bool, layout: Layout, count: int) 
     """
     big = layout.syntax == BIG_ENDIAN
     length, start = _length(data, at, implicit, big)
+    if count > MOST_FRAMES:
+        raise ImageDamaged
     if (length == UNDEFINED) != (layout.syntax in COMPRESSED):
         raise ImageDamaged
     if layout.syntax in NATIVE:
@@ -115,7 +140,9 @@ def _fragments(data: bytes, at: int) -> tuple[list[int], list[tuple[int, memoryv
             raise ImageTruncated
         value = view[at + 8 : at + 8 + length]
         if table is None:
-            table = list(struct.unpack(f"<{length // 4}I", value[: length // 4 * 4]))
+            table = (
+                list(struct.unpack(f"<{length // 4}I", value[: length // 4 * 4])) if length // 4 <= MOST_FRAMES else []
+            )
             first = at + 8 + length
         else:
             found.append((at - first, value))
@@ -211,7 +238,9 @@ def _jpeg(frame: bytes, layout: Layout) -> tuple[NDArray[Any], str]:
     _check(header, layout)
     if header.process == LOSSLESS:
         return np.ascontiguousarray(jpegsof3_decode(frame)), layout.photometric
-    check_whole(list(walk(frame)))
+    segments = list(walk(frame))
+    check_scans(segments)
+    check_whole(segments)
     if header.components == 1:
         return jpeg8_decode(frame), layout.photometric
     space = "YCBCR" if is_ycbcr(header, layout.photometric.startswith("YBR")) else "RGB"

@@ -17,10 +17,12 @@ from _pi_heif import load_file
 from device.errors import CompressionNotRead, ImageDamaged, ImageTruncated, VarietyNotRead
 from device.formats.boxes import brands, ends_early
 from device.formats.pillow import note_profile
-from device.formats.pixels import alone, check_size, finish, wanted_size
+from device.formats.pixels import check_size, finish, room, wanted_size
 from device.image import Image, Limits, SizeRule
 
 NAME = "HEIC"
+# libde265's planes and those that it refers to, libheif's picture of them, and Pillow's copy.
+WORK_BYTES_PER_PX = 16
 SEQUENCES = (b"hevc", b"hevx", b"msf1")
 
 
@@ -58,7 +60,7 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         notes.append("sixteen_bit_scaled")
     if mode[0] == "L":
         notes.append("grey_expanded")
-    with alone(width * height):
+    with room((width, height), size, WORK_BYTES_PER_PX * width * height):
         picture = PIL.Image.frombytes(mode, (width, height), main.data, "raw", mode, main.stride)
         if mode not in ("L", "RGB", "RGBA"):
             picture = picture.convert("RGBA")

@@ -11,13 +11,17 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
+import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
 from device.errors import ImageDamaged, ImageTruncated, VarietyNotRead
 from device.formats.exif import Exif, parse_exif
+from device.formats.joined import Joined
 from device.formats.pillow import read_with
 from device.formats.scale import scale_of_resolution
 from device.image import Image, Limits, SizeRule
@@ -29,11 +33,14 @@ HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)
 EXTENDED, LOSSLESS = 0xC1, (0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF)
 SOI_BYTES = b"\xff\xd8"
 NEEDED = {*FRAMES, DHT, DRI, 0xCC, 0xDB}
+LOOKED_AT = {*NEEDED, SOS, APP0, APP1, APP2, APP14}
 
 # A marker ends a scan, except the restart markers within it.
-SCAN_END = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 # FF is followed by 00 or by a marker, also through fill bytes; several FF before a 00 are an erased piece of memory.
-ERASED = re.compile(rb"\xff\xff+\x00")
+ERASED = b"\xff\xff\x00"
+AFTER_FILL = re.compile(rb"[^\xff]")
+MOST_FILL = 4096
 ZEROS = bytes(64)  # more zeros than any block takes, see `_zeros_are_proper`
 # So many bytes between a picture and its end marker are what it lacks elsewhere; fewer are some cameras' habit.
 LEAST_JUNK = 9
@@ -50,17 +57,34 @@ EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
 @dataclass(frozen=True)
 class Segment:
-    """A marker, what its segment holds, and behind SOS the picture data up to the next marker."""
+    """A marker, what its segment holds where that matters, and behind SOS the picture data up to the next marker: they lie
+    in `source` between two places, so that no large file is copied."""
 
     marker: int
     body: bytes
-    scan: bytes = b""
+    source: bytes = b""
+    start: int = 0
+    stop: int = 0
+
+    @property
+    def scan(self) -> bytes:
+        return self.source[self.start : self.stop]
+
+    @property
+    def scan_bytes(self) -> int:
+        return self.stop - self.start
+
+    def has_erased(self) -> bool:
+        return self.source.find(ERASED, self.start, self.stop) >= 0
+
+    def has_zeros(self) -> bool:
+        return self.source.find(ZEROS, self.start, self.stop) >= 0
 
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
     segments = list(walk(data))
-    _check_scans(segments)
+    check_scans(segments)
     frame = next((segment for segment in segments if segment.marker in FRAMES), None)
     if frame is not None and frame.body:
         if frame.body[0] != 8 and frame.marker not in LOSSLESS:
@@ -68,18 +92,40 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         if frame.marker in LOSSLESS:
             raise VarietyNotRead(format="JPEG", variety="lossless")
     exif = exif_of(segments)
+    pieces = _plain(segments, shown=True)
     return read_with(
         JpegImageFile,
         "JPEG",
-        _plain(segments, shown=True),
+        Joined(pieces),
         limits,
         target,
-        ends_early=lambda _: b"\xff\xd9" not in data[-64:],
+        ends_early=lambda: b"\xff\xd9" not in data[-64:],
         orientation=lambda _: exif.orientation,
         stated_um_per_px=scale_of_resolution(exif.resolution or _density(segments), "resolution"),
         check=lambda: check_whole(segments),
-        work_bytes_per_px=_coefficient_bytes_per_px(segments),
+        work_bytes=lambda width, height: _work_bytes(segments, width * height),
+        colours=partial(_colours, pieces) if _has_colours(frame) else None,
     )
+
+
+def _work_bytes(segments: list[Segment], px: int) -> float:
+    """What libjpeg takes for a picture of so many pixels beside those that it makes, and what looking for damage takes,
+    which is over by then: a copy of the file, and an eighth of the picture."""
+    copied = sum(segment.scan_bytes + len(segment.body) for segment in segments)
+    if any(segment.has_zeros() for segment in segments):
+        copied *= 2
+    return copied + px / 16 + px * _coefficient_bytes_per_px(segments)
+
+
+def _has_colours(frame: Segment | None) -> bool:
+    """Whether `_colours` can read the picture: `check_whole` has looked at it, and it isn't grey or of inks."""
+    return frame is not None and frame.marker in HUFFMAN_FRAMES and len(frame.body) >= 6 and frame.body[5] == 3
+
+
+def _colours(pieces: list[bytes | memoryview], out: NDArray[np.uint8]) -> None:
+    """Lay the picture at its own size into uint8 [h, w, 3]: to the bit what Pillow makes of it, which takes four bytes a
+    pixel."""
+    simplejpeg.decode_jpeg(b"".join(pieces), "RGB", False, False, buffer=out.reshape(-1), strict=False)
 
 
 def walk(data: bytes) -> Iterator[Segment]:
@@ -88,12 +134,10 @@ def walk(data: bytes) -> Iterator[Segment]:
     at = 2
     for _ in range(MOST_SEGMENTS):
         at = data.find(b"\xff", at)
-        if at < 0:
+        behind = AFTER_FILL.search(data, at) if at >= 0 else None
+        if behind is None:
             return
-        while at < len(data) and data[at] == 0xFF:
-            at += 1
-        if at >= len(data):
-            return
+        at = behind.start()
         marker = data[at]
         at += 1
         if marker == 0 or marker in ALONE:
@@ -102,14 +146,15 @@ def walk(data: bytes) -> Iterator[Segment]:
             yield Segment(EOI, b"")
             return
         length = int.from_bytes(data[at : at + 2], "big")
-        body = data[at + 2 : at + max(2, length)]
+        body = data[at + 2 : at + max(2, length)] if marker in LOOKED_AT else b""
         at += max(2, length)
         if marker != SOS:
             yield Segment(marker, body)
             continue
         end = SCAN_END.search(data, at)
         stop = end.start() if end else len(data)
-        yield Segment(SOS, body, data[at:stop])
+        fill = data[max(at, stop - MOST_FILL) : stop] if end else b""
+        yield Segment(SOS, body, data, at, stop - len(fill) + len(fill.rstrip(b"\xff")))
         at = stop
     raise ImageDamaged
 
@@ -151,7 +196,7 @@ def check_whole(segments: list[Segment]) -> None:
             if segment.marker not in HUFFMAN_FRAMES:
                 return  # arithmetic coding, which Pillow reads or refuses
             progressive = segment.marker == 0xC2
-        elif segment.marker == SOS and (ZEROS in segment.scan or ERASED.search(segment.scan)):
+        elif segment.marker == SOS and (segment.has_zeros() or segment.has_erased()):
             segment = _without_padding(segment, tables, progressive)
         looked_at.append(segment)
     problem = _warning(looked_at)
@@ -167,7 +212,7 @@ def check_whole(segments: list[Segment]) -> None:
 def _without_padding(scan: Segment, tables: dict[int, int], progressive: bool) -> Segment:
     """The scan without zeros behind it, which some cameras write. Raises `ImageDamaged` where a piece within it was lost
     and replaced by zeros or ones, as file systems and memory cards do: zeros decode without a warning."""
-    if ERASED.search(scan.scan):
+    if scan.has_erased():
         raise ImageDamaged
     if _zeros_are_proper(scan, tables, progressive):
         return scan
@@ -175,7 +220,7 @@ def _without_padding(scan: Segment, tables: dict[int, int], progressive: bool) -
     data += b"\0" if data.endswith(b"\xff") else b""
     if ZEROS in data:
         raise ImageDamaged
-    return Segment(scan.marker, scan.body, data)
+    return Segment(scan.marker, scan.body, data, 0, len(data))
 
 
 def _first_symbols(body: bytes) -> dict[int, int]:
@@ -213,16 +258,17 @@ def _warning(segments: list[Segment]) -> str | None:
         return None  # Pillow says what is wrong
     colours = {1: "GRAY", 4: "CMYK"}.get(frame.body[5], "GRAY")
     try:
-        simplejpeg.decode_jpeg(_plain(segments), colours, True, True, 1, 1, 8, strict=True)
+        simplejpeg.decode_jpeg(b"".join(_plain(segments)), colours, True, True, 1, 1, 8, strict=True)
     except ValueError as problem:
         if WARNING.search(str(problem)):
             return str(problem)
     return None
 
 
-def _plain(segments: list[Segment], *, shown: bool = False) -> bytes:
-    """The JPEG anew, of the segments that the picture needs; where it is `shown`, with those that tell its colours."""
-    parts = [SOI_BYTES]
+def _plain(segments: list[Segment], *, shown: bool = False) -> list[bytes | memoryview]:
+    """The pieces of the JPEG anew, of the segments that the picture needs; where it is `shown`, with those that tell its
+    colours."""
+    parts: list[bytes | memoryview] = [SOI_BYTES]
     colours = _colour_segments(segments) if shown else []
     sequential = any(segment.marker in (0xC0, EXTENDED) for segment in segments)
     for segment in segments:
@@ -230,10 +276,11 @@ def _plain(segments: list[Segment], *, shown: bool = False) -> bytes:
             body = segment.body
             if segment.marker == SOS and sequential and not shown:
                 body = body[:-3] + b"\0\x3f\0"  # some cameras' are wrong, and nobody minds
-            parts += [b"\xff", bytes([segment.marker]), struct.pack(">H", len(body) + 2), body, segment.scan]
+            parts += [b"\xff", bytes([segment.marker]), struct.pack(">H", len(body) + 2), body]
+            parts.append(memoryview(segment.source)[segment.start : segment.stop])
     if segments and segments[-1].marker == EOI:
         parts.append(b"\xff\xd9")
-    return b"".join(parts)
+    return parts
 
 
 def _colour_segments(segments: list[Segment]) -> list[Segment]:
@@ -246,7 +293,7 @@ def _colour_segments(segments: list[Segment]) -> list[Segment]:
     return [each for each in (jfif, adobe, *profile) if each is not None]
 
 
-def _check_scans(segments: list[Segment]) -> None:
+def check_scans(segments: list[Segment]) -> None:
     """Raises `ImageDamaged` where a picture is cut into more scans than any program writes: each is a pass over all of
     it."""
     frame = next((each for each in segments if each.marker in FRAMES and len(each.body) >= 6), None)
@@ -269,5 +316,5 @@ def _coefficient_bytes_per_px(segments: list[Segment]) -> float:
 
 def _may_be_padding(segments: list[Segment], count: int) -> bool:
     """Whether so many bytes before the end marker are a camera's padding rather than picture data."""
-    last = next(segment.scan for segment in reversed(segments) if segment.marker == SOS)
-    return count < LEAST_JUNK or len(set(last[-count + 1 :])) == 1
+    last = next(segment for segment in reversed(segments) if segment.marker == SOS)
+    return count < LEAST_JUNK or len(set(last.source[max(last.start, last.stop - count + 1) : last.stop])) == 1

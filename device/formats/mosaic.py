@@ -9,15 +9,18 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from device.decoding.memory import current_memory
 from device.errors import TooManyPixels, WholeSlide
-from device.formats.pixels import GAP
+from device.formats.pixels import GAP, RESULT_BYTES_PER_PX
 from device.image import Limits, SizeRule, StatedScale
 
 # What is read strip by strip takes time but little memory: it may have so many times the pixels of what is read whole.
 MOST_TIMES = 16
-# The smaller picture is in memory at once, at three bytes a pixel beside the result's three: so many times what is allowed
-# for others, of which the largest take eight.
+# The smaller picture is in memory at once, at four bytes a pixel beside the result's three: so many times what is allowed
+# for others, and no more than there is memory for.
 MOST_REDUCED = 1.5
+REDUCED_BYTES_PER_PX = 4
+STRIPS_BYTES = 64_000_000
 
 
 def refuse_without_scale(
@@ -39,7 +42,9 @@ def reduction(full: tuple[int, int], wanted: tuple[int, int], limits: Limits) ->
     if width * height <= MOST_TIMES * most:
         for gap in (GAP, 1):
             factor = max(1, min(int(whole / part / gap) for whole, part in zip(full, wanted, strict=True)))
-            if ceil(width / factor) * ceil(height / factor) <= MOST_REDUCED * most:
+            reduced_px = ceil(width / factor) * ceil(height / factor)
+            needed = REDUCED_BYTES_PER_PX * reduced_px + RESULT_BYTES_PER_PX * wanted[0] * wanted[1] + STRIPS_BYTES
+            if reduced_px <= MOST_REDUCED * most and (gap == 1 or needed <= current_memory().most):
                 return factor
     raise TooManyPixels(width=width, height=height, limit_megapixels=limits.max_megapixels)
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
+from typing import IO, cast
 
+import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 from PIL import ImageChops
 from PIL.ImageFile import ImageFile
 
+from device.decoding.memory import current_memory
 from device.errors import AnimatedImage, ImageDamaged, ImageError, ImageTruncated
+from device.formats.joined import Joined
 from device.formats.pixels import (
     GAP,
+    LARGE_PX,
     TURNS,
-    alone,
-    check_memory,
+    Stored,
     check_size,
     finish,
+    room,
     show_if_all_transparent,
     wanted_size,
 )
@@ -30,24 +35,26 @@ PIL.Image.MAX_IMAGE_PIXELS = None
 def read_with(
     plugin: type[ImageFile],
     name: str,
-    data: bytes,
+    file: IO[bytes] | Joined,
     limits: Limits,
     target: int | SizeRule | None,
     *,
-    ends_early: Callable[[bytes], bool],
+    ends_early: Callable[[], bool],
     orientation: Callable[[ImageFile], int] = lambda _: 1,
     stated_um_per_px: StatedScale | None = None,
     preview: bool = False,
     check: Callable[[], None] = lambda: None,
-    work_bytes_per_px: float = 0,
+    work_bytes: Callable[[int, int], float] = lambda _width, _height: 0,
+    colours: Callable[[NDArray[np.uint8]], None] | None = None,
 ) -> Image:
     """Read a file of 8 bits or fewer with one Pillow plugin, which alone sees the data. `check` is called once the header
-    is within the limits, and raises where it knows of damage that Pillow keeps silent about. `work_bytes_per_px`: what the
-    format's own decoder takes for a pixel of the file, beside the picture that it makes. `ends_early` tells whether
-    the file was cut off; it is asked only once decoding has failed, for many whole files end untidily. Raises an
+    is within the limits, and raises where it knows of damage that Pillow keeps silent about. `work_bytes`: what the
+    format's own decoder takes for a file of so many pixels, (width, height), beside the picture that it makes.
+    `ends_early` tells whether the file was cut off; it is asked only once decoding has failed, for many whole files end
+    untidily. `colours` lays a large RGB picture into uint8 [h, w, 3] where Pillow would take four bytes a pixel. Raises an
     `ImageError`."""
     try:
-        with plugin(io.BytesIO(data)) as picture:
+        with plugin(cast(IO[bytes], file)) as picture:
             width, height = picture.size
             check_size(width, height, limits)
             frames = getattr(picture, "n_frames", 1)
@@ -56,14 +63,30 @@ def read_with(
             size = wanted_size(width, height, target)
             picture.draft(None, (GAP * size[0], GAP * size[1]))
             turn = orientation(picture)
-            taken = picture.size[0] * picture.size[1] * _bytes_per_px(picture.mode, turn)
-            check_memory((width, height), size, taken + width * height * work_bytes_per_px, limits)
-            with alone(width * height):
+            lean = colours if picture.size == (width, height) and _is_large_rgb(picture) else None
+            at_once = lean is not None and size == (width, height) and turn not in TURNS
+            per_px = 0 if at_once else 3 if lean else _bytes_per_px(picture, turn)
+            taken = picture.size[0] * picture.size[1] * per_px + work_bytes(width, height)
+            in_strips = lean is not None or picture.has_transparency_data
+            with room((width, height), size, taken, picture.size, in_strips=in_strips):
                 check()
                 notes: list[str] = []
                 note_profile(picture.info.get("icc_profile"), notes)
+                decoded: PIL.Image.Image | Stored
+                if lean is None:
+                    decoded = expand(picture, notes)
+                else:
+                    pixels = (
+                        current_memory().new_pixels(height, width)
+                        if at_once
+                        else np.empty((height, width, 3), np.uint8)
+                    )
+                    lean(pixels)
+                    if at_once:
+                        return Image(pixels, width, height, name, tuple(notes), stated_um_per_px, preview)
+                    decoded = Stored(pixels)
                 return finish(
-                    expand(picture, notes),
+                    decoded,
                     size,
                     (width, height),
                     name,
@@ -76,16 +99,24 @@ def read_with(
         raise
     except Exception as failure:
         # On bytes that make no sense Pillow raises a dozen kinds, from OSError to ZeroDivisionError.
-        if ends_early(data):
+        if ends_early():
             raise ImageTruncated from failure
         raise ImageDamaged from failure
 
 
-def _bytes_per_px(mode: str, orientation: int) -> int:
-    """What Pillow takes for a pixel of a decoded picture, with its copy in another mode or turned."""
+def _is_large_rgb(picture: ImageFile) -> bool:
+    across, down = picture.size
+    return picture.mode == "RGB" and not picture.has_transparency_data and across * down > LARGE_PX
+
+
+def _bytes_per_px(picture: ImageFile, orientation: int) -> int:
+    """What Pillow takes for a pixel of a decoded picture, with its copies in another mode or turned."""
+    mode, transparent = picture.mode, picture.has_transparency_data
     stored = 1 if mode in ("1", "L", "P") else 4
-    shown = 1 if mode in ("1", "L") else 4
-    return (stored if mode not in ("L", "RGB", "RGBA") else 0) + shown * (2 if orientation in TURNS else 1)
+    shown = 1 if mode in ("1", "L") and not transparent else 4
+    as_it_is = mode == "RGBA" or (mode in ("L", "RGB") and not transparent)
+    copied = 0 if as_it_is else 2 * shown if mode == "CMYK" else shown
+    return stored + copied + (shown if orientation in TURNS else 0)
 
 
 def note_profile(profile: bytes | None, notes: list[str]) -> None:

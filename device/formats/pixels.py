@@ -1,14 +1,13 @@
 """What all format modules share: holding a header against the limits, the size at which a picture is wanted, and the way
 from a picture as its file stores it to upright RGB pixels of that size.
 
-A format module opens the header, calls `check_size`, then `wanted_size`, decodes within `alone`, and ends in `finish`.
+A format module opens the header, calls `check_size`, then `wanted_size`, decodes within `room`, and ends in `finish`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
@@ -18,6 +17,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL.Image import Resampling, Transpose
 
+from device.decoding.memory import current_memory
 from device.errors import ImageTooNarrow, ImageTooSmall, TooManyPixels
 from device.image import Image, Limits, SizeRule, StatedScale, read_size
 
@@ -45,14 +45,10 @@ LARGE_PX, STRIP_PX = 4_000_000, 256
 # Bits that the samples of cameras and scanners have.
 USED_BITS = (8, 10, 12, 14, 16)
 
-# What the largest picture may take a pixel while it is decoded, with its result: so 64 megapixels fit into half a gigabyte.
-MOST_BYTES_PER_PX = 8
 RESULT_BYTES_PER_PX = 3
-
-# Above this many pixels pictures are decoded one at a time, whichever thread asks: 64 megapixels with transparency take a
-# quarter of a gigabyte, for which a file of 0.3 MB suffices, and a small box has no room for several. The others wait.
-ALONE_ABOVE_PX = 16_000_000
-_large_picture = threading.Lock()
+# A strip that is worked on: so many pixels at most, each with its copies.
+STRIP_AREA_PX, STRIP_BYTES_PER_PX = 500_000, 20
+BLOCK_PX = 100_000  # of which samples become 8 bits at a time
 
 
 def check_size(width: int, height: int, limits: Limits, decoded_px: int | None = None) -> None:
@@ -67,16 +63,38 @@ def check_size(width: int, height: int, limits: Limits, decoded_px: int | None =
         raise ImageTooNarrow(width=width, height=height, limit_ratio=limits.max_aspect)
 
 
-def check_memory(full_size: tuple[int, int], size: tuple[int, int], decode_bytes: float, limits: Limits) -> None:
-    """Hold what decoding takes, `decode_bytes` beside the result of `size` (width, height), against what a picture of the
-    largest number of pixels may take. Some kinds need several times what others do: of those fewer pixels are allowed.
-    Raises `TooManyPixels`."""
-    needed = decode_bytes + size[0] * size[1] * RESULT_BYTES_PER_PX
-    allowed = limits.max_megapixels * 1e6 * MOST_BYTES_PER_PX
-    if needed > allowed:
+@contextmanager
+def room(
+    full_size: tuple[int, int],
+    size: tuple[int, int],
+    decode_bytes: float,
+    decoded_size: tuple[int, int] | None = None,
+    *,
+    in_strips: bool = True,
+) -> Iterator[None]:
+    """Within this, a picture of `full_size` (width, height) may be decoded, to `decoded_size` where a decoder makes it
+    smaller itself, and brought to `size`, `in_strips` or as a whole. Its decoder takes `decode_bytes` at most; what
+    `finish` takes is added here. Some kinds need several times what others do: of those fewer pixels are allowed. Raises
+    `TooManyPixels`, and `Busy` where others have the memory."""
+    memory = current_memory()
+    result = size[0] * size[1] * RESULT_BYTES_PER_PX
+    work = ceil(decode_bytes) + _finish_bytes(decoded_size or full_size, size, in_strips)
+    allowed = min(memory.most / (work + result), memory.most_result / result)
+    if allowed < 1:
         width, height = full_size
-        megapixels = round(width * height * allowed / needed / 1e6, 1)
-        raise TooManyPixels(width=width, height=height, limit_megapixels=megapixels)
+        raise TooManyPixels(width=width, height=height, limit_megapixels=floor(width * height * allowed / 1e5) / 10)
+    with memory.taken(work, result):
+        yield
+
+
+def _finish_bytes(decoded: tuple[int, int], size: tuple[int, int], in_strips: bool) -> int:
+    """What `finish` takes beside the decoded picture and the pixels that come out."""
+    strips = min(STRIP_AREA_PX, decoded[0] * decoded[1]) * STRIP_BYTES_PER_PX
+    if size[0] * size[1] > LARGE_PX:
+        return strips
+    across, down = (ceil(whole / max(1, int(whole / part / GAP))) for whole, part in zip(decoded, size, strict=True))
+    reduced = across * down if (across, down) != decoded else 0
+    return (strips if in_strips else 0) + 4 * reduced + 4 * size[0] * (down + 4 * size[1])
 
 
 def wanted_size(width: int, height: int, target: int | SizeRule | None) -> tuple[int, int]:
@@ -84,11 +102,6 @@ def wanted_size(width: int, height: int, target: int | SizeRule | None) -> tuple
     if target is None:
         return width, height
     return read_size(width, height, target) if isinstance(target, int) else target(width, height)
-
-
-def alone(decoded_px: int) -> AbstractContextManager[object]:
-    """Within this, a picture for which so many pixels take memory is the only large one that is being decoded."""
-    return _large_picture if decoded_px > ALONE_ABOVE_PX else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -149,7 +162,12 @@ def finish(
 def show_if_all_transparent(picture: PIL.Image.Image, notes: list[str]) -> None:
     """Make an RGBA picture opaque whose alpha is 0 all over: frame grabbers and clipboards leave the fourth channel empty,
     and nobody saves a picture to show none of it."""
-    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (0, 0):
+    if picture.mode != "RGBA":
+        return
+    width, height = picture.size
+    step = max(1, STRIP_AREA_PX // width)  # the whole alpha would be one more copy
+    strips = (picture.crop((0, top, width, min(height, top + step))) for top in range(0, height, step))
+    if all(strip.getchannel("A").getextrema() == (0, 0) for strip in strips):
         picture.putalpha(255)
         notes.append("alpha_ignored")
 
@@ -207,7 +225,9 @@ def sixteen_bits(samples: NDArray[np.uint16], notes: list[str], stated: int | No
 def _rows(picture: PIL.Image.Image | Stored, first: int, last: int) -> PIL.Image.Image:
     """A strip of a picture as mode L, RGB or RGBA."""
     if isinstance(picture, Stored):
-        return PIL.Image.fromarray(np.ascontiguousarray(picture.to_eight_bits(picture.samples[first:last])))
+        step = max(1, BLOCK_PX // picture.size[0])
+        blocks = [picture.to_eight_bits(picture.samples[at : min(last, at + step)]) for at in range(first, last, step)]
+        return PIL.Image.fromarray(np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks)))
     return picture.crop((0, first, picture.size[0], last))
 
 
@@ -228,7 +248,7 @@ def _resize_in_strips(picture: PIL.Image.Image | Stored, size: tuple[int, int]) 
     if picture.size == size:  # alpha stays as it is
         mode = found
     reduced = PIL.Image.new(mode, (ceil(width / across), ceil(height / down)))
-    step = max(1, STRIP_PX // down) * down
+    step = max(1, min(STRIP_PX, STRIP_AREA_PX // width) // down) * down
     for top in range(0, height, step):
         strip = _rows(picture, top, min(height, top + step))
         strip = strip if strip.mode == mode else strip.convert(mode)
@@ -245,9 +265,13 @@ def _in_strips(picture: PIL.Image.Image | Stored, size: tuple[int, int], notes: 
     full_width, full_height = picture.size
     scale = full_height / height
     reach = ceil(LANCZOS_REACH * max(1.0, scale)) + 1  # rows that the filter sees beyond its box: so there are no seams
-    pixels = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, STRIP_PX):
-        bottom = min(height, top + STRIP_PX)
+    pixels = current_memory().new_pixels(height, width)
+    step = max(1, min(STRIP_PX, int(STRIP_AREA_PX / max(width, full_width * scale))))
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        if picture.size == size:
+            pixels[top:bottom] = np.asarray(_flatten(_rows(picture, top, bottom), notes))
+            continue
         first, last = max(0, floor(top * scale) - reach), min(full_height, ceil(bottom * scale) + reach)
         seen = _rows(picture, first, last)
         box = (0, top * scale - first, full_width, min(bottom * scale - first, last - first))

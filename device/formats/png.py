@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
 from device.errors import AnimatedImage, ImageDamaged, ImageTruncated
 from device.formats.exif import parse_exif
+from device.formats.joined import Joined
 from device.formats.pillow import note_profile, read_with
-from device.formats.pixels import alone, check_memory, check_size, finish, sixteen_bits, wanted_size
+from device.formats.pixels import check_size, finish, room, sixteen_bits, wanted_size
 from device.formats.scale import stated_scale
 from device.image import Image, Limits, SizeRule, StatedScale
 
@@ -37,29 +41,58 @@ class Chunk:
     place: slice
 
 
+def prepare() -> None:
+    """Load what is loaded with the first file that needs it."""
+    import imagecodecs
+
+    _ = imagecodecs.png_decode
+
+
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
-    chunks = list(_walk(data))
+    chunks = _once(_walk(data))
     header = next((chunk.body for chunk in chunks if chunk.kind == b"IHDR" and len(chunk.body) == 13), None)
     if header is None:
         raise ImageTruncated if len(data) < len(SIGNATURE) + 25 else ImageDamaged
     found = {chunk.kind: bytes(chunk.body) for chunk in chunks if chunk.kind not in NEEDED}
     orientation = parse_exif(found.get(b"eXIf", b"")).orientation
     whole = chunks[-1].kind == b"IEND"
-    plain = SIGNATURE + b"".join(data[chunk.place] for chunk in chunks if chunk.kind != b"eXIf")
+    view = memoryview(data)
+    pieces: list[bytes | memoryview] = [SIGNATURE, *(view[chunk.place] for chunk in chunks if chunk.kind != b"eXIf")]
     if header[8] == 16:
-        return _read_deep(header, plain, found, whole, orientation, limits, target)
+        return _read_deep(header, pieces, found, whole, orientation, limits, target)
     return read_with(
         PngImageFile,
         "PNG",
-        plain,
+        Joined(pieces),
         limits,
         target,
-        ends_early=lambda _: not whole,
+        ends_early=lambda: not whole,
         orientation=lambda _: orientation,
         stated_um_per_px=_stated(found),
         preview=orientation > 1,  # not all browsers turn PNGs
+        work_bytes=lambda _width, _height: len(data),  # put together anew, for libpng
+        colours=partial(_colours, pieces),
     )
+
+
+def _colours(pieces: list[bytes | memoryview], out: NDArray[np.uint8]) -> None:
+    """Lay an RGB picture of 8 bits into uint8 [h, w, 3], at three bytes a pixel where Pillow takes four."""
+    import imagecodecs
+
+    imagecodecs.png_decode(b"".join(pieces), out=out)
+
+
+def _once(chunks: Iterable[Chunk]) -> list[Chunk]:
+    """The chunks, of those beside the picture data one of each kind: a profile that is unpacked a thousand times takes
+    long."""
+    kept: list[Chunk] = []
+    seen: set[bytes] = set()
+    for chunk in chunks:
+        if chunk.kind == b"IDAT" or chunk.kind not in seen:
+            kept.append(chunk)
+        seen.add(chunk.kind)
+    return kept
 
 
 def _walk(data: bytes) -> Iterator[Chunk]:
@@ -100,7 +133,7 @@ def _stated(found: dict[bytes, bytes]) -> StatedScale | None:
 
 def _read_deep(
     header: memoryview,
-    plain: bytes,
+    pieces: list[bytes | memoryview],
     found: dict[bytes, bytes],
     whole: bool,
     orientation: int,
@@ -120,11 +153,11 @@ def _read_deep(
     if frames > 1:
         raise AnimatedImage(frames=frames)
     size = wanted_size(width, height, target)
-    check_memory((width, height), size, width * height * 2 * channels, limits)
+    decode_bytes = width * height * 2 * channels + sum(map(len, pieces))
     notes: list[str] = []
-    with alone(width * height):
+    with room((width, height), size, decode_bytes):
         try:
-            samples = imagecodecs.png_decode(plain)
+            samples = imagecodecs.png_decode(b"".join(pieces))
         except imagecodecs.PngError as failure:
             raise (ImageDamaged if whole else ImageTruncated) from failure
         note_profile(_profile(found), notes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 
 import numpy as np
 import openslide
@@ -20,8 +21,11 @@ from openslide import OpenSlide, OpenSlideError
 from device.errors import ImageDamaged
 from device.formats import tiff
 from device.formats.mosaic import put_together, reduction, refuse_without_scale
-from device.formats.pixels import alone, check_size, finish, wanted_size
+from device.formats.pixels import check_size, finish, room, wanted_size
+from device.formats.tiff_segments import prepare
 from device.image import Image, Limits, SizeRule, StatedScale
+
+__all__ = ["prepare", "read"]
 
 VENDORS = {
     "hamamatsu": "NDPI",
@@ -31,7 +35,7 @@ VENDORS = {
     "trestle": "Trestle TIFF",
     "ventana": "BIF",
 }
-STRIP_BYTES = 32_000_000
+STRIP_BYTES = 8_000_000
 SAME = 0.02  # pixels count as square within this
 
 
@@ -71,9 +75,18 @@ def _read(slide: OpenSlide, name: str, limits: Limits, target: int | SizeRule | 
     across, down = slide.level_dimensions[level]
     factor = reduction((across, down), size, limits)
     notes: list[str] = []
-    with alone(across * down):
+    with room(
+        (width, height), size, _bytes_taken((across, down), factor), (ceil(across / factor), ceil(down / factor))
+    ):
         picture = put_together(_strips(slide, level), (across, down), factor)
         return finish(picture, size, (width, height), name, notes, stated_um_per_px=scale, preview=True)
+
+
+def _bytes_taken(level: tuple[int, int], factor: int) -> int:
+    """What reading a level of (width, height) strip by strip takes: the picture made smaller at four bytes a pixel, and a
+    strip with its copies."""
+    across, down = level
+    return 4 * ceil(across / factor) * ceil(down / factor) + 4 * min(STRIP_BYTES, 4 * across * down)
 
 
 def _level(slide: OpenSlide, size: tuple[int, int]) -> int:

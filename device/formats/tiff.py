@@ -19,19 +19,29 @@ from device.formats.mosaic import refuse_without_scale
 from device.formats.pillow import note_profile
 from device.formats.pixels import (
     Stored,
-    alone,
-    check_memory,
     check_size,
     finish,
     note_bits,
+    room,
     sample_bits,
     scaled,
     wanted_size,
 )
 from device.formats.scale import UM_PER_UNIT, scale_of_resolution, stated_scale
 from device.formats.tiff_directory import Directory, Picture, find_picture
-from device.formats.tiff_segments import APERIO_YCC, J2K, Layout, layout_of, memory_of, read_samples
+from device.formats.tiff_segments import (
+    APERIO_YCC,
+    J2K,
+    MOST_VALUES,
+    Layout,
+    layout_of,
+    memory_of,
+    prepare,
+    read_samples,
+)
 from device.image import Image, Limits, SizeRule, StatedScale
+
+__all__ = ["prepare", "read"]
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, INKS, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, INKS: 4, YCBCR: 3, LAB: 3}  # samples without alpha
@@ -68,10 +78,9 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     decoded_px = max(level.width * level.height, level_layout.tile[0] * level_layout.tile[1])
     check_size(width, height, limits, decoded_px)
     size = wanted_size(width, height, target)
-    check_memory((width, height), size, memory_of(level, level_layout), limits)
     notes: list[str] = []
     note_profile(page.text(tags.ICC_PROFILE), notes)
-    with alone(decoded_px):
+    with room((width, height), size, memory_of(level, level_layout), (level.width, level.height)):
         return finish(
             _stored(level, level_layout, notes),
             size,
@@ -85,7 +94,7 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
 
 
 def _check_variety(page: Directory, layout: Layout) -> None:
-    formats = {int(value) for value in page.values(tags.SAMPLE_FORMAT)} or {UNSIGNED}
+    formats = {int(value) for value in page.values(tags.SAMPLE_FORMAT)[:MOST_VALUES]} or {UNSIGNED}
     if layout.bits > 16 or not formats <= {UNSIGNED, UNDEFINED}:
         raise MeasurementsNotRead(format="TIFF", bits=layout.bits)
     photometric = page.number(tags.PHOTOMETRIC, BLACK_IS_ZERO)
@@ -193,7 +202,7 @@ def _as_pillow(mode: str, raw: str, strip: NDArray[np.uint8]) -> PIL.Image.Image
 
 
 def _palette(page: Directory) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    table = page.values(tags.COLOR_MAP).astype(np.uint16)
+    table = page.values(tags.COLOR_MAP)[: 3 << 16].astype(np.uint16)
     colours = table[: len(table) // 3 * 3].reshape(3, -1).T
     if not len(colours) or page.number(tags.BITS, 1) > 8:
         raise VarietyNotRead(format="TIFF", variety="ColorMap")
@@ -226,7 +235,8 @@ def _stated_bits(page: Directory) -> int | None:
     if found := OME_BITS.search(text):
         return int(found[1])
     largest = max(
-        (int(v) for tag in (tags.MAX_SAMPLE_VALUE, tags.LARGEST_SAMPLE_VALUE) for v in page.values(tag)), default=0
+        (int(v) for tag in (tags.MAX_SAMPLE_VALUE, tags.LARGEST_SAMPLE_VALUE) for v in page.values(tag)[:MOST_VALUES]),
+        default=0,
     )
     if not largest and text.startswith(b"ImageJ=") and (found := IMAGEJ_MAX.search(text)):
         largest = int(float(found[1]))

@@ -46,6 +46,7 @@ REDUCED, MASK = 1, 4  # bits of NewSubfileType
 OLD_REDUCED = 2  # value of SubfileType
 MOST_PAGES = 10_000  # nobody counts further
 MOST_COPIES = 64
+MOST_TEXT = 4_000_000
 MOST_ENTRIES = 4096  # of a directory; the specification has some hundred tags
 SAME_SHAPE = 0.02  # by which a smaller copy's aspect may differ from the picture's: its sides are rounded
 
@@ -91,9 +92,9 @@ class Directory:
         return int(found[0])
 
     def text(self, tag: int) -> bytes:
-        """The bytes of a tag."""
+        """The bytes of a tag, `MOST_TEXT` at most."""
         try:
-            return self.values(tag).tobytes()
+            return self.values(tag)[:MOST_TEXT].tobytes()
         except ImageTruncated:  # words beyond the end of the file: the picture may be there all the same
             return b""
 

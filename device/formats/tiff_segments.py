@@ -37,8 +37,13 @@ NAMES = {2: "CCITT", 3: "CCITT T.4", 4: "CCITT T.6", 6: "old-style JPEG", 9: "JB
 RGB, YCBCR = 2, 6
 HORIZONTAL = 2  # predictor
 STREAMED = (NONE, DEFLATE, OLD_DEFLATE)  # unpacked a band of rows at a time
-BAND_BYTES = 4_000_000
+BAND_BYTES = 1_000_000
+MOST_VALUES = 64  # that are looked at where there should be one for each sample
 MOST_SEGMENTS = 50_000  # 64 megapixels in strips of one row and three planes have fewer
+# What decoders take for a segment that is a picture in itself: OpenJPEG keeps samples of 32 bits, twice; libjpeg the
+# coefficients of a progressive one and, with its picture, that; libwebp two canvases and a frame, and Pillow two copies.
+J2K_BYTES_PER_SAMPLE, JPEG_BYTES_PER_SAMPLE, WEBP_BYTES_PER_PX, SUBSAMPLED_BYTES_PER_PX = 8, 4, 24, 8
+BAND_COPIES = 16  # a band of single bits is unpacked to bytes first
 PADDING = 8  # bytes that a writer may leave behind a segment's samples
 CODESTREAM = re.compile(rb"\xff\x4f\xff\x51..", re.DOTALL)
 
@@ -73,7 +78,7 @@ def layout_of(page: Directory) -> Layout:
     if compression not in READ:
         raise CompressionNotRead(format="TIFF", compression=NAMES.get(compression, str(compression)))
     width, height = page.width, page.height
-    bits = {int(count) for count in page.values(tags.BITS)} or {1}
+    bits = {int(count) for count in page.values(tags.BITS)[:MOST_VALUES]} or {1}
     if len(bits) != 1:
         raise VarietyNotRead(format="TIFF", variety="BitsPerSample " + ", ".join(map(str, sorted(bits))))
     samples = page.number(tags.SAMPLES, 1)
@@ -98,13 +103,28 @@ def _subsampling(page: Directory) -> tuple[int, int]:
 
 
 def memory_of(page: Directory, layout: Layout) -> int:
-    """How many bytes `read_samples` takes: the page, and a segment before and while it is put in its place."""
+    """How many bytes `read_samples` takes: the page, a segment while it is decoded and before it is put in its place, its
+    bytes, and a band of it while it is unpacked."""
     pixel = layout.samples * layout.dtype.itemsize
     segment_px = layout.tile[0] * layout.tile[1]
-    segment = segment_px * pixel // layout.planes
-    if page.number(tags.COMPRESSION, NONE) in STREAMED and layout.subsampling == (1, 1):
+    compression = page.number(tags.COMPRESSION, NONE)
+    in_segment = layout.samples // layout.planes
+    if compression in J2K:
+        segment = segment_px * in_segment * (J2K_BYTES_PER_SAMPLE + layout.dtype.itemsize)
+    elif compression == JPEG:
+        segment = segment_px * in_segment * JPEG_BYTES_PER_SAMPLE
+    elif compression == WEBP:
+        segment = segment_px * WEBP_BYTES_PER_PX
+    elif layout.subsampling != (1, 1):
+        segment = segment_px * SUBSAMPLED_BYTES_PER_PX
+    elif compression in STREAMED:
         segment = 0
-    return layout.size[0] * layout.size[1] * pixel + segment
+    else:
+        segment = segment_px * pixel // layout.planes
+    starts = page.values(tags.TILE_BYTES if layout.tiled else tags.STRIP_BYTES)[:MOST_SEGMENTS]
+    packed = min(len(page.data), int(starts.max())) if len(starts) and starts.dtype.kind in "ui" else 0
+    copies = 2 if compression == JPEG or page.number(tags.FILL_ORDER, 1) == 2 else 1
+    return layout.size[0] * layout.size[1] * pixel + segment + copies * packed + BAND_BYTES * BAND_COPIES
 
 
 def read_samples(page: Directory, layout: Layout) -> NDArray[Any]:
@@ -152,6 +172,18 @@ def _segments(page: Directory, layout: Layout) -> Iterator[bytes | None]:
             raise ImageDamaged
 
 
+def prepare() -> None:
+    """Load what is loaded with the first segment that needs it."""
+    import imagecodecs
+    from PIL import WebPImagePlugin
+
+    import device.formats.jpeg
+
+    _ = WebPImagePlugin, device.formats.jpeg
+    for name in ("jpeg8", "jpeg2k", "lzw", "packbits", "zstd", "bitorder", "packints"):
+        getattr(imagecodecs, f"{name}_decode")
+
+
 class Decoder:
     """Decodes the segments of one page."""
 
@@ -182,7 +214,7 @@ class Decoder:
             yield self._subsampled(data, rows)[:rows]
         else:
             row_bytes = (self.layout.tile[0] * self.samples * self.layout.bits + 7) // 8
-            in_band = max(1, BAND_BYTES // row_bytes)
+            in_band = max(1, BAND_BYTES * min(8, self.layout.bits) // 8 // row_bytes)
             pieces = self._pieces(data, in_band * row_bytes, rows * row_bytes, self.layout.tile[1] * row_bytes)
             for piece in pieces:
                 yield self._unpack(piece.reshape(-1, row_bytes))
@@ -263,7 +295,7 @@ class Decoder:
     def _jpeg(self, data: bytes, rows: int) -> NDArray[Any]:
         import imagecodecs
 
-        from device.formats.jpeg import FRAMES, SOI_BYTES, check_whole, is_jfif, size_of, walk
+        from device.formats.jpeg import FRAMES, SOI_BYTES, check_scans, check_whole, is_jfif, size_of, walk
 
         if self.tables[:2] == SOI_BYTES:  # what all segments share, without its end marker
             data = self.tables[: self.tables.rindex(b"\xff\xd9")] + data[2:]
@@ -274,6 +306,7 @@ class Decoder:
         if frame.body[:1] != b"\x08":
             raise VarietyNotRead(format="TIFF", variety="JPEG, 12 bits")
         self._check_size(size_of(frame), rows)
+        check_scans(segments)
         check_whole(segments)
         coded = shown = None
         if self.layout.planes > 1 or self.samples == 1:

@@ -51,7 +51,7 @@ from device.errors import (
     VarietyNotRead,
     WholeSlide,
 )
-from device.image import Image, Limits, decode
+from device.image import Image, Limits, decode, decode_in_process
 from device.reading import Reader
 from device.texts import LANGUAGES
 
@@ -414,7 +414,7 @@ def test_a_slide_too_large_for_a_field_is_read_with_the_size_of_its_pixels() -> 
         decode(data, LIMITS, 512 * 384)
     assert raised.value.facts == {"width": 10240, "height": 10240, "um_per_px": 0.25}
     tracemalloc.start()
-    image = decode(data, LIMITS, lambda width, height: (width // 8, height // 8))
+    image = decode_in_process(data, LIMITS, lambda width, height: (width // 8, height // 8))
     peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     assert (image.width, image.pixels.shape) == (10240, (1280, 1280, 3))
@@ -470,7 +470,7 @@ def test_a_frame_whose_own_header_disagrees_is_not_decoded(syntax: str) -> None:
     data = dicom(colour(1024, 768), syntax=syntax, Rows=HEIGHT, Columns=WIDTH)
     tracemalloc.start()
     with pytest.raises(ImageDamaged):
-        decode(data, LIMITS)
+        decode_in_process(data, LIMITS)
     peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     assert peak_mb < 2 * len(data) / 1e6 + 1
@@ -613,7 +613,8 @@ def test_an_ultrasound_is_read_as_its_png_is() -> None:
 
 def test_pydicom_is_loaded_only_for_a_dicom_file() -> None:
     code = (
-        "import sys; from device.image import Limits, decode; import io, PIL.Image; f = io.BytesIO();"
+        "import sys; from device.image import Limits; from device.image import decode_in_process as decode;"
+        "import io, PIL.Image; f = io.BytesIO();"
         "PIL.Image.new('RGB', (100, 100)).save(f, 'PNG'); decode(f.getvalue(), Limits());"
         "loaded = {name.split('.')[0] for name in sys.modules};"
         "assert not loaded & {'pydicom', 'imagecodecs', '_pi_heif', 'openslide', 'tifffile'}, loaded;"

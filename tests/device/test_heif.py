@@ -267,7 +267,7 @@ def test_the_kind_is_known_by_its_brands(main: bytes, also: bytes, kind: str | N
 
 def test_decoders_are_loaded_only_for_their_files() -> None:
     code = (
-        "import io, sys, PIL.Image; from device.image import Limits, decode\n"
+        "import io, sys, PIL.Image; from device.image import Limits; from device.image import decode_in_process as decode\n"
         "file = io.BytesIO(); PIL.Image.new('RGB', (100, 100)).save(file, 'PNG'); decode(file.getvalue(), Limits())\n"
         "assert '_pi_heif' not in sys.modules and 'PIL._avif' not in sys.modules\n"
         "decode(sys.stdin.buffer.read(), Limits()); assert '_pi_heif' in sys.modules and 'PIL._avif' not in sys.modules"

@@ -30,7 +30,7 @@ from device.errors import (
 )
 from device.formats import FORMATS
 from device.formats.pixels import GAP, TURNS
-from device.image import Image, Limits, decode, read_size
+from device.image import Limits, decode, read_size
 
 # Pillow's remarks on damaged EXIF and TIFF directories.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -486,32 +486,3 @@ def test_a_transparent_picture_is_resized_as_pillow_does_it_whole(size: tuple[in
     whole = picture.resize(size, PIL.Image.Resampling.LANCZOS, reducing_gap=GAP)
     white = PIL.Image.alpha_composite(PIL.Image.new("RGBA", size, "white"), whole).convert("RGB")
     assert (decode(encode(picture, "PNG"), LIMITS, lambda *_: size).pixels == np.asarray(white)).all()
-
-
-def test_the_largest_transparent_picture_is_in_memory_once() -> None:
-    data = encode(PIL.Image.new("RGBA", (8000, 8000), (200, 100, 150, 128)), "PNG", compress_level=1)
-    forget_peak()
-    before = memory_mb("VmRSS")
-    decode(data, LIMITS, AREA)
-    assert memory_mb("VmHWM") - before < 320  # 64 megapixels of four bytes are 256 MB
-
-
-def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    at_work, most = 0, 0
-
-    def slow_finish(*_: object, **__: object) -> Image:
-        nonlocal at_work, most
-        at_work += 1
-        most = max(most, at_work)
-        time.sleep(0.02)
-        at_work -= 1
-        return Image(np.zeros((1, 1, 3), np.uint8), 1, 1, "PNG", ())
-
-    monkeypatch.setattr("device.formats.pillow.finish", slow_finish)
-    files = [encode(tissue(), "PNG")] * 4
-    for alone_above, expected in ((160 * 120 - 1, {1}), (160 * 120, {2, 3, 4})):
-        monkeypatch.setattr("device.formats.pixels.ALONE_ABOVE_PX", alone_above)
-        most = 0
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda data: decode(data, LIMITS), files))
-        assert most in expected

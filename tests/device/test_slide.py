@@ -15,7 +15,7 @@ from drawn_slide import ndpi
 from numpy.typing import NDArray
 
 from device.errors import ImageError, SectionTooLarge, TooManyPixels, WholeSlide
-from device.image import Image, Limits, decode
+from device.image import Image, Limits, decode, decode_in_process
 from device.sections import true_size
 from device.texts import LANGUAGES, error_words
 
@@ -89,11 +89,11 @@ def test_what_a_scanner_s_program_exported_is_read_as_any_tiff() -> None:
 
 def test_no_disk_sees_a_slide_and_nothing_is_left_open() -> None:
     data = ndpi(tissue(400, 300))
-    decode(data, LIMITS)
+    decode_in_process(data, LIMITS)
     before = {path.name for path in Path("/proc/self/fd").iterdir()}
     written = resource.getrusage(resource.RUSAGE_SELF).ru_oublock
     for _ in range(5):
-        decode(data, LIMITS)
+        decode_in_process(data, LIMITS)
     assert {path.name for path in Path("/proc/self/fd").iterdir()} == before
     assert resource.getrusage(resource.RUSAGE_SELF).ru_oublock == written
 
@@ -118,7 +118,7 @@ def test_damage_always_has_a_name() -> None:
 
 def test_openslide_is_loaded_only_for_a_slide() -> None:
     code = (
-        "import io, sys, PIL.Image; from device.image import Limits, decode\n"
+        "import io, sys, PIL.Image; from device.image import Limits; from device.image import decode_in_process as decode\n"
         "file = io.BytesIO(); PIL.Image.new('RGB', (100, 100)).save(file, 'TIFF'); decode(file.getvalue(), Limits())\n"
         "assert 'openslide' not in sys.modules\n"
         "decode(sys.stdin.buffer.read(), Limits()); assert 'openslide' in sys.modules"

@@ -1,0 +1,56 @@
+"""Messages between a serving process and a decoding child: JSON behind its length, so that nothing that a child sends can
+be more than numbers and words."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+LENGTH = struct.Struct("<I")
+MOST_BYTES = 1 << 16
+
+
+class Ended(Exception):
+    """The other side is no more, or sends what makes no sense."""
+
+
+def send(connection: socket.socket, message: Mapping[str, Any], *descriptors: int) -> None:
+    """Send a message, with open files. Raises `Ended`."""
+    text = json.dumps(message).encode()
+    try:
+        socket.send_fds(connection, [LENGTH.pack(len(text)) + text], descriptors)
+    except OSError as failure:
+        raise Ended from failure
+
+
+def receive(connection: socket.socket, waiting: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """The next message. `waiting` is called whenever the connection's timeout passes, and may raise. Raises `Ended`."""
+    (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size, waiting))
+    if length > MOST_BYTES:
+        raise Ended
+    try:
+        message = json.loads(_exactly(connection, length, waiting))
+    except (ValueError, RecursionError) as failure:
+        raise Ended from failure
+    if not isinstance(message, dict):
+        raise Ended
+    return message
+
+
+def _exactly(connection: socket.socket, count: int, waiting: Callable[[], None]) -> bytes:
+    received = b""
+    while len(received) < count:
+        waiting()
+        try:
+            part = connection.recv(count - len(received))
+        except TimeoutError:
+            continue
+        except OSError as failure:
+            raise Ended from failure
+        if not part:
+            raise Ended
+        received += part
+    return received

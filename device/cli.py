@@ -19,6 +19,7 @@ from device.errors import ImageError, LoupeError, OutputUnwritable, OverlayUnwri
 from device.formats import FORMATS
 from device.keys import key_problems
 from device.log import error_line
+from device.served import check_served
 from device.settings import RANGES, Settings, load_settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, number, percent, words
 
@@ -43,6 +44,16 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--keys", type=Path, metavar="DIR", help=f"trusted public keys (default {defaults.keys})")
     common.add_argument("--samples", type=Path, metavar="DIR", help=f"sample pictures (default {defaults.samples})")
     common.add_argument("--language", choices=LANGUAGES, default=None, help="of messages (default: of $LANG)")
+    remembering = argparse.ArgumentParser(add_help=False)
+    remembering.add_argument(
+        "--store", type=Path, metavar="FILE", help=f"what outlives a restart (default {defaults.store})"
+    )
+    remembering.add_argument(
+        "--allow-older",
+        nargs="+",
+        metavar="ID",
+        help="models that may be of an older version than this box has served (default none)",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     read = commands.add_parser(
@@ -76,11 +87,10 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser(
         "serve",
-        parents=[common],
+        parents=[common, remembering],
         help="serve the page and the API",
         description="Verifies all bundles, then serves the page and the API.",
     )
-    serve.add_argument("--store", type=Path, metavar="FILE", help=f"what outlives a restart (default {defaults.store})")
     serve.add_argument(
         "--technician-code-file",
         type=Path,
@@ -111,9 +121,10 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser(
         "verify",
-        parents=[common],
+        parents=[common, remembering],
         help="check the bundles on this machine",
-        description="Checks signature, hashes and schema, then that this machine reproduces each golden picture's outputs.",
+        description="Checks signature, hashes and schema, that this machine reproduces each golden picture's outputs, and "
+        "that the store remembers no newer version.",
     )
     bench = commands.add_parser(
         "bench",
@@ -317,7 +328,10 @@ def _run(argv: Sequence[str] | None) -> int:
             sys.stderr.write(f"Loupe {__version__}: verifying {settings.bundle}\n")
             serve(settings)
         elif arguments.command == "verify":
-            for bundle in _open_verified(settings, language):
+            bundles = _open_verified(settings, language)
+            for problem in check_served(settings.store, bundles, settings.allow_older):
+                _complain(problem, language)
+            for bundle in bundles:
                 _print(
                     f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
                     f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})"

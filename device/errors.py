@@ -346,6 +346,15 @@ class BundleTwice(BundleError):
     model: str
 
 
+class BundleOlder(BundleError):
+    """The box has served a newer version of the model, and nobody said that the older one is meant."""
+
+    code = "bundle_older"
+    model: str
+    version: str
+    served: str
+
+
 class BundleChanged(BundleError):
     """The file was written to after it was verified, while the box runs."""
 
@@ -471,6 +480,24 @@ class StorePartlyLost(LoupeError):
     status = 503
     store: str
     aside: str
+
+
+class ServedUnreadable(LoupeError):
+    """The box doesn't know any more which versions of models it has served. Pictures are read all the same."""
+
+    code = "served_unreadable"
+    status = 503
+    file: str
+    detail: str
+
+
+class VersionReused(LoupeError):
+    """A model's bundle has the version of the one before, and other bytes. Pictures are read all the same."""
+
+    code = "version_reused"
+    status = 503
+    model: str
+    version: str
 
 
 class OtherOrigin(LoupeError):

@@ -32,6 +32,7 @@ from device.errors import (
     NoImage,
     OtherOrigin,
     ResetUnconfirmed,
+    StoreUnusable,
     UnknownHost,
     UnknownModel,
     UploadTooLarge,
@@ -53,6 +54,7 @@ from device.reading import identity
 from device.reading_process import ReadingProcess
 from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
+from device.served import check_served, remember
 from device.settings import BYTES_PER_MB, Settings
 from device.technician import HEADER, NEEDED, Technician, read_code
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, words
@@ -107,6 +109,13 @@ class Box:
         code = read_code(settings.technician_code_file) if settings.technician_code_file else None
         self.technician = Technician(code, alone=is_loopback(settings.host))
         self.pool: DeskPool[Desk] | None = None
+        self._odd: list[LoupeError] = []  # what is odd about the versions that are served
+
+    def check_versions(self) -> None:
+        """Hold the bundles against what the box remembers of those that it served. Raises `BundleOlder`."""
+        self._odd = check_served(self.settings.store, self.bundles, self.settings.allow_older)
+        for problem in self._odd:
+            warn(problem)
 
     def start(self, *, apart: bool = False) -> DeskPool[Desk]:
         """Make the desks, `apart` in a process of their own: to be called in the process that serves, after any fork and
@@ -121,6 +130,11 @@ class Box:
                 desks = [DeskHere(self.bundles, self.settings.limits) for _ in range(many)]
             self.pool = DeskPool(desks, self.settings.queue)
             _ = self.samples  # so that no reading waits for them
+            try:
+                remember(self.settings.store, self.bundles)
+            except StoreUnusable as error:
+                self._odd = [*self._odd, error]
+                warn(error)
         return self.pool
 
     @property
@@ -138,7 +152,8 @@ class Box:
     def problems(self) -> list[LoupeError]:
         """What is wrong with the store and with files beside the models; pictures are read all the same."""
         self.drift.watch(self.bundles[0], datetime.now())  # so that a store that can't be opened is found
-        return [*self.drift.problems, *key_problems(self.settings.keys), *self.samples.problems, *self.units.problems()]
+        store = [*self.drift.problems, *self.units.problems(), *self._odd]
+        return [*store, *key_problems(self.settings.keys), *self.samples.problems]
 
 
 def create_app(settings: Settings, *bundles: Bundle) -> Flask:
@@ -149,7 +164,8 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app.add_template_filter(_filled, "fill")
     app.wsgi_app = Bounded(app.wsgi_app)  # type: ignore[method-assign]
     app.url_map.converters["int"] = ShortNumber
-    app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
+    box = app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
+    box.check_versions()
     for problem in key_problems(settings.keys):
         warn(problem)
     add_problem_handlers(app, language, settings)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from device.image import Limits
 
 BYTES_PER_MB = 1_000_000
 MAX_BYTES = BYTES_PER_MB  # of a file with settings
+MODEL_ID = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 SYSTEM_FILE = Path("/etc/loupe/loupe.toml")
 
 
@@ -31,6 +33,7 @@ class Settings:
     samples: Path = Path("models/samples")
     store: Path = Path("var/loupe.sqlite")
     technician_code_file: Path | None = None
+    allow_older: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     names: tuple[str, ...] = ()
     port: int = 8000
@@ -78,6 +81,11 @@ def _checked(name: str, value: Any) -> Any:
         if not all(map(is_host_name, names)):
             raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("dns_names"))
         return names
+    if name == "allow_older":
+        ids = value if isinstance(value, list | tuple) else [""]
+        if not all(isinstance(each, str) and MODEL_ID.fullmatch(each) for each in ids):
+            raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("model_ids"))
+        return tuple(ids)
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("text"))
     return Path(value) if kind.startswith("Path") else str(value)

@@ -268,7 +268,7 @@ def test_every_flag_of_serve_reaches_the_settings(monkeypatch: pytest.MonkeyPatc
     flags = [part for name, value in typed.items() for part in (f"--{name.replace('_', '-')}", value)]
     assert main(["serve", *flags]) == 1
     assert {name: value if isinstance(value, list) else str(value) for name, value in given.items()} == {
-        **typed, "names": ["7"]
+        **typed, "names": ["7"], "allow_older": ["7"]
     }  # fmt: skip
 
 

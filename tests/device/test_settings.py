@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ def test_flags_override_the_file_which_overrides_defaults(tmp_path: Path) -> Non
         ("[port]", "port"),
         ("names = 'loupe.clinic.example'", "names"),
         ("names = ['http://loupe.clinic.example']", "names"),
+        ("allow_older = 'bach'", "allow_older"),
+        ("allow_older = ['models/bach.loupe']", "allow_older"),
         *((f"{name} = {low - 1}", name) for name, (low, _) in RANGES.items()),
         *((f"{name} = {high + 1}", name) for name, (_, high) in RANGES.items()),
     ],
@@ -62,7 +65,7 @@ def test_a_file_that_windows_wrote_is_read(encoding: str, line_end: str, tmp_pat
     assert load_settings(file, {}).port == 9000
 
 
-@pytest.mark.parametrize("damage", ["latin-1", "zeros", "picture", "folder", "circle of links"])
+@pytest.mark.parametrize("damage", ["latin-1", "zeros", "picture", "folder", "circle of links", "sparse"])
 def test_a_file_that_cannot_be_read_is_named(damage: str, tmp_path: Path) -> None:
     file = tmp_path / "loupe.toml"
     {
@@ -71,6 +74,7 @@ def test_a_file_that_cannot_be_read_is_named(damage: str, tmp_path: Path) -> Non
         "picture": lambda: file.write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF"),
         "folder": file.mkdir,
         "circle of links": lambda: file.symlink_to(file.name),
+        "sparse": lambda: (file.touch(), os.truncate(file, 4_000_000_000)),
     }[damage]()
     with pytest.raises(SettingInvalid) as caught:
         load_settings(file, {})

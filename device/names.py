@@ -66,6 +66,7 @@ ON CONFLICT DO UPDATE SET term = excluded.term, text = excluded.text, at = exclu
 WHERE NOT :keep_newer OR excluded.at >= at
 """
 TAKE_BACK = "DELETE FROM unit_names WHERE network = ? AND unit = ? AND folded = ?"
+REMOVE = "DELETE FROM unit_names WHERE network = ?"
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,10 @@ class Names:
             return connection.execute(TAKE_BACK, (network, unit, fold(expert))).rowcount > 0
 
         return self._store.write(change)
+
+    def remove(self, network: str) -> int:
+        """Forget all names of a network's units; how many there were. Raises `StoreUnusable`."""
+        return self._store.write(lambda connection: connection.execute(REMOVE, (network,)).rowcount)
 
     def given(self, network: str, units: Collection[int] | None = None) -> list[Given]:
         """The names for a network's units, or for those asked for: by unit and time, of each unit `UNIT_LIMIT` at most,

@@ -37,6 +37,7 @@ NEEDED = frozenset(
         ("POST", "/api/v1/health/reset"),
         ("PUT", "/api/v1/units/names"),
         ("DELETE", "/api/v1/units/<int:unit>/name"),
+        ("DELETE", "/api/v1/units/names"),
     }
 )
 LEAST_CHARACTERS, MOST_CHARACTERS = 8, 128

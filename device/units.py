@@ -294,6 +294,10 @@ def add_unit_routes(
         model.names.give(model.network, given, keep_newer=True)
         return jsonify(imported=len(given))
 
+    def delete_unit_names() -> Response:
+        model = asked()
+        return jsonify(removed=model.names.remove(model.network))
+
     for rule, view, method in (
         ("/units", units_page, "GET"),
         ("/api/v1/units", get_units, "GET"),
@@ -303,5 +307,6 @@ def add_unit_routes(
         ("/api/v1/units/<int:unit>/name", delete_unit_name, "DELETE"),
         ("/api/v1/units/names", get_unit_names, "GET"),
         ("/api/v1/units/names", put_unit_names, "PUT"),
+        ("/api/v1/units/names", delete_unit_names, "DELETE"),
     ):
         app.add_url_rule(rule, view_func=view, methods=[method])

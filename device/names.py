@@ -53,11 +53,13 @@ CREATE INDEX IF NOT EXISTS unit_names_by_time ON unit_names (network, unit, at)
 # `folded` is the expert as `fold` has it: SQLite's own NOCASE knows the letters A to Z alone.
 COLUMNS = "SELECT name FROM pragma_table_info('unit_names')"
 BY_EXPERT = "CREATE INDEX IF NOT EXISTS unit_names_by_expert ON unit_names (network, unit, folded)"
+UNFOLDED = "CREATE INDEX IF NOT EXISTS unit_names_unfolded ON unit_names (network) WHERE folded IS NULL"
 FIRST = """
 SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? AND unit = ? ORDER BY at, rowid LIMIT ?
 """
 NAMED = "SELECT DISTINCT unit FROM unit_names WHERE network = ? ORDER BY unit"
-COUNTS = "SELECT unit, count(*) FROM unit_names WHERE network = ? GROUP BY unit"
+OF_UNIT = "SELECT count(*) FROM unit_names WHERE network = ? AND unit = ?"
+OF_ALL = "SELECT count(*) FROM unit_names WHERE network = ?"
 GIVE = """
 INSERT INTO unit_names (network, unit, expert, term, text, at, folded)
 VALUES (:network, :unit, coalesce((SELECT expert FROM unit_names WHERE network = :network AND unit = :unit
@@ -174,15 +176,17 @@ class Names:
     def give(self, network: str, given: Iterable[Given], *, keep_newer: bool = False) -> None:
         """Keep names, each in place of what the same expert called the unit before, unless that is newer and stays. All
         or none. Raises `UnitNamesFull`, `NamesFull`, `StoreUnusable`."""
+        given = list(given)
+        units = {each.unit for each in given}
         rows = [
             {"network": network, "keep_newer": keep_newer, "folded": fold(each.expert), **vars(each)} for each in given
         ]
 
         def change(connection: sqlite3.Connection) -> None:
             _fold_all(connection)
-            before = dict(connection.execute(COUNTS, (network,)))
+            before = _counts(connection, network, units)
             connection.executemany(GIVE, rows)
-            _check_room(before, dict(connection.execute(COUNTS, (network,))))
+            _check_room(before, _counts(connection, network, units))
 
         self._store.write(change)
 
@@ -215,12 +219,26 @@ class Names:
         return self._store.state()
 
 
-def _check_room(before: Mapping[int, int], now: Mapping[int, int]) -> None:
-    """What was added fits; a store of an earlier version that holds more may still be changed."""
+Counts = Mapping[int | None, int]  # names by unit; None stands for all units
+
+
+def _counts(connection: sqlite3.Connection, network: str, units: Iterable[int]) -> Counts:
+    """How many names a network's units have, and all of them."""
+
+    def count(query: str, *which: object) -> int:
+        (found,) = connection.execute(query, which).fetchone()
+        return int(found)
+
+    return {None: count(OF_ALL, network), **{unit: count(OF_UNIT, network, unit) for unit in units}}
+
+
+def _check_room(before: Counts, now: Counts) -> None:
+    """What was added fits; a store of an earlier version that holds more may still be changed. Raises `UnitNamesFull`,
+    `NamesFull`."""
     for unit, count in now.items():
-        if count > max(UNIT_LIMIT, before.get(unit, 0)):
+        if unit is not None and count > max(UNIT_LIMIT, before.get(unit, 0)):
             raise UnitNamesFull(unit=unit, limit=UNIT_LIMIT)
-    if sum(now.values()) > max(TOTAL_LIMIT, sum(before.values())):
+    if now.get(None, 0) > max(TOTAL_LIMIT, before.get(None, 0)):
         raise NamesFull(limit=TOTAL_LIMIT)
 
 
@@ -234,6 +252,7 @@ def _fold_all(connection: sqlite3.Connection) -> None:
     if ("folded",) not in connection.execute(COLUMNS).fetchall():
         connection.execute("ALTER TABLE unit_names ADD COLUMN folded TEXT")
     connection.execute(BY_EXPERT)
+    connection.execute(UNFOLDED)
     connection.create_function("folding", 1, fold, deterministic=True)
     connection.execute("UPDATE unit_names SET folded = folding(expert) WHERE folded IS NULL")
 

@@ -41,7 +41,7 @@ HEADERS = {
     "CONTENT_TYPE": ANY,
 }
 # JSON: more than any document that the box takes has.
-BRACKETS_LIMIT, COMMAS_LIMIT, DIGITS_LIMIT = 40_000, 150_000, 30
+BRACKETS_LIMIT, COMMAS_LIMIT, DIGITS_LIMIT = 15_000, 100_000, 30
 LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 

@@ -109,6 +109,7 @@ class Box:
         code = read_code(settings.technician_code_file) if settings.technician_code_file else None
         self.technician = Technician(code, alone=is_loopback(settings.host))
         self.pool: DeskPool[Desk] | None = None
+        self._rendered: dict[tuple[str, ...], str] = {}
         self._odd: list[LoupeError] = []  # what is odd about the versions that are served
 
     def check_versions(self) -> None:
@@ -136,6 +137,12 @@ class Box:
                 self._odd = [*self._odd, error]
                 warn(error)
         return self.pool
+
+    def rendered(self, page: tuple[str, ...], render: Callable[[], str]) -> str:
+        """A page that is the same for all who ask, made once; `page` says all that it depends on, and is one of few."""
+        if page not in self._rendered:
+            self._rendered[page] = render()
+        return self._rendered[page]
 
     @property
     def samples(self) -> Samples:
@@ -267,7 +274,11 @@ def _with_headers(response: Response) -> Response:
 
 def page() -> str:
     chosen = language()
-    return render_template("page.html", language=chosen, words=words(chosen), version=__version__)
+
+    def render() -> str:
+        return render_template("page.html", language=chosen, words=words(chosen), version=__version__)
+
+    return _box().rendered(("page", chosen), render)
 
 
 def model_card() -> Response:
@@ -277,8 +288,12 @@ def model_card() -> Response:
     wanted = request.accept_mimetypes.best_match(("text/html", "text/markdown", "text/plain"), "text/html")
     if request.args.get("format") == "md" or wanted != "text/html":
         return Response("\n\n---\n\n".join(bundle.card for bundle in bundles), mimetype="text/plain")
-    told = cards([bundle.manifest for bundle in bundles], chosen)
-    return Response(render_template("card.html", language=chosen, words=words(chosen), cards=told))
+
+    def render() -> str:
+        told = cards([bundle.manifest for bundle in bundles], chosen)
+        return render_template("card.html", language=chosen, words=words(chosen), cards=told)
+
+    return Response(_box().rendered(("card", chosen, *(bundle.sha256 for bundle in bundles)), render))
 
 
 def sample_picture(file: str) -> Response:

@@ -26,6 +26,7 @@ from PIL import Image as Pillow
 from device.bundle import Bundle
 from device.golden import bundle_files
 from device.manifest import NETWORK
+from device.pool import DEAR_DESKS
 from device.reading import Reader
 from device.routing import Router
 from device.settings import Settings
@@ -119,7 +120,7 @@ def run_bench(settings: Settings, n: int) -> str:
         (worker,) = children(server.pid)
         (keeper,) = children(worker)
         (reading,) = children(keeper)
-        readers = (settings.threads + 1) * len(bundles)
+        readers = (settings.threads + DEAR_DESKS) * len(bundles)
         processes |= {"worker": resident_mb(worker), "keeper": resident_mb(keeper)}
         processes |= {f"reading process ({readers} readers)": resident_mb(reading)}
     lines = [

@@ -106,14 +106,14 @@ def decode(
     from device.formats.cost import is_cheap
 
     if data and kind_of(data) is not None and not is_cheap(data, target):
-        return decode_in_child(this_sandbox(), budget(), _known(data).module, data, limits, target, stop)
+        return decode_in_child(this_sandbox(), budget(), known_kind(data).module, data, limits, target, stop)
     with memory_from(OwnMemory(budget(), stop)):
         return decode_in_process(data, limits, target)
 
 
 def decode_in_process(data: bytes, limits: Limits, target: int | SizeRule | None = None) -> Image:
     """The same in this process, whatever it costs: for files of one's own, of which no decoder need be afraid."""
-    module = cast(FormatModule, import_module(f"device.formats.{_known(data).module}"))
+    module = cast(FormatModule, import_module(f"device.formats.{known_kind(data).module}"))
     try:
         return module.read(data, limits, target)
     except (LoupeError, MemoryError):
@@ -123,7 +123,7 @@ def decode_in_process(data: bytes, limits: Limits, target: int | SizeRule | None
         raise ImageDamaged from failure
 
 
-def _known(data: bytes) -> Kind:
+def known_kind(data: bytes) -> Kind:
     """The kind of a file. Raises the `ImageError` that says why it isn't read."""
     if not data:
         raise ImageEmpty

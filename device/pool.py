@@ -1,10 +1,10 @@
 """The desks at which pictures are read (`device/desk.py`), and who gets the next one that is free.
 
-Pictures wait in two lines, one for short ones and one for long ones, which may keep a desk for seconds to minutes. Short
-ones have all desks but one, long ones all but two, and either one at least. A desk that is free goes to the address that
-was served longest ago, so that whoever opens many connections gets no more turns than others; of an address, short and
-long pictures take turns, and each line's oldest goes first. While several addresses ask, none has short pictures at all
-desks that these may have: the others find one free at once.
+Pictures wait in three lines, by what they may cost: quick ones, dear ones, which take up to the seconds that a decoder is
+given, and sections, which take up to minutes. Two desks are beside those of the quick ones: for dear ones, and one of
+them for a section. A desk that is free goes to the address that was served longest ago, so that whoever opens many
+connections gets no more turns than others; of an address, the three kinds take turns, and each line's oldest goes first.
+While several addresses ask, none has all desks of the quick ones, nor both others: who else asks finds one free at once.
 
 Where a line is full, the address that has most in it loses its newest: `Busy`. So does a picture that waits too long. A
 client that leaves is out of the line within `LOOK_S`.
@@ -18,6 +18,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -29,7 +30,17 @@ LOOK_S = 0.25
 COMPANY_S = 60.0  # an address that asked so lately may ask again at any moment
 MOST_ADDRESSES = 1000  # that are remembered
 
+DEAR_DESKS = 2
+
 D = TypeVar("D")
+
+
+class Cost(Enum):
+    """How long a picture may keep a desk."""
+
+    QUICK = "quick"
+    DEAR = "dear"
+    SECTION = "section"
 
 
 @dataclass(eq=False)
@@ -37,29 +48,30 @@ class _Ticket(Generic[D]):
     """A picture that waits: `given` is set once it has a desk or has given way."""
 
     address: str
-    long: bool
+    cost: Cost
     number: int
     given: threading.Event = field(default_factory=threading.Event)
     desk: D | None = None
 
 
 class DeskPool(Generic[D]):
-    """`desks`, and two lines of at most `queue` pictures each."""
+    """`desks`, and three lines of at most `queue` pictures each."""
 
     def __init__(self, desks: Sequence[D], queue: int) -> None:
         self._free, self._size, self._queue = list(desks), len(desks), queue
         self._lock, self._numbers = threading.Lock(), count(1)
         self._waiting: list[_Ticket[D]] = []
-        self._short_held: Counter[str] = Counter()  # by address
-        self._long_held = 0
-        self._served: OrderedDict[tuple[str, bool | None], int] = OrderedDict()  # whose last turn was when
+        self._held: Counter[tuple[str, Cost]] = Counter()
+        self._served: OrderedDict[tuple[str, Cost | None], int] = OrderedDict()  # whose last turn was when
         self._asked: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
-    def desk(self, *, long: bool = False, address: str = "", gone: Callable[[], bool] = lambda: False) -> Iterator[D]:
-        """A desk for one picture of a client at `address`; `long` where it may keep it for long. Raises `Busy`, or
-        `ReadingStopped` where the client is `gone` before its turn."""
-        ticket: _Ticket[D] = _Ticket(address, long, next(self._numbers))
+    def desk(
+        self, cost: Cost = Cost.QUICK, *, address: str = "", gone: Callable[[], bool] = lambda: False
+    ) -> Iterator[D]:
+        """A desk for one picture of a client at `address`. Raises `Busy`, or `ReadingStopped` where the client is `gone`
+        before its turn."""
+        ticket: _Ticket[D] = _Ticket(address, cost, next(self._numbers))
         self._join(ticket)
         try:
             yield self._wait(ticket, gone)
@@ -86,7 +98,7 @@ class DeskPool(Generic[D]):
                 self._asked.popitem(last=False)
             self._waiting.append(ticket)
             self._share_out()
-            line = [each for each in self._waiting if each.long == ticket.long]
+            line = [each for each in self._waiting if each.cost is ticket.cost]
             if len(line) > self._queue:
                 most = Counter(each.address for each in line)
                 loser = max(line, key=lambda each: (most[each.address], each.number))
@@ -123,28 +135,29 @@ class DeskPool(Generic[D]):
                 return
             ticket = min(ready, key=self._turn)
             self._waiting.remove(ticket)
-            for key in ((ticket.address, None), (ticket.address, ticket.long)):
+            for key in ((ticket.address, None), (ticket.address, ticket.cost)):
                 self._served[key] = next(self._numbers)
                 self._served.move_to_end(key)
-            while len(self._served) > 3 * MOST_ADDRESSES:
+            while len(self._served) > 4 * MOST_ADDRESSES:
                 self._served.popitem(last=False)
             self._count(ticket, 1)
             ticket.desk = self._free.pop()
             ticket.given.set()
 
     def _count(self, ticket: _Ticket[D], change: int) -> None:
-        if ticket.long:
-            self._long_held += change
-        else:
-            self._short_held[ticket.address] += change
-            self._short_held += Counter()  # drops those that hold none
+        self._held[ticket.address, ticket.cost] += change
+        self._held += Counter()  # drops those that hold none
 
     def _may_have_one(self, ticket: _Ticket[D]) -> bool:
-        if ticket.long:
-            return self._long_held < max(1, self._size - 2)
-        most = max(1, self._size - 1)
-        own = max(1, most - 1) if self._has_company(ticket.address) else most
-        return self._short_held.total() < most and self._short_held[ticket.address] < own
+        costs = (Cost.QUICK,) if ticket.cost is Cost.QUICK else (Cost.DEAR, Cost.SECTION)
+        most = max(1, self._size - DEAR_DESKS) if ticket.cost is Cost.QUICK else DEAR_DESKS
+        held = [(address, many) for (address, cost), many in self._held.items() if cost in costs]
+        own = sum(many for address, many in held if address == ticket.address)
+        if ticket.cost is Cost.SECTION and any(cost is Cost.SECTION for _, cost in self._held):
+            return False
+        return sum(many for _, many in held) < most and (
+            own < most - 1 or own == 0 or not self._has_company(ticket.address)
+        )
 
     def _has_company(self, address: str) -> bool:
         """Whether another address has asked lately."""
@@ -154,4 +167,4 @@ class DeskPool(Generic[D]):
     def _turn(self, ticket: _Ticket[D]) -> tuple[int, int, int]:
         """The least is next."""
         last = self._served.get((ticket.address, None), 0)
-        return last, self._served.get((ticket.address, ticket.long), 0), ticket.number
+        return last, self._served.get((ticket.address, ticket.cost), 0), ticket.number

@@ -22,6 +22,7 @@ from device.dumps import forbid_dumps
 from device.errors import LoupeError
 from device.listener import bind, is_handed_over, unusable
 from device.log import ServiceLog, warn
+from device.pool import DEAR_DESKS, Cost
 from device.service import EXTENSION, Box, create_app
 from device.settings import BYTES_PER_MB, Settings
 
@@ -31,7 +32,7 @@ MEMORY_DIRECTORY = Path("/dev/shm")  # noqa: S108 — the worker's heartbeat fil
 
 
 PAGE_THREADS, WRITE_THREADS = 4, 2
-# Beyond those that read: pictures wait for a reader in threads of their own (`device/pool.py`), fields and sections apart.
+# Beyond those that read: pictures wait for a reader in threads of their own, in three lines (`device/pool.py`).
 SPARE_PICTURE_THREADS, MOST_PICTURE_THREADS = 6, 128
 
 
@@ -45,7 +46,7 @@ def lane_of(method: str, path: str) -> str:
 
 def rules_of(settings: Settings) -> Rules:
     """What the door is told of the app's routes and of this box."""
-    pictures = settings.threads + 2 * settings.queue + SPARE_PICTURE_THREADS
+    pictures = settings.threads + DEAR_DESKS + len(Cost) * settings.queue + SPARE_PICTURE_THREADS
     largest = settings.max_upload_bytes + FORM_OVERHEAD_BYTES
     return Rules(
         lanes={"pages": PAGE_THREADS, "writes": WRITE_THREADS, "pictures": min(pictures, MOST_PICTURE_THREADS)},

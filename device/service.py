@@ -40,14 +40,16 @@ from device.errors import (
 )
 from device.form import picture_in
 from device.formats import FORMATS
+from device.formats.cost import is_long
 from device.golden import open_verified
 from device.health import health, problem_json
 from device.hosts import may_answer
+from device.image import known_kind
 from device.inbound import Bounded, ShortNumber, refuse_long_addresses, sent_json
 from device.keys import key_problems
 from device.listener import is_loopback
 from device.log import warn
-from device.pool import DeskPool
+from device.pool import DEAR_DESKS, Cost, DeskPool
 from device.problems import add_problem_handlers
 from device.readiness import Readiness
 from device.reading import identity
@@ -123,7 +125,7 @@ class Box:
         then before it has threads."""
         if self.pool is None:
             set_budget(self.settings.decode_memory_mb * BYTES_PER_MB)
-            many = self.settings.threads + 1  # beside short pictures a long one
+            many = self.settings.threads + DEAR_DESKS
             desks: Sequence[Desk]
             if apart:
                 desks = ReadingProcess(self.bundles, self.settings.limits, many).desks
@@ -350,7 +352,7 @@ def _sent_picture() -> bytes:
 def post_preview() -> Response:
     """Waits for a desk as a reading does, so that previews can't crowd readings out."""
     data = _sent_picture()
-    with _turn(long=False) as (desk, gone):
+    with _turn(_cost(data)) as (desk, gone):
         return Response(desk.preview(data, gone), mimetype="image/jpeg")
 
 
@@ -358,25 +360,32 @@ def post_reading() -> Response:
     data = _sent_picture()
     given = request.args.get("um_per_px")
     um_per_px = parse_um_per_px(given) if given else None
+    cost = Cost.SECTION if given else _cost(data)
     box = _box()
     box.readiness.check_files()
     asked = Asked(data, request.args.get("model"), um_per_px, language())
-    with _turn(long=um_per_px is not None) as (desk, gone), box.readiness.doubted_by_failures():
+    with _turn(cost) as (desk, gone), box.readiness.doubted_by_failures():
         answered = desk.read(asked, gone)
     if not box.samples.holds(data):
         box.drift.add(answered.bundle_sha256, answered.counts, answered.p_values, datetime.now())
     return jsonify(box.units.name_units(answered.document, language()))
 
 
+def _cost(data: bytes) -> Cost:
+    """Of a file that is read whole. Raises the `ImageError` of one that isn't read at all, which need not wait for that."""
+    known_kind(data)
+    return Cost.DEAR if is_long(data) else Cost.QUICK
+
+
 @contextmanager
-def _turn(*, long: bool) -> Iterator[tuple[Desk, Callable[[], bool]]]:
+def _turn(cost: Cost) -> Iterator[tuple[Desk, Callable[[], bool]]]:
     """A desk for the picture of this request; and whether its client is gone, for whom nothing need be read."""
     environ = request.environ
 
     def gone() -> bool:
         return is_gone(environ)
 
-    with _box().start().desk(long=long, address=address(environ), gone=gone) as desk:
+    with _box().start().desk(cost, address=address(environ), gone=gone) as desk:
         mark_served(environ)
         yield desk, gone
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from device.errors import Busy, ReadingStopped
-from device.pool import DeskPool
+from device.pool import Cost, DeskPool
 
+QUICK, DEAR, SECTION = Cost
 SOON_S = 10.0
 
 
@@ -32,17 +33,17 @@ class Line:
     refused: list[str] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
 
-    def add(self, *names: str, long: bool = False, gone: Callable[[], bool] = lambda: False) -> None:
+    def add(self, *names: str, cost: Cost = QUICK, gone: Callable[[], bool] = lambda: False) -> None:
         """Each name is an address, perhaps with a number behind it."""
         for name in names:
             asked = len(self.came) + len(self.refused) + len(self.pool._waiting)
-            self.threads.append(threading.Thread(target=self._ask, args=(name, long, gone)))
+            self.threads.append(threading.Thread(target=self._ask, args=(name, cost, gone)))
             self.threads[-1].start()
             wait_until(lambda asked=asked: len(self.came) + len(self.refused) + len(self.pool._waiting) > asked)  # type: ignore[misc]
 
-    def _ask(self, name: str, long: bool, gone: Callable[[], bool]) -> None:
+    def _ask(self, name: str, cost: Cost, gone: Callable[[], bool]) -> None:
         try:
-            with self.pool.desk(long=long, address=name.rstrip("0123456789"), gone=gone):
+            with self.pool.desk(cost, address=name.rstrip("0123456789"), gone=gone):
                 self.came.append(name)
         except (Busy, ReadingStopped):
             self.refused.append(name)
@@ -63,34 +64,38 @@ def one() -> Iterator[tuple[Line, ExitStack]]:
     line.end()
 
 
-def test_long_pictures_leave_desks_to_short_ones() -> None:
-    line = Line(DeskPool([1, 2, 3], queue=4))
-    with line.pool.desk(long=True, address="a"):
-        line.add("a", "a", long=True)
-        with line.pool.desk(address="a"), line.pool.desk(address="a"):
-            pass
-        assert not line.came
-    assert len(line.end()) == 2
+def test_neither_kind_of_picture_keeps_the_others_from_all_desks() -> None:
+    """Two desks for quick ones, two for others, of which one for a section."""
+    line = Line(DeskPool([1, 2, 3, 4], queue=4))
+    desk = line.pool.desk
+    with desk(SECTION, address="a"):
+        line.add("a", cost=SECTION)
+        with desk(DEAR, address="a"):
+            line.add("a", cost=DEAR)
+            with desk(QUICK, address="a"), desk(QUICK, address="a"):
+                line.add("a", cost=QUICK)
+                assert not line.came
+    assert len(line.end()) == 3
 
 
-def test_short_pictures_leave_a_desk_to_long_ones() -> None:
-    line = Line(DeskPool([1, 2, 3], queue=4))
-    with line.pool.desk(address="a"), line.pool.desk(address="a"):
-        line.add("a")
-        with line.pool.desk(address="a", long=True):
-            pass
-        assert not line.came
-    line.end()
+def test_dear_pictures_have_both_of_their_desks_where_there_is_no_section() -> None:
+    pool = DeskPool([1, 2, 3, 4], queue=0)
+    with pool.desk(DEAR), pool.desk(DEAR), pool.desk(), pool.desk():
+        for cost in Cost:
+            with pytest.raises(Busy), pool.desk(cost):
+                pass
 
 
-def test_whoever_has_company_leaves_a_desk_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(DeskPool([1, 2, 3], queue=4))
-    with line.pool.desk(address="b"):
+@pytest.mark.parametrize("cost", [QUICK, DEAR])
+def test_whoever_has_company_leaves_a_desk_to_it(cost: Cost, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(DeskPool([1, 2, 3, 4], queue=4))
+    desk = line.pool.desk
+    with desk(address="b"):
         pass
-    with line.pool.desk(address="a"), line.pool.desk(address="a", long=True):
-        line.add("a")
+    with desk(QUICK, address="a"), desk(DEAR, address="a"):
+        line.add("a", cost=cost)
         assert not line.came
-        with line.pool.desk(address="b"):
+        with desk(cost, address="b"):
             pass
         assert not line.came
         monkeypatch.setattr("device.pool.COMPANY_S", 0.0)
@@ -105,10 +110,10 @@ def test_addresses_take_turns_however_many_pictures_each_has(one: tuple[Line, Ex
     assert line.end() == ["many1", "few1", "many2", "many3"]
 
 
-def test_of_an_address_short_and_long_pictures_take_turns(one: tuple[Line, ExitStack]) -> None:
+def test_of_an_address_the_kinds_take_turns(one: tuple[Line, ExitStack]) -> None:
     line, in_use = one
     line.add("a1", "a2", "a3")
-    line.add("a4", "a5", long=True)
+    line.add("a4", "a5", cost=DEAR)
     in_use.close()
     assert line.end() == ["a1", "a4", "a2", "a5", "a3"]
 
@@ -124,9 +129,9 @@ def test_where_the_line_is_full_the_address_with_most_in_it_gives_way(one: tuple
     assert sorted(line.end()) == ["few1", "many1", "many2", "other1"]
 
 
-def test_long_pictures_take_no_place_of_short_ones(one: tuple[Line, ExitStack]) -> None:
+def test_sections_take_no_place_of_quick_pictures(one: tuple[Line, ExitStack]) -> None:
     line, in_use = one
-    line.add(*["a"] * 4, long=True)
+    line.add(*["a"] * 4, cost=SECTION)
     line.add(*["a"] * 4)
     assert not line.refused
     in_use.close()
@@ -153,14 +158,12 @@ def test_nobody_waits_for_ever(one: tuple[Line, ExitStack], monkeypatch: pytest.
 
 
 def test_no_desk_is_lost_whatever_its_pictures_end_with() -> None:
-    pool = DeskPool([1, 2, 3], queue=1000)
-    left = threading.Event()
+    pool = DeskPool([1, 2, 3, 4], queue=1000)
+    left, kinds = threading.Event(), list(Cost)
 
     def use(number: int) -> None:
         try:
-            with pool.desk(
-                long=number % 3 == 0, address=str(number % 5), gone=lambda: number % 7 == 0 or left.is_set()
-            ):
+            with pool.desk(kinds[number % 3], address=str(number % 5), gone=lambda: number % 7 == 0 or left.is_set()):
                 time.sleep(0.001)
                 assert number % 2
         except (AssertionError, ReadingStopped):
@@ -172,7 +175,6 @@ def test_no_desk_is_lost_whatever_its_pictures_end_with() -> None:
     for thread in threads:
         thread.join(SOON_S)
     with pool.idle() as desks:
-        assert sorted(desks) == [1, 2, 3]
+        assert sorted(desks) == [1, 2, 3, 4]
     assert not pool._waiting
-    assert not pool._short_held
-    assert pool._long_held == 0
+    assert not pool._held

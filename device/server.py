@@ -31,30 +31,40 @@ GRACE_S = 10
 MEMORY_DIRECTORY = Path("/dev/shm")  # noqa: S108 — the worker's heartbeat file, kept off the SD card
 
 
-PAGE_THREADS, WRITE_THREADS = 4, 2
+VITAL_THREADS, PAGE_THREADS, WRITE_THREADS = 2, 2, 2
+VITAL_PATHS, STATIC = ("/", "/healthz", "/readyz"), "/static/"
+SMALL_UPLOADS_BYTES = 16_000_000
 # Beyond those that read: pictures wait for a reader in threads of their own, in three lines (`device/pool.py`).
 SPARE_PICTURE_THREADS, MOST_PICTURE_THREADS = 6, 128
 
 
 def lane_of(method: str, path: str) -> str:
-    """What shares its threads with a request: `pictures`, which wait for readers, `writes` to the store, or `pages`, which
-    nothing may keep waiting."""
+    """What shares its threads with a request: `pictures`, which wait for readers, `writes` to the store, what is `vital`
+    (the page, and whether the box reads), which nothing may keep waiting, or other `pages`."""
     if (method, path) in PICTURES:
         return "pictures"
-    return "writes" if method in ("POST", "PUT", "DELETE") else "pages"
+    if method in ("POST", "PUT", "DELETE"):
+        return "writes"
+    return "vital" if path in VITAL_PATHS or path.startswith(STATIC) else "pages"
 
 
 def rules_of(settings: Settings) -> Rules:
     """What the door is told of the app's routes and of this box."""
     pictures = settings.threads + DEAR_DESKS + len(Cost) * settings.queue + SPARE_PICTURE_THREADS
     largest = settings.max_upload_bytes + FORM_OVERHEAD_BYTES
+    large = max(settings.upload_memory_mb * BYTES_PER_MB - SMALL_UPLOADS_BYTES, largest)
     return Rules(
-        lanes={"pages": PAGE_THREADS, "writes": WRITE_THREADS, "pictures": min(pictures, MOST_PICTURE_THREADS)},
+        lanes={
+            "vital": VITAL_THREADS,
+            "pages": PAGE_THREADS,
+            "writes": WRITE_THREADS,
+            "pictures": min(pictures, MOST_PICTURE_THREADS),
+        },
         lane_of=lane_of,
         body_limit=lambda method, path: limit_of(method, path, settings),
         too_large=lambda method, path: too_large(method, path, settings),
-        held_bytes=max(settings.upload_memory_mb * BYTES_PER_MB, largest),
-        largest_body=largest,
+        held_bytes=large + SMALL_UPLOADS_BYTES,
+        large_bytes=large,
     )
 
 

@@ -17,7 +17,7 @@ class Body(io.RawIOBase):
         self._offset = 0  # what was read of the first piece
         self.size = 0  # of all that was added
 
-    def add(self, data: bytes | bytearray) -> None:
+    def add(self, data: bytes | bytearray | memoryview) -> None:
         """Bytes that come one by one fill a piece, too: each alone would take fifty times its size."""
         if not self._pieces or len(self._pieces[-1]) >= PIECE_BYTES:
             self._pieces.append(bytearray())

@@ -10,8 +10,8 @@ import asyncio
 import re
 import socket
 import struct
+import time
 from email.utils import formatdate
-from enum import IntEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from device.client import machine_address
 from device.door.answer import Answer
 from device.door.body import Body
 from device.door.client import Client
+from device.door.phase import Phase
 from device.door.refusal import language_of, refusal
 from device.door.wsgi import Request, call, environ_of
 from device.errors import Busy, LoupeError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 HEAD_END = re.compile(rb"\n\r?\n")
 HEAD_END_BYTES = 3
-LENGTH = re.compile(rb"[0-9]{1,15}")
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
 VERSIONS = (b"1.0", b"1.1")
 HTTP_URI = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
@@ -42,37 +42,39 @@ SLICE_BYTES = 16_384  # of a chunked body: its chunks and trailers are counted a
 Cause = LoupeError | HTTPStatus
 
 
-class Phase(IntEnum):
-    """In the order in which connections are given up for others."""
-
-    LEAVING = 0  # answered and closing
-    IDLE = 1  # nothing is asked
-    HEAD = 2
-    ANSWERING = 3
-    BODY = 4
-    WAITING = 5  # for a thread
-    RUNNING = 6
-    CLOSED = 7
-
-
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A job of a lane once its request is whole (`device/door/lanes.py`)."""
 
     def __init__(self, door: Door) -> None:
         self.door, self.rules = door, door.rules
         self.phase, self.since = Phase.IDLE, door.now()
-        self.held = 0  # bytes of a body or an answer
-        self.returning = False  # a thread is about to let go of them
         self.client = Client("")
-        self.closing = False  # after the answer
-        self._head = bytearray()
-        self._extra = bytearray()
+        self._transport: asyncio.Transport
+        self._peer, self._local = "", ("localhost", 0)
+        self._closing = False  # after the answer
+        # The request.
+        self._head, self._extra = bytearray(), bytearray()
         self._http = self._next_http()
         self._request: Request | None = None
-        self._body = Body()
-        self._limit = self._chunks = self._sending = self._dropped = 0
+        self._route = ("GET", "/")
+        self._language = DEFAULT_LANGUAGE
+        self._body, self._limit, self._chunks = Body(), 0, 0
+        self._left: int | None = 0  # of the body; None where it is chunked
+        # The answer, and what comes after it.
+        self._sending = self._dropped = 0
         self._last_dropped = self.since
-        self._transport: asyncio.Transport
+        # Processor time that it took lately, and its rest for that.
+        self._spent_s = self._began_s = 0.0
+        self._resting: asyncio.TimerHandle | None = None
+
+    @property
+    def address(self) -> str:
+        return self.client.address
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body so far."""
+        return self._body.size
 
     # --- what asyncio calls ------------------------------------------------------------------------------------------
 
@@ -81,23 +83,18 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(0)
         peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._local = (str(local[0]), int(local[1])) if isinstance(local, tuple) else ("localhost", 0)
+        if isinstance(peer, tuple) and isinstance(local, tuple):
+            self._peer, self._local = str(peer[0]), (str(local[0]), int(local[1]))
         self.client = Client(machine_address(self._peer))
         self.door.admit(self)
 
-    def data_received(self, data: bytes) -> None:
-        if self.phase in (Phase.IDLE, Phase.HEAD):
-            self._take_head(data)
-        elif self.phase is Phase.BODY:
-            self._take_body(data)
-        elif self.phase is Phase.LEAVING:
-            self._dropped += len(data)
-            self._last_dropped = self.door.now()
-            if self._dropped > self.rules.linger_bytes:
-                self.abort()
-        elif self.phase is not Phase.CLOSED:
-            self._take_extra(data)
+    def get_buffer(self, _size: int) -> bytearray:
+        self._began_s = time.thread_time()
+        return self.door.buffer
+
+    def buffer_updated(self, count: int) -> None:
+        self._take(memoryview(self.door.buffer)[:count])
+        self._spend(time.thread_time() - self._began_s)
 
     def eof_received(self) -> bool:
         """A client that has closed its side while its picture is read is taken to have left: the two look alike. What the
@@ -105,7 +102,7 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.BODY:
             self.refuse(HTTPStatus.BAD_REQUEST)
         elif self.phase in (Phase.WAITING, Phase.RUNNING, Phase.ANSWERING):
-            self.client.gone = self.closing = True
+            self.client.gone = self._closing = True
             return True
         return False
 
@@ -115,11 +112,26 @@ class Connection(asyncio.Protocol):
         self.door.forget(self)
         if was is Phase.WAITING:
             self.door.lane(self._route).remove(self)
+        if self._resting:
+            self._resting.cancel()
         self._let_go()
 
     def resume_writing(self) -> None:
         if self.phase is Phase.ANSWERING:
             self._answered()
+
+    def _take(self, data: memoryview) -> None:
+        if self.phase in (Phase.IDLE, Phase.HEAD):
+            self._take_head(bytes(data))
+        elif self.phase is Phase.BODY:
+            self._take_body(data)
+        elif self.phase is Phase.LEAVING:
+            self._dropped += len(data)
+            self._last_dropped = self.door.now()
+            if self._dropped > self.rules.linger_bytes:
+                self.abort()
+        elif self.phase is not Phase.CLOSED:
+            self._take_extra(data)
 
     # --- head --------------------------------------------------------------------------------------------------------
 
@@ -156,8 +168,9 @@ class Connection(asyncio.Protocol):
         if not isinstance(event, h11.Request):
             return event if isinstance(event, HTTPStatus) else HTTPStatus.BAD_REQUEST
         fields = tuple((name, value) for name, value in event.headers)
-        given = [name for name, _ in fields]
-        self._language = language_of(b", ".join(v for n, v in fields if n == b"accept-language").decode("latin-1"))
+        given = {name for name, _ in fields}
+        request = Request(event.method.decode(), b"", b"", event.http_version.decode(), fields)
+        self._language = language_of(request.field(b"accept-language").decode("latin-1"))
         if event.http_version not in VERSIONS:
             return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
         if event.method not in METHODS:
@@ -173,8 +186,10 @@ class Connection(asyncio.Protocol):
         if not target.startswith(b"/"):
             return HTTPStatus.BAD_REQUEST
         path, _, query = target.partition(b"#")[0].partition(b"?")
-        self._request = Request(event.method.decode(), path, query, event.http_version.decode(), fields)
+        self._request = Request(request.method, path, query, request.version, fields)
         self._route = self._request.method, self._request.route
+        tokens = request.field(b"connection").lower().replace(b" ", b"").split(b",")
+        self._closing = self._closing or event.http_version == b"1.0" or b"close" in tokens
         return None
 
     def _next_http(self) -> h11.Connection:
@@ -194,38 +209,57 @@ class Connection(asyncio.Protocol):
 
     def _begin_body(self, rest: bytes) -> None:
         assert self._request is not None
-        length = self._request.field(b"content-length")
-        if length and not LENGTH.fullmatch(length):
-            length = b"9" * 15
         chunked = bool(self._request.field(b"transfer-encoding"))
+        length = int(self._request.field(b"content-length") or b"0")
         self._limit = self.rules.body_limit(*self._route)
-        self._body, self._chunks, self._chunked = Body(), 0, chunked
-        if not self._limit and (chunked or int(length or b"0")):
+        self._body, self._chunks, self._left = Body(), 0, None if chunked else length
+        if not self._limit and (chunked or length):
             # The answer can't depend on a body where none is taken: give it, and close instead of reading.
-            self.closing = True
+            self._closing = True
             self._wait()
-        elif int(length or b"0") > self._limit:
-            self._refuse_as_too_large()
+        elif length > self._limit:
+            self.refuse(self.rules.too_large(*self._route))
+        elif length > self.rules.small_body_bytes:
+            self._ask(length, rest)
         else:
-            self._enter(Phase.BODY)
-            if self._http.they_are_waiting_for_100_continue:
-                self._transport.write(
-                    self._http.send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
-                )
-            self._take_body(rest)
+            self._read_body(rest)
 
-    def _refuse_as_too_large(self) -> None:
-        self.refuse(self.rules.too_large(*self._route))
+    def _ask(self, size: int, rest: bytes | memoryview) -> None:
+        self._extra += rest
+        self._enter(Phase.ASKING)
+        self._transport.pause_reading()
+        self.door.room.ask(self, size)
 
-    def _take_body(self, data: bytes) -> None:
-        step = SLICE_BYTES if self._chunked else max(1, len(data))
-        for start in range(0, max(1, len(data)), step):
+    def got_room(self) -> None:
+        """For a large body (`device/door/room.py`)."""
+        rest = bytes(self._extra)
+        self._extra.clear()
+        self._read_body(rest)
+        self._resume()
+
+    def _read_body(self, rest: bytes) -> None:
+        self._enter(Phase.BODY)
+        if self._http.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+            self._transport.write(self._http.send(go_on))
+        self._take_body(memoryview(rest))
+
+    def _take_body(self, data: memoryview) -> None:
+        if self._left is not None:
+            part = data[: self._left]
+            self._left -= len(part)
+            self._add(part)
+            if self.phase is Phase.BODY and not self._left:
+                self._extra += data[len(part) :]
+                self._wait()
+            return
+        self._take_events()  # of what was received before room was asked for
+        for start in range(0, len(data), SLICE_BYTES):
             if self.phase is not Phase.BODY:
-                if self.phase in (Phase.WAITING, Phase.RUNNING):
-                    self._take_extra(data[start:])
+                if self.phase in (Phase.ASKING, Phase.WAITING, Phase.RUNNING):
+                    self._extra += data[start:]
                 return
-            if data:
-                self._http.receive_data(data[start : start + step])
+            self._http.receive_data(bytes(data[start : start + SLICE_BYTES]))
             self._take_events()
 
     def _take_events(self) -> None:
@@ -233,25 +267,34 @@ class Connection(asyncio.Protocol):
             event = self._next_event()
             if isinstance(event, h11.Data):
                 self._chunks += 1
-                self._body.add(event.data)
-                if self._body.size > self._limit:
-                    self._refuse_as_too_large()
-                elif self._chunked and self._chunks > self.rules.free_chunks + self._body.size / self.rules.chunk_bytes:
+                if self._chunks > self.rules.free_chunks + self._body.size / self.rules.chunk_bytes:
                     self.refuse(HTTPStatus.BAD_REQUEST)
                 else:
-                    self.door.hold(self, len(event.data))  # may take this very connection's body back
+                    self._add(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 self._extra += self._http.trailing_data[0]
+                self.door.room.keep_only(self, self._body.size)
                 self._wait()
             elif isinstance(event, HTTPStatus):
                 self.refuse(HTTPStatus.BAD_REQUEST)
             else:
                 return
 
-    def _take_extra(self, data: bytes) -> None:
+    def _add(self, data: bytes | bytearray | memoryview) -> None:
+        """To the body. May end the phase: where it is too large, where it needs room, or where others need it more."""
+        small, before = self.rules.small_body_bytes, self._body.size
+        self._body.add(data)
+        if self._body.size > self._limit:
+            self.refuse(self.rules.too_large(*self._route))
+        elif self._body.size + (self._left or 0) <= small:
+            self.door.room.hold(self, len(data))
+        elif self._left is None and before <= small:
+            self._ask(self._limit, b"")
+
+    def _take_extra(self, data: memoryview) -> None:
         """What comes before the answer to what came before: kept for afterwards, if it is little. It is read in any case,
         or the client's leaving would go unnoticed behind it."""
-        if self.closing:
+        if self._closing:
             return
         self._extra += data
         if len(self._extra) > self.rules.extra_bytes:
@@ -261,10 +304,6 @@ class Connection(asyncio.Protocol):
                 self.refuse(HTTPStatus.BAD_REQUEST)
 
     # --- the app -----------------------------------------------------------------------------------------------------
-
-    @property
-    def address(self) -> str:
-        return self.client.address
 
     def _wait(self) -> None:
         self._enter(Phase.WAITING)
@@ -277,12 +316,15 @@ class Connection(asyncio.Protocol):
     def run(self) -> Answer:
         """In a thread of a lane."""
         assert self._request is not None
+        began = time.thread_time()
         environ = environ_of(self._request, self._body, self.client, self._local, self._peer)
         try:
             return call(self.door.app, environ)
         except Exception as error:
             LOG.error("the app failed", exc_info=error)
             return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, self._language)
+        finally:
+            self._spent_s += time.thread_time() - began
 
     def finished(self, answer: Answer) -> None:
         self.door.at_work.discard(self)
@@ -293,28 +335,30 @@ class Connection(asyncio.Protocol):
     def _let_go(self) -> None:
         """Of the body or the answer, once no thread has it."""
         if self not in self.door.at_work:
-            self.door.release(self)
+            self.door.room.release(self)
             self._body = Body()
 
-    def turned_away(self) -> None:
-        self.refuse(Busy(retry_after_s=self.rules.retry_after_s))
-
     # --- the answer --------------------------------------------------------------------------------------------------
+
+    def send_away(self) -> None:
+        """There is no place left for it now."""
+        self.refuse(Busy(retry_after_s=self.rules.retry_after_s))
 
     def refuse(self, cause: Cause) -> None:
         """Answer without the app, and close: what else was sent may not be what it seems."""
         if self.phase is Phase.WAITING:
             self.door.lane(self._route).remove(self)
+        self.phase = Phase.ANSWERING
         self._let_go()
-        self.client.gone = self.closing = True
+        self.client.gone = self._closing = True
         self._answer(refusal(cause, self._language))
 
     def _answer(self, answer: Answer) -> None:
-        self.closing = self.closing or self.door.stopping
+        self._closing = self._closing or self.door.stopping
         method = self._request.method if self._request else ""
         headers = [each for each in answer.headers if method == "HEAD" or each[0].lower() != b"content-length"]
         headers.append((b"Date", formatdate(usegmt=True).encode()))
-        if self.closing:
+        if self._closing:
             headers.append((b"Connection", b"close"))
         if method != "HEAD" and answer.status not in WITHOUT_BODY:
             headers.append((b"Content-Length", str(len(answer.body)).encode()))
@@ -327,21 +371,26 @@ class Connection(asyncio.Protocol):
         self._transport.write(sent)
         left = self._transport.get_write_buffer_size()
         if left:
-            self.door.hold(self, left)  # may give up this very connection
+            self.door.room.hold(self, left)  # may give up this very connection
         else:
             self._answered()
 
     def _answered(self) -> None:
         self._let_go()
-        if self.closing or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+        if self._closing:
             self._leave()
             return
         self._enter(Phase.IDLE)
         self._request, self._http = None, self._next_http()
-        self._transport.resume_reading()
-        extra = bytes(self._extra)
-        self._extra.clear()
-        if extra:
+        self._spend(0.0)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """With what was sent meanwhile, unless the connection rests."""
+        self._resume()
+        if self._extra and not self._resting:
+            extra = bytes(self._extra)
+            self._extra.clear()
             self._take_head(extra)
 
     def _leave(self) -> None:
@@ -350,11 +399,37 @@ class Connection(asyncio.Protocol):
         self._enter(Phase.LEAVING)
         self._last_dropped = self.since
         self._extra.clear()
-        self._transport.resume_reading()
+        self._resume()
         try:
             self._transport.write_eof()
         except OSError:  # the client was quicker, and nothing is left to wait for
             self.abort()
+
+    # --- whose turn it is to be listened to --------------------------------------------------------------------------
+
+    def _spend(self, seconds: float) -> None:
+        """Processor time went to this client. One that has taken much rests, the longer the more clients are there, so that
+        all of them together leave half of it to others. While the app works for it, that it leaves is noticed still."""
+        self._spent_s += seconds
+        others = self.door.noticed(self)
+        if others and self._spent_s > self.rules.free_cpu_s and not self._resting and self.phase is not Phase.CLOSED:
+            busy = self.phase in (Phase.WAITING, Phase.RUNNING)
+            most_s = self.rules.notice_s if busy else self.rules.most_rest_s
+            rest = min(self._spent_s * others / self.rules.cpu_share, most_s)
+            self._spent_s = 0.0
+            self._transport.pause_reading()
+            self._resting = asyncio.get_running_loop().call_later(rest, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        if self.phase is Phase.IDLE:
+            self._go_on()
+        else:
+            self._resume()
+
+    def _resume(self) -> None:
+        if not self._resting and self.phase is not Phase.ASKING:
+            self._transport.resume_reading()
 
     # --- deadlines ---------------------------------------------------------------------------------------------------
 
@@ -369,8 +444,8 @@ class Connection(asyncio.Protocol):
             allowed = rules.body_grace_s + self._body.size / rules.least_bytes_per_s
             if passed > min(allowed, rules.body_s):
                 self.refuse(HTTPStatus.REQUEST_TIMEOUT)
-        elif self.phase is Phase.WAITING and passed > rules.patience_s:
-            self.refuse(Busy(retry_after_s=rules.retry_after_s))
+        elif self.phase in (Phase.ASKING, Phase.WAITING) and passed > rules.patience_s:
+            self.send_away()
         elif self.phase is Phase.ANSWERING:
             read = self._sending - self._transport.get_write_buffer_size()
             if passed > min(rules.answer_grace_s + read / rules.least_bytes_per_s, rules.answer_s):
@@ -392,9 +467,3 @@ class Connection(asyncio.Protocol):
 
     def _enter(self, phase: Phase) -> None:
         self.phase, self.since = phase, self.door.now()
-
-    _language = DEFAULT_LANGUAGE
-    _route = ("GET", "/")
-    _chunked = False
-    _peer = ""
-    _local = ("localhost", 0)

@@ -6,13 +6,18 @@ import asyncio
 import socket
 from collections.abc import Iterable, Sequence
 
-from device.door.connection import Connection, Phase
+from device.door.connection import Connection
 from device.door.lanes import Lane
+from device.door.phase import Phase
+from device.door.room import Room
 from device.door.rules import Rules
 from device.door.wsgi import App
-from device.errors import Busy
 
-BACKLOG = 256
+READ_BYTES = 65_536  # of one connection before it is another's turn
+# New connections that are taken at once, before it is others' turn, and that may wait meanwhile: one that finds no place
+# there is lost for a second.
+ACCEPTED_AT_ONCE, BACKLOG = 16, 4_096
+LATELY_S = 1.0
 
 
 class Door:
@@ -21,14 +26,16 @@ class Door:
     def __init__(self, app: App, rules: Rules) -> None:
         self.app, self.rules = app, rules
         self.stopping = False
+        self.room = Room(rules)
+        self.buffer = bytearray(READ_BYTES)  # what one connection has just sent
         self._loop = asyncio.get_running_loop()
         self._lanes = {
             name: Lane(name, threads, rules.waiting_per_lane, self._loop) for name, threads in rules.lanes.items()
         }
         self._connections: dict[str, dict[Connection, None]] = {}  # by address, the oldest first
         self.at_work: set[Connection] = set()  # whose request a thread has, though its client may have gone
-        self._count = self._held = 0
-        self._returning = 0  # of what is held, what threads are about to let go
+        self._count = 0
+        self._noticed: dict[Connection, float] = {}  # when each last took processor time
         self._servers: list[asyncio.Server] = []
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -40,7 +47,9 @@ class Door:
         for each in sockets:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.rules.kernel_bytes)
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.rules.kernel_bytes)
-            self._servers.append(await self._loop.create_server(lambda: Connection(self), sock=each, backlog=BACKLOG))
+            server = await self._loop.create_server(lambda: Connection(self), sock=each, backlog=ACCEPTED_AT_ONCE)
+            each.listen(BACKLOG)
+            self._servers.append(server)
         self._tick()
 
     async def stop(self, grace_s: float) -> None:
@@ -77,6 +86,7 @@ class Door:
             self._shed(self._connections[most], connection)
 
     def forget(self, connection: Connection) -> None:
+        self._noticed.pop(connection, None)
         own = self._connections.get(connection.address, {})
         if connection in own:
             del own[connection]
@@ -91,66 +101,25 @@ class Door:
             newcomer.abort()
             return
         least = min(others, key=lambda each: (each.phase, each.since))
-        if least.phase in (Phase.BODY, Phase.WAITING):
-            least.refuse(Busy(retry_after_s=self.rules.retry_after_s))
+        if least.phase in (Phase.ASKING, Phase.BODY, Phase.WAITING):
+            least.send_away()
         least.abort()
         self.forget(least)
 
     def _all(self) -> Sequence[Connection]:
         return [each for own in self._connections.values() for each in own]
 
-    # --- memory ------------------------------------------------------------------------------------------------------
-
-    def hold(self, connection: Connection, size: int) -> None:
-        """A connection's body or answer takes so many bytes more. Where all together hold too many, the address that holds
-        most gives back its largest, which may be this one. Bodies that are being read stay; however much they hold, there
-        is room for one more."""
-        connection.held += size
-        self._held += size
-        while self._held - self._returning > self.rules.held_bytes:
-            room = max(self.rules.held_bytes, self._served() + self.rules.largest_body)
-            if self._held - self._returning <= room or not self._give_back():
-                return
-
-    def release(self, connection: Connection) -> None:
-        """What a connection held is gone."""
-        self._held -= connection.held
-        if connection.returning:
-            self._returning -= connection.held
-        connection.held, connection.returning = 0, False
-
-    def _served(self) -> int:
-        return sum(each.held for each in self.at_work if each.client.served)
-
-    def _give_back(self) -> bool:
-        """Whether somebody did. A thread that waits for a reader leaves its line within half a second (`device/pool.py`);
-        what comes back in this way is limited, since meanwhile it takes its memory still."""
-        candidates = [[each for each in own if self._can_give_back(each)] for own in self._connections.values()]
-        most = max(candidates, key=lambda own: sum(each.held for each in own), default=[])
-        if not most:
-            return False
-        largest = max(most, key=lambda each: each.held)
-        if largest.phase is Phase.ANSWERING:
-            self.release(largest)
-            largest.drop()
-            return True
-        if largest.phase is Phase.RUNNING:
-            largest.returning = True
-            self._returning += largest.held
-        largest.refuse(Busy(retry_after_s=self.rules.retry_after_s))
-        return True
-
-    def _can_give_back(self, connection: Connection) -> bool:
-        if connection.phase is Phase.RUNNING:
-            returning = self._returning + connection.held
-            waits = not connection.client.served and not connection.returning
-            return waits and connection.held > 0 and returning <= self.rules.largest_body
-        return connection.held > 0 and connection.phase in (Phase.BODY, Phase.WAITING, Phase.ANSWERING)
-
     # --- time --------------------------------------------------------------------------------------------------------
+
+    def noticed(self, connection: Connection) -> int:
+        """A connection takes processor time; how many others did lately."""
+        self._noticed[connection] = self.now()
+        return len(self._noticed) - 1
 
     def _tick(self) -> None:
         now = self.now()
+        self._noticed = {each: at for each, at in self._noticed.items() if at > now - LATELY_S}
+        self.room.check(now)
         for connection in self._all():
             connection.check(now)
         self._ticking = self._loop.call_later(self.rules.tick_s, self._tick)

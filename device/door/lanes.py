@@ -30,7 +30,7 @@ class Job(Protocol):
     def finished(self, answer: Answer) -> None:
         """The thread is done with it."""
 
-    def turned_away(self) -> None:
+    def send_away(self) -> None:
         """There was no place left for it."""
 
 
@@ -52,7 +52,7 @@ class Lane:
             longest = max(self._lines, key=lambda address: len(self._lines[address]))
             newest = self._lines[longest][-1]
             self.remove(newest)
-            newest.turned_away()
+            newest.send_away()
 
     def remove(self, job: Job) -> None:
         """Take a job out of the line, whose client has left, say."""

@@ -17,14 +17,15 @@ class Rules:
     body_limit: Callable[[str, str], int]  # the most bytes of the body of a method and path
     too_large: Callable[[str, str], LoupeError]  # what is answered to a longer one
     held_bytes: int  # of all bodies and answers that the door holds
-    largest_body: int
+    large_bytes: int  # of these, what large bodies may take; at least one of them
+    small_body_bytes: int = 2_000_000  # most fields are no larger
 
     head_bytes: int = 16_384
     head_fields: int = 100
     extra_bytes: int = 65_536  # sent before the answer to what was sent earlier
     # A chunked body may come in this many pieces of any size, and beyond them in pieces of so many bytes on the mean.
-    free_chunks: int = 1_000
-    chunk_bytes: int = 512
+    free_chunks: int = 256
+    chunk_bytes: int = 256
 
     # What the system keeps of a connection each way (it takes twice as much): unbounded, it would take megabytes of an
     # answer that nobody reads, or of a body that waits to be read.
@@ -37,14 +38,28 @@ class Rules:
     answer_grace_s: float = 15.0
     answer_s: float = 300.0
     least_bytes_per_s: int = 20_000  # of bodies and answers, on the mean, once the grace is over
-    patience_s: float = 30.0  # how long a whole request waits for a thread
+    patience_s: float = 30.0  # how long a large body waits for room, and a whole request for a thread
+    # The rate of a large body that has room while others wait for it.
+    contended_grace_s: float = 3.0
+    contended_bytes_per_s: int = 250_000
     # After an answer that closes the connection: what still comes is read and dropped, or the client would lose the answer.
     linger_s: float = 10.0
     linger_silent_s: float = 2.0
     linger_bytes: int = 64_000_000
+
+    # Processor time that a connection may take before it rests, and what all that take some share of it lately.
+    free_cpu_s: float = 0.01
+    cpu_share: float = 0.5
+    most_rest_s: float = 5.0
+    notice_s: float = 0.5  # in which the leaving of a client is noticed while the app works for it
 
     connections: int = 512
     connections_per_address: int = 64
     waiting_per_lane: int = 128
     retry_after_s: int = 5
     tick_s: float = 0.25  # how often the deadlines are looked at
+
+    @property
+    def small_bytes(self) -> int:
+        """What no large body takes."""
+        return self.held_bytes - self.large_bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from typing import Any
 
 from gunicorn.workers.base import Worker
@@ -14,6 +15,7 @@ from device.door.door import Door
 from device.log import LOG
 
 HEARTBEAT_S = 1.0
+SWITCH_S = 0.0005  # after which a thread of the app lets the door's go on; Python's own is 0.005
 
 
 class DoorWorker(Worker):
@@ -44,6 +46,7 @@ class DoorWorker(Worker):
 
     def run(self) -> None:
         give_back_large_blocks()
+        sys.setswitchinterval(SWITCH_S)
         self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:

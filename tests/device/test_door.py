@@ -34,7 +34,7 @@ RULES = Rules(
     body_limit=lambda method, _path: 4 * MB if method == "POST" else 0,
     too_large=lambda _method, _path: BodyTooLarge(limit_bytes=4 * MB),
     held_bytes=6 * MB,
-    largest_body=4 * MB,
+    large_bytes=4 * MB,
     idle_s=30,
     linger_silent_s=0.2,
     tick_s=0.02,
@@ -329,35 +329,94 @@ def test_of_too_many_connections_the_oldest_that_asks_nothing_makes_way() -> Non
                 client.recv(1)
 
 
-def test_the_largest_upload_gives_way_to_a_small_one_and_is_told_to_come_back(served: Served) -> None:
-    with served.connect() as large, served.connect() as other:
-        for client in (large, other):
-            client.sendall(head(b"POST", b"/", b"Content-Length: 3900000") + bytes(2_900_000))
-        large.sendall(bytes(100_000))
+def test_the_largest_of_small_uploads_gives_way_and_is_told_to_come_back(served: Served) -> None:
+    with ExitStack() as stack:
+        largest, *others = [stack.enter_context(served.connect()) for _ in range(3)]
+        for client, sent in ((largest, 1_950_000), *((each, 1_900_000) for each in others)):
+            client.sendall(head(b"POST", b"/", b"Content-Length: 2000000") + bytes(sent))
         time.sleep(0.2)
         with served.connect() as small:
             small.sendall(post(b"/", bytes(300_000)))
             assert answer(small)[0] == 200
-        status, fields, problem = answer(large)
+        status, fields, problem = answer(largest)
         assert (status, problem["code"]) == (503, "busy")
         assert int(fields["retry-after"]) > 0
-        other.sendall(bytes(1_000_000))
-        assert answer(other)[2]["size"] == 3_900_000
+        others[0].sendall(bytes(100_000))
+        assert answer(others[0])[2]["size"] == 2_000_000
 
 
 def test_what_waits_for_a_reader_gives_way_and_what_is_read_stays(served: Served) -> None:
     with served.connect() as reading, served.connect() as waiting, served.connect() as new:
-        reading.sendall(post(b"/read", bytes(3_000_000)))
-        waiting.sendall(post(b"/wait", bytes(2_900_000)))
+        reading.sendall(post(b"/read", bytes(1_900_000)))
+        waiting.sendall(post(b"/wait", bytes(1_800_000)))
         for _ in range(2):
             assert served.app.began.acquire(timeout=5)
-        new.sendall(head(b"POST", b"/", b"Content-Length: 2000000") + bytes(1_999_999))
-        assert answer(waiting)[0] == 503
+        new.sendall(head(b"POST", b"/", b"Content-Length: 1700000") + bytes(1_699_999))
+        with served.connect() as another:
+            another.sendall(head(b"POST", b"/", b"Content-Length: 700000") + bytes(699_999))
+            assert answer(waiting)[0] == 503
         assert served.app.saw_leave.acquire(timeout=5)
         served.app.let_go.set()
         new.sendall(b"\0")
-        assert answer(new)[2]["size"] == 2_000_000
-        assert answer(reading)[2]["size"] == 3_000_000
+        assert answer(new)[2]["size"] == 1_700_000
+        assert answer(reading)[2]["size"] == 1_900_000
+
+
+def in_chunks(body: bytes) -> bytes:
+    return CHUNKED.replace(b" / ", b" /read ") + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_large_upload_waits_unread_for_room_while_small_ones_pass(served: Served, chunked: bool) -> None:
+    large = bytes(3_000_000)
+    with served.connect() as first, served.connect() as second:
+        first.sendall(in_chunks(large) if chunked else post(b"/read", large))
+        assert served.app.began.acquire(timeout=5)
+        second.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        sending = threading.Thread(target=second.sendall, args=(in_chunks(large) if chunked else post(b"/", large),))
+        sending.start()
+        time.sleep(0.2)
+        assert sending.is_alive()
+        with served.connect() as small:
+            small.sendall(post(b"/", bytes(300_000)))
+            assert answer(small)[0] == 200
+        served.app.let_go.set()
+        assert answer(first)[2]["size"] == answer(second)[2]["size"] == 3_000_000
+        sending.join()
+
+
+def test_who_waits_for_room_for_too_long_or_has_room_and_stalls_is_told_to_come_back() -> None:
+    with serving(patience_s=0.3) as served, served.connect() as reading, served.connect() as waiting:
+        reading.sendall(post(b"/read", bytes(3_000_000)))
+        assert served.app.began.acquire(timeout=5)
+        waiting.sendall(head(b"POST", b"/", b"Content-Length: 3000000") + bytes(1_000))
+        assert answer(waiting)[0] == 503
+    with serving(contended_grace_s=0.2) as served, served.connect() as stalled, served.connect() as waiting:
+        stalled.sendall(head(b"POST", b"/", b"Content-Length: 3000000") + bytes(1_000))
+        time.sleep(0.3)
+        stalled.sendall(bytes(1_000))  # nobody waits yet
+        waiting.sendall(post(b"/", bytes(3_000_000)))
+        assert answer(waiting)[2]["size"] == 3_000_000
+        assert answer(stalled)[0] == 503
+
+
+def test_room_is_given_to_addresses_in_turn_and_to_the_smallest_of_one_first(served: Served) -> None:
+    with ExitStack() as stack:
+        reading = stack.enter_context(served.connect())
+        reading.sendall(post(b"/read", bytes(3_900_000)))
+        assert served.app.began.acquire(timeout=5)
+        waiting = {}
+        for name, host, size in (("a", "127.0.0.1", 3.9), ("b", "127.0.0.1", 3.8), ("c", "127.0.0.2", 3.9)):
+            client = waiting[name] = stack.enter_context(served.connect(host))
+            client.sendall(head(b"POST", b"/%s" % name.encode(), b"Content-Length: %d" % (size * MB)))
+            time.sleep(0.05)
+        served.app.let_go.set()
+        assert answer(reading)[0] == 200
+        order = []
+        for name, size in (("b", 3.8), ("c", 3.9), ("a", 3.9)):
+            waiting[name].sendall(bytes(int(size * MB)))
+            order.append(answer(waiting[name])[2]["PATH_INFO"])
+        assert order == ["/b", "/c", "/a"]
 
 
 def test_a_body_is_held_once_however_it_comes_and_is_read() -> None:
@@ -386,7 +445,7 @@ def test_who_asks_nothing_or_breaks_off_is_let_go_and_keeps_nobody_waiting() -> 
     rules = {"idle_s": 0.3, "head_s": 0.3, "body_grace_s": 0.3, "answer_grace_s": 0.3, "least_bytes_per_s": 10 * MB}
     with serving(**rules, held_bytes=100 * MB) as served, ExitStack() as stack:
         clients = {}
-        for number in range(60):
+        for number in range(24):
             sent = (
                 b"",
                 b"GET / HTTP/1.1\r\nHost: local",

@@ -1,0 +1,129 @@
+"""Memory for what clients send and don't read: bodies, until the app is done with them, and answers.
+
+Small bodies and answers are counted by what came. Where they hold too much, the address that holds most gives back its
+largest. A large body asks for room, by its length, before it is read; where there is none it waits unread, in the
+client's own machine, which costs nothing here and asks for no retries. Addresses take turns, and of one address's bodies
+the smallest goes first. Small bodies have a part of the memory that no large one takes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from device.door.phase import Phase
+from device.door.rules import Rules
+
+if TYPE_CHECKING:
+    from device.door.connection import Connection
+
+
+class Room:
+    """Only the door's thread touches it."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._large: dict[Connection, int] = {}  # what was given to each
+        self._asking: OrderedDict[str, dict[Connection, int]] = OrderedDict()  # by address; whose turn is next, first
+        self._small: dict[Connection, int] = {}  # what each holds
+        self._large_held = self._small_held = 0
+        self._returning: dict[Connection, int] = {}  # what threads are about to let go
+
+    # --- large bodies ------------------------------------------------------------------------------------------------
+
+    def ask(self, connection: Connection, size: int) -> None:
+        """Give a connection room as soon as there is some; what it held as a small one goes into that."""
+        self._release_small(connection)
+        self._asking.setdefault(connection.address, {})[connection] = size
+        self._give()
+
+    def keep_only(self, connection: Connection, size: int) -> None:
+        """A large body turned out to be smaller."""
+        given = self._large.get(connection, 0)
+        if size < given:
+            self._large[connection] = size
+            self._large_held -= given - size
+            self._give()
+
+    def check(self, now: float) -> None:
+        """While others wait for room, who got some has to use it."""
+        if not self._asking:
+            return
+        for connection in list(self._large):
+            passed = now - connection.since
+            slow = connection.received < passed * self._rules.contended_bytes_per_s
+            if connection.phase is Phase.BODY and slow and passed > self._rules.contended_grace_s:
+                connection.send_away()
+
+    def _give(self) -> None:
+        for address in list(self._asking):
+            line = self._asking.get(address)
+            if not line:  # one that got room has given it back at once, to this one
+                continue
+            connection = min(line, key=lambda each: line[each])
+            size = line[connection]
+            if self._large_held + size > self._rules.large_bytes:
+                continue
+            del line[connection]
+            if line:
+                self._asking.move_to_end(address)
+            else:
+                del self._asking[address]
+            self._large[connection] = size
+            self._large_held += size
+            connection.got_room()
+
+    # --- small bodies and answers ------------------------------------------------------------------------------------
+
+    def hold(self, connection: Connection, size: int) -> None:
+        """A small body or an answer takes so many bytes more. The connection may lose it by that."""
+        self._small[connection] = self._small.get(connection, 0) + size
+        self._small_held += size
+        room = self._rules.held_bytes - self._large_held
+        while self._small_held - sum(self._returning.values()) > room and self._give_back():
+            pass
+
+    def _give_back(self) -> bool:
+        """Whether somebody did. A thread that waits for a reader leaves its line within half a second (`device/pool.py`);
+        what comes back in this way is limited, since meanwhile it takes its memory still."""
+        by_address: dict[str, list[Connection]] = {}
+        for connection in self._small:
+            if self._can_give_back(connection):
+                by_address.setdefault(connection.address, []).append(connection)
+        if not by_address:
+            return False
+        most = max(by_address.values(), key=lambda own: sum(self._small[each] for each in own))
+        largest = max(most, key=lambda each: self._small[each])
+        if largest.phase is Phase.ANSWERING:
+            self.release(largest)
+            largest.drop()
+            return True
+        if largest.phase is Phase.RUNNING:
+            self._returning[largest] = self._small[largest]
+        largest.send_away()
+        return True
+
+    def _can_give_back(self, connection: Connection) -> bool:
+        if connection.phase is not Phase.RUNNING:
+            return connection.phase in (Phase.BODY, Phase.WAITING, Phase.ANSWERING)
+        returning = sum(self._returning.values()) + self._small[connection]
+        return (
+            not connection.client.served and connection not in self._returning and returning <= self._rules.small_bytes
+        )
+
+    # --- both --------------------------------------------------------------------------------------------------------
+
+    def release(self, connection: Connection) -> None:
+        """What a connection held is gone, and so is its wish for more."""
+        line = self._asking.get(connection.address, {})
+        if line.pop(connection, None) is not None and not line:
+            del self._asking[connection.address]
+        self._release_small(connection)
+        given = self._large.pop(connection, 0)
+        if given:
+            self._large_held -= given
+            self._give()
+
+    def _release_small(self, connection: Connection) -> None:
+        self._small_held -= self._small.pop(connection, 0)
+        self._returning.pop(connection, None)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterable, Sequence
 
+from device.door.acceptor import Acceptor
 from device.door.connection import Connection
 from device.door.lanes import Lane
 from device.door.phase import Phase
@@ -14,9 +15,6 @@ from device.door.rules import Rules
 from device.door.wsgi import App
 
 READ_BYTES = 65_536  # of one connection before it is another's turn
-# New connections that are taken at once, before it is others' turn, and that may wait meanwhile: one that finds no place
-# there is lost for a second.
-ACCEPTED_AT_ONCE, BACKLOG = 16, 4_096
 LATELY_S = 1.0
 
 
@@ -36,27 +34,24 @@ class Door:
         self.at_work: set[Connection] = set()  # whose request a thread has, though its client may have gone
         self._count = 0
         self._noticed: dict[Connection, float] = {}  # when each last took processor time
-        self._servers: list[asyncio.Server] = []
+        self._acceptor = Acceptor(rules, lambda: Connection(self))
         self._ticking: asyncio.TimerHandle | None = None
 
     def now(self) -> float:
         return self._loop.time()
 
-    async def start(self, sockets: Iterable[socket.socket]) -> None:
-        """Serve what comes to sockets that are bound."""
+    def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Serve what comes to listening sockets."""
         for each in sockets:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.rules.kernel_bytes)
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.rules.kernel_bytes)
-            server = await self._loop.create_server(lambda: Connection(self), sock=each, backlog=ACCEPTED_AT_ONCE)
-            each.listen(BACKLOG)
-            self._servers.append(server)
+            self._acceptor.listen(each)
         self._tick()
 
     async def stop(self, grace_s: float) -> None:
         """Take no more connections, give the answers that are due within the time, close."""
         self.stopping = True
-        for server in self._servers:
-            server.close()
+        self._acceptor.close()
         until = self.now() + grace_s
         while self.now() < until and any(c.phase not in (Phase.IDLE, Phase.HEAD) for c in self._all()):
             await asyncio.sleep(self.rules.tick_s / 5)

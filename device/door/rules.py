@@ -55,6 +55,8 @@ class Rules:
 
     connections: int = 512
     connections_per_address: int = 64
+    unopened: int = 128  # connections that were taken from the system and aren't served yet
+    unopened_per_address: int = 32
     waiting_per_lane: int = 128
     retry_after_s: int = 5
     tick_s: float = 0.25  # how often the deadlines are looked at

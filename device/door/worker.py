@@ -52,7 +52,7 @@ class DoorWorker(Worker):
     async def _serve(self) -> None:
         door = Door(self.wsgi, self.app.rules)
         beating = asyncio.create_task(self._beat())
-        await door.start(each.sock for each in self.sockets)
+        door.start(each.sock for each in self.sockets)
         await self._ended.wait()
         await door.stop(self._grace_s)
         beating.cancel()

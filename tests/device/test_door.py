@@ -98,7 +98,7 @@ def serving(**changed: Any) -> Iterator[Served]:
 
     async def serve() -> None:
         door = Door(app, replace(RULES, **changed))
-        await door.start([listener])
+        door.start([listener])
         started.append(Served(app, listener.getsockname()[1], asyncio.get_running_loop(), door))
         ready.set()
         await asyncio.get_running_loop().run_in_executor(None, end.wait)

@@ -1,0 +1,118 @@
+"""New connections: taken from the system at once, however many come, and opened a few at a time, the addresses in turn.
+
+Whoever connects again and again would otherwise fill the system's line, where a newcomer then waits behind all of them or
+finds no place. Here such a one fills its own address's line alone, of which the oldest go first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+from device.client import machine_address
+from device.door.rules import Rules
+
+TAKEN_AT_ONCE, OPENED_AT_ONCE = 256, 8
+PAUSE_S = 0.1  # where the system gives no more
+
+
+class Acceptor:
+    """`open_connection` makes the protocol of a connection that is opened."""
+
+    def __init__(self, rules: Rules, open_connection: Callable[[], asyncio.BufferedProtocol]) -> None:
+        self._rules, self._open_connection = rules, open_connection
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[socket.socket] = []
+        self._lines: OrderedDict[str, deque[socket.socket]] = OrderedDict()  # by address; whose turn is next, first
+        self._waiting = 0
+        self._next: asyncio.Handle | None = None
+        self._opening: set[asyncio.Task[object]] = set()
+
+    def listen(self, listener: socket.socket) -> None:
+        """Take what comes to a listening socket from now on."""
+        listener.setblocking(False)
+        self._listeners.append(listener)
+        self._loop.add_reader(listener, self._take, listener)
+
+    def close(self) -> None:
+        """Take no more, and close what waits."""
+        while self._listeners:
+            listener = self._listeners.pop()
+            self._loop.remove_reader(listener)
+            listener.close()
+        while self._lines:
+            self._drop(next(iter(self._lines)))
+
+    def _take(self, listener: socket.socket) -> None:
+        for _ in range(TAKEN_AT_ONCE):
+            try:
+                connection, peer = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                break
+            except ConnectionAbortedError:
+                continue
+            except OSError:  # no descriptors or no memory
+                self._loop.remove_reader(listener)
+                self._loop.call_later(PAUSE_S, self._try_again, listener)
+                break
+            if _is_closed(connection):
+                connection.close()
+            else:
+                self._add(machine_address(str(peer[0])), connection)
+        if self._lines and not self._next:
+            self._next = self._loop.call_soon(self._open)
+
+    def _try_again(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self._loop.add_reader(listener, self._take, listener)
+
+    def _add(self, address: str, connection: socket.socket) -> None:
+        line = self._lines.setdefault(address, deque())
+        line.append(connection)
+        self._waiting += 1
+        if len(line) > self._rules.unopened_per_address:
+            self._drop(address)
+        elif self._waiting > self._rules.unopened:
+            self._drop(max(self._lines, key=lambda each: len(self._lines[each])))
+
+    def _drop(self, address: str) -> None:
+        self._pop(address).close()
+
+    def _pop(self, address: str) -> socket.socket:
+        line = self._lines[address]
+        oldest = line.popleft()
+        self._waiting -= 1
+        if not line:
+            del self._lines[address]
+        return oldest
+
+    def _open(self) -> None:
+        self._next = None
+        for _ in range(OPENED_AT_ONCE):
+            if not self._lines:
+                return
+            address = next(iter(self._lines))
+            connection = self._pop(address)
+            if address in self._lines:
+                self._lines.move_to_end(address)
+            opening = self._loop.create_task(self._open_one(connection))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
+        if self._lines:
+            self._next = self._loop.call_soon(self._open)
+
+    async def _open_one(self, connection: socket.socket) -> None:
+        await self._loop.connect_accepted_socket(self._open_connection, connection)
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    """Whether the client has left again without a word."""
+    connection.setblocking(False)
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

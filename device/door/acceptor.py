@@ -7,6 +7,7 @@ finds no place. Here such a one fills its own address's line alone, of which the
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -46,6 +47,8 @@ class Acceptor:
             self._drop(next(iter(self._lines)))
 
     def _take(self, listener: socket.socket) -> None:
+        # systemd makes a socket that it hands over wait again, each time that a unit asks for it.
+        os.set_blocking(listener.fileno(), False)
         for _ in range(TAKEN_AT_ONCE):
             try:
                 connection, peer = listener.accept()

@@ -39,6 +39,13 @@ HTTP_URI = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 FORGET = struct.pack("ii", 1, 0)  # linger: on, for no time
 WITHOUT_BODY = (204, 304)
 SLICE_BYTES = 16_384  # of a chunked body: its chunks and trailers are counted after each
+WHEN_GIVEN_UP = {
+    Phase.LEAVING: 0,
+    **dict.fromkeys((Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.ANSWERING), 1),
+    Phase.ASKING: 2,
+    Phase.WAITING: 4,
+}
+YOUNG_GIVEN_UP = 3
 Cause = LoupeError | HTTPStatus
 
 
@@ -65,6 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         self._last_dropped = self.since
         # Processor time that it took lately, and its rest for that.
         self._spent_s = self._began_s = 0.0
+        self._lately = 0.0  # bytes that came, those of a second ago counting for little
         self._resting: asyncio.TimerHandle | None = None
 
     @property
@@ -93,6 +101,7 @@ class Connection(asyncio.BufferedProtocol):
         return self.door.buffer
 
     def buffer_updated(self, count: int) -> None:
+        self._lately += count
         self._take(memoryview(self.door.buffer)[:count])
         self._spend(time.thread_time() - self._began_s)
 
@@ -436,6 +445,7 @@ class Connection(asyncio.BufferedProtocol):
     def check(self, now: float) -> None:
         """Give up a client that is too slow."""
         rules, passed = self.rules, now - self.since
+        self._lately *= rules.forgotten
         if self.phase is Phase.IDLE and passed > rules.idle_s:
             self.abort()
         elif self.phase is Phase.HEAD and passed > rules.head_s:
@@ -454,6 +464,15 @@ class Connection(asyncio.BufferedProtocol):
             passed > rules.linger_s or now - self._last_dropped > rules.linger_silent_s
         ):
             self.abort()
+
+    def importance(self, now: float) -> tuple[int, float]:
+        """By which connections are given up for others, the least first. Those of the same kind: the slower first, else the
+        older."""
+        if self.phase in (Phase.LEAVING, Phase.ASKING, Phase.WAITING):
+            return WHEN_GIVEN_UP[self.phase], self.since
+        if now - self.since < self.rules.young_s:
+            return YOUNG_GIVEN_UP, self.since
+        return WHEN_GIVEN_UP[self.phase], self._lately
 
     def abort(self) -> None:
         """Close at once, without another word."""

@@ -90,12 +90,14 @@ class Door:
                 del self._connections[connection.address]
 
     def _shed(self, own: Iterable[Connection], newcomer: Connection) -> None:
-        """Close the one that has come least far, of several the one that has been there for longest."""
-        others = [each for each in own if each is not newcomer and each.phase < Phase.RUNNING]
+        """Close the one that matters least: that is closing anyway, then whose bytes come most slowly, and only where
+        nothing else is left one that has just come or that is whole and waits."""
+        now = self.now()
+        others = [each for each in own if each is not newcomer and each.phase not in (Phase.RUNNING, Phase.CLOSED)]
         if not others:
             newcomer.abort()
             return
-        least = min(others, key=lambda each: (each.phase, each.since))
+        least = min(others, key=lambda each: each.importance(now))
         if least.phase in (Phase.ASKING, Phase.BODY, Phase.WAITING):
             least.send_away()
         least.abort()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, auto
 
 
-class Phase(IntEnum):
-    """In the order in which connections are given up for others."""
+class Phase(Enum):
+    """In the order in which a request passes them."""
 
-    LEAVING = 0  # answered and closing
-    IDLE = 1  # nothing is asked
-    HEAD = 2
-    ANSWERING = 3
-    ASKING = 4  # for room for its body
-    BODY = 5
-    WAITING = 6  # for a thread
-    RUNNING = 7
-    CLOSED = 8
+    IDLE = auto()  # nothing is asked
+    HEAD = auto()
+    ASKING = auto()  # for room for its body
+    BODY = auto()
+    WAITING = auto()  # for a thread
+    RUNNING = auto()
+    ANSWERING = auto()
+    LEAVING = auto()  # answered, and closing
+    CLOSED = auto()

@@ -54,7 +54,9 @@ class Rules:
     notice_s: float = 0.5  # in which the leaving of a client is noticed while the app works for it
 
     connections: int = 512
-    connections_per_address: int = 64
+    connections_per_address: int = 384  # many share one address behind a proxy
+    young_s: float = 1.0  # a connection that is given up only when no older one is left
+    forgotten: float = 0.8  # what of the bytes that came lately counts still, a tick later
     unopened: int = 128  # connections that were taken from the system and aren't served yet
     unopened_per_address: int = 32
     waiting_per_lane: int = 128

@@ -51,6 +51,7 @@ VARIANTS = (
 )  # reasons with words of their own for some cause
 REASONS = (*PICTURE_REASONS, "wrong_magnification", "wrong_stain_or_scanner", "unknown_content")
 CAUTION_BELOW_P = 0.05
+MOST_OCTAVES = 10  # a thousand times too large: a rule whose weights say more is no rule
 FAR_PX = 6
 ROUNDING = 0.35  # mean difference of neighbours in a smooth picture that is rounded to whole grey levels
 ROW_STEP = 16  # statistics of light and focus look at every sixteenth row of pixels
@@ -249,7 +250,7 @@ class Gate:
             there = np.array([np.interp(octaves, self._ratios, column) for column in self._centres.T])
             _, whitening = self._spaces[MADE]
             if distance(early, there, whitening) <= self._alike:
-                return REASON_OF_QUESTION[SCALE], float(2.0**octaves)
+                return REASON_OF_QUESTION[SCALE], float(2.0 ** np.clip(octaves, -MOST_OCTAVES, MOST_OCTAVES))
         return next((reason for question, reason in REASON_OF_QUESTION.items() if question in failed), None), None
 
     def _picture(self, image: Image, seen: PictureStatistics) -> tuple[Answer, str | None, str | None]:

@@ -204,7 +204,7 @@ def test_a_touched_model_file_is_hashed_once(file: Path, client: FlaskClient, mo
 
 
 def test_what_lies_beside_the_models_leaves_the_box_ready(tmp_path: Path, bundle: Bundle) -> None:
-    (store := tmp_path / "store.sqlite").write_bytes(b"no database" * 100)
+    (store := tmp_path / "store.sqlite").mkdir()
     client = create_app(Settings(BUNDLE, tmp_path, tmp_path / "none", store, threads=1), bundle).test_client()
     response = client.get("/readyz")
     assert response.status_code == 200

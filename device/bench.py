@@ -26,7 +26,6 @@ from PIL import Image as Pillow
 from device.bundle import Bundle
 from device.golden import bundle_files
 from device.manifest import NETWORK
-from device.pool import DEAR_DESKS
 from device.reading import Reader
 from device.routing import Router
 from device.settings import Settings
@@ -120,9 +119,9 @@ def run_bench(settings: Settings, n: int) -> str:
         (worker,) = children(server.pid)
         (keeper,) = children(worker)
         (reading,) = children(keeper)
-        readers = (settings.threads + DEAR_DESKS) * len(bundles)
+        readers = settings.threads * len(bundles)
         processes |= {"worker": resident_mb(worker), "keeper": resident_mb(keeper)}
-        processes |= {f"reading process ({readers} readers)": resident_mb(reading)}
+        processes |= {f"reading process ({readers} interpreters)": resident_mb(reading)}
     lines = [
         *heads,
         f"2048×1536 JPEG, {os.cpu_count()} cores, one thread a reading",

@@ -21,6 +21,15 @@ Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
+class Office:
+    """What desks share: the models, the limits of a picture, and how many pictures a network reads at once."""
+
+    bundles: Sequence[Bundle]
+    limits: Limits
+    copies: int
+
+
+@dataclass(frozen=True)
 class Asked:
     """A picture file, and what its reading is to be like: by which model, of what size of a pixel, in which language."""
 
@@ -56,8 +65,8 @@ class Desk(Protocol):
 class DeskHere:
     """A desk in this process."""
 
-    def __init__(self, bundles: Sequence[Bundle], limits: Limits) -> None:
-        self.router, self._limits = Router(bundles, limits), limits
+    def __init__(self, router: Router, limits: Limits) -> None:
+        self.router, self._limits = router, limits
 
     def read(self, asked: Asked, stop: Stop) -> Answered:
         """See `Desk`."""
@@ -75,10 +84,12 @@ class DeskHere:
         return preview_jpeg(data, self._limits, stop)
 
     def test(self) -> None:
-        """A golden picture of each model, and one as the service reads it."""
+        """A golden picture of each model with each copy of its network that is free, and one as the service reads it."""
         try:
-            for reader in self.router.readers:
-                verify_picture(reader, reader.bundle.manifest["golden"][0])
+            for shared in self.router.readers:
+                with shared.idle() as readers:
+                    for reader in readers:
+                        verify_picture(reader, reader.bundle.manifest["golden"][0])
             bundle = self.router.readers[0].bundle
             routed = self.router.read(bundle.members[bundle.manifest["golden"][0]["picture"]])
             for language in LANGUAGES:
@@ -88,3 +99,9 @@ class DeskHere:
         except Exception as error:  # whatever it is, readings would fail by it
             LOG.exception("the self-test failed")
             raise SelfTestFailed(detail=type(error).__name__) from error
+
+
+def desks_here(office: Office, many: int) -> tuple[DeskHere, ...]:
+    """Desks in this process, at which the same interpreters read: a picture needs one for a small part of its time."""
+    router = Router(office.bundles, office.limits, copies=office.copies)
+    return tuple(DeskHere(router, office.limits) for _ in range(many))

@@ -79,16 +79,17 @@ class DeskPool(Generic[D]):
             self._leave(ticket)
 
     @contextmanager
-    def idle(self) -> Iterator[list[D]]:
-        """All desks that no picture uses now, perhaps none. A picture that comes meanwhile waits for one."""
+    def idle(self) -> Iterator[D | None]:
+        """A desk that no picture uses now, None where there is none."""
         with self._lock:
-            desks, self._free = self._free, []
+            desk = self._free.pop() if self._free else None
         try:
-            yield desks
+            yield desk
         finally:
-            with self._lock:
-                self._free += desks
-                self._share_out()
+            if desk is not None:
+                with self._lock:
+                    self._free.append(desk)
+                    self._share_out()
 
     def _join(self, ticket: _Ticket[D]) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
 """Whether this process can read now: `/readyz` asks it, and no reading begins with a model file that has changed.
 
 A file is held against what was verified by its size and time, and by its hash when these differ. Whether readers work is
-found out by reading a golden picture at each desk that is free; the finding is kept for a while, so that asking often costs
+found out by reading golden pictures at a desk that is free; the finding is kept for a while, so that asking often costs
 nothing and nobody waits for another's question.
 """
 
@@ -67,14 +67,13 @@ class Readiness:
             raise
 
     def _test(self, pool: DeskPool[Desk]) -> None:
-        """Read golden pictures at each free desk. Where all are at work the last finding stands."""
-        with pool.idle() as desks:
-            if not desks:
+        """Read golden pictures at a free desk. Where all are at work the last finding stands."""
+        with pool.idle() as desk:
+            if desk is None:
                 return
             failure: LoupeError | None = None
             try:
-                for desk in desks:
-                    desk.test()
+                desk.test()
             except LoupeError as error:
                 failure = error
         self._failure = failure

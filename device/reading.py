@@ -5,12 +5,14 @@ and read whole, at about the area that the model knows. Where somebody says the 
 own scale instead; what is then larger than a field is a section (`device/sections.py`).
 
 The command line, the HTTP service and the training package's evaluation all read through `Reader.read`, so what was
-measured is what is served. A `Reader` holds one interpreter: one thread at a time.
+measured is what is served.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from math import log
 from time import perf_counter
@@ -134,17 +136,28 @@ def _where(strangeness: NDArray[np.float32] | None) -> dict[str, Any] | None:
 
 
 class Reader:
-    """Reads pictures with one bundle. Not thread-safe: make one for each thread."""
+    """Reads pictures with one bundle. Threads may share it, of which `copies` use the network at once."""
 
-    def __init__(self, bundle: Bundle, limits: Limits, *, threads: int = 1, runtime: Runtime | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, limits: Limits, *, threads: int = 1, runtime: Runtime | None = None, copies: int = 1
+    ) -> None:
         self.bundle, self.limits = bundle, limits
-        self.network = Network(bundle.network_path, threads=threads, runtime=runtime)
+        self.network = Network(bundle.network_path, threads=threads, runtime=runtime, copies=copies)
         self._check_outputs()
         self.gate, self.head = Gate(bundle), Head(bundle)
         self._temperature: float = bundle.manifest["calibration"]["temperature"]
         self._area_px: int = bundle.manifest["preprocessing"]["area_px"]
         self.modality: str = bundle.manifest["modality"]
         self._um_per_px: float = bundle.manifest["preprocessing"]["um_per_px"]
+
+    @contextmanager
+    def idle(self) -> Iterator[list[Reader]]:
+        """The reader with each copy of the network alone that nobody uses now."""
+        with self.network.idle() as networks:
+            readers = [copy(self) for _ in networks]
+            for reader, network in zip(readers, networks, strict=True):
+                reader.network = network
+            yield readers
 
     def _check_outputs(self) -> None:
         for name, said in self.bundle.manifest["network"]["outputs"].items():

@@ -26,11 +26,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from device.bundle import Bundle
-from device.desk import Answered, Asked, DeskHere, Stop
+from device.desk import Answered, Asked, DeskHere, Office, Stop, desks_here
 from device.dumps import forbid_dumps
 from device.errors import LoupeError, ReadersLost
-from device.image import Limits
 from device.log import LOG
 
 LOOK_S = 0.1
@@ -105,10 +103,10 @@ def _serve(connection: socket.socket, desk: DeskHere) -> None:
         del answer
 
 
-def _read_for(connections: Sequence[socket.socket], bundles: Sequence[Bundle], limits: Limits) -> None:
+def _read_for(connections: Sequence[socket.socket], office: Office) -> None:
     """The life of a reading process."""
     _let_end_first()
-    desks = [DeskHere(bundles, limits) for _ in connections]
+    desks = desks_here(office, len(connections))
 
     def work(connection: socket.socket, desk: DeskHere) -> None:
         try:
@@ -168,7 +166,7 @@ def _close_network_sockets() -> None:
                         os.close(number)
 
 
-def _keep(control: socket.socket, bundles: Sequence[Bundle], limits: Limits, desks: int) -> None:
+def _keep(control: socket.socket, office: Office, desks: int) -> None:
     """The life of the keeper."""
     _close_network_sockets()
     while True:
@@ -178,7 +176,7 @@ def _keep(control: socket.socket, bundles: Sequence[Bundle], limits: Limits, des
             control.close()
             for theirs, _ in pairs:
                 theirs.close()
-            _read_for([ours for _, ours in pairs], bundles, limits)
+            _read_for([ours for _, ours in pairs], office)
 
         born = time.monotonic()
         process = _fork(live)
@@ -238,14 +236,14 @@ class DeskApart:
 class ReadingProcess:
     """The reading process that there is now. To be made before this process has threads, which may then share it."""
 
-    def __init__(self, bundles: Sequence[Bundle], limits: Limits, desks: int) -> None:
+    def __init__(self, office: Office, desks: int) -> None:
         self._lock, self._count = threading.Lock(), desks
         self._control, theirs = socket.socketpair()
         self._control.settimeout(START_S)
 
         def live() -> None:
             self._control.close()
-            _keep(theirs, bundles, limits, desks)
+            _keep(theirs, office, desks)
 
         self.keeper = _fork(live)
         theirs.close()

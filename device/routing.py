@@ -134,10 +134,10 @@ def choose(opinions: Sequence[Opinion]) -> Opinion:
 
 
 class Router:
-    """Readers of all bundles. Not thread-safe: make one for each thread."""
+    """Readers of all bundles. Threads may share it."""
 
-    def __init__(self, bundles: Sequence[Bundle], limits: Limits, *, threads: int = 1) -> None:
-        self.readers = tuple(Reader(bundle, limits, threads=threads) for bundle in bundles)
+    def __init__(self, bundles: Sequence[Bundle], limits: Limits, *, threads: int = 1, copies: int = 1) -> None:
+        self.readers = tuple(Reader(bundle, limits, threads=threads, copies=copies) for bundle in bundles)
 
     def read(
         self,

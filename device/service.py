@@ -24,7 +24,7 @@ from device.bundle import Bundle
 from device.card import cards
 from device.client import CLIENT, address, is_gone, mark_served
 from device.decoding.budget import set_budget
-from device.desk import Asked, Desk, DeskHere
+from device.desk import Asked, Desk, Office, desks_here
 from device.drift import DriftLog
 from device.errors import (
     ImageEmpty,
@@ -125,12 +125,9 @@ class Box:
         then before it has threads."""
         if self.pool is None:
             set_budget(self.settings.decode_memory_mb * BYTES_PER_MB)
-            many = self.settings.threads + DEAR_DESKS
-            desks: Sequence[Desk]
-            if apart:
-                desks = ReadingProcess(self.bundles, self.settings.limits, many).desks
-            else:
-                desks = [DeskHere(self.bundles, self.settings.limits) for _ in range(many)]
+            office = Office(self.bundles, self.settings.limits, self.settings.threads)
+            many, desks = self.settings.threads + DEAR_DESKS, list[Desk]()
+            desks += ReadingProcess(office, many).desks if apart else desks_here(office, many)
             self.pool = DeskPool(desks, self.settings.queue)
             _ = self.samples  # so that no reading waits for them
             try:

@@ -174,7 +174,6 @@ def test_no_desk_is_lost_whatever_its_pictures_end_with() -> None:
         thread.start()
     for thread in threads:
         thread.join(SOON_S)
-    with pool.idle() as desks:
-        assert sorted(desks) == [1, 2, 3, 4]
+    assert sorted(pool._free) == [1, 2, 3, 4]
     assert not pool._waiting
     assert not pool._held

@@ -17,7 +17,7 @@ from conftest import BUNDLE, KEYS, SAMPLES
 
 from device.bench import children, microscope_photo, served
 from device.bundle import Bundle
-from device.desk import Asked, Desk, DeskHere
+from device.desk import Asked, Desk, Office, desks_here
 from device.errors import ImageTooSmall, ReadersLost, ReadingStopped, UnknownModel
 from device.image import Limits
 from device.reading_process import ReadingProcess
@@ -39,7 +39,7 @@ def never() -> bool:
 
 @pytest.fixture(scope="module")
 def process(bundle: Bundle) -> ReadingProcess:
-    return ReadingProcess([bundle], Limits(), desks=2)
+    return ReadingProcess(Office([bundle], Limits(), copies=2), desks=2)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def kill_reader(keeper: int) -> None:
 
 
 def test_a_picture_is_read_as_it_is_here(desk: Desk, bundle: Bundle, field: bytes) -> None:
-    here, apart = DeskHere([bundle], Limits()), desk
+    (here,), apart = desks_here(Office([bundle], Limits(), copies=1), 1), desk
     for language in ("en", "fr"):
         asked = Asked(field, None, None, language)
         one, other = here.read(asked, never), apart.read(asked, never)

@@ -253,10 +253,10 @@ def test_a_damaged_bundle_is_never_served(tmp_path: Path) -> None:
 @pytest.fixture
 def one_busy_desk(bundle: Bundle) -> Iterator[Any]:
     """A pool of one desk that is in use, with no place to wait."""
-    from device.desk import DeskHere
+    from device.desk import Office, desks_here
     from device.pool import DeskPool
 
-    pool = DeskPool([DeskHere([bundle], Limits())], queue=0)
+    pool = DeskPool(desks_here(Office([bundle], Limits(), copies=1), 1), queue=0)
     with pool.desk():
         yield pool
 

@@ -26,6 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from device.allocator import give_back_large_blocks
 from device.desk import Answered, Asked, DeskHere, Office, Stop, desks_here
 from device.dumps import forbid_dumps
 from device.errors import LoupeError, ReadersLost
@@ -106,6 +107,7 @@ def _serve(connection: socket.socket, desk: DeskHere) -> None:
 def _read_for(connections: Sequence[socket.socket], office: Office) -> None:
     """The life of a reading process."""
     _let_end_first()
+    give_back_large_blocks()
     desks = desks_here(office, len(connections))
 
     def work(connection: socket.socket, desk: DeskHere) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gunicorn.workers.base import Worker
 
-from device.door.allocator import give_back_large_blocks
+from device.allocator import give_back_large_blocks
 from device.door.door import Door
 from device.log import LOG
 

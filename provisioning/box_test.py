@@ -330,6 +330,8 @@ def check_memory(box: lab.Box) -> str:
     claim(set(told) == {"MemorySwapMax=0", "LimitCORE=0"}, f"systemd says {told}")
     target = box.sh("systemctl is-enabled swap.target || true").strip()
     claim(target == "masked", f"the target that starts swap is {target}")
+    chosen = box.sh("cat /etc/rpi/swap.conf.d/*.conf")
+    claim("\nMechanism=none\n" in chosen, f"Raspberry Pi OS is told to swap: {chosen}")
     swaps = box.sh("tail -n +2 /proc/swaps").strip()
     claim(not swaps, f"the board swaps to {swaps}")
     return f"{len(processes)} processes"
@@ -415,6 +417,7 @@ def prove_box(steps: Steps, work: Path, packages: dict[str, str]) -> dict[str, d
             box = lab.Box(work / "box", work, clinic, steps.log("box"))
             stack.callback(box.shut_down)
             box.prepare()
+            (box.root / "etc/rpi").mkdir()  # as in Raspberry Pi OS
         with steps.step("boot it"):
             box.boot()
         with steps.step("no uplink on either end of the cable"):

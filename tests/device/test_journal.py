@@ -88,8 +88,8 @@ def create_app(settings):
     return app
 
 def read_or_fail(router, data, *others, **named):
-    if data.startswith(b"BREAK"): raise ValueError(data)
-    if data.startswith(b"CRASH"): ctypes.string_at(0)
+    if data.endswith(b"BREAK"): raise ValueError(data)
+    if data.endswith(b"CRASH"): ctypes.string_at(0)
     return read(router, data, *others, **named)
 
 device.server.create_app, device.routing.Router.read = create_app, read_or_fail
@@ -237,7 +237,7 @@ def pictures() -> dict[str, bytes]:
         "jp2": encode("JPEG2000") + word,
         "dicom in pieces": whole["dicom"][: len(whole["dicom"]) // 2],
         "no picture": word * 1000,
-        "a decoder that fails": b"BREAK" + word,
+        "a decoder that fails": whole["jpeg"] + word + b"BREAK",
     }
     return whole | damaged
 
@@ -351,10 +351,10 @@ def test_what_fails_is_told_by_its_type_and_by_lines_of_code(service: Service) -
 
 
 def test_a_decoder_that_crashes_leaves_lines_of_code_too(service: Service) -> None:
-    data = b"CRASH" + PLANTED.encode() * 99
+    data = pictures()["jpeg"] + b"CRASH"
     assert service.answer(request("POST", f"/api/v1/readings?{PLANTED}", EVERYWHERE, data)).startswith(b"HTTP/1.1 503")
     _wait_until_ready(service)
-    service.answer(request("POST", "/api/v1/readings", EVERYWHERE, b"BREAK" + PLANTED.encode()))
+    service.answer(request("POST", "/api/v1/readings", EVERYWHERE, pictures()["a decoder that fails"]))
     assert service.log.count("Fatal Python error: Segmentation fault") == 1
     assert "in read_or_fail" in service.log
     assert kept(service.folder) == []

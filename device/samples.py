@@ -24,7 +24,7 @@ from device.errors import (
     SamplesUnreadable,
     echoed,
 )
-from device.image import Limits, decode
+from device.image import Limits, decode_in_process
 from device.log import warn
 from device.texts import LANGUAGES
 
@@ -150,7 +150,7 @@ def _sample(entry: Mapping[str, Any], folder: Path, limits: Limits) -> Sample | 
             data = file.read(MAX_PICTURE_BYTES + 1)
         if len(data) > MAX_PICTURE_BYTES:
             return None
-        decode(data, limits)
+        decode_in_process(data, limits)
     except (OSError, ValueError, RuntimeError, ImageError):  # RuntimeError: links that lead in a circle
         return None
     return Sample(entry, hashlib.sha256(data).hexdigest(), len(data))

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from device.errors import ImageError
-from device.image import decode
+from device.image import decode_in_process
 from training.data.check import Check
 from training.data.leaks import NEAR
 from training.data.pictures import LIMITS, picture_bytes
@@ -163,7 +163,7 @@ def _caption(sample: Sample) -> str:
 
 def _thumbnail(folder: Path, sample: Sample) -> str:
     try:
-        pixels = decode(picture_bytes(folder, sample), LIMITS).pixels
+        pixels = decode_in_process(picture_bytes(folder, sample), LIMITS).pixels
     except (ImageError, OSError):
         return ""  # the page's list of unreadable files names it
     picture = PIL.Image.fromarray(pixels)

@@ -26,7 +26,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from device.errors import ImageError
-from device.image import decode
+from device.image import decode_in_process
 from training.data.pictures import LIMITS, Problem, counted, file_bytes, problem_of, unreadable
 from training.data.sample import Sample
 from training.data.splits import Fold, Split
@@ -77,7 +77,7 @@ def _fingerprint(folder: Path, file: str, _changed_ns: int, _bytes: int) -> Fing
     path = folder / file
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     try:
-        picture = decode(file_bytes(path), LIMITS, AREA_PX)
+        picture = decode_in_process(file_bytes(path), LIMITS, AREA_PX)
     except ImageError as error:
         return Fingerprint(file, sha256, None, None, problem_of(error))
     grey = PIL.Image.fromarray(picture.pixels).convert("L")

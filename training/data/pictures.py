@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from device.errors import ImageDamaged, ImageError
-from device.image import Image, Limits, decode
+from device.image import Image, Limits, decode_in_process
 from device.texts import error_words
 from training.data.sample import Sample, mosaic_files
 from training.errors import PicturesUnreadable
@@ -85,7 +85,7 @@ def file_bytes(path: Path) -> bytes:
 @lru_cache(maxsize=2)
 def _whole(path: Path) -> NDArray[np.uint8]:
     """Pixels of a file [h, w], or [h, w, 3] where it has colours."""
-    pixels = decode(file_bytes(path), LIMITS).pixels
+    pixels = decode_in_process(file_bytes(path), LIMITS).pixels
     grey = pixels[..., 0]
     return grey if all(np.array_equal(grey, pixels[..., channel]) for channel in (1, 2)) else pixels
 
@@ -98,7 +98,7 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 
 @lru_cache(maxsize=10_000)
 def _tile(path: Path) -> NDArray[np.uint8]:
-    return decode(file_bytes(path), LIMITS).pixels
+    return decode_in_process(file_bytes(path), LIMITS).pixels
 
 
 def _put_together(folder: Path, files: list[list[str]]) -> NDArray[np.uint8]:
@@ -130,7 +130,7 @@ def load_images(folder: Path, samples: Sequence[Sample], area_px: int | None) ->
 
 def _image(folder: Path, sample: Sample, area_px: int | None) -> Image:
     try:
-        return decode(picture_bytes(folder, sample), LIMITS, area_px)
+        return decode_in_process(picture_bytes(folder, sample), LIMITS, area_px)
     except (ImageError, OSError) as error:
         raise unreadable(folder, [(sample.file, problem_of(error))], 1) from error
 

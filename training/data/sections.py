@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from device.image import decode
+from device.image import decode_in_process
 from training.data.adapters.idc import TILE_PX
 from training.data.pictures import LIMITS, picture_bytes
 from training.data.sample import Sample
@@ -67,7 +67,7 @@ def section_pixels(folder: Path, section: Section, samples: Sequence[Sample]) ->
     rows, columns = section.grid.shape
     pixels = np.full((rows * TILE_PX, columns * TILE_PX, 3), WHITE, np.uint8)
     for row, column in np.argwhere(section.grid != MISSING):
-        tile = decode(picture_bytes(folder, samples[section.grid[row, column]]), LIMITS).pixels
+        tile = decode_in_process(picture_bytes(folder, samples[section.grid[row, column]]), LIMITS).pixels
         top, left = row * TILE_PX, column * TILE_PX
         pixels[top : top + TILE_PX, left : left + TILE_PX] = tile
     return pixels

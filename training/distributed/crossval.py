@@ -20,7 +20,7 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from device.errors import ImageError
-from device.image import decode
+from device.image import decode_in_process
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Fold, Sample, Split, picture_bytes
 from training.distributed.engine import raise_failures, run_tasks
 from training.errors import CrossvalError, DataError
@@ -107,7 +107,7 @@ def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 def _pixels(run: Run, sample: Sample) -> NDArray[np.uint8] | None:
     try:
-        return decode(picture_bytes(run.data, sample), LIMITS, run.recipe.data.area_px).pixels
+        return decode_in_process(picture_bytes(run.data, sample), LIMITS, run.recipe.data.area_px).pixels
     except (ImageError, OSError, DataError):
         return None
 

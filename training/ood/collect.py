@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import ImageError
-from device.image import decode
+from device.image import decode_in_process
 from device.reading import Reader, Reading
 from device.tissue import counted_places
 from training.data import LIMITS, TEST, TRAINING, Sample, Split, load_pixels, picture_bytes
@@ -197,7 +197,7 @@ def _proper(fold: Fold, samples: Sequence[Sample]) -> list[Item]:
 
 def _corrupted(fold: Fold, samples: Sequence[Sample], kind: str) -> list[Item]:
     def make(sample: Sample, seed: int) -> bytes:
-        return bmp(corrupt(kind, decode(picture_bytes(fold.data, sample), LIMITS).pixels, seed))
+        return bmp(corrupt(kind, decode_in_process(picture_bytes(fold.data, sample), LIMITS).pixels, seed))
 
     return [Item(partial(make, sample, seed), -1, sample.group) for seed, sample in enumerate(samples)]
 

@@ -29,7 +29,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from device.errors import ImageError
-from device.image import decode
+from device.image import decode_in_process
 from training.data.adapters import Adapter, Source
 from training.data.files import DICOM
 from training.data.pictures import LIMITS, problem_of, unreadable
@@ -130,7 +130,7 @@ def _size(path: Path) -> tuple[int, int] | None:
         if path.suffix.lower() not in DICOM:
             with PIL.Image.open(path) as picture:
                 return picture.size
-        picture_read = decode(path.read_bytes(), LIMITS, SMALL_PX)
+        picture_read = decode_in_process(path.read_bytes(), LIMITS, SMALL_PX)
     except (OSError, ImageError):
         return None
     return picture_read.width, picture_read.height
@@ -138,7 +138,7 @@ def _size(path: Path) -> tuple[int, int] | None:
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
     try:
-        return decode(path.read_bytes(), LIMITS, SMALL_PX).pixels[..., 0]
+        return decode_in_process(path.read_bytes(), LIMITS, SMALL_PX).pixels[..., 0]
     except (OSError, ImageError) as error:
         raise unreadable(path.parent, [(path.name, problem_of(error))], 1) from error
 

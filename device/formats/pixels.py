@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import PIL.Image
@@ -104,13 +104,23 @@ def wanted_size(width: int, height: int, target: int | SizeRule | None) -> tuple
     return read_size(width, height, target) if isinstance(target, int) else target(width, height)
 
 
+class Rows(Protocol):
+    """What gives the samples of rows [first:last], from top to bottom: an array, or what decodes them as they are asked
+    for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
+
+
 @dataclass(frozen=True)
 class Stored:
     """A decoded picture as an array, whatever its samples are: `samples` [h, w] or [h, w, samples], and `to_eight_bits`,
     which makes a strip of its rows uint8 [h, w] grey, [h, w, 3] RGB or [h, w, 4] RGBA. So the picture is in memory once,
     at the size that its file has it."""
 
-    samples: NDArray[Any]
+    samples: Rows
     to_eight_bits: Callable[[NDArray[Any]], NDArray[np.uint8]] = np.asarray
 
     @property
@@ -119,7 +129,8 @@ class Stored:
 
     def turned(self, orientation: int) -> Stored:
         """Upright, without a copy."""
-        samples = self.samples.swapaxes(0, 1) if orientation in QUARTER_TURNS else self.samples
+        samples = np.asarray(self.samples)
+        samples = samples.swapaxes(0, 1) if orientation in QUARTER_TURNS else samples
         if orientation in (3, 4, 7, 8):
             samples = samples[::-1]
         if orientation in (2, 3, 6, 7):
@@ -185,7 +196,13 @@ def scaled(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
 def sample_bits(samples: NDArray[Any], stated: int | None = None) -> int:
     """How many of 16 bits the samples use: 8, 10, 12, 14 or 16. Cameras save the values of fewer bits unscaled, and most
     files don't say so; `stated` is what the file says."""
-    largest = max((int(samples[top : top + STRIP_PX].max()) for top in range(0, len(samples), STRIP_PX)), default=0)
+    return bits_for(
+        max((int(samples[top : top + STRIP_PX].max()) for top in range(0, len(samples), STRIP_PX)), default=0), stated
+    )
+
+
+def bits_for(largest: int, stated: int | None = None) -> int:
+    """The same of the largest value."""
     needed = max(largest.bit_length(), stated or 0)
     return next(bits for bits in USED_BITS if bits >= min(needed, USED_BITS[-1]))
 

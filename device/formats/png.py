@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,28 @@ from device.errors import AnimatedImage, ImageDamaged, ImageTruncated
 from device.formats.exif import parse_exif
 from device.formats.joined import Joined
 from device.formats.pillow import note_profile, read_with
-from device.formats.pixels import check_size, finish, room, sixteen_bits, wanted_size
+from device.formats.pixels import (
+    LARGE_PX,
+    STRIP_AREA_PX,
+    TURNS,
+    Stored,
+    bits_for,
+    check_size,
+    finish,
+    note_bits,
+    room,
+    scaled,
+    sixteen_bits,
+    wanted_size,
+)
 from device.formats.scale import stated_scale
 from device.image import Image, Limits, SizeRule, StatedScale
 
+if TYPE_CHECKING:
+    from device.formats.png_bands import BandedRows
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PALETTE, CHANNELS = 3, {0: 1, 2: 3, 4: 2, 6: 4}  # samples of a pixel, by the header's kind of colour
 NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 WANTED = (*NEEDED, b"acTL", b"iCCP", b"eXIf", b"pHYs", b"sBIT", b"fcTL")
 LARGEST_PROFILE = 4 << 20
@@ -45,7 +62,9 @@ def prepare() -> None:
     """Load what is loaded with the first file that needs it."""
     import imagecodecs
 
-    _ = imagecodecs.png_decode
+    import device.formats.png_bands
+
+    _ = imagecodecs.png_decode, device.formats.png_bands
 
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
@@ -59,6 +78,8 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     whole = chunks[-1].kind == b"IEND"
     view = memoryview(data)
     pieces: list[bytes | memoryview] = [SIGNATURE, *(view[chunk.place] for chunk in chunks if chunk.kind != b"eXIf")]
+    if _in_bands(header, chunks, orientation):
+        return _read_banded(header, chunks, found, whole, limits, target)
     if header[8] == 16:
         return _read_deep(header, pieces, found, whole, orientation, limits, target)
     return read_with(
@@ -71,16 +92,127 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         orientation=lambda _: orientation,
         stated_um_per_px=_stated(found),
         preview=orientation > 1,  # not all browsers turn PNGs
-        work_bytes=lambda _width, _height: len(data),  # put together anew, for libpng
-        colours=partial(_colours, pieces),
     )
 
 
-def _colours(pieces: list[bytes | memoryview], out: NDArray[np.uint8]) -> None:
-    """Lay an RGB picture of 8 bits into uint8 [h, w, 3], at three bytes a pixel where Pillow takes four."""
-    import imagecodecs
+def _in_bands(header: memoryview, chunks: Sequence[Chunk], orientation: int) -> bool:
+    """Whether a picture is so large that its rows are decoded a band at a time, and of a kind that can be."""
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    if width * height <= LARGE_PX or interlaced or orientation in TURNS:
+        return False
+    if colour == PALETTE:
+        return bool(bits == 8)
+    return colour in CHANNELS and bits in (8, 16) and all(chunk.kind != b"tRNS" for chunk in chunks)
 
-    imagecodecs.png_decode(b"".join(pieces), out=out)
+
+def _read_banded(
+    header: memoryview,
+    chunks: Sequence[Chunk],
+    found: dict[bytes, bytes],
+    whole: bool,
+    limits: Limits,
+    target: int | SizeRule | None,
+) -> Image:
+    """A large PNG, without ever having all of it in memory."""
+    from device.formats.png_bands import WORK_BYTES, BandedRows
+
+    width, height = struct.unpack(">II", header[:8])
+    check_size(width, height, limits)
+    _refuse_frames(found)
+    size = wanted_size(width, height, target)
+    notes: list[str] = []
+    with room((width, height), size, WORK_BYTES):
+        rows = BandedRows(header, [chunk.body for chunk in chunks if chunk.kind == b"IDAT"])
+        try:
+            if header[9] == PALETTE:
+                to_eight_bits = _palette(rows, chunks, notes)
+            else:
+                to_eight_bits = _samples(rows, header[8], max(found.get(b"sBIT", b""), default=None), notes)
+            note_profile(_profile(found), notes)
+            stated = _stated(found)
+            picture = Stored(rows, to_eight_bits)
+            return finish(
+                picture, size, (width, height), "PNG", notes, stated_um_per_px=stated, preview=header[8] == 16
+            )
+        except ImageDamaged as damage:
+            raise (damage if whole else ImageTruncated()) from damage
+
+
+def _samples(
+    rows: BandedRows, bits: int, stated: int | None, notes: list[str]
+) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
+    """What makes grey, RGB or RGBA of 8 bits of rows that are grey or RGB, with alpha or without."""
+    channels = 1 if len(rows.shape) == 2 else rows.shape[2]
+    colours = channels - 1 if channels in (2, 4) else channels
+    has_alpha = colours < channels
+    used, opaque = bits, bits
+    if bits == 16:
+        used = bits_for(_largest(rows, slice(0, colours)), stated)
+        note_bits(used, notes)
+    if colours == 1:
+        notes.append("grey_expanded")
+    if has_alpha and not _any_alpha(rows):
+        notes.append("alpha_ignored")
+        has_alpha = False
+    if has_alpha and bits == 16:
+        opaque = bits_for(_largest(rows, slice(colours, channels)))
+
+    def to_eight_bits(strip: NDArray[Any]) -> NDArray[np.uint8]:
+        if channels == 1 or (channels == 4 and has_alpha and bits == 8):
+            return scaled(strip, used)
+        shown = scaled(strip[..., :colours], used)
+        if not has_alpha:
+            return shown[..., 0] if colours == 1 else shown
+        shown = np.broadcast_to(shown, (*strip.shape[:2], 3))
+        return np.concatenate([shown, scaled(strip[..., -1:], opaque)], axis=2)
+
+    return to_eight_bits
+
+
+def _strips(rows: BandedRows) -> Iterator[NDArray[Any]]:
+    step = max(1, STRIP_AREA_PX // rows.shape[1])
+    return (rows[top : top + step] for top in range(0, len(rows), step))
+
+
+def _largest(rows: BandedRows, samples: slice) -> int:
+    """The largest value of some of a pixel's samples."""
+    return max(int((strip[..., samples] if strip.ndim == 3 else strip).max()) for strip in _strips(rows))
+
+
+def _any_alpha(rows: BandedRows) -> bool:
+    """Whether a pixel's last sample is above 0 anywhere."""
+    return any(strip[..., -1].any() for strip in _strips(rows))
+
+
+def _palette(
+    rows: BandedRows, chunks: Sequence[Chunk], notes: list[str]
+) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
+    """What makes RGB or RGBA of rows of numbers of colours."""
+    notes.append("palette_expanded")
+    bodies = {chunk.kind: np.frombuffer(chunk.body, np.uint8) for chunk in chunks if chunk.kind in (b"PLTE", b"tRNS")}
+    listed, alpha = bodies.get(b"PLTE", np.empty(0, np.uint8))[:768], bodies.get(b"tRNS")
+    if not len(listed) or len(listed) % 3:
+        raise ImageDamaged
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(listed) // 3] = listed.reshape(-1, 3)
+    if alpha is None:
+        return lambda strip: table[strip]
+    opacity = np.full((256, 1), 255, np.uint8)
+    opacity[: len(alpha), 0] = alpha[:256]
+    used = np.zeros(256, bool)
+    for strip in _strips(rows):
+        used[strip] = True
+    if not opacity[used].any():
+        notes.append("alpha_ignored")
+        return lambda strip: table[strip]
+    both = np.concatenate([table, opacity], axis=1)
+    return lambda strip: both[strip]
+
+
+def _refuse_frames(found: dict[bytes, bytes]) -> None:
+    frames = int.from_bytes(found.get(b"acTL", b"")[:4], "big")
+    if frames > 1:
+        raise AnimatedImage(frames=frames)
 
 
 def _once(chunks: Iterable[Chunk]) -> list[Chunk]:
@@ -145,13 +277,11 @@ def _read_deep(
 
     width, height = struct.unpack(">II", header[:8])
     colour = header[9]
-    channels = {0: 1, 2: 3, 4: 2, 6: 4}.get(colour)
+    channels = CHANNELS.get(colour)
     if channels is None or width == 0 or height == 0:
         raise ImageDamaged
     check_size(width, height, limits)
-    frames = int.from_bytes(found.get(b"acTL", b"")[:4], "big")
-    if frames > 1:
-        raise AnimatedImage(frames=frames)
+    _refuse_frames(found)
     size = wanted_size(width, height, target)
     decode_bytes = width * height * 2 * channels + sum(map(len, pieces))
     notes: list[str] = []

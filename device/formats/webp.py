@@ -23,7 +23,7 @@ HAS_ALPHA = 0x10  # a flag of the canvas
 
 # What libwebp takes for a pixel beside the picture that comes out: of a lossless one a copy, of a lossy one its alpha.
 # An animation of one frame, which some programs write, takes two canvases.
-LOSSLESS_BYTES_PER_PX, LOSSY_BYTES_PER_PX, FRAME_BYTES_PER_PX = 6, 2, 16
+LOSSLESS_BYTES_PER_PX, LOSSY_BYTES_PER_PX, FRAME_BYTES_PER_PX = 5, 2, 16
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,205 @@
+"""What each kind of file takes while it is decoded is charged before it is taken: measured against the process's peak."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+from drawn_dicom import JPEG_2000, JPEG_LS, LOSSLESS, RLE, dicom
+from drawn_files import difference, encode, tissue
+from drawn_slide import ndpi
+from numpy.typing import NDArray
+
+from device.decoding.budget import DEFAULT_BYTES, Budget
+from device.decoding.child import BASE_BYTES, prepare
+from device.decoding.memory import Uncounted, memory_from
+from device.formats import kind_of, png_bands
+from device.image import Image, Limits, decode_in_process
+
+LIMITS, AREA = Limits(), 512 * 384
+SIZE = (2400, 1800)
+
+
+class Recorded(Uncounted):
+    """Memory that counts what was asked for."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    @contextmanager
+    def taken(self, work: int, result: int) -> Iterator[None]:
+        self.bytes += work + result
+        yield
+
+
+def memory_of(name: str) -> int:
+    """Bytes of this process: VmRSS now, VmHWM at its highest."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+
+def charged_and_taken(data: bytes, target: object) -> tuple[int, int]:
+    """Bytes that decoding a file was charged, and what it took in a process of its own."""
+    kind = kind_of(data)
+    assert kind is not None
+    prepare(kind.module)
+    source, sink = os.pipe()
+    child = os.fork()
+    if child == 0:
+        memory = Recorded()
+        Path("/proc/self/clear_refs").write_text("5")
+        before = memory_of("VmRSS")
+        with memory_from(memory):
+            decode_in_process(data, LIMITS, target)  # type: ignore[arg-type]
+        os.write(sink, pickle.dumps((memory.bytes, memory_of("VmHWM") - before)))
+        os._exit(0)
+    os.close(sink)
+    with os.fdopen(source, "rb") as file:
+        told = file.read()
+    os.waitpid(child, 0)
+    charged, taken = pickle.loads(told)
+    return charged + BASE_BYTES, taken
+
+
+@cache
+def drawn(size: tuple[int, int]) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(0).integers(-4, 5, (size[1], size[0], 1))
+    return np.clip(np.asarray(tissue(*size)).astype(np.int16) + noise, 0, 255).astype(np.uint8)
+
+
+def paged(pixels: NDArray[np.generic], **options: object) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, photometric="rgb", **options)
+    return file.getvalue()
+
+
+def files(size: tuple[int, int]) -> dict[str, Callable[[], bytes]]:
+    pixels = drawn(size)
+    picture, deep = PIL.Image.fromarray(pixels), pixels.astype(np.uint16) * 257
+    clear = picture.copy()
+    clear.putalpha(PIL.Image.linear_gradient("L").resize(size))
+    grey = np.ascontiguousarray(deep[..., 0])
+    small = picture.resize((size[0] // 2, size[1] // 2))
+    return {
+        "JPEG": lambda: encode(picture, "JPEG", quality=90),
+        "JPEG, progressive": lambda: encode(picture, "JPEG", quality=90, subsampling=0, progressive=True),
+        "JPEG, inks": lambda: encode(picture.convert("CMYK"), "JPEG", quality=80),
+        "PNG": lambda: encode(picture, "PNG", compress_level=1),
+        "PNG, alpha": lambda: encode(clear, "PNG", compress_level=1),
+        "PNG, 16 bits": lambda: imagecodecs.png_encode(np.dstack([deep, deep[..., :1]]), 1),
+        "WebP": lambda: encode(picture, "WEBP", quality=80, method=0),
+        "WebP, alpha": lambda: encode(clear, "WEBP", quality=80, method=0),
+        "WebP, lossless": lambda: encode(clear, "WEBP", lossless=True, quality=0, method=0),
+        "BMP": lambda: encode(picture, "BMP"),
+        "TIFF": lambda: encode(picture, "TIFF"),
+        "TIFF, one strip of 16 bits": lambda: paged(deep, compression="zlib", rowsperstrip=size[1]),
+        "TIFF, LZW": lambda: encode(picture, "TIFF", compression="tiff_lzw"),
+        "TIFF, PackBits": lambda: paged(pixels, compression="packbits", rowsperstrip=size[1]),
+        "TIFF, JPEG": lambda: paged(pixels, compression="jpeg", tile=(512, 512)),
+        "TIFF, JPEG 2000": lambda: paged(pixels, compression="jpeg2000", tile=(1024, 1024)),
+        "TIFF, WebP": lambda: paged(pixels, compression="webp", tile=(1024, 1024)),
+        "DICOM": lambda: dicom(pixels),
+        "DICOM, grey": lambda: dicom(grey),
+        "DICOM, RLE": lambda: dicom(pixels, syntax=RLE),
+        "DICOM, JPEG lossless": lambda: dicom(grey, syntax=LOSSLESS),
+        "DICOM, JPEG-LS": lambda: dicom(grey, syntax=JPEG_LS),
+        "DICOM, JPEG 2000": lambda: dicom(pixels, syntax=JPEG_2000),
+        "AVIF": lambda: encode(small, "AVIF", speed=10),
+        "NDPI": lambda: ndpi(pixels),
+    }
+
+
+@pytest.mark.parametrize("kind", files((160, 120)))
+def test_what_decoding_takes_is_charged_before(kind: str) -> None:
+    data = files(SIZE)[kind]()
+    for target in (AREA, lambda width, height: (width * 4 // 5, height * 4 // 5)):
+        charged, taken = charged_and_taken(data, target)
+        assert taken <= charged, f"{taken / 1e6:.1f} MB of {charged / 1e6:.1f}"
+
+
+# --- large pictures ------------------------------------------------------------------------------------------------------
+
+
+def variants() -> dict[str, bytes]:
+    """PNGs of each kind that is decoded in bands."""
+    pixels = np.asarray(tissue(301, 203)).copy()
+    alpha = np.asarray(PIL.Image.linear_gradient("L").resize((301, 203)))
+    deep = pixels.astype(np.uint16) * 257 + np.arange(301, dtype=np.uint16)[:, None] % 256
+    few = PIL.Image.fromarray(pixels).quantize(50)
+    none = np.zeros_like(alpha)
+    return {
+        "RGB": encode(PIL.Image.fromarray(pixels), "PNG"),
+        "grey": encode(PIL.Image.fromarray(pixels).convert("L"), "PNG"),
+        "RGBA": imagecodecs.png_encode(np.dstack([pixels, alpha])),
+        "RGBA, empty": imagecodecs.png_encode(np.dstack([pixels, none])),
+        "grey and alpha": imagecodecs.png_encode(np.dstack([pixels[..., 0], alpha])),
+        "palette": encode(few, "PNG"),
+        "palette with alpha": encode(few, "PNG", transparency=bytes([0, 100, *[255] * 48])),
+        "palette, empty": encode(few, "PNG", transparency=bytes(50)),
+        "16 bits": imagecodecs.png_encode(deep),
+        "12 bits of 16": imagecodecs.png_encode(deep >> 4),
+        "16 bits, grey": imagecodecs.png_encode(np.ascontiguousarray(deep[..., 0])),
+        "16 bits, alpha": imagecodecs.png_encode(np.dstack([deep, alpha.astype(np.uint16) * 257])),
+        "16 bits, empty": imagecodecs.png_encode(np.dstack([deep, none])),
+        "16 bits, grey and alpha": imagecodecs.png_encode(np.dstack([deep[..., 0], alpha.astype(np.uint16) * 257])),
+    }
+
+
+@pytest.mark.parametrize("kind", variants())
+def test_a_large_png_gives_in_bands_what_it_would_give_whole(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = variants()[kind]
+
+    def decoded() -> list[Image]:
+        return [
+            decode_in_process(data, LIMITS, target) for target in (None, AREA, 100 * 75, lambda w, h: (w // 2, h // 2))
+        ]
+
+    expected = decoded()
+    monkeypatch.setattr("device.formats.png.LARGE_PX", 1)
+    monkeypatch.setattr(png_bands, "BAND_BYTES", 5000)
+    in_bands = decoded()
+    monkeypatch.setattr("device.formats.pixels.LARGE_PX", 1)
+    monkeypatch.setattr("device.formats.pixels.STRIP_AREA_PX", 20_000)
+    for image, other, third in zip(expected, in_bands, decoded(), strict=True):
+        assert np.array_equal(image.pixels, other.pixels)
+        assert difference(image.pixels, third.pixels) <= 1  # the filter's weights are rounded anew for each strip
+        assert image.notes == other.notes == third.notes
+    with pytest.raises(Exception, match="image_"):
+        decode_in_process(data[: len(data) * 3 // 4], LIMITS)
+
+
+@pytest.mark.parametrize("options", [{}, {"subsampling": 2}, {"progressive": True}, {"exif": 6}])
+def test_a_large_jpeg_takes_three_bytes_a_pixel_and_gives_the_same(
+    options: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = PIL.Image.Exif()
+    turn[0x0112] = options.get("exif", 1)
+    data = encode(PIL.Image.fromarray(drawn((1200, 900))), "JPEG", **({"quality": 92} | options | {"exif": turn}))
+    sizes = (lambda w, h: (w, h), lambda w, h: (w * 4 // 5, h * 4 // 5))
+    expected = [decode_in_process(data, LIMITS, size) for size in sizes]
+    monkeypatch.setattr("device.formats.pillow.LARGE_PX", 1)
+    for size, image in zip(sizes, expected, strict=True):
+        assert np.array_equal(decode_in_process(data, LIMITS, size).pixels, image.pixels)
+
+
+def test_by_default_64_megapixels_of_a_field_and_a_section_of_30_are_read() -> None:
+    """What they are charged fits; nothing of that size is decoded here."""
+    budget = Budget(DEFAULT_BYTES)
+    flat = PIL.Image.new("RGB", (8000, 8000), (200, 150, 170))
+    for data in (encode(flat, "JPEG"), encode(flat, "PNG", compress_level=1)):
+        charged, _ = charged_and_taken(data, AREA)
+        assert charged + len(data) <= budget.most
+    section = encode(PIL.Image.new("RGB", (6000, 5000), (200, 150, 170)), "JPEG")
+    charged, _ = charged_and_taken(section, lambda width, height: (width, height))
+    assert charged + 10_000_000 <= budget.most  # such a file has some megabytes
+    assert budget.most_result >= 6000 * 5000 * 3

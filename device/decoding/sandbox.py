@@ -11,6 +11,7 @@ import math
 import mmap
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -77,13 +78,24 @@ class Sandbox:
             for _ in range(2):  # a server that has died is started anew, once
                 with suppress(OSError, Ended):
                     self._start()
-                    connection = self._waiting or self._asked(module)
-                    self._waiting = None
-                    child = _greeted(connection)
+                    child = self._waited_for() or _greeted(self._asked(module))
                     self._waiting = self._asked(module)
                     return child
                 self._stop()
         raise DecodingUnavailable(detail="no process")
+
+    def _waited_for(self) -> Child | None:
+        """The child that waits for a file; None where there is none, or it has died meanwhile."""
+        connection, self._waiting = self._waiting, None
+        if connection is None:
+            return None
+        with suppress(OSError, Ended):
+            child = _greeted(connection)
+            if not select.select([child.handle], [], [], 0)[0]:
+                return child
+            child.end()
+        connection.close()
+        return None
 
     def _start(self) -> None:
         if self._server is not None and self._owner == os.getpid():

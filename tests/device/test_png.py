@@ -12,7 +12,7 @@ import pytest
 from drawn_files import encode, png, png_chunk, ramp, tissue
 
 from device.errors import CompressionNotRead, ImageDamaged, ImageError, ImageTruncated, TooManyPixels
-from device.image import Limits, decode
+from device.image import Limits, decode, decode_in_process
 
 LIMITS = Limits()
 PIXELS = np.asarray(tissue())
@@ -29,9 +29,9 @@ def test_large_text_is_passed_over_without_memory_for_it(kind: bytes) -> None:
     head = {b"zTXt": b"Raw profile type exif\0\0", b"iTXt": b"XML:com.adobe.xmp\0\1\0\0\0", b"tEXt": b"Comment\0"}[kind]
     data = encode(tissue(), "PNG")
     for before in (b"IDAT", b"IEND"):
-        start = time.perf_counter()
-        image = decode(with_chunk(data, kind, head + packed, before), LIMITS)
-        assert time.perf_counter() - start < 0.5
+        start = time.process_time()
+        image = decode_in_process(with_chunk(data, kind, head + packed, before), LIMITS)
+        assert time.process_time() - start < 0.5
         assert (image.pixels == PIXELS).all()
         assert image.notes == ()
 

@@ -38,7 +38,7 @@ VERSIONS = (b"1.0", b"1.1")
 HTTP_URI = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 FORGET = struct.pack("ii", 1, 0)  # linger: on, for no time
 WITHOUT_BODY = (204, 304)
-SLICE_BYTES = 16_384  # of a chunked body: its chunks and trailers are counted after each
+SLICE_BYTES, CHUNKS_AT_ONCE = 4_096, 16  # of a chunked body
 WHEN_GIVEN_UP = {
     Phase.LEAVING: 0,
     **dict.fromkeys((Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.ANSWERING), 1),
@@ -244,10 +244,10 @@ class Connection(asyncio.BufferedProtocol):
         rest = bytes(self._extra)
         self._extra.clear()
         self._read_body(rest)
-        self._resume()
 
     def _read_body(self, rest: bytes) -> None:
         self._enter(Phase.BODY)
+        self._resume()
         if self._http.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
             self._transport.write(self._http.send(go_on))
@@ -262,32 +262,43 @@ class Connection(asyncio.BufferedProtocol):
                 self._extra += data[len(part) :]
                 self._wait()
             return
-        self._take_events()  # of what was received before room was asked for
-        for start in range(0, len(data), SLICE_BYTES):
-            if self.phase is not Phase.BODY:
-                if self.phase in (Phase.ASKING, Phase.WAITING, Phase.RUNNING):
-                    self._extra += data[start:]
-                return
-            self._http.receive_data(bytes(data[start : start + SLICE_BYTES]))
-            self._take_events()
+        self._extra += data
+        self._transport.pause_reading()
+        self.door.bench.add(self)
 
-    def _take_events(self) -> None:
-        while self.phase is Phase.BODY:
+    def work(self) -> None:
+        """Some of the chunks that came (`device/door/bench.py`)."""
+        if self.phase is not Phase.BODY or self._resting:
+            return
+        began = time.thread_time()
+        self._take_chunks()
+        self._spend(time.thread_time() - began)
+
+    def _take_chunks(self) -> None:
+        for _ in range(CHUNKS_AT_ONCE):
             event = self._next_event()
-            if isinstance(event, h11.Data):
+            if event is h11.NEED_DATA and self._extra:
+                self._http.receive_data(bytes(self._extra[:SLICE_BYTES]))
+                del self._extra[:SLICE_BYTES]
+            elif event is h11.NEED_DATA:
+                self._resume()
+                return
+            elif isinstance(event, h11.Data):
                 self._chunks += 1
                 if self._chunks > self.rules.free_chunks + self._body.size / self.rules.chunk_bytes:
                     self.refuse(HTTPStatus.BAD_REQUEST)
                 else:
                     self._add(event.data)
             elif isinstance(event, h11.EndOfMessage):
-                self._extra += self._http.trailing_data[0]
+                self._extra[:0] = self._http.trailing_data[0]
                 self.door.room.keep_only(self, self._body.size)
+                self._resume()
                 self._wait()
-            elif isinstance(event, HTTPStatus):
-                self.refuse(HTTPStatus.BAD_REQUEST)
             else:
+                self.refuse(HTTPStatus.BAD_REQUEST)
+            if self.phase is not Phase.BODY:
                 return
+        self.door.bench.add(self)
 
     def _add(self, data: bytes | bytearray | memoryview) -> None:
         """To the body. May end the phase: where it is too large, where it needs room, or where others need it more."""
@@ -433,6 +444,8 @@ class Connection(asyncio.BufferedProtocol):
         self._resting = None
         if self.phase is Phase.IDLE:
             self._go_on()
+        elif self.phase is Phase.BODY and self._left is None:
+            self.door.bench.add(self)
         else:
             self._resume()
 

@@ -24,8 +24,8 @@ class Rules:
     head_fields: int = 100
     extra_bytes: int = 65_536  # sent before the answer to what was sent earlier
     # A chunked body may come in this many pieces of any size, and beyond them in pieces of so many bytes on the mean.
-    free_chunks: int = 256
-    chunk_bytes: int = 256
+    free_chunks: int = 4_096
+    chunk_bytes: int = 64
 
     # What the system keeps of a connection each way (it takes twice as much): unbounded, it would take megabytes of an
     # answer that nobody reads, or of a body that waits to be read.
@@ -48,7 +48,7 @@ class Rules:
     linger_bytes: int = 64_000_000
 
     # Processor time that a connection may take before it rests, and what all that take some share of it lately.
-    free_cpu_s: float = 0.01
+    free_cpu_s: float = 0.005
     cpu_share: float = 0.5
     most_rest_s: float = 5.0
     notice_s: float = 0.5  # in which the leaving of a client is noticed while the app works for it
@@ -57,8 +57,8 @@ class Rules:
     connections_per_address: int = 384  # many share one address behind a proxy
     young_s: float = 1.0  # a connection that is given up only when no older one is left
     forgotten: float = 0.8  # what of the bytes that came lately counts still, a tick later
-    unopened: int = 128  # connections that were taken from the system and aren't served yet
-    unopened_per_address: int = 32
+    unopened: int = 320  # connections that were taken from the system and aren't served yet
+    unopened_per_address: int = 256
     waiting_per_lane: int = 128
     retry_after_s: int = 5
     tick_s: float = 0.25  # how often the deadlines are looked at

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from device.client import machine_address
 from device.door.rules import Rules
 
-TAKEN_AT_ONCE, OPENED_AT_ONCE = 256, 8
+TAKEN_AT_ONCE, LOOKED_AT_AT_ONCE, OPENED_AT_ONCE = 64, 64, 8
+CROWD = 16  # of one address in the line
+CLOSED_STATES = (7, 8)  # TCP_CLOSE and TCP_CLOSE_WAIT of Linux's <netinet/tcp.h>
 PAUSE_S = 0.1  # where the system gives no more
 
 
@@ -60,10 +62,7 @@ class Acceptor:
                 self._loop.remove_reader(listener)
                 self._loop.call_later(PAUSE_S, self._try_again, listener)
                 break
-            if _is_closed(connection):
-                connection.close()
-            else:
-                self._add(machine_address(str(peer[0])), connection)
+            self._add(machine_address(str(peer[0])), connection)
         if self._lines and not self._next:
             self._next = self._loop.call_soon(self._open)
 
@@ -93,13 +92,19 @@ class Acceptor:
 
     def _open(self) -> None:
         self._next = None
-        for _ in range(OPENED_AT_ONCE):
-            if not self._lines:
-                return
+        opened = 0
+        for _ in range(LOOKED_AT_AT_ONCE):
+            if not self._lines or opened == OPENED_AT_ONCE:
+                break
             address = next(iter(self._lines))
             connection = self._pop(address)
+            crowded = len(self._lines.get(address, ())) >= CROWD
             if address in self._lines:
                 self._lines.move_to_end(address)
+            if _has_left(connection, crowded):
+                connection.close()
+                continue
+            opened += 1
             opening = self._loop.create_task(self._open_one(connection))
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
@@ -110,12 +115,15 @@ class Acceptor:
         await self._loop.connect_accepted_socket(self._open_connection, connection)
 
 
-def _is_closed(connection: socket.socket) -> bool:
-    """Whether the client has left again without a word."""
+def _has_left(connection: socket.socket, crowded: bool) -> bool:
+    """Whether the client has closed its side without a word or, in a crowd, after having said something: some close theirs
+    and wait for the answer, but those who fill the line don't wait."""
     connection.setblocking(False)
     try:
-        return not connection.recv(1, socket.MSG_PEEK)
+        if not connection.recv(1, socket.MSG_PEEK):
+            return True
     except BlockingIOError:
         return False
     except OSError:
         return True
+    return crowded and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in CLOSED_STATES

@@ -574,3 +574,27 @@ def test_a_stopped_door_gives_the_answers_that_are_due_and_takes_no_more() -> No
         assert idle.recv(1) == b""
         with pytest.raises(OSError, match="refused"):
             served.connect()
+
+
+def test_who_connects_again_and_again_keeps_nobody_waiting(served: Served) -> None:
+    stop = threading.Event()
+
+    def connect_again_and_again() -> None:
+        while not stop.is_set():
+            with suppress(OSError), served.connect() as client:
+                client.sendall(CHUNKED + b"1\r\nx\r\n" * 500)
+
+    crowd = [threading.Thread(target=connect_again_and_again) for _ in range(8)]
+    for each in crowd:
+        each.start()
+    try:
+        times = []
+        for _ in range(10):
+            began = time.monotonic()
+            assert is_answered(served, "127.0.0.2")
+            times.append(time.monotonic() - began)
+        assert sorted(times)[5] < 1  # a newcomer that finds no place in the system's line is lost for a second
+    finally:
+        stop.set()
+        for each in crowd:
+            each.join()

@@ -38,6 +38,7 @@ PATCH = re.compile(r"\d{1,4}-\d{1,2}\.jpg")
 JPEG = b"\xff\xd8\xff"
 MAX_BYTES = 64_000_000
 MAX_INDEX_BYTES = 8_000_000
+MAX_PATCH_BYTES = 200_000  # those that are drawn take 3,000
 MAX_MEMBERS = 50_000
 # What zip members and JSON that are damaged, encrypted (RuntimeError), packed in an unknown way (NotImplementedError) or
 # nested without end (RecursionError) raise.
@@ -123,12 +124,16 @@ def _content(path: Path) -> bytes:
 def _members(data: bytes) -> tuple[Any, dict[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         listed = archive.infolist()
-        if len(listed) > MAX_MEMBERS or len({info.filename for info in listed}) < len(listed):
-            raise ValueError(f"more than {MAX_MEMBERS} members, or two of one name")
+        if len(listed) > MAX_MEMBERS:
+            raise ValueError(f"more than {MAX_MEMBERS} files")
+        if len({info.filename for info in listed}) < len(listed):
+            raise ValueError("two files of one name")
         if sum(info.file_size for info in listed) > MAX_BYTES:
             raise ValueError(f"unpacks to more than {MAX_BYTES // 1_000_000} MB")
-        if archive.getinfo(INDEX).file_size > MAX_INDEX_BYTES:
-            raise ValueError(f"{INDEX} is larger than {MAX_INDEX_BYTES // 1_000_000} MB")
+        for info in listed:
+            most = MAX_INDEX_BYTES if info.filename == INDEX else MAX_PATCH_BYTES
+            if info.file_size > most:
+                raise ValueError(f"{info.filename} unpacks to more than {most // 1000} kB")
         index = parse(archive.read(INDEX))
         patches = {info.filename: archive.read(info) for info in listed if info.filename != INDEX}
     for name, patch in patches.items():

@@ -55,7 +55,7 @@ FATAL: dict[str, tuple[Callable[[], object], str]] = {
 def test_whatever_becomes_of_it_is_a_named_error_here(
     work: Callable[[], object], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "WALL_S", 2.0)
+    monkeypatch.setattr(trial, "WALL_S", 1.5)
     open_files = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(ModelUnusable) as caught:
         try_apart(work, "x.loupe: to read with it")
@@ -115,8 +115,6 @@ def test_a_damaged_network_that_is_validly_signed_is_refused_by_name(
         {"classes": {"other": {"n": 1}}},
         {"confusion": [[1]]},
         {"accuracy": {"value": "high", "low": None, "high": None}},
-        {"accuracy": 0.9},
-        {"classes": [1]},
     ],
     ids=str,
 )

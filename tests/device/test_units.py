@@ -353,6 +353,13 @@ def set_bytes(data: bytes, local: int, central: int, byte: int) -> bytes:
     return bytes(changed)
 
 
+def with_member(data: bytes, name: str, content: bytes) -> bytes:
+    file = BytesIO(data)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
 DAMAGES: dict[str, Callable[[str, bytes], tuple[str, bytes]]] = {
     "nested without end": lambda _, data: ("[" * 200_000, data),
     "not a number": lambda index, data: (index.replace('"threshold": 4.0', '"threshold": NaN'), data),
@@ -362,9 +369,14 @@ DAMAGES: dict[str, Callable[[str, bytes], tuple[str, bytes]]] = {
     "packed in an unknown way": lambda _, data: ("", set_bytes(data, -22, -36, 99)),
     "packed bytes changed": lambda _, data: ("", data.replace(b"atlas.json", b"atlas.json\xff\xff\xff", 1)),
     "cut off": lambda _, data: ("", data[: len(data) // 2]),
+    "a key twice": lambda index, data: (index.replace('"threshold"', '"active": 0, "threshold"', 1), data),
+    "an index that unpacks without end": lambda index, data: (index + " " * 20_000_000, data),
+    "a patch that unpacks without end": lambda _, data: ("", with_member(data, "7-1.jpg", JPEG + bytes(20_000_000))),
+    "a patch twice": lambda _, data: ("", with_member(data, f"{UNIT}-0.jpg", JPEG)),
 }
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_no_damage_of_an_atlas_costs_a_reading(settings: Settings, bundle: Bundle, damage: str) -> None:
     def packed(index: str) -> bytes:

@@ -6,6 +6,7 @@ that loads them, or have it ask for all the memory that there is.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import resource
@@ -84,6 +85,7 @@ def _outcome(work: Callable[[], object], about: str) -> LoupeError | None:
 def _confine() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    faulthandler.disable()  # what died is told by its parent
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)  # the runtime's words

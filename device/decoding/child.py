@@ -65,6 +65,7 @@ def run(connection: socket.socket, server: int) -> NoReturn:
             send(connection, _told(unavailable))
         else:
             send(connection, _decoded(connection, job))
+            receive(connection)  # nothing comes: the other side ends this process once it has all
     except Ended:
         pass  # nobody is there to hear of it
     finally:

@@ -71,6 +71,7 @@ class Sandbox:
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._waiting: socket.socket | None = None
+        self._loaded: set[str] = set()  # by the server, and so by each child since
 
     def child(self, module: str) -> Child:
         """A child, for a file that a module of `device/formats` reads. Raises `DecodingUnavailable`."""
@@ -78,7 +79,7 @@ class Sandbox:
             for _ in range(2):  # a server that has died is started anew, once
                 with suppress(OSError, Ended):
                     self._start()
-                    child = self._waited_for() or _greeted(self._asked(module))
+                    child = (self._waited_for() if module in self._loaded else None) or _greeted(self._asked(module))
                     self._waiting = self._asked(module)
                     return child
                 self._stop()
@@ -120,10 +121,15 @@ class Sandbox:
             self._server.kill()
             self._server.wait()
         self._server = self._control = self._waiting = None
+        self._loaded = set()
 
     def _asked(self, module: str) -> socket.socket:
         """The connection to a child that is being made."""
         assert self._control is not None
+        if module not in self._loaded and self._waiting is not None:
+            self._waiting.close()  # that one would have to load it itself
+            self._waiting = None
+        self._loaded.add(module)
         mine, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self._control, [module.encode()], [theirs.fileno()])
@@ -165,11 +171,14 @@ def decode(
     with ExitStack() as held:
         budget.take(base, stop=stop)
         held.callback(budget.give_back, base)
-        child = sandbox.child(module)
-        held.callback(child.end)
-        job = _Job(child, budget, limits, target, stop, base)
-        held.callback(job.give_back)
-        return job.run(module, data)
+        for _ in range(2):  # a child that has died before it had the file is no fault of that
+            child = sandbox.child(module)
+            held.callback(child.end)
+            job = _Job(child, budget, limits, target, stop, base)
+            held.callback(job.give_back)
+            with suppress(Ended):
+                return job.run(module, data)
+    raise DecodingUnavailable(detail="a process ended before it had the file")
 
 
 class _Job:
@@ -185,8 +194,10 @@ class _Job:
         self.end = math.inf
 
     def run(self, module: str, data: bytes) -> Image:
+        """Raises `Ended` where the child ended before it had all of the file."""
         addresses = self.child.addresses + self.base + SPARE_ADDRESSES
-        self._send(
+        send(
+            self.child.connection,
             {
                 "module": module,
                 "bytes": len(data),
@@ -196,7 +207,7 @@ class _Job:
                 "most_result": self.budget.most_result,
                 "addresses": addresses,
                 "most_addresses": addresses + self.budget.total,
-            }
+            },
         )
         self._send_bytes(data)
         self.end = time.monotonic() + DEADLINE_S
@@ -283,7 +294,7 @@ class _Job:
             except TimeoutError:
                 continue
             except OSError as failure:
-                raise self._ended() from failure
+                raise Ended from failure
 
     def _received(self) -> dict[str, Any]:
         try:

@@ -21,7 +21,7 @@ from device.image import Image, Limits, SizeRule
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 # dav1d's planes and those that it refers to, and libavif's picture of them.
-WORK_BYTES_PER_PX = 12
+WORK_BYTES_PER_PX = 8
 
 
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:

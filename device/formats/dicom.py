@@ -14,6 +14,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -46,11 +47,11 @@ from device.formats.dicom_frames import (
     prepare,
     samples_of,
 )
-from device.formats.dicom_grey import looked_up, stored_values, to_grey
+from device.formats.dicom_grey import grey_table, stored_values
 from device.formats.dicom_scale import stated_scale
 from device.formats.mosaic import REDUCED_BYTES_PER_PX, put_together, reduction, refuse_without_scale
 from device.formats.pillow import note_profile
-from device.formats.pixels import check_size, eight_bits, finish, room, wanted_size
+from device.formats.pixels import Stored, check_size, eight_bits, finish, room, wanted_size
 from device.image import Image, Limits, SizeRule
 
 __all__ = ["prepare", "read"]
@@ -122,26 +123,29 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     notes: list[str] = []
     note_profile(_profile(dataset), notes)
     decoded_size = ceil(width / factor), ceil(height / factor)
-    with room((width, height), size, _bytes_taken(layout, (width, height), factor, len(data)), decoded_size):
+    with room((width, height), size, _bytes_taken(layout, found, (width, height), factor), decoded_size):
         if tiled:
             places = _places(dataset, data, layout, (width, height), frames)
             strips = _strips(found, places, layout, dataset, (width, height), notes)
-            picture = put_together(strips, (width, height), factor)
+            picture: PIL.Image.Image | Stored = put_together(strips, (width, height), factor)
         else:
             picture = _picture(found[0], layout, dataset, notes)
         return finish(picture, size, (width, height), NAME, notes, stated_um_per_px=scale, preview=True)
 
 
-def _bytes_taken(layout: Layout, full: tuple[int, int], factor: int, file_bytes: int) -> int:
-    """What reading takes: a frame with its copies in other colours, of a slide a row of tiles and the picture made smaller,
-    and the packed bytes of a frame."""
-    frame = layout.rows * layout.columns * (bytes_per_px(layout) + (10 if layout.samples == 1 else 14))
-    packed = min(file_bytes, layout.rows * layout.columns * layout.samples * 2)
-    if factor == 1 and (layout.columns, layout.rows) == full:
-        return frame + packed
+def _bytes_taken(
+    layout: Layout, frames: Sequence[memoryview | bytes], full: tuple[int, int], factor: int
+) -> int:  # fmt: skip
+    """What reading takes: a frame and its packed bytes; of a slide a frame with its copies in other colours, a row of tiles
+    and the picture made smaller."""
+    packed = 0 if layout.syntax in NATIVE else 2 * max(map(len, frames))
+    px = layout.rows * layout.columns
+    frame = ceil(px * bytes_per_px(layout, frames[0])) + packed
+    if len(frames) == 1 and (layout.columns, layout.rows) == full:
+        return frame
     width, height = full
-    strip = 12 * layout.rows * width
-    return frame + packed + strip + REDUCED_BYTES_PER_PX * ceil(width / factor) * ceil(height / factor)
+    reduced = REDUCED_BYTES_PER_PX * ceil(width / factor) * ceil(height / factor)
+    return frame + 14 * px + 12 * layout.rows * width + reduced
 
 
 # --- the header ------------------------------------------------------------------------------------------------------
@@ -252,24 +256,27 @@ def _name_of(uid: object) -> str:
 # --- pixels ----------------------------------------------------------------------------------------------------------
 
 
-def _picture(frame: memoryview | bytes, layout: Layout, dataset: Dataset, notes: list[str]) -> PIL.Image.Image:
-    """One frame in mode L or RGB."""
+def _picture(frame: memoryview | bytes, layout: Layout, dataset: Dataset, notes: list[str]) -> Stored:
+    """One frame, which is in memory once, as it is stored."""
     samples, photometric = samples_of(frame, layout)
     expected = (layout.rows, layout.columns) if layout.samples == 1 else (layout.rows, layout.columns, layout.samples)
     if samples.shape != expected:
         raise ImageDamaged
     if layout.bits_stored > 8:
         notes.append("sixteen_bit_scaled")
-    if photometric in GREYS:
-        notes.append("grey_expanded")
-        return PIL.Image.fromarray(to_grey(stored_values(samples, layout), layout, dataset, notes))
-    if photometric == PALETTE:
-        notes.append("palette_expanded")
-        return PIL.Image.fromarray(looked_up(_palette(layout, dataset), stored_values(samples, layout)))
-    if samples.dtype != np.uint8:
-        samples = eight_bits(samples.astype(np.uint16), (1 << layout.bits_stored) - 1)
-    picture = PIL.Image.fromarray(np.ascontiguousarray(samples), "YCbCr" if photometric.startswith("YBR") else "RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+    if photometric in GREYS or photometric == PALETTE:
+        notes.append("grey_expanded" if photometric in GREYS else "palette_expanded")
+        table = _palette(layout, dataset) if photometric == PALETTE else grey_table(samples, layout, dataset, notes)
+        return Stored(samples, lambda strip: table[stored_values(strip, layout)])
+
+    def to_eight_bits(strip: NDArray[Any]) -> NDArray[np.uint8]:
+        if strip.dtype != np.uint8:
+            strip = eight_bits(strip.astype(np.uint16), (1 << layout.bits_stored) - 1)
+        if not photometric.startswith("YBR"):
+            return strip
+        return np.asarray(PIL.Image.fromarray(np.ascontiguousarray(strip), "YCbCr").convert("RGB"))
+
+    return Stored(samples, to_eight_bits)
 
 
 def _palette(layout: Layout, dataset: Dataset) -> NDArray[np.uint8]:
@@ -277,6 +284,12 @@ def _palette(layout: Layout, dataset: Dataset) -> NDArray[np.uint8]:
     colours = apply_color_lut(np.arange(1 << layout.bits_stored, dtype=np.uint16)[:, None], dataset)[:, 0, :3]
     # Entries of 16 bits, unless somebody stored 8 bits in them.
     return np.asarray(colours >> 8 if colours.max() > 255 else colours, np.uint8)
+
+
+def _rgb(picture: Stored) -> NDArray[np.uint8]:
+    """A picture as a whole, uint8 [h, w, 3]."""
+    shown = picture.to_eight_bits(np.asarray(picture.samples))
+    return np.repeat(shown[..., None], 3, axis=2) if shown.ndim == 2 else shown
 
 
 # --- slides ----------------------------------------------------------------------------------------------------------
@@ -322,7 +335,7 @@ def _strips(
         for frame, (left, at) in zip(frames, places, strict=True):
             if at != top or not 0 <= left < width:
                 continue
-            tile = np.asarray(_picture(frame, layout, dataset, notes).convert("RGB"))
+            tile = _rgb(_picture(frame, layout, dataset, notes))
             tile = tile[: len(strip), : width - left]
             strip[: len(tile), left : left + tile.shape[1]] = tile
         yield strip

@@ -19,6 +19,7 @@ from device.formats.jpeg import check_scans, check_whole, walk
 from device.formats.jpeg_stream import LOSSLESS, JpegHeader, is_ycbcr, jpeg_header
 
 UNDEFINED = 0xFFFFFFFF
+PROGRESSIVE, HEADER_BYTES = 0xC2, 1 << 18
 MOST_FRAMES = 100_000  # tiles of 256 pixels of the largest slides
 ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
@@ -70,18 +71,21 @@ def prepare() -> None:
         getattr(imagecodecs, f"{name}_decode")
 
 
-def bytes_per_px(layout: Layout) -> int:
-    """What decoding a frame takes for each of its pixels, with its samples."""
+def bytes_per_px(layout: Layout, frame: memoryview | bytes) -> float:
+    """What decoding a frame takes for each of its pixels, with its samples: measured, and tested against it."""
     samples, wide = layout.samples, layout.bits_allocated // 8
     if layout.syntax in NATIVE:
-        return 3 * wide if layout.photometric == "YBR_FULL_422" else 0
+        return 6 * wide if layout.photometric == "YBR_FULL_422" else 0
     if layout.syntax in RLE:
-        return 2 * samples * wide
+        return 2 * samples * wide + 3
     if layout.syntax in JPEG:
-        return 8 * samples  # lossless in 32 bits; or the coefficients of a progressive one
+        header = jpeg_header(bytes(frame[:HEADER_BYTES]))
+        if header.process == LOSSLESS:
+            return 2 * samples * wide
+        return samples + 0.5 + (2 * samples if header.process == PROGRESSIVE else 0)
     if layout.syntax in JPEG_LS:
-        return 2 * samples * wide
-    return samples * (8 + wide)  # OpenJPEG keeps samples of 32 bits, twice
+        return samples * wide + 1
+    return samples * (5 + wide)  # OpenJPEG keeps samples of 32 bits
 
 
 def frames_of(data: bytes, at: int, implicit: bool, layout: Layout, count: int) -> list[memoryview | bytes]:

@@ -31,9 +31,10 @@ def stored_values(samples: NDArray[Any], layout: Layout) -> NDArray[np.uint16]:
     return np.asarray((words >> shift) & mask, np.uint16)
 
 
-def to_grey(values: NDArray[np.uint16], layout: Layout, dataset: Dataset, notes: list[str]) -> NDArray[np.uint8]:
-    """uint16 [rows, columns] of `stored_values` → uint8 [rows, columns]. Appends `window_of_values` to the notes where the
-    file doesn't say which values are black and white, so that they are the picture's own darkest and brightest."""
+def grey_table(samples: NDArray[Any], layout: Layout, dataset: Dataset, notes: list[str]) -> NDArray[np.uint8]:
+    """The grey of each value that `stored_values` of the samples, [rows, columns], can give: uint8 [values]. Appends
+    `window_of_values` to the notes where the file doesn't say which values are black and white, so that they are the
+    picture's own darkest and brightest."""
     stored = np.arange(1 << layout.bits_stored, dtype=np.int32)
     if layout.signed:
         half = 1 << (layout.bits_stored - 1)
@@ -43,18 +44,10 @@ def to_grey(values: NDArray[np.uint16], layout: Layout, dataset: Dataset, notes:
     if shown is None:
         shown = _window(measured.astype(np.float64), dataset)
     if shown is None:
-        shown = _full_range(values, measured.astype(np.float64), stored, layout, dataset, notes)
+        shown = _full_range(samples, measured.astype(np.float64), stored, layout, dataset, notes)
     if layout.photometric == "MONOCHROME1":
         shown = 1 - shown
-    return looked_up(np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8), values)
-
-
-def looked_up(table: NDArray[np.uint8], values: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """The table's entry for each value, a strip of rows at a time: the index itself takes eight bytes a pixel."""
-    found = np.empty((*values.shape, *table.shape[1:]), np.uint8)
-    for top in range(0, len(values), STRIP_PX):
-        found[top : top + STRIP_PX] = table[values[top : top + STRIP_PX]]
-    return found
+    return np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8)
 
 
 def _voi_lut(measured: NDArray[Any], dataset: Dataset) -> NDArray[np.float64] | None:
@@ -92,7 +85,7 @@ def _first(value: object) -> float | None:
 
 
 def _full_range(
-    values: NDArray[np.uint16],
+    samples: NDArray[Any],
     measured: NDArray[np.float64],
     stored: NDArray[np.int32],
     layout: Layout,
@@ -104,8 +97,8 @@ def _full_range(
     else:
         notes.append("window_of_values")
         counted = np.zeros(len(measured), bool)
-        for top in range(0, len(values), STRIP_PX):
-            counted[values[top : top + STRIP_PX]] = True
+        for top in range(0, len(samples), STRIP_PX):
+            counted[stored_values(samples[top : top + STRIP_PX], layout)] = True
         padding = dataset.get("PixelPaddingValue")
         if isinstance(padding, int) and (counted & (stored != padding)).any():
             counted &= stored != padding

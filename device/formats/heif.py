@@ -22,7 +22,7 @@ from device.image import Image, Limits, SizeRule
 
 NAME = "HEIC"
 # libde265's planes and those that it refers to, libheif's picture of them, and Pillow's copy.
-WORK_BYTES_PER_PX = 16
+WORK_BYTES_PER_PX = 10
 SEQUENCES = (b"hevc", b"hevx", b"msf1")
 
 

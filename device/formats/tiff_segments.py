@@ -40,9 +40,9 @@ STREAMED = (NONE, DEFLATE, OLD_DEFLATE)  # unpacked a band of rows at a time
 BAND_BYTES = 1_000_000
 MOST_VALUES = 64  # that are looked at where there should be one for each sample
 MOST_SEGMENTS = 50_000  # 64 megapixels in strips of one row and three planes have fewer
-# What decoders take for a segment that is a picture in itself: OpenJPEG keeps samples of 32 bits, twice; libjpeg the
+# What decoders take for a segment that is a picture in itself: OpenJPEG keeps samples of 32 bits; libjpeg the
 # coefficients of a progressive one and, with its picture, that; libwebp two canvases and a frame, and Pillow two copies.
-J2K_BYTES_PER_SAMPLE, JPEG_BYTES_PER_SAMPLE, WEBP_BYTES_PER_PX, SUBSAMPLED_BYTES_PER_PX = 8, 4, 24, 8
+J2K_BYTES_PER_SAMPLE, JPEG_BYTES_PER_SAMPLE, WEBP_BYTES_PER_PX, SUBSAMPLED_BYTES_PER_PX = 5, 4, 24, 8
 BAND_COPIES = 16  # a band of single bits is unpacked to bytes first
 PADDING = 8  # bytes that a writer may leave behind a segment's samples
 CODESTREAM = re.compile(rb"\xff\x4f\xff\x51..", re.DOTALL)

@@ -91,6 +91,10 @@ def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -
     template = environment.from_string((ROLE / "templates" / "loupe.toml.j2").read_text(encoding="utf-8"))
     variables = load(ROLE / "defaults" / "main.yml") | load(ROLE / "vars" / "main.yml")
     variables["loupe_names"] = ["loupe.clinic.example"]
+    memory = environment.from_string(variables["loupe_decode_memory_mb"])
+    small, large = (memory.render(ansible_facts={"memtotal_mb": board}) for board in (906, 1840))
+    assert (small, large) == (str(Settings.decode_memory_mb), "600")
+    variables["loupe_decode_memory_mb"] = large
     written = tmp_path / "loupe.toml"
     written.write_text(template.render(variables | {"ansible_managed": "managed"}))
     settings = load_settings(written, {})
@@ -99,6 +103,7 @@ def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -
     assert settings.store == Path("/var/lib/loupe/loupe.sqlite")
     assert settings.keys == Path("/etc/loupe/keys")
     assert (settings.threads, settings.queue) == (Settings.threads, Settings.queue)
+    assert settings.decode_memory_mb == 600
     assert settings.technician_code_file is None
     written.write_text(
         template.render(variables | {"ansible_managed": "managed", "loupe_technician_code": "correct-horse-9"})

@@ -46,6 +46,7 @@ WHEN_GIVEN_UP = {
     Phase.WAITING: 4,
 }
 YOUNG_GIVEN_UP = 3
+MOST_LATELY_BYTES = 1_000_000  # more would let a connection live on it for long
 Cause = LoupeError | HTTPStatus
 
 
@@ -72,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         self._last_dropped = self.since
         # Processor time that it took lately, and its rest for that.
         self._spent_s = self._began_s = 0.0
-        self._lately = 0.0  # bytes that came, those of a second ago counting for little
+        self._lately = 0.0  # bytes that came, those of a second ago counting for less
         self._resting: asyncio.TimerHandle | None = None
 
     @property
@@ -80,9 +81,9 @@ class Connection(asyncio.BufferedProtocol):
         return self.client.address
 
     @property
-    def received(self) -> int:
-        """Bytes of the body so far."""
-        return self._body.size
+    def rate(self) -> float:
+        """Bytes a second that came lately."""
+        return self._lately * (1 - self.rules.forgotten) / self.rules.tick_s
 
     # --- what asyncio calls ------------------------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ class Connection(asyncio.BufferedProtocol):
         return self.door.buffer
 
     def buffer_updated(self, count: int) -> None:
-        self._lately += count
+        self._lately = min(self._lately + count, MOST_LATELY_BYTES)
         self._take(memoryview(self.door.buffer)[:count])
         self._spend(time.thread_time() - self._began_s)
 
@@ -485,7 +486,7 @@ class Connection(asyncio.BufferedProtocol):
             return WHEN_GIVEN_UP[self.phase], self.since
         if now - self.since < self.rules.young_s:
             return YOUNG_GIVEN_UP, self.since
-        return WHEN_GIVEN_UP[self.phase], self._lately
+        return WHEN_GIVEN_UP[self.phase], self.rate
 
     def abort(self) -> None:
         """Close at once, without another word."""

@@ -50,9 +50,8 @@ class Room:
         if not self._asking:
             return
         for connection in list(self._large):
-            passed = now - connection.since
-            slow = connection.received < passed * self._rules.contended_bytes_per_s
-            if connection.phase is Phase.BODY and slow and passed > self._rules.contended_grace_s:
+            slow = connection.rate < self._rules.contended_bytes_per_s
+            if connection.phase is Phase.BODY and slow and now - connection.since > self._rules.contended_grace_s:
                 connection.send_away()
 
     def _give(self) -> None:

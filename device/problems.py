@@ -28,6 +28,7 @@ def add_problem_handlers(app: Flask, language: Callable[[], str], settings: Sett
     """Answer named errors and HTTP's. `language` gives that of the request."""
 
     def answer_named(error: LoupeError) -> Response:
+        _let_go_of_frames(error)
         response = _answer(error.status, error.code, error_words(error, language()), error.facts, language())
         if isinstance(error, Busy | ReadersLost | TechnicianCodeLater):
             response.headers["Retry-After"] = str(error.retry_after_s)
@@ -36,6 +37,7 @@ def add_problem_handlers(app: Flask, language: Callable[[], str], settings: Sett
     def answer_http(error: HTTPException) -> Response:
         if isinstance(error, RequestEntityTooLarge) and _exceeds_limit():
             return answer_named(too_large(request.method, request.path, settings))
+        _let_go_of_frames(getattr(error, "original_exception", None))
         status = error.code or 500
         headers = dict(error.get_headers(request.environ))
         facts: dict[str, Fact] = {"status": status}
@@ -47,6 +49,14 @@ def add_problem_handlers(app: Flask, language: Callable[[], str], settings: Sett
 
     app.register_error_handler(LoupeError, answer_named)
     app.register_error_handler(HTTPException, answer_http)
+
+
+def _let_go_of_frames(error: BaseException | None) -> None:
+    """An error that a frame of its own traceback keeps as a variable is a ring, and with it the picture that was sent stays
+    until Python looks for such rings."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def http_words(status: int, facts: Mapping[str, Fact], language: str) -> dict[str, str]:

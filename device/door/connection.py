@@ -60,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._peer, self._local = "", ("localhost", 0)
         self._closing = False  # after the answer
+        self._has_been_answered = False
         # The request.
         self._head, self._extra = bytearray(), bytearray()
         self._http = self._next_http()
@@ -402,6 +403,7 @@ class Connection(asyncio.BufferedProtocol):
             self._leave()
             return
         self._enter(Phase.IDLE)
+        self._has_been_answered = True
         self._request, self._http = None, self._next_http()
         self._spend(0.0)
         self._go_on()
@@ -484,7 +486,8 @@ class Connection(asyncio.BufferedProtocol):
         older."""
         if self.phase in (Phase.LEAVING, Phase.ASKING, Phase.WAITING):
             return WHEN_GIVEN_UP[self.phase], self.since
-        if now - self.since < self.rules.young_s:
+        answered = self.phase is Phase.IDLE and self._has_been_answered
+        if now - self.since < self.rules.young_s and not answered:
             return YOUNG_GIVEN_UP, self.since
         return WHEN_GIVEN_UP[self.phase], self.rate
 

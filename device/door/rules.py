@@ -57,8 +57,8 @@ class Rules:
     connections_per_address: int = 384  # many share one address behind a proxy
     young_s: float = 1.0  # a connection that is given up only when no older one is left
     forgotten: float = 0.8  # what of the bytes that came lately counts still, a tick later
-    unopened: int = 320  # connections that were taken from the system and aren't served yet
-    unopened_per_address: int = 256
+    unopened: int = 400  # connections that were taken from the system and aren't served yet
+    unopened_per_address: int = 384
     waiting_per_lane: int = 128
     retry_after_s: int = 5
     tick_s: float = 0.25  # how often the deadlines are looked at

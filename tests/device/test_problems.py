@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import tracemalloc
 from collections.abc import Iterator
 from html import unescape
 
@@ -161,3 +163,20 @@ def test_each_word_of_http_can_be_said() -> None:
     for language in LANGUAGES:
         for status in (400, 404, 405, 413, 416, 418, 499, 500, 502):
             assert http_words(status, facts, language)["next_step"]
+
+
+def test_a_refused_picture_is_gone_with_its_answer(client: FlaskClient) -> None:
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\x0f\xff\xff\0\x0f\xff\xff\x08\x02\0\0\0"
+    picture = header + bytes(900_000)
+    client.post("/api/v1/readings", data=picture)
+    gc.collect()
+    gc.disable()  # what only its search for rings would find is still there
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            assert client.post("/api/v1/readings", data=picture).status_code == 422
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert kept < 1_500_000  # the client keeps the last

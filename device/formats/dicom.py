@@ -13,6 +13,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from math import ceil
 from typing import Any
 
@@ -26,13 +27,15 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
+from device.decoding.memory import current_memory
 from device.errors import (
     CompressionNotRead,
+    DecodingTooLarge,
     DicomFrames,
     DicomWithoutPicture,
     ImageDamaged,
-    ImageError,
     ImageTruncated,
+    LoupeError,
     VarietyNotRead,
 )
 from device.formats.dicom_frames import (
@@ -57,6 +60,7 @@ from device.image import Image, Limits, SizeRule
 __all__ = ["prepare", "read"]
 
 NAME = "DICOM"
+INFLATED_BYTES = 1 << 20
 
 # pydicom's remarks quote values. Set once, for the process.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -92,8 +96,9 @@ PALETTE = "PALETTE COLOR"
 def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     """See `device.image.decode`."""
     try:
-        return _read(data, limits, target)
-    except (ImageError, MemoryError):
+        with ExitStack() as held:
+            return _read(_inflated(data, limits, held), limits, target)
+    except (LoupeError, MemoryError):
         raise
     except Exception:
         # What pydicom and the decoders raise may quote the file: so nothing of it is chained.
@@ -101,7 +106,6 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
 
 
 def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
-    data = _inflated(data, limits)
     dataset, at = _header(data, LOOKED_AT)
     layout = _layout(dataset, at)
     _lift_groups(dataset)
@@ -151,8 +155,9 @@ def _bytes_taken(
 # --- the header ------------------------------------------------------------------------------------------------------
 
 
-def _inflated(data: bytes, limits: Limits) -> bytes:
-    """The file, its data set no longer deflated. Raises `ImageDamaged` where that is more than any picture takes."""
+def _inflated(data: bytes, limits: Limits, held: ExitStack) -> bytes:
+    """The file, its data set no longer deflated; its memory is taken for as long as `held` is. Raises `ImageDamaged` where
+    that is more than any picture takes, `DecodingTooLarge` where it is more than there is."""
     start = data.find(b"DICM", 128, 132) + 4
     at = data.find(b"\x02\x00\x10\x00UI", start, start + 2048)  # transfer syntax
     if start < 4 or at < 0 or data[at + 8 : at + 8 + len(DEFLATED)] != DEFLATED.encode():
@@ -162,13 +167,33 @@ def _inflated(data: bytes, limits: Limits) -> bytes:
         raise ImageDamaged
     end = length_at + 12 + int.from_bytes(data[length_at + 8 : length_at + 12], "little")
     most = int(limits.max_megapixels * 3e6) + 16_000_000
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = inflater.decompress(data[end:], most)
-    if not inflater.eof:
-        raise ImageDamaged if inflater.unconsumed_tail else ImageTruncated
+    size = sum(len(part) for part in _inflating(memoryview(data)[end:], most))
+    memory = current_memory()
+    if 2 * size > memory.most:
+        raise DecodingTooLarge
+    held.enter_context(memory.taken(2 * size, 0))  # its parts, then put together
     # Named as what it is now: explicit little endian, padded to the same length.
     plain = data[:end].replace(DEFLATED.encode(), b"1.2.840.10008.1.2.1".ljust(len(DEFLATED), b"\0"), 1)
-    return plain + inflated
+    return b"".join([plain, *_inflating(memoryview(data)[end:], most)])
+
+
+def _inflating(packed: memoryview, most: int) -> Iterator[bytes]:
+    """Deflated data part by part. Raises `ImageDamaged` where they are more than `most`, `ImageTruncated` where they lack
+    their end."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    for at in range(0, len(packed), INFLATED_BYTES):
+        piece: bytes | memoryview = packed[at : at + INFLATED_BYTES]
+        while True:
+            part = inflater.decompress(piece, INFLATED_BYTES)
+            piece = inflater.unconsumed_tail
+            most -= len(part)
+            if most < 0:
+                raise ImageDamaged
+            if not part:
+                break
+            yield part
+    if not inflater.eof:
+        raise ImageTruncated
 
 
 def _header(data: bytes, keywords: Sequence[str]) -> tuple[FileDataset, int]:

@@ -40,7 +40,7 @@ SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 # FF is followed by 00 or by a marker, also through fill bytes; several FF before a 00 are an erased piece of memory.
 ERASED = b"\xff\xff\x00"
 AFTER_FILL = re.compile(rb"[^\xff]")
-MOST_FILL = 4096
+BLOCK_BYTES = 65_536
 ZEROS = bytes(64)  # more zeros than any block takes, see `_zeros_are_proper`
 # So many bytes between a picture and its end marker are what it lacks elsewhere; fewer are some cameras' habit.
 LEAST_JUNK = 9
@@ -153,10 +153,20 @@ def walk(data: bytes) -> Iterator[Segment]:
             continue
         end = SCAN_END.search(data, at)
         stop = end.start() if end else len(data)
-        fill = data[max(at, stop - MOST_FILL) : stop] if end else b""
-        yield Segment(SOS, body, data, at, stop - len(fill) + len(fill.rstrip(b"\xff")))
+        yield Segment(SOS, body, data, at, _without_fill(data, at, stop) if end else stop)
         at = stop
     raise ImageDamaged
+
+
+def _without_fill(data: bytes, start: int, stop: int) -> int:
+    """Where what lies between two places ends without fill bytes behind it: Pillow copies them again and again."""
+    while stop > start:
+        block = data[max(start, stop - BLOCK_BYTES) : stop]
+        left = len(block.rstrip(b"\xff"))
+        stop -= len(block) - left
+        if left:
+            break
+    return stop
 
 
 def size_of(frame: Segment) -> tuple[int, int]:
@@ -317,4 +327,7 @@ def _coefficient_bytes_per_px(segments: list[Segment]) -> float:
 def _may_be_padding(segments: list[Segment], count: int) -> bool:
     """Whether so many bytes before the end marker are a camera's padding rather than picture data."""
     last = next(segment for segment in reversed(segments) if segment.marker == SOS)
-    return count < LEAST_JUNK or len(set(last.source[max(last.start, last.stop - count + 1) : last.stop])) == 1
+    start = max(last.start, last.stop - count + 1)
+    return (
+        count < LEAST_JUNK or last.source.count(last.source[start : start + 1], start, last.stop) == last.stop - start
+    )

@@ -6,15 +6,14 @@ A process that is not dumpable is left out there too, and others of the same use
 
 from __future__ import annotations
 
-import ctypes
 import resource
 import sys
 
-PR_SET_DUMPABLE = 4
+from device.process import set_dumpable
 
 
 def forbid_dumps() -> None:
     """No dump of this process and of those that it forks; a program that it starts is dumpable again."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        set_dumpable(False)

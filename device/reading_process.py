@@ -12,7 +12,6 @@ other as threads do.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import select
@@ -31,6 +30,7 @@ from device.desk import Answered, Asked, DeskHere, Office, Stop, desks_here
 from device.dumps import forbid_dumps
 from device.errors import LoupeError, ReadersLost
 from device.log import LOG
+from device.process import end_with_parent, set_dumpable, set_name
 
 LOOK_S = 0.1
 START_S = 30.0  # in which a reading process must have been forked
@@ -38,7 +38,6 @@ LEAST_LIFE_S = 1.0  # of a reading process, so that one that dies at once isn't 
 RETRY_AFTER_S = 1
 LENGTH_BYTES = 8
 ASK, STOP = b"a", b"s"
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME = 1, 4, 15
 LEFT_TO_THE_PARENT = (
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH),
@@ -125,9 +124,8 @@ def _read_for(connections: Sequence[socket.socket], office: Office) -> None:
 
 def _let_end_first() -> None:
     """Have the kernel end this process before others where memory runs out."""
-    prctl = ctypes.CDLL(None).prctl
-    prctl(PR_SET_NAME, b"loupe-read", 0, 0, 0)
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else the file is another's
+    set_name(b"loupe-read")
+    set_dumpable(True)  # else the file is another's
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(ENDED_FIRST)
     forbid_dumps()
@@ -143,15 +141,14 @@ def _fork(live: Callable[[], None]) -> int:
     if process:
         return process
     try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() == parent:
-            for number in LEFT_TO_THE_PARENT:
-                signal.signal(number, signal.SIG_IGN)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            live()
-            for thread in threading.enumerate():
-                if thread is not threading.current_thread():
-                    thread.join()
+        end_with_parent(parent)
+        for number in LEFT_TO_THE_PARENT:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        live()
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread():
+                thread.join()
     except BaseException:
         LOG.exception("a process ended")
     finally:

@@ -13,10 +13,9 @@ import resource
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from device.decoding.confine import end_with_parent
 from device.errors import LoupeError, ModelUnusable
+from device.process import address_bytes, end_with_parent
 
 MORE_MEMORY_BYTES = 600_000_000  # of addresses, beyond what the process has: the shipped models take 90
 CPU_S, WALL_S, LOOK_S = 120, 300.0, 0.005
@@ -89,9 +88,8 @@ def _confine() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)  # the runtime's words
-    has = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     for name, bound in (
-        (resource.RLIMIT_AS, has + MORE_MEMORY_BYTES),
+        (resource.RLIMIT_AS, address_bytes() + MORE_MEMORY_BYTES),
         (resource.RLIMIT_CPU, CPU_S),
         (resource.RLIMIT_CORE, 0),
     ):

@@ -25,6 +25,7 @@ from device.decoding.memory import memory_from
 from device.decoding.messages import Ended, receive, send
 from device.errors import DecodingTooLarge, DecodingUnavailable, LoupeError
 from device.image import Limits, SizeRule, decode_in_process
+from device.process import address_bytes, end_with_parent
 
 CPU_S = 20
 # What the decoders' libraries use beside what is counted: code's data, stacks, buffers; and of addresses alone, which cost
@@ -48,12 +49,12 @@ def prepare(module: str) -> None:
 def run(connection: socket.socket, server: int) -> NoReturn:
     """The whole life of a child of the server of that process id."""
     try:
-        confine.end_with_parent(server)
+        end_with_parent(server)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):  # what libraries print may tell of the file
             os.dup2(nowhere, descriptor)
         warnings.simplefilter("ignore")
-        send(connection, {"process": os.getpid(), "addresses": _addresses()})
+        send(connection, {"process": os.getpid(), "addresses": address_bytes()})
         job = receive(connection)
         try:
             prepare(job["module"])
@@ -121,12 +122,6 @@ def _read(connection: socket.socket, count: int) -> bytes:
     if len(data) < count:
         raise Ended
     return data
-
-
-def _addresses() -> int:
-    """How many bytes of addresses this process has."""
-    with open("/proc/self/statm") as file:  # noqa: PTH123 — in a child that is about to lose the right to open any
-        return int(file.read().split()[0]) * mmap.PAGESIZE
 
 
 def _rule(connection: socket.socket) -> SizeRule:

@@ -12,17 +12,14 @@ import ctypes
 import os
 import platform
 import resource
-import signal
 import struct
 from errno import ENOSYS, EPERM
 
 from device.errors import DecodingUnavailable
+from device.process import SET_NO_NEW_PRIVS, SET_SECCOMP, prctl
 
-# prctl(2)
-SET_PDEATHSIG, SET_SECCOMP, SET_NO_NEW_PRIVS = 1, 22, 38
+# seccomp(2): the mode for prctl(2), what a filter may answer, and where it finds what in its `seccomp_data`.
 FILTER_MODE = 2
-
-# seccomp(2): what a filter may answer, and where it finds what in its `seccomp_data`.
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16
 
@@ -58,18 +55,9 @@ FILE_CALLS = {
     **{"getuid": (102, 174), "geteuid": (107, 175), "memfd_create": (319, 279)},
 }
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
-
-
-def end_with_parent(parent: int) -> None:
-    """End this process when its parent, of that id, ends."""
-    _prctl(SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def limit(cpu_s: int, address_space: int, most_address_space: int, file_bytes: int) -> None:
@@ -85,12 +73,13 @@ def limit(cpu_s: int, address_space: int, most_address_space: int, file_bytes: i
 
 
 def close(*, opens_files: bool) -> None:
-    """Close the filter, for good. Raises `DecodingUnavailable` where the kernel or the machine has none."""
-    _prctl(SET_NO_NEW_PRIVS, 1)
+    """Close the filter, for good. Raises `DecodingUnavailable` where the machine has none, and `OSError` where
+    the kernel has none."""
+    prctl(SET_NO_NEW_PRIVS, 1)
     program = assembled(platform.machine(), opens_files=opens_files)
     instructions = ctypes.create_string_buffer(program, len(program))
     packed = _Program(len(program) // 8, ctypes.cast(instructions, ctypes.c_char_p))
-    _prctl(SET_SECCOMP, FILTER_MODE, ctypes.addressof(packed))
+    prctl(SET_SECCOMP, FILTER_MODE, ctypes.addressof(packed))
 
 
 def assembled(machine: str, *, opens_files: bool) -> bytes:
@@ -158,9 +147,3 @@ def _only(call: int, argument: int, value: int) -> list[bytes]:
         _step(RETURN, ALLOW),
         _step(RETURN, REFUSE | EPERM),
     ]
-
-
-def _prctl(option: int, *arguments: int) -> None:
-    given = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
-    if _libc.prctl(option, *given) != 0:
-        raise DecodingUnavailable(detail=f"prctl {option}: {os.strerror(ctypes.get_errno())}")

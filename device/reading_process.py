@@ -227,9 +227,12 @@ class DeskApart:
             answer = pickle.loads(_receive(connection))  # noqa: S301 — see the module's docstring
         except (OSError, Ended) as error:
             raise ReadersLost(retry_after_s=RETRY_AFTER_S) from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        finally:
+            del answer  # what is raised knows this frame; were it known here too, both would keep the picture for long
 
 
 class ReadingProcess:

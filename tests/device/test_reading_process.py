@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from conftest import BUNDLE, KEYS, SAMPLES
 from device.bench import children, microscope_photo, served
 from device.bundle import Bundle
 from device.desk import Asked, Desk, Office, desks_here
-from device.errors import ImageTooSmall, ReadersLost, ReadingStopped, UnknownModel
+from device.errors import ImageError, ImageTooSmall, ReadersLost, ReadingStopped, UnknownModel
 from device.image import Limits
 from device.reading_process import ReadingProcess
 from device.settings import Settings
@@ -88,6 +91,20 @@ def test_what_a_picture_is_refused_for_arrives_with_its_facts(desk: Desk, field:
     with pytest.raises(ImageTooSmall):
         desk.read(Asked(tiny, None, None, "en"), never)
     assert desk.read(Asked(field, None, None, "en"), never).document["schema"]
+
+
+def test_a_picture_that_is_refused_is_forgotten(desk: Desk) -> None:
+    """Without waiting for Python's collector of garbage."""
+    asked = Asked(b"BM" + bytes(1_000_000), None, None, "en")
+    known = sys.getrefcount(asked.data)
+    gc.disable()
+    try:
+        with suppress(ImageError):
+            desk.read(asked, never)
+        known_now = sys.getrefcount(asked.data)
+    finally:
+        gc.enable()
+    assert known_now == known
 
 
 def test_a_reading_that_nobody_waits_for_is_given_up(desk: Desk, section: Asked, field: bytes) -> None:

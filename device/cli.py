@@ -20,7 +20,7 @@ from device.formats import FORMATS
 from device.keys import key_problems
 from device.log import error_line
 from device.served import check_served
-from device.settings import RANGES, Settings, load_settings
+from device.settings import BYTES_PER_MB, RANGES, Settings, load_settings
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, number, percent, words
 
 EXIT_PROBLEM, EXIT_MISUSE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 3, 130
@@ -171,6 +171,7 @@ def _open_verified(settings: Settings, language: str) -> tuple[Bundle, ...]:
 
 
 def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> int:
+    from device.decoding.budget import set_budget
     from device.overlay import draw_overlay
     from device.routing import Router
     from device.sections import parse_um_per_px
@@ -178,6 +179,7 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
     if misuse := _misuse(arguments, language):
         sys.stderr.write(f"{misuse}\n")
         return EXIT_MISUSE
+    set_budget(settings.decode_memory_mb * BYTES_PER_MB)
     router = Router(_open_verified(settings, language), settings.limits, threads=os.cpu_count() or 1)
     um_per_px = None if arguments.um_per_px is None else parse_um_per_px(arguments.um_per_px)
     status = 0

@@ -150,15 +150,17 @@ class DeskPool(Generic[D]):
         self._held += Counter()  # drops those that hold none
 
     def _may_have_one(self, ticket: _Ticket[D]) -> bool:
-        costs = (Cost.QUICK,) if ticket.cost is Cost.QUICK else (Cost.DEAR, Cost.SECTION)
-        most = max(1, self._size - DEAR_DESKS) if ticket.cost is Cost.QUICK else DEAR_DESKS
-        held = [(address, many) for (address, cost), many in self._held.items() if cost in costs]
-        own = sum(many for address, many in held if address == ticket.address)
+        quick = ticket.cost is Cost.QUICK
+        desks = max(1, self._size - DEAR_DESKS) if quick else DEAR_DESKS
         if ticket.cost is Cost.SECTION and any(cost is Cost.SECTION for _, cost in self._held):
             return False
-        return sum(many for _, many in held) < most and (
-            own < most - 1 or own == 0 or not self._has_company(ticket.address)
-        )
+        held: Counter[str] = Counter()  # by address, of those desks
+        for (address, cost), many in self._held.items():
+            if (cost is Cost.QUICK) is quick:
+                held[address] += many
+        own = held[ticket.address]
+        leaves_one_to_others = own + 1 < desks or own == 0
+        return held.total() < desks and (leaves_one_to_others or not self._has_company(ticket.address))
 
     def _has_company(self, address: str) -> bool:
         """Whether another address has asked lately."""

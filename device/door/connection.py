@@ -7,7 +7,6 @@ the client reads and writes fast enough is looked at in `check`, several times a
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import struct
 import time
@@ -21,6 +20,7 @@ from device.client import machine_address
 from device.door.answer import Answer
 from device.door.body import Body
 from device.door.client import Client
+from device.door.head import fault, request_of, size_of
 from device.door.phase import Phase
 from device.door.refusal import language_of, refusal
 from device.door.wsgi import Request, call, environ_of
@@ -31,11 +31,6 @@ from device.texts import DEFAULT_LANGUAGE
 if TYPE_CHECKING:
     from device.door.door import Door
 
-HEAD_END = re.compile(rb"\n\r?\n")
-HEAD_END_BYTES = 3
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
-VERSIONS = (b"1.0", b"1.1")
-HTTP_URI = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 FORGET = struct.pack("ii", 1, 0)  # linger: on, for no time
 WITHOUT_BODY = (204, 304)
 SLICE_BYTES, CHUNKS_AT_ONCE = 4_096, 16  # of a chunked body
@@ -152,16 +147,13 @@ class Connection(asyncio.BufferedProtocol):
             if not data:
                 return
             self._enter(Phase.HEAD)
-        looked = max(0, len(self._head) - HEAD_END_BYTES)
+        looked_at = len(self._head)
         self._head += data
-        end = HEAD_END.search(self._head, looked)
-        size = end.end() if end else len(self._head)
-        if size > self.rules.head_bytes:
-            line = self._head.find(b"\n", 0, self.rules.head_bytes)
-            self.refuse(HTTPStatus.REQUEST_URI_TOO_LONG if line < 0 else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._head.count(b"\n", 0, size) > self.rules.head_fields + 2:
-            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif end:
+        size = size_of(self._head, looked_at)
+        cause = fault(self._head, size or len(self._head), self.rules)
+        if cause:
+            self.refuse(cause)
+        elif size:
             head, rest = bytes(self._head[:size]), bytes(self._head[size:])
             self._head.clear()
             cause = self._parse(head)
@@ -169,38 +161,21 @@ class Connection(asyncio.BufferedProtocol):
                 self.refuse(cause)
             else:
                 self._begin_body(rest)
-        elif self._head[0] < ord("!"):  # no method begins so: TLS, say
-            self.refuse(HTTPStatus.BAD_REQUEST)
 
-    def _parse(self, head: bytes) -> Cause | None:
+    def _parse(self, head: bytes) -> HTTPStatus | None:
         """Why the head can't be served; None where it can."""
         self._http.receive_data(head)
         event = self._next_event()
         if not isinstance(event, h11.Request):
             return event if isinstance(event, HTTPStatus) else HTTPStatus.BAD_REQUEST
-        fields = tuple((name, value) for name, value in event.headers)
-        given = {name for name, _ in fields}
-        request = Request(event.method.decode(), b"", b"", event.http_version.decode(), fields)
-        self._language = language_of(request.field(b"accept-language").decode("latin-1"))
-        if event.http_version not in VERSIONS:
-            return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
-        if event.method not in METHODS:
-            return HTTPStatus.NOT_IMPLEMENTED
-        if b"transfer-encoding" in given and (b"content-length" in given or event.http_version != b"1.1"):
-            return HTTPStatus.BAD_REQUEST  # two lengths; whoever stands between could believe the other one
-        target = event.target
-        absolute = HTTP_URI.match(target)
-        if absolute:  # then the Host field doesn't count (RFC 9112, 3.2.2)
-            fields = (*((name, value) for name, value in fields if name != b"host"), (b"host", absolute[1]))
-            target = target[absolute.end() :]
-            target = target if target.startswith(b"/") else b"/" + target
-        if not target.startswith(b"/"):
-            return HTTPStatus.BAD_REQUEST
-        path, _, query = target.partition(b"#")[0].partition(b"?")
-        self._request = Request(request.method, path, query, request.version, fields)
-        self._route = self._request.method, self._request.route
+        accepted = b", ".join(value for name, value in event.headers if name == b"accept-language")
+        self._language = language_of(accepted.decode("latin-1"))
+        request = request_of(event)
+        if isinstance(request, HTTPStatus):
+            return request
+        self._request, self._route = request, (request.method, request.route)
         tokens = request.field(b"connection").lower().replace(b" ", b"").split(b",")
-        self._closing = self._closing or event.http_version == b"1.0" or b"close" in tokens
+        self._closing = self._closing or request.version == "1.0" or b"close" in tokens
         return None
 
     def _next_http(self) -> h11.Connection:

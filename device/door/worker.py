@@ -15,6 +15,7 @@ from device.door.door import Door
 from device.log import LOG
 
 HEARTBEAT_S = 1.0
+BEFORE_THE_PARENT_S = 1.0  # which kills what is still there when its patience is over
 SWITCH_S = 0.0005  # after which a thread of the app lets the door's go on; Python's own is 0.005
 
 
@@ -25,7 +26,7 @@ class DoorWorker(Worker):
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(_log_failure)
         asyncio.set_event_loop(self._loop)
-        self._grace_s = float(self.cfg.graceful_timeout)
+        self._grace_s = self.cfg.graceful_timeout - BEFORE_THE_PARENT_S
         self._ended = asyncio.Event()
         super().init_process()
 

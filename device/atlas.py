@@ -27,6 +27,7 @@ import fastjsonschema
 
 from device.bundle import Bundle
 from device.errors import AtlasInvalid, AtlasOfOtherModel
+from device.files import read_file
 from device.manifest import NETWORK
 from device.strict_json import parse
 
@@ -92,7 +93,7 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
     if not os.path.lexists(path):
         return None
     try:
-        index, patches = _members(_content(path))
+        index, patches = _members(read_file(path, MAX_BYTES))
         _schema()(index)
     except DAMAGE as error:
         raise AtlasInvalid(atlas=path.name, detail=str(error) or type(error).__name__) from error
@@ -109,16 +110,6 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
                     atlas=path.name, detail=f"unit {unit} names {patch['file']}, which isn't in the file"
                 )
     return Atlas(index, patches)
-
-
-def _content(path: Path) -> bytes:
-    """Raises `OSError` and `ValueError`."""
-    if not path.is_file():  # opening a pipe would wait for whoever writes to it
-        raise ValueError("no file")
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"larger than {MAX_BYTES // 1_000_000} MB")
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES)  # cut where it grew meanwhile, and then damaged
 
 
 def _members(data: bytes) -> tuple[Any, dict[str, bytes]]:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from device.errors import KeyIgnored, KeysMissing, LoupeError
+from device.files import read_file
 
 SUFFIX = ".pub"
 KEY_ID_BYTES = 8
@@ -59,11 +60,7 @@ def key_problems(folder: Path) -> list[LoupeError]:
 def _key(path: Path) -> Ed25519PublicKey | None:
     """The key in a file, None where it holds none."""
     try:
-        if not path.is_file():  # opening a pipe would wait for whoever writes to it
-            return None
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-        key = load_pem_public_key(text) if len(text) <= MAX_BYTES else None
+        key = load_pem_public_key(read_file(path, MAX_BYTES))
     except (ValueError, UnsupportedAlgorithm, OSError):
         return None
     return key if isinstance(key, Ed25519PublicKey) else None

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from device.errors import Phrase, SettingInvalid
+from device.files import reason_of
 
 
 def is_handed_over() -> bool:
@@ -60,5 +61,6 @@ def _found(host: str, port: int) -> tuple[int, int, int, str, tuple[Any, ...]]:
 
 def unusable(host: str, port: int, error: OSError | ValueError) -> SettingInvalid:
     """That nothing can listen there, and why."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return SettingInvalid(setting="host, port", value=f"{host}, port {port} ({reason})", allowed=Phrase("free_address"))
+    return SettingInvalid(
+        setting="host, port", value=f"{host}, port {port} ({reason_of(error)})", allowed=Phrase("free_address")
+    )

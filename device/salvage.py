@@ -9,12 +9,13 @@ write-ahead log that was lost leaves a file that is sound and old.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+
+from device import files
 
 DAMAGED, LOST = "damaged", "lost"  # set aside: all that it held is in use again; some of it may be lost
 MOST_ASIDE = 3  # of one file and kind: a card that fails again and again fills itself no further
@@ -156,12 +157,7 @@ def put_in_place(new: Path, path: Path) -> None:
     """Give a new file its name. Raises `OSError`."""
     for name in (LOG, INDEX):  # they belong to the file that had the name before
         path.with_name(path.name + name).unlink(missing_ok=True)
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    files.put_in_place(new, path)
 
 
 def set_aside(path: Path, kind: str) -> Path:

@@ -24,6 +24,7 @@ from device.errors import (
     SamplesUnreadable,
     echoed,
 )
+from device.files import read_file, reason_of
 from device.image import Limits, decode_in_process
 from device.log import warn
 from device.texts import LANGUAGES
@@ -86,8 +87,7 @@ def _opened(folder: Path, limits: Limits) -> Samples:
     try:
         entries = _entries(index)
     except (OSError, ValueError, RecursionError) as error:
-        detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-        return Samples((), (SamplesUnreadable(samples=str(index), detail=detail),))
+        return Samples((), (SamplesUnreadable(samples=str(index), detail=reason_of(error)),))
     offered: list[Sample] = []
     invalid, unreadable = [], []
     for number, entry in enumerate(entries, 1):
@@ -107,13 +107,7 @@ def _opened(folder: Path, limits: Limits) -> Samples:
 
 def _entries(index: Path) -> list[Any]:
     """Raises `OSError`, `ValueError` or `RecursionError` where it isn't a JSON list; a byte-order mark is no harm."""
-    if not index.is_file() and index.exists():
-        raise ValueError("no file")  # opening a pipe would wait for whoever writes to it
-    with index.open("rb") as file:
-        data = file.read(MAX_INDEX_BYTES + 1)
-    if len(data) > MAX_INDEX_BYTES:
-        raise ValueError(f"larger than {MAX_INDEX_BYTES // 1_000_000} MB")
-    entries = json.loads(data, parse_constant=_no_number)
+    entries = json.loads(read_file(index, MAX_INDEX_BYTES), parse_constant=_no_number)
     if not isinstance(entries, list):
         raise ValueError("no list")
     return entries
@@ -144,12 +138,9 @@ def _sample(entry: Mapping[str, Any], folder: Path, limits: Limits) -> Sample | 
     path = folder / entry["file"]
     try:
         entry["file"].encode()  # no address can be made of a name that isn't Unicode
-        if not path.resolve(strict=True).is_relative_to(folder.resolve()) or not path.is_file():
+        if not path.resolve(strict=True).is_relative_to(folder.resolve()):
             return None
-        with path.open("rb") as file:
-            data = file.read(MAX_PICTURE_BYTES + 1)
-        if len(data) > MAX_PICTURE_BYTES:
-            return None
+        data = read_file(path, MAX_PICTURE_BYTES)
         decode_in_process(data, limits)
     except (OSError, ValueError, RuntimeError, ImageError):  # RuntimeError: links that lead in a circle
         return None

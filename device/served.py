@@ -17,6 +17,7 @@ from typing import Any
 
 from device.bundle import Bundle
 from device.errors import BundleOlder, LoupeError, ServedUnreadable, StoreUnusable, VersionReused
+from device.files import put_in_place, read_file, reason_of
 from device.settings import MODEL_ID
 from device.strict_json import parse
 
@@ -55,16 +56,9 @@ def read_served(store: Path) -> dict[str, Served]:
     if not os.path.lexists(path):
         return {}
     try:
-        if not path.is_file():  # opening a pipe would wait for whoever writes to it
-            raise ValueError("it is no file")
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"it is larger than {MAX_BYTES // 1000} kB")
-        return _models(parse(data))
+        return _models(parse(read_file(path, MAX_BYTES)))
     except (OSError, ValueError) as error:
-        detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ServedUnreadable(file=str(path), detail=detail) from error
+        raise ServedUnreadable(file=str(path), detail=reason_of(error)) from error
 
 
 def _models(document: Any) -> dict[str, Served]:
@@ -131,11 +125,6 @@ def _write(path: Path, models: Mapping[str, Served]) -> None:
             json.dump(document, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        new.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        put_in_place(new, path)
     except OSError as error:
-        raise StoreUnusable(store=str(path), detail=error.strerror or str(error)) from error
+        raise StoreUnusable(store=str(path), detail=reason_of(error)) from error

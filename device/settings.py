@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import Phrase, SettingInvalid
+from device.files import reason_of
 from device.hosts import is_host_name
 from device.image import Limits
 
@@ -102,8 +103,9 @@ def _table(file: Path) -> dict[str, Any]:
         encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
         return tomllib.loads(data.decode(encoding))
     except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SettingInvalid(setting="config", value=f"{file} ({reason})", allowed=Phrase("toml_file")) from error
+        raise SettingInvalid(
+            setting="config", value=f"{file} ({reason_of(error)})", allowed=Phrase("toml_file")
+        ) from error
 
 
 def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:

@@ -7,8 +7,8 @@ unread bodies and answers take together. Where something runs short, the address
 newcomer is never refused for what others hold.
 
 `acceptor.py` takes new connections; `connection.py` follows one, and `head.py` reads what it asks; `door.py` has all of
-them. `room.py` is the memory for what they send, `bench.py` work that can be put off. `lanes.py` gives whole requests to
-threads, fairly by address; `wsgi.py` calls the app, `body.py` is what it reads, `refusal.py` words the door's own answers,
-`rules.py` has all figures. `worker.py` puts the door into gunicorn, which keeps the process alive, and `allocator.py` gives
-its memory back.
+them. `room.py` is the memory for what they send, `later.py` work that can be put off. `lanes.py` gives whole requests to
+threads, fairly by address (`turns.py`); `wsgi.py` calls the app, `body.py` is what it reads, `refusal.py` words the door's
+own answers, `rules.py` has all figures. `worker.py` puts the door into gunicorn, which keeps the process alive, and
+`allocator.py` gives its memory back.
 """

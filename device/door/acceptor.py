@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from device.client import machine_address
 from device.door.rules import Rules
+from device.door.turns import Turns
 
 TAKEN_AT_ONCE, LOOKED_AT_AT_ONCE, OPENED_AT_ONCE = 64, 64, 8
 CROWD = 16  # of one address in the line
@@ -28,8 +28,7 @@ class Acceptor:
         self._rules, self._open_connection = rules, open_connection
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
-        self._lines: OrderedDict[str, deque[socket.socket]] = OrderedDict()  # by address; whose turn is next, first
-        self._waiting = 0
+        self._waiting: Turns[socket.socket] = Turns()
         self._next: asyncio.Handle | None = None
         self._opening: set[asyncio.Task[object]] = set()
 
@@ -45,8 +44,8 @@ class Acceptor:
             listener = self._listeners.pop()
             self._loop.remove_reader(listener)
             listener.close()
-        while self._lines:
-            self._drop(next(iter(self._lines)))
+        while self._waiting:
+            self._waiting.next()[1].close()
 
     def _take(self, listener: socket.socket) -> None:
         # systemd makes a socket that it hands over wait again, each time that a unit asks for it.
@@ -63,7 +62,7 @@ class Acceptor:
                 self._loop.call_later(PAUSE_S, self._try_again, listener)
                 break
             self._add(machine_address(str(peer[0])), connection)
-        if self._lines and not self._next:
+        if self._waiting and not self._next:
             self._next = self._loop.call_soon(self._open)
 
     def _try_again(self, listener: socket.socket) -> None:
@@ -71,44 +70,32 @@ class Acceptor:
             self._loop.add_reader(listener, self._take, listener)
 
     def _add(self, address: str, connection: socket.socket) -> None:
-        line = self._lines.setdefault(address, deque())
-        line.append(connection)
-        self._waiting += 1
-        if len(line) > self._rules.unopened_per_address:
+        self._waiting.add(address, connection)
+        if self._waiting.length(address) > self._rules.unopened_per_address:
             self._drop(address)
-        elif self._waiting > self._rules.unopened:
-            self._drop(max(self._lines, key=lambda each: len(self._lines[each])))
+        elif len(self._waiting) > self._rules.unopened:
+            self._drop(self._waiting.longest())
 
     def _drop(self, address: str) -> None:
-        self._pop(address).close()
-
-    def _pop(self, address: str) -> socket.socket:
-        line = self._lines[address]
-        oldest = line.popleft()
-        self._waiting -= 1
-        if not line:
-            del self._lines[address]
-        return oldest
+        oldest = self._waiting.oldest(address)
+        self._waiting.remove(address, oldest)
+        oldest.close()
 
     def _open(self) -> None:
         self._next = None
         opened = 0
         for _ in range(LOOKED_AT_AT_ONCE):
-            if not self._lines or opened == OPENED_AT_ONCE:
+            if not self._waiting or opened == OPENED_AT_ONCE:
                 break
-            address = next(iter(self._lines))
-            connection = self._pop(address)
-            crowded = len(self._lines.get(address, ())) >= CROWD
-            if address in self._lines:
-                self._lines.move_to_end(address)
-            if _has_left(connection, crowded):
+            address, connection = self._waiting.next()
+            if _has_left(connection, crowded=self._waiting.length(address) >= CROWD):
                 connection.close()
                 continue
             opened += 1
             opening = self._loop.create_task(self._open_one(connection))
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
-        if self._lines:
+        if self._waiting:
             self._next = self._loop.call_soon(self._open)
 
     async def _open_one(self, connection: socket.socket) -> None:

@@ -81,6 +81,13 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes a second that came lately."""
         return self._lately * (1 - self.rules.forgotten) / self.rules.tick_s
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether its bytes, one way or the other, have come to a stop."""
+        old = self.door.now() - self.since > self.rules.young_s
+        slow = self.phase is Phase.ANSWERING or self.rate < self.rules.contended_bytes_per_s
+        return old and slow and self.phase in (Phase.BODY, Phase.ANSWERING)
+
     # --- what asyncio calls ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -241,10 +248,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._extra += data
         self._transport.pause_reading()
-        self.door.bench.add(self)
+        self.door.later.add(self)
 
     def work(self) -> None:
-        """Some of the chunks that came (`device/door/bench.py`)."""
+        """Some of the chunks that came (`device/door/later.py`)."""
         if self.phase is not Phase.BODY or self._resting:
             return
         began = time.thread_time()
@@ -275,7 +282,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.refuse(HTTPStatus.BAD_REQUEST)
             if self.phase is not Phase.BODY:
                 return
-        self.door.bench.add(self)
+        self.door.later.add(self)
 
     def _add(self, data: bytes | bytearray | memoryview) -> None:
         """To the body. May end the phase: where it is too large, where it needs room, or where others need it more."""
@@ -423,7 +430,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.phase is Phase.IDLE:
             self._go_on()
         elif self.phase is Phase.BODY and self._left is None:
-            self.door.bench.add(self)
+            self.door.later.add(self)
         else:
             self._resume()
 

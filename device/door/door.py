@@ -7,9 +7,9 @@ import socket
 from collections.abc import Iterable, Sequence
 
 from device.door.acceptor import Acceptor
-from device.door.bench import Bench
 from device.door.connection import Connection
 from device.door.lanes import Lane
+from device.door.later import Later
 from device.door.phase import Phase
 from device.door.room import Room
 from device.door.rules import Rules
@@ -25,7 +25,7 @@ class Door:
     def __init__(self, app: App, rules: Rules) -> None:
         self.app, self.rules = app, rules
         self.stopping = False
-        self.room, self.bench = Room(rules), Bench()
+        self.room, self.later = Room(rules), Later()
         self.buffer = bytearray(READ_BYTES)  # what one connection has just sent
         self._loop = asyncio.get_running_loop()
         self._lanes = {

@@ -7,14 +7,15 @@ Only the door's thread touches a lane; its threads see one request at a time.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from device.door.answer import Answer
+from device.door.turns import Turns
 
 
-class Job(Protocol):
+class Job(Hashable, Protocol):
     """A whole request."""
 
     @property
@@ -31,7 +32,7 @@ class Job(Protocol):
         """The thread is done with it."""
 
     def send_away(self) -> None:
-        """There was no place left for it."""
+        """There is no place left for it; it takes itself out of the line."""
 
 
 class Lane:
@@ -40,40 +41,26 @@ class Lane:
     def __init__(self, name: str, threads: int, places: int, loop: asyncio.AbstractEventLoop) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._free, self._places, self._loop = threads, places, loop
-        self._lines: OrderedDict[str, deque[Job]] = OrderedDict()  # by address; whose turn is next, first
-        self._waiting = 0
+        self._waiting: Turns[Job] = Turns()
 
     def add(self, job: Job) -> None:
         """Run it as soon as its turn comes. Where the line is full, the address with most in it loses its newest."""
-        self._lines.setdefault(job.address, deque()).append(job)
-        self._waiting += 1
+        self._waiting.add(job.address, job)
         self._start()
-        if self._waiting > self._places:
-            longest = max(self._lines, key=lambda address: len(self._lines[address]))
-            newest = self._lines[longest][-1]
-            self.remove(newest)
-            newest.send_away()
+        if len(self._waiting) > self._places:
+            self._waiting.newest(self._waiting.longest()).send_away()
 
     def remove(self, job: Job) -> None:
         """Take a job out of the line, whose client has left, say."""
-        line = self._lines.get(job.address)
-        if line and job in line:
-            line.remove(job)
-            self._waiting -= 1
-            if not line:
-                del self._lines[job.address]
+        self._waiting.remove(job.address, job)
 
     def close(self) -> None:
         """Leave no thread behind that isn't in the middle of a request."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _start(self) -> None:
-        while self._free and self._lines:
-            address, line = self._lines.popitem(last=False)
-            job = line.popleft()
-            if line:
-                self._lines[address] = line
-            self._waiting -= 1
+        while self._free and self._waiting:
+            _, job = self._waiting.next()
             self._free -= 1
             job.started()
             future = self._loop.run_in_executor(self._executor, job.run)

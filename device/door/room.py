@@ -1,9 +1,10 @@
 """Memory for what clients send and don't read: bodies, until the app is done with them, and answers.
 
-Small bodies and answers are counted by what came. Where they hold too much, the address that holds most gives back its
-largest. A large body asks for room, by its length, before it is read; where there is none it waits unread, in the
-client's own machine, which costs nothing here and asks for no retries. Addresses take turns, and of one address's bodies
-the smallest goes first. Small bodies have a part of the memory that no large one takes.
+Small bodies and answers are counted by what came. Where they hold too much, the address that holds most gives back the
+largest of those that have come to a stop, else its largest. A large body asks for room, by its length, before it is read;
+where there is none it waits unread, in the client's own machine, which costs nothing here and asks for no retries.
+Addresses take turns, and of one address's bodies the smallest goes first. Small bodies have a part of the memory that no
+large one takes.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Room:
         if not by_address:
             return False
         most = max(by_address.values(), key=lambda own: sum(self._small[each] for each in own))
-        largest = max(most, key=lambda each: self._small[each])
+        largest = max([each for each in most if each.is_stalled] or most, key=lambda each: self._small[each])
         if largest.phase is Phase.ANSWERING:
             self.release(largest)
             largest.drop()

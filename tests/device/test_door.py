@@ -357,6 +357,17 @@ def test_the_largest_of_small_uploads_gives_way_and_is_told_to_come_back(served:
         assert answer(others[0])[2]["size"] == 2_000_000
 
 
+def test_uploads_that_have_come_to_a_stop_give_way_to_a_larger_one_that_comes() -> None:
+    with serving(young_s=0.1) as served, ExitStack() as stack:
+        stalled = [stack.enter_context(served.connect()) for _ in range(8)]
+        for client in stalled:
+            client.sendall(head(b"POST", b"/", b"Content-Length: 700001") + bytes(700_000))
+        time.sleep(0.6)
+        with served.connect() as good:
+            good.sendall(post(b"/", bytes(1_900_000)))
+            assert answer(good)[0] == 200
+
+
 def test_what_waits_for_a_reader_gives_way_and_what_is_read_stays(served: Served) -> None:
     with served.connect() as reading, served.connect() as waiting, served.connect() as new:
         reading.sendall(post(b"/read", bytes(1_900_000)))

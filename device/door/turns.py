@@ -1,0 +1,59 @@
+"""Lines by address, of which each gives its first in turn."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+class Turns(Generic[Item]):
+    """An item stands in one line, once."""
+
+    def __init__(self) -> None:
+        self._lines: OrderedDict[str, OrderedDict[Item, None]] = OrderedDict()  # whose turn is next, first
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, address: str, item: Item) -> None:
+        """At the end of its line."""
+        line = self._lines.setdefault(address, OrderedDict())
+        self._count += item not in line
+        line[item] = None
+
+    def remove(self, address: str, item: Item) -> None:
+        """If it is there."""
+        line = self._lines.get(address, OrderedDict())
+        if item in line:
+            del line[item]
+            self._count -= 1
+            if not line:
+                del self._lines[address]
+
+    def next(self) -> tuple[str, Item]:
+        """Take the first of the line whose turn it is; there must be one."""
+        address, line = next(iter(self._lines.items()))
+        item = next(iter(line))
+        self._lines.move_to_end(address)
+        self.remove(address, item)
+        return address, item
+
+    def length(self, address: str) -> int:
+        """Of an address's line."""
+        return len(self._lines.get(address, ()))
+
+    def longest(self) -> str:
+        """The address with most in its line; there must be one."""
+        return max(self._lines, key=lambda address: len(self._lines[address]))
+
+    def oldest(self, address: str) -> Item:
+        """What has been in an address's line for longest."""
+        return next(iter(self._lines[address]))
+
+    def newest(self, address: str) -> Item:
+        """What came to it last."""
+        return next(reversed(self._lines[address]))

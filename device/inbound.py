@@ -1,24 +1,24 @@
 """What a request brings besides a picture, bounded before anything looks at it: its head, and JSON.
 
 The program gets of a head what it uses, each part no longer than it needs to be: what parses them (Werkzeug, `email`) was
-not made for the worst of texts. JSON is bounded in depth and breadth before it becomes values, which take up to a hundred
-times its bytes, and is refused by name where it isn't what RFC 8259 has every program understand alike.
+not made for the worst of texts. JSON is bounded in breadth before it becomes values, which take up to a hundred times its
+bytes, and read strictly (`device/strict_json.py`).
 """
 
 from __future__ import annotations
 
-import json
 import re
 import string
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
-from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flask import request
 from werkzeug.exceptions import RequestURITooLarge
 from werkzeug.routing import IntegerConverter
 
+from device import strict_json
 from device.errors import JsonInvalid, JsonTooDeep, Phrase
 
 if TYPE_CHECKING:
@@ -41,8 +41,13 @@ HEADERS = {
     "CONTENT_TYPE": ANY,
 }
 # JSON: more than any document that the box takes has.
-BRACKETS_LIMIT, COMMAS_LIMIT, DIGITS_LIMIT = 15_000, 100_000, 30
-LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+BRACKETS_LIMIT, COMMAS_LIMIT = 15_000, 100_000
+REASONS = {
+    "syntax": Phrase("json_syntax"),
+    "encoding": Phrase("json_encoding"),
+    "members": Phrase("json_members"),
+    "number": Phrase("json_number"),
+}
 
 
 class Bounded:
@@ -94,47 +99,11 @@ def sent_json() -> Any:
 
 def parse_json(data: bytes) -> Any:
     """The value of a JSON document in UTF-8. Raises `JsonInvalid`, `JsonTooDeep`."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise JsonInvalid(reason=Phrase("json_encoding")) from error
-    if text.count("[") + text.count("{") > BRACKETS_LIMIT or text.count(",") > COMMAS_LIMIT:
+    if data.count(b"[") + data.count(b"{") > BRACKETS_LIMIT or data.count(b",") > COMMAS_LIMIT:
         raise JsonInvalid(reason=Phrase("json_breadth"))
     try:
-        value = json.loads(
-            text, object_pairs_hook=_members, parse_int=_integer, parse_float=_finite, parse_constant=_constant
-        )
-    except RecursionError as error:
-        raise JsonTooDeep() from error
-    except json.JSONDecodeError as error:
-        raise JsonInvalid(reason=Phrase("json_syntax")) from error
-    if LONE_SURROGATE.search(text):
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            raise JsonInvalid(reason=Phrase("json_encoding")) from error
-    return value
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise JsonInvalid(reason=Phrase("json_members"))
-    return members
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > DIGITS_LIMIT:
-        raise JsonInvalid(reason=Phrase("json_number"))
-    return int(digits)
-
-
-def _finite(digits: str) -> float:
-    value = float(digits) if len(digits) <= DIGITS_LIMIT else float("inf")
-    if not isfinite(value):
-        raise JsonInvalid(reason=Phrase("json_number"))
-    return value
-
-
-def _constant(_: str) -> NoReturn:
-    raise JsonInvalid(reason=Phrase("json_number"))
+        return strict_json.parse(data.removeprefix(BOM_UTF8))
+    except strict_json.NotStrict as error:
+        if error.rule == "depth":
+            raise JsonTooDeep() from error
+        raise JsonInvalid(reason=REASONS[error.rule]) from error

@@ -17,10 +17,11 @@ from device.body_limits import limit_of
 from device.bundle import Bundle
 from device.door.rules import Rules
 from device.form import HEAD_LIMIT, PARTS_LIMIT
-from device.inbound import ADDRESS_LIMIT, BRACKETS_LIMIT, DIGITS_LIMIT, TEXT_LIMIT
+from device.inbound import ADDRESS_LIMIT, BRACKETS_LIMIT, TEXT_LIMIT
 from device.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
 from device.service import create_app
 from device.settings import Settings
+from device.strict_json import DEPTH, DIGITS
 from device.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
 
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
@@ -149,7 +150,7 @@ def test_it_changes_what_it_says(row: Row, client: FlaskClient) -> None:
 def test_the_figures_are_the_programs() -> None:
     figures = f"| {NAME_LIMIT}; {EXPERT_LIMIT} characters |", f"| {UNIT_LIMIT}; {TOTAL_LIMIT:,} |"
     assert all(figure in PAGE for figure in figures)
-    assert f"{BRACKETS_LIMIT:,} lists and objects; numbers of {DIGITS_LIMIT} characters" in PAGE
+    assert f"{BRACKETS_LIMIT:,} lists and objects, {DEPTH} inside each other; numbers of {DIGITS} characters" in PAGE
     assert f"{PARTS_LIMIT} parts, {HEAD_LIMIT:,} bytes for each part's head" in PAGE
     assert f"{TEXT_LIMIT} characters | as if it weren't there" in PAGE
     assert f"{ADDRESS_LIMIT:,} characters | 414" in PAGE

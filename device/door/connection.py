@@ -41,6 +41,7 @@ WHEN_GIVEN_UP = {
     Phase.WAITING: 4,
 }
 YOUNG_GIVEN_UP = 3
+PROGRESS_BYTES = 16_384
 MOST_LATELY_BYTES = 1_000_000  # more would let a connection live on it for long
 Cause = LoupeError | HTTPStatus
 
@@ -69,6 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         self._last_dropped = self.since
         # Processor time that it took lately, and its rest for that.
         self._spent_s = self._began_s = 0.0
+        self._progress, self._progress_at = 0, self.since
         self._lately = 0.0  # bytes that came, those of a second ago counting for less
         self._resting: asyncio.TimerHandle | None = None
 
@@ -82,11 +84,9 @@ class Connection(asyncio.BufferedProtocol):
         return self._lately * (1 - self.rules.forgotten) / self.rules.tick_s
 
     @property
-    def is_stalled(self) -> bool:
-        """Whether its bytes, one way or the other, have come to a stop."""
-        old = self.door.now() - self.since > self.rules.young_s
-        slow = self.phase is Phase.ANSWERING or self.rate < self.rules.contended_bytes_per_s
-        return old and slow and self.phase in (Phase.BODY, Phase.ANSWERING)
+    def last_progress(self) -> float:
+        """When the body or the answer had last moved on by more than a few bytes, which would keep anybody looking busy."""
+        return max(self.since, self._progress_at)
 
     # --- what asyncio calls ------------------------------------------------------------------------------------------
 
@@ -106,6 +106,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, count: int) -> None:
         self._lately = min(self._lately + count, MOST_LATELY_BYTES)
+        self._progress += count
+        if self._progress >= PROGRESS_BYTES:
+            self._progress, self._progress_at = 0, self.door.now()
         self._take(memoryview(self.door.buffer)[:count])
         self._spend(time.thread_time() - self._began_s)
 

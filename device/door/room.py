@@ -1,15 +1,16 @@
 """Memory for what clients send and don't read: bodies, until the app is done with them, and answers.
 
 Small bodies and answers are counted by what came. Where they hold too much, the address that holds most gives back the
-largest of those that have come to a stop, else its largest. A large body asks for room, by its length, before it is read;
-where there is none it waits unread, in the client's own machine, which costs nothing here and asks for no retries.
-Addresses take turns, and of one address's bodies the smallest goes first. Small bodies have a part of the memory that no
-large one takes.
+one that has stood still for longest or, where most of them are whole, its largest. A large body asks for room, by its
+length, before it is read; where there is none it waits unread, in the client's own machine, which costs nothing here and
+asks for no retries. Addresses take turns, and of one address's bodies the smallest goes first. Small bodies have a part of
+the memory that no large one takes.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from device.door.phase import Phase
@@ -80,28 +81,35 @@ class Room:
         self._small[connection] = self._small.get(connection, 0) + size
         self._small_held += size
         room = self._rules.held_bytes - self._large_held
-        while self._small_held - sum(self._returning.values()) > room and self._give_back():
+        while self._small_held - sum(self._returning.values()) > room and self._give_back(connection):
             pass
 
-    def _give_back(self) -> bool:
-        """Whether somebody did. A thread that waits for a reader leaves its line within half a second (`device/pool.py`);
-        what comes back in this way is limited, since meanwhile it takes its memory still."""
+    def _give_back(self, newest: Connection) -> bool:
+        """Whether somebody did. `newest`: whose bytes just came. A thread that waits for a reader leaves its line within
+        half a second (`device/pool.py`); what comes back so is limited, for meanwhile it takes its memory still."""
         by_address: dict[str, list[Connection]] = {}
         for connection in self._small:
             if self._can_give_back(connection):
                 by_address.setdefault(connection.address, []).append(connection)
         if not by_address:
             return False
-        most = max(by_address.values(), key=lambda own: sum(self._small[each] for each in own))
-        largest = max([each for each in most if each.is_stalled] or most, key=lambda each: self._small[each])
-        if largest.phase is Phase.ANSWERING:
-            self.release(largest)
-            largest.drop()
+        most = max(by_address.values(), key=self._held_by)
+        unfinished = [each for each in most if each.phase in (Phase.BODY, Phase.ANSWERING) and each is not newest]
+        if 2 * self._held_by(unfinished) > self._held_by(most):
+            given = min(unfinished, key=lambda each: each.last_progress)
+        else:
+            given = max(most, key=lambda each: self._small[each])
+        if given.phase is Phase.ANSWERING:
+            self.release(given)
+            given.drop()
             return True
-        if largest.phase is Phase.RUNNING:
-            self._returning[largest] = self._small[largest]
-        largest.send_away()
+        if given.phase is Phase.RUNNING:
+            self._returning[given] = self._small[given]
+        given.send_away()
         return True
+
+    def _held_by(self, connections: Iterable[Connection]) -> int:
+        return sum(self._small[each] for each in connections)
 
     def _can_give_back(self, connection: Connection) -> bool:
         if connection.phase is not Phase.RUNNING:

@@ -75,10 +75,13 @@ class Ordeal:
 
             def told(name: str, source: str, outcomes: Counter[str], served: Served) -> Beside:
                 peak_mb, killed = memory.peak_mb(), memory.kills() - kills
+                if not box.lives:
+                    box.stop()
+                    box.start()
                 calm_s = self._calm()
                 quiet = self._quiet
                 self._quiet = self.good.serve(self.quiet_s)
-                same = before == (box.pid, box.worker()) and box.process is not None and box.process.poll() is None
+                same = before == (box.pid, box.worker()) and box.lives
                 missing, counted = tuple(self.good.missing()), self.good.counted()
                 after = After(calm_s, box.resident_mb(), same, missing, counted)
                 with box.log.open("rb") as log:

@@ -133,6 +133,10 @@ class Box:
         return json.loads(body)
 
     @property
+    def lives(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid

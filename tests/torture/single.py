@@ -68,6 +68,10 @@ def told(ordeal: Ordeal, part: str, what: str) -> Iterator[str | Beside]:
                     wrong += [f"{name}: {outcome}" for outcome in outcomes if is_wrong(outcome)]
                     if resident.most > RESIDENT_MB:
                         wrong.append(f"{name}: {resident.most:.0f} MB were resident")
+                    if not ordeal.box.lives:
+                        wrong.append(f"{name}: the box ended, and was started anew")
+                        ordeal.box.stop()
+                        ordeal.box.start()
                     if seconds > ANSWERED_WITHIN_S:
                         wrong.append(f"{name}: answered after {seconds:.0f} s")
             found = watched(part, "", every, served())

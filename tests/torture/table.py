@@ -12,7 +12,8 @@ RATIO = 3.0  # the good client's times beside an attack, at most so many times t
 SHARE = 0.95  # of its fields that are read at once
 PAGE_S = 0.25  # a page may always take so long, however quick it is in quiet
 RESIDENT_MB = 450.0
-GIVEN_BACK_MB = 60.0  # what may stay after an attack, beyond what was there in quiet
+GIVEN_BACK_MB = 80.0  # what may stay after an attack, beyond what was there in quiet
+ENOUGH = 40  # readings, fewer of which have no p95 to speak of
 CALM_CPU = 0.25  # cores that a quiet box uses, the good client's pages among it
 
 
@@ -57,7 +58,8 @@ class Beside:
                     said(f"the good client's {kind}: {outcome}, {count} times")
         if self.served.of("field") and self.served.share("field") < share:
             said(f"only {self.served.share('field'):.0%} of the good client's fields were read")
-        for at in ("p50", "p95"):
+        enough = min(len(self.served.times("field")), len(self.quiet.times("field"))) >= ENOUGH
+        for at in ("p50", "p95") if enough else ("p50",):
             if self.ratio("field", at) > ratio:
                 said(f"the good client's fields took {self.ratio('field', at):.1f} times as long ({at})")
             if getattr(self.served, at)("page") > max(PAGE_S, ratio * getattr(self.quiet, at)("page")):

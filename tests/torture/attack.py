@@ -38,6 +38,7 @@ class Attack:
     act: Callable[[Target, Any, random.Random], str]
     draw: Callable[[random.Random], Any] = lambda _rng: None
     clients: int = 32
+    alike: bool = False  # each client does what the good one does: from one address nobody can tell them apart
 
 
 def run(attack: Attack, port: int, source: str, seconds: float, seed: int, clients: int | None) -> Counter[str]:

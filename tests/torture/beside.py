@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from torture.attack import Beside as AttackProcess
+from torture.attacks import ATTACKS
 from torture.box import Box
 from torture.good import GoodClient, Served
 from torture.table import CALM_CPU, After, Beside
@@ -60,7 +61,9 @@ class Ordeal:
                 time.sleep(min(SETTLE_S, seconds / 10))
                 served = self.good.serve(seconds - min(SETTLE_S, seconds / 10))
                 outcomes = attack.end()
-                return watched(name, "same" if source == SAME else "", outcomes, served)
+                found = watched(name, "same" if source == SAME else "", outcomes, served)
+                found.shared = ATTACKS[name].alike and source == SAME
+                return found
         finally:
             attack.kill()
 

@@ -11,13 +11,14 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from torture.box import MODELS, Box, Memory, running
+from torture.box import MODELS, ROOT, Box, Memory, running
 from torture.good import unseen
 
 KEYS = 2000  # units and experts that names are given for, again and again
@@ -31,7 +32,7 @@ class Writer:
     """Writes names, one after the other, and keeps what was acknowledged."""
 
     def __init__(self, box: Box) -> None:
-        self._box, self._ended = box, threading.Event()
+        self._box, self._ended, self._lock = box, threading.Event(), threading.Lock()
         self._number = 0
         self.kept: dict[tuple[int, str], set[str]] = {}  # what may stand there: more than one where no answer came
         self.acknowledged = self.unanswered = self.refused = 0
@@ -39,6 +40,10 @@ class Writer:
 
     def one(self) -> int:
         """Write one name; the status of the answer."""
+        with self._lock:
+            return self._one()
+
+    def _one(self) -> int:
         self._number += 1
         unit, expert = self._number % KEYS % 1000, f"w{self._number % KEYS // 1000}"
         text = f"name {self._number}"
@@ -61,10 +66,11 @@ class Writer:
 
     def missing(self) -> list[str]:
         """What was acknowledged and isn't there."""
-        status, body = self._box.ask("/api/v1/units/names")
-        names = json.loads(body)["names"] if status == 200 else []
-        found = {(each["unit"], each["expert"]): each["text"] for each in names}
-        return [f"{key[0]} by {key[1]}" for key, may in self.kept.items() if found.get(key, "") not in may]
+        with self._lock:
+            status, body = self._box.ask("/api/v1/units/names")
+            names = json.loads(body)["names"] if status == 200 else []
+            found = {(each["unit"], each["expert"]): each["text"] for each in names}
+            return [f"{key[0]} by {key[1]}" for key, may in self.kept.items() if found.get(key, "") not in may]
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -91,7 +97,8 @@ def reads(box: Box) -> bool:
 
 
 def kills(folder: Path, memory: Memory, rng: random.Random, _short: bool, count: int) -> Told:
-    """The worker is killed while names are written; each tenth time the parent, and the box is started anew."""
+    """A process is killed while names are written: each second time the worker, else any that it started; each tenth time
+    the parent, and the box is started anew."""
     wrong: list[str] = []
     with running(folder, memory) as box:
         writer, reading, processes = Writer(box), threading.Event(), len(box.processes())
@@ -110,10 +117,10 @@ def kills(folder: Path, memory: Memory, rng: random.Random, _short: bool, count:
                     box.stop()
                     box.start()
                 else:
-                    worker = box.worker()
-                    if worker is not None:
-                        with contextlib.suppress(OSError):
-                            os.kill(worker, signal.SIGKILL)
+                    others = [pid for pid in box.processes() if pid != box.pid]
+                    victim = box.worker() if number % 2 else rng.choice(others or [None])
+                    with contextlib.suppress(OSError):
+                        os.kill(victim or box.pid, signal.SIGKILL)
                 if not answers(box):
                     wrong.append(f"nobody answers after kill {number}")
                     break
@@ -252,17 +259,27 @@ def damaged(folder: Path, memory: Memory, rng: random.Random, short: bool, _coun
     return [f"{times} pages damaged; of the names, {sorted(lost)} were lost"], wrong
 
 
+def markers(_folder: Path, _memory: Memory, _rng: random.Random, _short: bool, _count: int) -> Told:
+    """The journal's own test: words planted in every place that a request has are found nowhere."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/device/test_journal.py"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    last = ran.stdout.strip().rpartition("\n")[2]
+    return [f"tests/device/test_journal.py: {last}"], [ran.stdout[-2000:]] if ran.returncode else []
+
+
 DONE: dict[str, Callable[[Path, Memory, random.Random, bool, int], Told]] = {
     "kills": kills,
     "disk-full": disk_full,
     "read-only": read_only,
     "damaged": damaged,
+    "markers": markers,
 }
 PARTS = {
-    "kills": "the worker is killed while names are written, each tenth time the whole box",
+    "kills": "a process is killed while names are written: each second time the worker, each tenth the whole box",
     "disk-full": "the store's disk is full for a while",
     "read-only": "the store's disk is read-only for a while",
     "damaged": "one page of the store is damaged",
+    "markers": "words planted in requests are found in no journal, store or file",
 }
 
 

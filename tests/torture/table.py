@@ -43,6 +43,7 @@ class Beside:
     kills: int
     log: str
     after: After
+    shared: bool = False  # by clients who do what the good one does, from his address: he has a share as they have
     wrong: list[str] = field(default_factory=list)
 
     def ratio(self, kind: str, at: str) -> float:
@@ -56,14 +57,8 @@ class Beside:
             for outcome, count in self.served.outcomes(kind).items():
                 if outcome not in ("200", "503"):
                     said(f"the good client's {kind}: {outcome}, {count} times")
-        if self.served.of("field") and self.served.share("field") < share:
-            said(f"only {self.served.share('field'):.0%} of the good client's fields were read")
-        enough = min(len(self.served.times("field")), len(self.quiet.times("field"))) >= ENOUGH
-        for at in ("p50", "p95") if enough else ("p50",):
-            if self.ratio("field", at) > ratio:
-                said(f"the good client's fields took {self.ratio('field', at):.1f} times as long ({at})")
-            if getattr(self.served, at)("page") > max(PAGE_S, ratio * getattr(self.quiet, at)("page")):
-                said(f"pages took {getattr(self.served, at)('page') * 1e3:.0f} ms ({at})")
+        if not self.shared:
+            self._judge_service(share, ratio)
         for outcome, count in self.attack.items():
             if is_wrong(outcome):
                 said(f"the attacker got: {outcome}, {count} times")
@@ -81,6 +76,17 @@ class Beside:
             said(f"{len(self.after.missing)} acknowledged names are gone: {', '.join(self.after.missing[:3])}")
         if "Traceback" in self.log:
             said("a traceback in the journal")
+
+    def _judge_service(self, share: float, ratio: float) -> None:
+        said = self.wrong.append
+        if self.served.of("field") and self.served.share("field") < share:
+            said(f"only {self.served.share('field'):.0%} of the good client's fields were read")
+        enough = min(len(self.served.times("field")), len(self.quiet.times("field"))) >= ENOUGH
+        for at in ("p50", "p95") if enough else ("p50",):
+            if self.ratio("field", at) > ratio:
+                said(f"the good client's fields took {self.ratio('field', at):.1f} times as long ({at})")
+            if getattr(self.served, at)("page") > max(PAGE_S, ratio * getattr(self.quiet, at)("page")):
+                said(f"pages took {getattr(self.served, at)('page') * 1e3:.0f} ms ({at})")
 
     def row(self) -> str:
         got = ", ".join(f"{outcome} {count}" for outcome, count in self.attack.most_common(5))

@@ -81,10 +81,10 @@ def send(target: Target, drawn: list[bytes], rng: random.Random) -> str:
     if rng.random() < 0.5:
         changed = bytearray(data[:100_000])
         for _ in range(rng.randrange(1, 6)):
-            at = rng.randrange(min(len(changed), 300))
+            at = rng.randrange(max(1, min(len(changed), 300)))
             match rng.randrange(4):
                 case 0:
-                    changed[at] = rng.randrange(256)
+                    changed[at : at + 1] = bytes([rng.randrange(256)])
                 case 1:
                     del changed[at : at + rng.randrange(1, 20)]
                 case 2:

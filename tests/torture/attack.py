@@ -44,6 +44,7 @@ class Attack:
 def run(attack: Attack, port: int, source: str, seconds: float, seed: int, clients: int | None) -> Counter[str]:
     """All clients at once, round after round."""
     drawn = attack.draw(random.Random(seed))
+    os.nice(19)
     print("ready", flush=True)
     sys.stdin.readline()
     target = Target(port, source, time.monotonic() + seconds)
@@ -114,7 +115,6 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int)
     asked = parser.parse_args(arguments)
-    os.nice(19)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     outcomes = run(ATTACKS[asked.name], asked.port, asked.source, asked.seconds, asked.seed, asked.clients)

@@ -1,4 +1,4 @@
-"""What the box connects to: nothing. A box under strace serves the good client and stands the mixed attack."""
+"""What the box connects to: nothing. It runs under strace, reads files of all kinds, and serves beside an attack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 from torture.attack import Beside
 from torture.beside import OTHER
 from torture.box import MODELS, Box, Memory
+from torture.damage import KINDS
 from torture.good import GoodClient
+from torture.wire import READINGS
 
 CALLS = "socket,connect,bind,sendto,sendmsg,sendmmsg"
 SECONDS = 8.0
@@ -29,7 +31,10 @@ def run(folder: Path, memory: Memory, seed: int) -> tuple[list[str], list[str]]:
     box.prefix = ("strace", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", str(calls))
     try:
         box.start()
-        attack = Beside("mixed", box.port, OTHER, SECONDS, seed)
+        for draw in KINDS.values():
+            for data in draw():
+                box.ask(READINGS, "POST", data)
+        attack = Beside("malformed", box.port, OTHER, SECONDS, seed)
         try:
             attack.go()
             GoodClient(box.port, MODELS / "samples").serve(SECONDS)
@@ -42,4 +47,6 @@ def run(folder: Path, memory: Memory, seed: int) -> tuple[list[str], list[str]]:
     wrong = [line[:160] for line in lines if OUTWARD.search(line) or OTHER_SOCKET.search(line)]
     made = Counter(match[1] for line in lines if (match := re.search(r"(\w+)\(", line)))
     told = ", ".join(f"{name} {count}" for name, count in made.most_common())
-    return [f"{SECONDS:.0f} s of the mixed attack: {told or 'no such call'}; none goes outward"], wrong[:10]
+    return [
+        f"{SECONDS:.0f} s beside malformed requests, a file of each variety: {told or 'no such call'}; none goes outward"
+    ], wrong[:10]

@@ -105,8 +105,9 @@ def decode(
     from device.decoding.sandbox import this_sandbox
     from device.formats.cost import is_cheap
 
-    if data and kind_of(data) is not None and not is_cheap(data, target):
-        return decode_in_child(this_sandbox(), budget(), known_kind(data).module, data, limits, target, stop)
+    kind = known_kind(data)
+    if not is_cheap(data, target):
+        return decode_in_child(this_sandbox(), budget(), kind.module, data, limits, target, stop)
     with memory_from(OwnMemory(budget(), stop)):
         return decode_in_process(data, limits, target)
 

@@ -30,7 +30,6 @@ HEARTBEAT_TIMEOUT_S = 60
 GRACE_S = 10
 MEMORY_DIRECTORY = Path("/dev/shm")  # noqa: S108 — the worker's heartbeat file, kept off the SD card
 
-
 VITAL_THREADS, PAGE_THREADS, WRITE_THREADS = 2, 2, 2
 VITAL_PATHS, STATIC = ("/", "/healthz", "/readyz"), "/static/"
 SMALL_UPLOADS_BYTES = 16_000_000
@@ -84,7 +83,7 @@ class Server(BaseApplication):
         self, settings: Settings, listener: socket.socket | None = None, log: ServiceLog | None = None
     ) -> None:
         """`listener`: bound by `device/listener.py`; None where systemd hands one over. `log`: if it has one."""
-        self._settings, self._listener, self._log = settings, listener, log
+        self._listener, self._log = listener, log
         self.rules = rules_of(settings)
         self._app = create_app(settings)
         super().__init__()
@@ -107,16 +106,16 @@ class Server(BaseApplication):
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def _start_worker(self, arbiter: Any, worker: Any) -> None:
+    def _start_worker(self, _arbiter: Any, _worker: Any) -> None:
         if self._log:
             self._log.close_other_ways()
         try:
-            self._start_readers(arbiter, worker)
+            self._start_readers()
         except LoupeError as error:
             warn(error)
             raise
 
-    def _start_readers(self, _arbiter: Any, _worker: Any) -> None:
+    def _start_readers(self) -> None:
         """Raises `BundleChanged`, which ends the service: a worker that takes another's place maps the file anew, and what
         it then finds there must be what was verified."""
         box: Box = self._app.extensions[EXTENSION]

@@ -1,7 +1,7 @@
 """The box's web service: the page and a small JSON API (`docs/api.md`). The way of a picture itself is `device/reading.py`.
 
-Nothing that is sent reaches the disk: uploads are parsed in memory (Werkzeug would spool large ones to a temporary
-file), file names are ignored and requests aren't logged.
+Nothing that is sent reaches the disk: forms are read in memory (`device/form.py`; Werkzeug's parser would spool large files
+to a temporary one), file names are ignored and requests aren't logged.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from io import BytesIO
-from typing import IO, Any
+from typing import Any
 
-from flask import Flask, Request, Response, current_app, jsonify, render_template, request, send_from_directory
+from flask import Flask, Response, current_app, jsonify, render_template, request, send_from_directory
 from flask.json.provider import DefaultJSONProvider
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -74,13 +73,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 EXTENSION = "loupe"
-
-
-class InMemoryRequest(Request):
-    """A request whose uploads never leave memory."""
-
-    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
-        return BytesIO()
 
 
 def _plain(value: Any) -> Any:
@@ -165,7 +157,6 @@ class Box:
 def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     """The app for verified bundles (opened and verified here where none is given). Raises a `LoupeError`."""
     app = Flask(__name__)
-    app.request_class = InMemoryRequest
     app.json = MappingJson(app)
     app.add_template_filter(_filled, "fill")
     app.wsgi_app = Bounded(app.wsgi_app)  # type: ignore[method-assign]

@@ -17,11 +17,11 @@ class Ended(Exception):
     """The other side is no more, or sends what makes no sense."""
 
 
-def send(connection: socket.socket, message: Mapping[str, Any], *descriptors: int) -> None:
-    """Send a message, with open files. Raises `Ended`."""
+def send(connection: socket.socket, message: Mapping[str, Any]) -> None:
+    """Send a message. Raises `Ended`."""
     text = json.dumps(message).encode()
     try:
-        socket.send_fds(connection, [LENGTH.pack(len(text)) + text], descriptors)
+        connection.sendall(LENGTH.pack(len(text)) + text)
     except OSError as failure:
         raise Ended from failure
 

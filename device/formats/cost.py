@@ -21,7 +21,7 @@ BASELINE_PX, PROGRESSIVE_PX = 24_000_000, 2_500_000
 SCALED_PX = 4_000_000  # that are decoded
 MOST_SEGMENTS, MOST_SCANS = 300, 14
 SOI, SOS, EOI, HEIGHTS = 0xD8, 0xDA, 0xD9, (0xC0, 0xC1, 0xC2)
-BASELINE_FRAMES, PROGRESSIVE = (0xC0, 0xC1), 0xC2
+PROGRESSIVE = 0xC2
 
 # PNG: with transparency it is kept at four bytes a pixel, and flattened.
 OPAQUE_PX, TRANSPARENT_PX = 5_000_000, 2_500_000

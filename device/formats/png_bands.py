@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import ImageDamaged
+from device.formats.png import CHANNELS, PALETTE, SIGNATURE
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples of a pixel, by the header's kind of colour
-PALETTE = 3
 BAND_BYTES, PIECE_BYTES = 2_000_000, 65_536
 
 # What decoding takes whatever the size: a band, packed and filtered, its copies, and rows that are asked for again.
@@ -33,7 +31,7 @@ class BandedRows:
 
     def __init__(self, header: memoryview, packed: Sequence[memoryview]) -> None:
         width, height, self._bits, self._colour = struct.unpack(">IIBB", header[:10])
-        self._packed, self._channels = packed, CHANNELS[self._colour]
+        self._packed, self._channels = packed, CHANNELS.get(self._colour, 1)  # of a palette its numbers
         self.shape: tuple[int, ...] = (height, width) if self._channels == 1 else (height, width, self._channels)
         self.dtype = np.dtype(np.uint8 if self._bits == 8 else np.uint16)
         self._begin()

@@ -19,10 +19,10 @@ def test_a_worker_serves_no_model_that_was_changed_in_place_after_it_was_verifie
     file = tmp_path / "bach.loupe"
     file.write_bytes(BUNDLE.read_bytes())
     server = Server(Settings(file, KEYS, SAMPLES, tmp_path / "store.sqlite", threads=1))
-    server._start_readers(None, None)
+    server._start_readers()
     with file.open("r+b") as held:
         held.seek(100_000)
         held.write(b"changed")
     with pytest.raises(BundleChanged) as raised:
-        server._start_readers(None, None)
+        server._start_readers()
     assert raised.value.facts["bundle"] == "bach.loupe"

@@ -7,7 +7,7 @@ counts as there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 CLIENT = "loupe.client"
@@ -30,11 +30,10 @@ def mark_served(environ: Mapping[str, Any]) -> None:
 
 
 def machine_address(host: str) -> str:
-    """What one machine has: an IPv4 address, or a network of 2^64 IPv6 addresses."""
+    """The address that takes turns: as it stands, without the name of the link, and an IPv4 address that comes as IPv6 as
+    what it is. An IPv6 network of 2^64 addresses is no one's own here: on a clinic's link all machines share one."""
     try:
         found = ip_address(host.partition("%")[0])
     except ValueError:
         return host
-    if isinstance(found, IPv6Address):
-        return str(found.ipv4_mapped) if found.ipv4_mapped else str(ip_network((found, 64), strict=False))
-    return str(found)
+    return str(found.ipv4_mapped or found) if isinstance(found, IPv6Address) else str(found)

@@ -158,7 +158,7 @@ def test_the_figures_are_the_programs() -> None:
     for told in (
         "| {head_bytes:,} bytes, {head_fields} headers, {head_s:g} s from its first byte to its last |",
         "| a connection on which nothing is asked | {idle_s:g} s |",
-        "| {connections_per_address} of an address (IPv6: of a /64), {connections} in all |",
+        "| {connections_per_address} of an address, {connections} in all |",
         "| {body_grace_s:g} s, then {least_bytes_per_s:,} bytes a second on the mean; {body_s:g} s in all |",
         "| {answer_grace_s:g} s, then {least_bytes_per_s:,} bytes a second on the mean; {answer_s:g} s in all |",
         "| {patience_s:g} s; {waiting_per_lane} requests of a kind |",

@@ -9,6 +9,6 @@ from dataclasses import dataclass
 class Client:
     """Written by the door's thread, read by the app's; `served` the other way round."""
 
-    address: str  # IPv4, or the /64 of IPv6: what one machine has of it
+    address: str  # as `machine_address` gives it
     gone: bool = False  # has closed its connection, or was sent away
     served: bool = False  # its picture is being read, so the door won't take it back to make room

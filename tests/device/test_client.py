@@ -21,9 +21,9 @@ def test_under_another_server_a_client_counts_as_there() -> None:
     mark_served({})
 
 
-def test_turns_are_taken_by_machine_which_has_a_whole_network_of_ipv6() -> None:
+def test_turns_are_taken_by_address_also_of_ipv6() -> None:
     assert address({"loupe.client": Client("192.0.2.1")}) == "192.0.2.1"
     assert address({"REMOTE_ADDR": "192.0.2.7"}) == address({"REMOTE_ADDR": "::ffff:192.0.2.7"}) == "192.0.2.7"
-    assert address({"REMOTE_ADDR": "2001:db8::1"}) == address({"REMOTE_ADDR": "2001:db8::2"}) == "2001:db8::/64"
-    assert address({"REMOTE_ADDR": "fe80::1%eth0"}) == "fe80::/64"
+    assert address({"REMOTE_ADDR": "fe80::1%eth0"}) == address({"REMOTE_ADDR": "FE80:0::1"}) == "fe80::1"
+    assert address({"REMOTE_ADDR": "fe80::2"}) != "fe80::1"  # two machines of one clinic
     assert address({}) == ""

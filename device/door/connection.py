@@ -79,6 +79,11 @@ class Connection(asyncio.BufferedProtocol):
         return self.client.address
 
     @property
+    def received(self) -> int:
+        """Bytes of the body so far."""
+        return self._body.size
+
+    @property
     def rate(self) -> float:
         """Bytes a second that came lately."""
         return self._lately * (1 - self.rules.forgotten) / self.rules.tick_s

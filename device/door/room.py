@@ -9,7 +9,7 @@ the memory that no large one takes.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -49,12 +49,38 @@ class Room:
 
     def check(self, now: float) -> None:
         """While others wait for room, who got some has to use it."""
-        if not self._asking:
-            return
-        for connection in list(self._large):
-            slow = connection.rate < self._rules.contended_bytes_per_s
-            if connection.phase is Phase.BODY and slow and now - connection.since > self._rules.contended_grace_s:
+        for connection in self._reading(now):
+            if self._asking and connection.rate < self._rules.contended_bytes_per_s:
                 connection.send_away()
+        self._make_way(now)
+
+    def _make_way(self, now: float) -> None:
+        """One that will need its room for long gives way to a smaller one that waits, and one of an address that has
+        several to one of an address that has none."""
+        waiting = [(size, each) for line in self._asking.values() for each, size in line.items()]
+        waiting = [(size, each) for size, each in waiting if now - each.since > self._rules.contended_grace_s]
+        if not waiting:
+            return
+        size, first = min(waiting, key=lambda each: each[0])
+        count = Counter(each.address for each in self._large)
+        long = [
+            each
+            for each in self._reading(now)
+            if self._left_s(each, now) > self._rules.contended_left_s
+            and (self._large[each] > size or (count[each.address] > 1 and not count[first.address]))
+        ]
+        if long:
+            max(long, key=lambda each: self._left_s(each, now)).send_away()
+
+    def _reading(self, now: float) -> list[Connection]:
+        """Whose large bodies have been coming for a while."""
+        grace_s = self._rules.contended_grace_s
+        return [each for each in self._large if each.phase is Phase.BODY and now - each.since > grace_s]
+
+    def _left_s(self, connection: Connection, now: float) -> float:
+        """How long a large body will need to come, at the rate so far."""
+        left = self._large[connection] - connection.received
+        return left * (now - connection.since) / max(1, connection.received)
 
     def _give(self) -> None:
         for address in list(self._asking):

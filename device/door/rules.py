@@ -42,6 +42,7 @@ class Rules:
     # The rate of a large body that has room while others wait for it.
     contended_grace_s: float = 3.0
     contended_bytes_per_s: int = 250_000
+    contended_left_s: float = 10.0  # who will need more may have to make way
     # After an answer that closes the connection: what still comes is read and dropped, or the client would lose the answer.
     linger_s: float = 10.0
     linger_silent_s: float = 2.0

@@ -1,7 +1,7 @@
 """The desks at which pictures are read (`device/desk.py`), and who gets the next one that is free.
 
-Pictures wait in three lines, by what they may cost: quick ones, dear ones, which take up to the seconds that a decoder is
-given, and sections, which take up to minutes. Two desks are beside those of the quick ones: for dear ones, and one of
+Pictures wait in three lines, by what they may cost: quick ones, costly ones, which take up to the seconds that a decoder is
+given, and sections, which take up to minutes. Two desks are beside those of the quick ones: for costly ones, and one of
 them for a section. A desk that is free goes to the address that was served longest ago, so that whoever opens many
 connections gets no more turns than others; of an address, the three kinds take turns, and each line's oldest goes first.
 While several addresses ask, none has all desks of the quick ones, nor both others: who else asks finds one free at once.
@@ -30,7 +30,7 @@ LOOK_S = 0.25
 COMPANY_S = 60.0  # an address that asked so lately may ask again at any moment
 MOST_ADDRESSES = 1000  # that are remembered
 
-DEAR_DESKS = 2
+COSTLY_DESKS = 2
 
 D = TypeVar("D")
 
@@ -39,7 +39,7 @@ class Cost(Enum):
     """How long a picture may keep a desk."""
 
     QUICK = "quick"
-    DEAR = "dear"
+    COSTLY = "costly"
     SECTION = "section"
 
 
@@ -151,7 +151,7 @@ class DeskPool(Generic[D]):
 
     def _may_have_one(self, ticket: _Ticket[D]) -> bool:
         quick = ticket.cost is Cost.QUICK
-        desks = max(1, self._size - DEAR_DESKS) if quick else DEAR_DESKS
+        desks = max(1, self._size - COSTLY_DESKS) if quick else COSTLY_DESKS
         if ticket.cost is Cost.SECTION and any(cost is Cost.SECTION for _, cost in self._held):
             return False
         held: Counter[str] = Counter()  # by address, of those desks

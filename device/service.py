@@ -48,7 +48,7 @@ from device.inbound import Bounded, ShortNumber, refuse_long_addresses, sent_jso
 from device.keys import key_problems
 from device.listener import is_loopback
 from device.log import warn
-from device.pool import DEAR_DESKS, Cost, DeskPool
+from device.pool import COSTLY_DESKS, Cost, DeskPool
 from device.problems import add_problem_handlers
 from device.readiness import Readiness
 from device.reading import identity
@@ -118,7 +118,7 @@ class Box:
         if self.pool is None:
             set_budget(self.settings.decode_memory_mb * BYTES_PER_MB)
             office = Office(self.bundles, self.settings.limits, self.settings.threads)
-            many, desks = self.settings.threads + DEAR_DESKS, list[Desk]()
+            many, desks = self.settings.threads + COSTLY_DESKS, list[Desk]()
             desks += ReadingProcess(office, many).desks if apart else desks_here(office, many)
             self.pool = DeskPool(desks, self.settings.queue)
             _ = self.samples  # so that no reading waits for them
@@ -362,7 +362,7 @@ def post_reading() -> Response:
 def _cost(data: bytes) -> Cost:
     """Of a file that is read whole. Raises the `ImageError` of one that isn't read at all, which need not wait for that."""
     known_kind(data)
-    return Cost.DEAR if is_long(data) else Cost.QUICK
+    return Cost.COSTLY if is_long(data) else Cost.QUICK
 
 
 @contextmanager

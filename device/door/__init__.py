@@ -10,5 +10,5 @@ newcomer is never refused for what others hold.
 them. `room.py` is the memory for what they send, `later.py` work that can be put off. `lanes.py` gives whole requests to
 threads, fairly by address (`turns.py`); `wsgi.py` calls the app, `body.py` is what it reads, `refusal.py` words the door's
 own answers, `rules.py` has all figures. `worker.py` puts the door into gunicorn, which keeps the process alive, and
-`allocator.py` gives its memory back.
+`device/allocator.py` gives its memory back.
 """

@@ -13,7 +13,7 @@ import pytest
 from device.errors import Busy, ReadingStopped
 from device.pool import Cost, DeskPool
 
-QUICK, DEAR, SECTION = Cost
+QUICK, COSTLY, SECTION = Cost
 SOON_S = 10.0
 
 
@@ -70,8 +70,8 @@ def test_neither_kind_of_picture_keeps_the_others_from_all_desks() -> None:
     desk = line.pool.desk
     with desk(SECTION, address="a"):
         line.add("a", cost=SECTION)
-        with desk(DEAR, address="a"):
-            line.add("a", cost=DEAR)
+        with desk(COSTLY, address="a"):
+            line.add("a", cost=COSTLY)
             with desk(QUICK, address="a"), desk(QUICK, address="a"):
                 line.add("a", cost=QUICK)
                 assert not line.came
@@ -80,19 +80,19 @@ def test_neither_kind_of_picture_keeps_the_others_from_all_desks() -> None:
 
 def test_dear_pictures_have_both_of_their_desks_where_there_is_no_section() -> None:
     pool = DeskPool([1, 2, 3, 4], queue=0)
-    with pool.desk(DEAR), pool.desk(DEAR), pool.desk(), pool.desk():
+    with pool.desk(COSTLY), pool.desk(COSTLY), pool.desk(), pool.desk():
         for cost in Cost:
             with pytest.raises(Busy), pool.desk(cost):
                 pass
 
 
-@pytest.mark.parametrize("cost", [QUICK, DEAR])
+@pytest.mark.parametrize("cost", [QUICK, COSTLY])
 def test_whoever_has_company_leaves_a_desk_to_it(cost: Cost, monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(DeskPool([1, 2, 3, 4], queue=4))
     desk = line.pool.desk
     with desk(address="b"):
         pass
-    with desk(QUICK, address="a"), desk(DEAR, address="a"):
+    with desk(QUICK, address="a"), desk(COSTLY, address="a"):
         line.add("a", cost=cost)
         assert not line.came
         with desk(cost, address="b"):
@@ -113,7 +113,7 @@ def test_addresses_take_turns_however_many_pictures_each_has(one: tuple[Line, Ex
 def test_of_an_address_the_kinds_take_turns(one: tuple[Line, ExitStack]) -> None:
     line, in_use = one
     line.add("a1", "a2", "a3")
-    line.add("a4", "a5", cost=DEAR)
+    line.add("a4", "a5", cost=COSTLY)
     in_use.close()
     assert line.end() == ["a1", "a4", "a2", "a5", "a3"]
 

@@ -157,7 +157,7 @@ def test_the_finding_is_kept_and_found_again(app: Flask, client: FlaskClient, cl
 
 def test_a_busy_box_is_ready(app: Flask, client: FlaskClient) -> None:
     pool = box_of(app).start()
-    with pool.desk(), pool.desk(), pool.desk(Cost.DEAR), pool.desk(Cost.DEAR), pool.idle() as desk:
+    with pool.desk(), pool.desk(), pool.desk(Cost.COSTLY), pool.desk(Cost.COSTLY), pool.idle() as desk:
         assert desk is None
         assert client.get("/readyz").status_code == 200
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import socket
 import time
 
 from torture.bombs import sent
@@ -36,6 +37,24 @@ def _hold(target: Target, data: bytes) -> str:
             return answer(connection)
         except TimeoutError:
             return "held"
+
+
+def hoard(target: Target, drawn: Uploads, rng: random.Random) -> str:
+    """A body as small as an honest field's or twenty times that, which never stands still and never ends."""
+    data = drawn["raw"][100_000:2_000_000]
+    with target.connect() as connection:
+        connection.sendall(head("POST", READINGS, rng.choice((100_000, 500_000, 1_900_000))) + data[:90_000])
+        connection.settimeout(0.05)
+        at = 90_000
+        while target.left_s > 0:
+            try:
+                connection.recv(1, socket.MSG_PEEK)
+                connection.settimeout(5)
+                return answer(connection)
+            except TimeoutError:
+                connection.sendall(data[at : at + 10] if rng.random() < 0.5 else data[at : at + 1500])
+                at += 1500
+    return "held"
 
 
 def whole(target: Target, drawn: Uploads, rng: random.Random) -> str:

@@ -55,6 +55,15 @@ def draw_sections(_rng: random.Random) -> list[bytes]:
     return [sent(file.getvalue(), f"{READINGS}?um_per_px=1.68")]
 
 
+def draw_scales(_rng: random.Random) -> list[bytes]:
+    """Pictures with sizes of a pixel that make them huge or tiny, and odd shapes."""
+    field = (MODELS / "samples" / "texture-invasive.jpg").read_bytes()
+    shapes = [encode(tissue(width, height), "JPEG") for width, height in ((65_000, 64), (64, 65_000), (6000, 4000))]
+    sizes = ("0.05", "0.051", "0.5", "1.68", "100", "1999", "2000")
+    made = [sent(data, f"{READINGS}?um_per_px={size}") for data in (field, *shapes) for size in sizes]
+    return made + [sent(data, route) for data in shapes for route in (READINGS, "/api/v1/previews")]
+
+
 def draw_large(_rng: random.Random) -> list[bytes]:
     """Honest pictures that are dear: large, of 16 bits, of other formats."""
     large, field = tissue(5200, 3900), tissue(2048, 1536)

@@ -96,6 +96,16 @@ def stays_after_an_answer(target: Target, _drawn: Any, _rng: random.Random) -> s
     return "closed"
 
 
+def urgent(target: Target, _drawn: Any, _rng: random.Random) -> str:
+    """Bytes out of band, amid a head."""
+    with target.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        for _ in range(200):
+            connection.send(b"!", socket.MSG_OOB)
+        connection.sendall(b"\r\n")
+        return answer(connection)
+
+
 def comes_and_goes(target: Target, _drawn: Any, rng: random.Random) -> str:
     """Connections that are opened and closed at once, some reset."""
     with target.connect() as connection:

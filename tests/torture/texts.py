@@ -162,6 +162,12 @@ def send(target: Target, drawn: list[Request], rng: random.Random) -> str:
     return ask(target, chosen.method, chosen.path, chosen.body, dict(chosen.fields))
 
 
+def give_name(target: Target, _drawn: object, rng: random.Random) -> str:
+    """Names, one after the other, for units of which the good client names none."""
+    body = name(f"name {rng.randrange(10**9)}", f"x{rng.randrange(30)}")
+    return ask(target, "PUT", f"/api/v1/units/{rng.randrange(1000, 1280)}/name", body, JSON)
+
+
 def draw_imports(rng: random.Random) -> list[Request]:
     """Imports of names: for one unit, for all, of a network that is another, far beyond any limit."""
     from device.atlas import network_of

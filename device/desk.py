@@ -31,12 +31,14 @@ class Office:
 
 @dataclass(frozen=True)
 class Asked:
-    """A picture file, and what its reading is to be like: by which model, of what size of a pixel, in which language."""
+    """A picture file, and what its reading is to be like: by which model, of what size of a pixel, in which language; and
+    whether it is read, too, where it turns out to be a section."""
 
     data: bytes
     model: str | None
     um_per_px: float | None
     language: str
+    sections: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class DeskHere:
 
     def read(self, asked: Asked, stop: Stop) -> Answered:
         """See `Desk`."""
-        routed = self.router.read(asked.data, asked.model, asked.um_per_px, stop)
+        routed = self.router.read(asked.data, asked.model, asked.um_per_px, stop, sections=asked.sections)
         reading = routed.chosen.reading
         return Answered(
             routed.as_json(asked.language),

@@ -18,12 +18,13 @@ QUALITY = 90
 
 def preview_jpeg(data: bytes, limits: Limits, stop: Callable[[], bool] | None = None) -> bytes:
     """A picture file as a JPEG of its upright pixels. Raises the `ImageError` that a reading would."""
-    pixels = decode(data, limits, _fitting, stop=stop).pixels
+    pixels = decode(data, limits, fitting, stop=stop).pixels
     file = BytesIO()
     PIL.Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
 
 
-def _fitting(width: int, height: int) -> tuple[int, int]:
+def fitting(width: int, height: int) -> tuple[int, int]:
+    """The size of a picture's preview."""
     scale = min(1.0, LONGEST_PX / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -26,7 +26,7 @@ from device.answer import answer
 from device.bundle import Bundle
 from device.errors import ModelUnusable
 from device.gate import Gate, Verdict
-from device.image import Image, Limits, StatedScale, decode
+from device.image import Image, Limits, SizeRule, StatedScale, decode
 from device.maps import Head, Maps, softmax
 from device.regions import (
     Region,
@@ -40,7 +40,17 @@ from device.regions import (
     section_headline,
 )
 from device.runtime import Network, Runtime
-from device.sections import FOREIGN, GLASS, READ, Section, check_um_per_px, is_section, read_section, true_size
+from device.sections import (
+    FOREIGN,
+    GLASS,
+    READ,
+    WHOLE_UP_TO,
+    Section,
+    check_um_per_px,
+    is_section,
+    read_section,
+    true_size,
+)
 from device.texts import likelihood, words
 from device.verdict import caution_words, questions, refusal
 
@@ -135,6 +145,17 @@ def _where(strangeness: NDArray[np.float32] | None) -> dict[str, Any] | None:
     }
 
 
+def target_of(bundle: Bundle, limits: Limits, um_per_px: float | None, *, sections: bool = True) -> int | SizeRule:
+    """At what size a bundle's network gets a picture, as `device.image.decode` takes it. Raises `ScaleInvalid`."""
+    preprocessing = bundle.manifest["preprocessing"]
+    area_px: int = preprocessing["area_px"]
+    if um_per_px is None:
+        return area_px
+    check_um_per_px(um_per_px)
+    most = limits.max_megapixels if sections else min(limits.max_megapixels, WHOLE_UP_TO * area_px / 1e6)
+    return true_size(um_per_px, preprocessing["um_per_px"], area_px, most)
+
+
 class Reader:
     """Reads pictures with one bundle. Threads may share it, of which `copies` use the network at once."""
 
@@ -148,7 +169,6 @@ class Reader:
         self._temperature: float = bundle.manifest["calibration"]["temperature"]
         self._area_px: int = bundle.manifest["preprocessing"]["area_px"]
         self.modality: str = bundle.manifest["modality"]
-        self._um_per_px: float = bundle.manifest["preprocessing"]["um_per_px"]
 
     @contextmanager
     def idle(self) -> Iterator[list[Reader]]:
@@ -165,19 +185,22 @@ class Reader:
             if real is None or real.zero_point != said["zero_point"] or not np.isclose(real.scale, said["scale"]):
                 raise ModelUnusable(detail=f"the network's output {name} is not what the manifest says")
 
-    def read(self, data: bytes, um_per_px: float | None = None, stop: Callable[[], bool] | None = None) -> Reading:
+    def read(
+        self,
+        data: bytes,
+        um_per_px: float | None = None,
+        stop: Callable[[], bool] | None = None,
+        *,
+        sections: bool = True,
+    ) -> Reading:
         """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given.
 
-        Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size, and
-        `ReadingStopped` when `stop`, which is asked while a file is decoded and at each window of a section, says so.
+        Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size
+        (`SectionTooLarge` for any section where `sections` aren't wanted), and `ReadingStopped` when `stop`, which is asked
+        while a file is decoded and at each window of a section, says so.
         """
         start = perf_counter()
-        if um_per_px is None:
-            image = decode(data, self.limits, self._area_px, stop=stop)
-        else:
-            check_um_per_px(um_per_px)
-            scale = true_size(um_per_px, self._um_per_px, self._area_px, self.limits.max_megapixels)
-            image = decode(data, self.limits, scale, stop=stop)
+        image = decode(data, self.limits, target_of(self.bundle, self.limits, um_per_px, sections=sections), stop=stop)
         decoded = perf_counter()
         if um_per_px is not None and is_section(image.pixels, self._area_px):
             return self._read_section(image, um_per_px, (decoded - start) * 1e3, stop)

@@ -200,7 +200,8 @@ class DeskApart:
         self._process, self._number = process, number
 
     def read(self, asked: Asked, stop: Stop) -> Answered:
-        answer = self._ask("read", asked.data, (asked.model, asked.um_per_px, asked.language), stop)
+        rest = asked.model, asked.um_per_px, asked.language, asked.sections
+        answer = self._ask("read", asked.data, rest, stop)
         assert isinstance(answer, Answered)
         return answer
 

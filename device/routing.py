@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device.bundle import Bundle
-from device.errors import DecodingTooSlow, ImageError, ReadingStopped, UnknownModel, echoed
+from device.errors import DecodingTooSlow, ImageError, ReadingStopped, SectionTooLarge, UnknownModel, echoed
 from device.gate import PICTURE_REASONS, Verdict
 from device.image import Limits
 from device.reading import Reader, Reading
@@ -145,17 +145,20 @@ class Router:
         model: str | None = None,
         um_per_px: float | None = None,
         stop: Callable[[], bool] | None = None,
+        *,
+        sections: bool = True,
     ) -> Routed:
         """Read the bytes of a picture file with the named model, else with the one that knows it, at the model's own scale
         where the size of its pixels is given. A model that can't read pixels of that size has no opinion.
 
         Raises `UnknownModel`, the first bundle's `ImageError` where none can read the bytes, or `ReadingStopped` when
-        `stop`, which is asked between models and at each window of a section, says so.
+        `stop`, which is asked between models and at each window of a section, says so; `SectionTooLarge` where it is a
+        section for one of the models, and `sections` aren't wanted.
         """
         asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest["id"])]
         if not asked:
             raise UnknownModel(model=echoed(model), models=", ".join(r.bundle.manifest["id"] for r in self.readers))
-        said = tuple((reader, _opinion(reader, data, um_per_px, stop)) for reader in asked)
+        said = tuple((reader, _opinion(reader, data, um_per_px, stop, sections)) for reader in asked)
         opinions = [opinion for _, opinion in said if isinstance(opinion, Opinion)]
         if not opinions:
             raise next(error for _, error in said if isinstance(error, ImageError))
@@ -163,13 +166,17 @@ class Router:
 
 
 def _opinion(
-    reader: Reader, data: bytes, um_per_px: float | None, stop: Callable[[], bool] | None
+    reader: Reader, data: bytes, um_per_px: float | None, stop: Callable[[], bool] | None, sections: bool
 ) -> Opinion | ImageError:
     if stop is not None and stop():
         raise ReadingStopped
     try:
-        return Opinion(reader, reader.read(data, um_per_px, stop))
+        return Opinion(reader, reader.read(data, um_per_px, stop, sections=sections))
     except DecodingTooSlow:
         raise  # so it would be for each
+    except SectionTooLarge as error:
+        if not sections:
+            raise
+        return error
     except ImageError as error:
         return error

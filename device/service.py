@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from device.bundle import Bundle
 from device.card import cards
 from device.client import CLIENT, address, is_gone, mark_served
 from device.decoding.budget import set_budget
-from device.desk import Asked, Desk, Office, desks_here
+from device.desk import Answered, Asked, Desk, Office, desks_here
 from device.drift import DriftLog
 from device.errors import (
     ImageEmpty,
@@ -31,6 +32,7 @@ from device.errors import (
     NoImage,
     OtherOrigin,
     ResetUnconfirmed,
+    SectionTooLarge,
     StoreUnusable,
     UnknownHost,
     UnknownModel,
@@ -39,19 +41,20 @@ from device.errors import (
 )
 from device.form import picture_in
 from device.formats import FORMATS
-from device.formats.cost import is_long
+from device.formats.cost import is_cheap
 from device.golden import open_verified
 from device.health import health, problem_json
 from device.hosts import may_answer
-from device.image import known_kind
+from device.image import SizeRule, known_kind
 from device.inbound import Bounded, ShortNumber, refuse_long_addresses, sent_json
 from device.keys import key_problems
 from device.listener import is_loopback
 from device.log import warn
 from device.pool import COSTLY_DESKS, Cost, DeskPool
+from device.preview import fitting
 from device.problems import add_problem_handlers
 from device.readiness import Readiness
-from device.reading import identity
+from device.reading import identity, target_of
 from device.reading_process import ReadingProcess
 from device.samples import Samples, open_samples
 from device.sections import parse_um_per_px
@@ -340,7 +343,7 @@ def _sent_picture() -> bytes:
 def post_preview() -> Response:
     """Waits for a desk as a reading does, so that previews can't crowd readings out."""
     data = _sent_picture()
-    with _turn(_cost(data)) as (desk, gone):
+    with _turn(_cost(data, fitting)) as (desk, gone):
         return Response(desk.preview(data, gone), mimetype="image/jpeg")
 
 
@@ -348,21 +351,30 @@ def post_reading() -> Response:
     data = _sent_picture()
     given = request.args.get("um_per_px")
     um_per_px = parse_um_per_px(given) if given else None
-    cost = Cost.SECTION if given else _cost(data)
     box = _box()
     box.readiness.check_files()
-    asked = Asked(data, request.args.get("model"), um_per_px, language())
-    with _turn(cost) as (desk, gone), box.readiness.doubted_by_failures():
-        answered = desk.read(asked, gone)
+    asked = Asked(data, request.args.get("model"), um_per_px, language(), sections=False)
+    limits = box.settings.limits
+    cost = _cost(data, *(target_of(bundle, limits, um_per_px, sections=False) for bundle in box.bundles))
+    try:
+        answered = _read(asked, cost)
+    except SectionTooLarge:  # to be a field, and so to be read before sections that wait
+        answered = _read(replace(asked, sections=True), Cost.SECTION)
     if not box.samples.holds(data):
         box.drift.add(answered.bundle_sha256, answered.counts, answered.p_values, datetime.now())
     return jsonify(box.units.name_units(answered.document, language()))
 
 
-def _cost(data: bytes) -> Cost:
-    """Of a file that is read whole. Raises the `ImageError` of one that isn't read at all, which need not wait for that."""
+def _read(asked: Asked, cost: Cost) -> Answered:
+    with _turn(cost) as (desk, gone), _box().readiness.doubted_by_failures():
+        return desk.read(asked, gone)
+
+
+def _cost(data: bytes, *targets: int | SizeRule) -> Cost:
+    """Of a file that is decoded at these sizes. Raises the `ImageError` of one that isn't read at all, which need not wait
+    for that."""
     known_kind(data)
-    return Cost.COSTLY if is_long(data) else Cost.QUICK
+    return Cost.QUICK if all(is_cheap(data, target) for target in targets) else Cost.COSTLY
 
 
 @contextmanager

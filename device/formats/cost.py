@@ -28,8 +28,7 @@ OPAQUE_PX, TRANSPARENT_PX = 5_000_000, 2_500_000
 MOST_CHUNKS, MOST_METADATA = 2000, 200_000
 COLOURS, ALPHA = (0, 2, 3, 4, 6), (4, 6)
 
-# Pixels that come out: of a field, at the area that a model reads; and at most.
-FIELD_PX, RESULT_PX = 512 * 384, 1_500_000
+RESULT_PX = 1_500_000  # that come out at most
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,6 @@ class Header:
     width: int
     height: int
     always: bool  # cheap at its own size too
-
-
-def is_long(data: bytes) -> bool:
-    """Whether a file takes long: more than about 0.3 s, as a field, or a process of its own."""
-    return not is_cheap(data, FIELD_PX)
 
 
 def is_cheap(data: bytes, target: int | SizeRule | None) -> bool:

@@ -38,7 +38,7 @@ from device.errors import (
     TooManyPixels,
 )
 from device.formats import kind_of
-from device.formats.cost import is_cheap, is_long
+from device.formats.cost import is_cheap
 from device.image import Image, Limits, decode, decode_in_process
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::ResourceWarning")
@@ -410,7 +410,7 @@ def test_common_jpeg_and_png_stay_and_everything_else_goes() -> None:
     jpeg, small = encode(tissue(2048, 1536), "JPEG", quality=90), encode(tissue(), "PNG")
     assert is_cheap(jpeg, AREA)
     assert is_cheap(small, None)
-    assert not is_long(jpeg)
+    assert is_cheap(jpeg, 200_000)
     assert not is_cheap(jpeg, lambda width, height: (width, height))  # a section
     assert not is_cheap(small, lambda width, height: (40 * width, 40 * height))  # much enlarged
     ramp = bytes(64 * 64 * 2)
@@ -431,7 +431,7 @@ def test_common_jpeg_and_png_stay_and_everything_else_goes() -> None:
         tiff({256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 277: 1, 278: 64}, bytes(64 * 64)),
     ):
         assert not is_cheap(costly, AREA)
-        assert is_long(costly)
+        assert not is_cheap(costly, 200_000)
 
 
 @pytest.mark.parametrize("fill", [b"\xff", b"\0", b"\xff\x00", b"\xff\xd0"])

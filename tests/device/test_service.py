@@ -23,6 +23,7 @@ from PIL import Image as Pillow
 
 from device.bundle import Bundle
 from device.image import Limits, decode
+from device.pool import Cost
 from device.reading import Reader
 from device.service import create_app
 from device.settings import Settings
@@ -268,6 +269,30 @@ def test_a_full_box_says_that_it_is_busy(bundle: Bundle, one_busy_desk: Any, gol
     assert response.status_code == 503
     assert json.loads(response.data)["code"] == "busy"
     assert int(response.headers["Retry-After"]) > 0
+
+
+def test_each_kind_of_picture_waits_for_its_like(
+    bundle: Bundle, golden: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A field is one whatever is said of its pixels; a preview is made at another size than a reading."""
+    monkeypatch.setattr("device.pool.PATIENCE_S", 0.0)
+    app = create_app(Settings(BUNDLE, KEYS, SAMPLES, tmp_path / "store.sqlite"), bundle)
+    pool = app.extensions["loupe"].start()
+    scaled = f"?um_per_px={bundle.manifest['preprocessing']['um_per_px']}"
+    large = picture((2560, 1920), "JPEG")
+
+    def status(path: str, data: bytes) -> int:
+        return app.test_client().post(f"/api/v1/{path}", data=data, content_type="image/png").status_code
+
+    with pool.desk(Cost.SECTION, address="a"):
+        assert status(f"readings{scaled}", golden) == 200
+        assert status(f"readings{scaled}", large) == 503
+        with pool.desk(Cost.COSTLY, address="b"):
+            assert status("previews", large) == 503
+            assert status("previews", golden) == 200
+            assert status("readings", large) == 200
+    assert status(f"readings{scaled}", large) == 200
+    assert status("previews", large) == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

@@ -117,10 +117,10 @@ class Bundle:
         `BundleChanged`."""
         try:
             with self.network_path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise BundleMissing(bundle=self.name) from error
-        if found != self.sha256:
+        if sha256 != self.sha256:
             raise BundleChanged(bundle=self.name)
 
     @property
@@ -184,11 +184,11 @@ def _opened(path: Path) -> BinaryIO:
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # a pipe would wait for whoever writes to it
     except OSError as error:
         raise BundleMissing(bundle=path.name) from error
-    found = os.fstat(file.fileno())
-    if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES:
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
         return file
     file.close()
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise BundleMissing(bundle=path.name)
     raise BundleTooLarge(bundle=path.name, limit_mb=MAX_BYTES // 1_000_000)
 

@@ -43,8 +43,8 @@ def picture_in(body: bytes, content_type: str) -> bytes | None:
 
 def _names_the_picture(head: bytes) -> bool:
     """Whether a part's head is that of the field, and says that it is a file."""
-    found = DISPOSITION.search(head)
-    if not found:
+    disposition = DISPOSITION.search(head)
+    if not disposition:
         return False
-    kind, options = parse_options_header(found[1].decode("utf-8", "replace"))
+    kind, options = parse_options_header(disposition[1].decode("utf-8", "replace"))
     return kind == "form-data" and options.get("name") == FIELD and "filename" in options

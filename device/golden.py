@@ -66,13 +66,13 @@ def verify_picture(reader: Reader, golden: Mapping[str, Any]) -> Reading:
     name, expected = golden["name"], golden["expected"]
     try:
         reading = reader.read(bundle.members[golden["picture"]])
-        found = _observed(reading)
+        observed = _observed(reading)
     except (LoupeError, KeyError) as error:
         raise GoldenMismatch(bundle=bundle.name, golden=name, output=str(error)) from error
     for part in ("pixels", "outputs", "logits", "reason") if exact else ("pixels", "reason"):
-        if found[part] != expected[part]:
+        if observed[part] != expected[part]:
             raise GoldenMismatch(bundle=bundle.name, golden=name, output=part)
-    gap = np.abs(softmax(found["logits"]) - softmax(expected["logits"])).max()
+    gap = np.abs(softmax(observed["logits"]) - softmax(expected["logits"])).max()
     if gap > INEXACT_TOLERANCE:
         raise GoldenMismatch(bundle=bundle.name, golden=name, output=f"probabilities (off by {gap:.2f})")
     return reading

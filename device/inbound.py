@@ -62,22 +62,22 @@ class Bounded:
 
 def bounded(environ: Mapping[str, Any]) -> dict[str, Any]:
     """A request's WSGI environment without the headers that the program doesn't look at or that can't be right."""
-    kept = {
+    passed = {
         name: value
         for name, value in environ.items()
         if not (name.startswith("HTTP_") or name in HEADERS) or (name in HEADERS and HEADERS[name].fullmatch(value))
     }
     if "HTTP_HOST" in environ:
-        kept.setdefault("HTTP_HOST", "")  # never the server's own name in its place
+        passed.setdefault("HTTP_HOST", "")  # never the server's own name in its place
     if "HTTP_ORIGIN" in environ:
-        kept.setdefault("HTTP_ORIGIN", "")
+        passed.setdefault("HTTP_ORIGIN", "")
     # Werkzeug takes bytes beyond ASCII for UTF-8, and fails where they aren't.
-    kept["QUERY_STRING"] = quote(
+    passed["QUERY_STRING"] = quote(
         environ.get("QUERY_STRING", ""), safe=string.printable, encoding="latin-1", errors="replace"
     )
     if "HTTP_IF_RANGE" in environ:
-        kept.pop("HTTP_RANGE", None)  # the whole file is right in any case
-    return kept
+        passed.pop("HTTP_RANGE", None)  # the whole file is right in any case
+    return passed
 
 
 class ShortNumber(IntegerConverter):

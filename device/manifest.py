@@ -32,10 +32,10 @@ def _schema() -> Any:
 
 def check_manifest(manifest: Any, name: str) -> None:
     """Raises `SchemaMismatch` naming the first thing that the schema doesn't allow; of another schema, both versions."""
-    found = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if found != SCHEMA_VERSION:
-        said = f"{found!r:.20}" if found is None or isinstance(found, int | str) else type(found).__name__
-        raise SchemaMismatch(bundle=name, detail=f"its schema_version is {said}, not {SCHEMA_VERSION}")
+    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if version != SCHEMA_VERSION:
+        shown = f"{version!r:.20}" if version is None or isinstance(version, int | str) else type(version).__name__
+        raise SchemaMismatch(bundle=name, detail=f"its schema_version is {shown}, not {SCHEMA_VERSION}")
     try:
         strict_json.check(manifest)
         _schema()(manifest)

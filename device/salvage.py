@@ -52,8 +52,8 @@ def changes_of(path: Path, patience_s: float) -> int | None:
     """How many changes a sound file has been through; None of one that is damaged. Raises `sqlite3.Error`."""
     with closing(opened(path, patience_s)) as connection:
         try:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            return changes(connection) if found == "ok" else None
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            return changes(connection) if verdict == "ok" else None
         except sqlite3.Error as error:
             if is_damage(error):
                 return None
@@ -62,8 +62,8 @@ def changes_of(path: Path, patience_s: float) -> int | None:
 
 def changes(connection: sqlite3.Connection) -> int:
     """How many changes a file has been through."""
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(found)
+    (count,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(count)
 
 
 def count_changes(connection: sqlite3.Connection, count: int) -> None:

@@ -66,12 +66,12 @@ def _models(document: Any) -> dict[str, Served]:
     models = document.get("models") if isinstance(document, dict) else None
     if not isinstance(models, dict) or document.get("schema") != SCHEMA:
         raise ValueError(f"it has not the form {SCHEMA}")
-    return {model: _served(model, said) for model, said in models.items()}
+    return {model: _served(model, entry) for model, entry in models.items()}
 
 
-def _served(model: str, said: Any) -> Served:
+def _served(model: str, entry: Any) -> Served:
     """Raises `ValueError`."""
-    version, sha256 = (said.get("version"), said.get("sha256")) if isinstance(said, dict) else (None, None)
+    version, sha256 = (entry.get("version"), entry.get("sha256")) if isinstance(entry, dict) else (None, None)
     for form, text in ((MODEL_ID, model), (VERSION, version), (SHA256, sha256)):
         if not isinstance(text, str) or not form.fullmatch(text):
             raise ValueError("it has a model without a version and a hash")

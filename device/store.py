@@ -131,13 +131,13 @@ class Store:
             return change(connection)
 
         with self._writer.lock:
-            found = self._tried(self._writer, "BEGIN IMMEDIATE", counted)
+            result = self._tried(self._writer, "BEGIN IMMEDIATE", counted)
             self.problem = self._follow(change, count)
-            return found
+            return result
 
     def mended(self) -> list[LoupeError]:
         """What was damaged and set aside, as long as it lies there."""
-        return [_told(path, kind, aside) for path in self._files for kind, aside in salvage.asides(path)]
+        return [_problem_of(path, kind, aside) for path in self._files for kind, aside in salvage.asides(path)]
 
     def _tried(self, access: _Access, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """In one transaction, and once more where the file was found damaged and could be mended."""
@@ -178,8 +178,8 @@ class Store:
 
     def _identities(self) -> tuple[Identity, ...] | None:
         """Of the file and its copy; None where the file isn't there."""
-        found = tuple(_identity(path) for path in self._files)
-        return found if found[0] else None
+        identities = tuple(_identity(path) for path in self._files)
+        return identities if identities[0] else None
 
     def _mend(self) -> None:
         """Make the file where it is missing, damaged or older than its copy, from what is best. Under the writer's lock.
@@ -211,18 +211,18 @@ class Store:
     def _counts(self) -> dict[Path, int | None]:
         """How many changes the file and its copy have been through, None of a damaged one. A copy that can't be opened
         stops nothing where the file is sound."""
-        found: dict[Path, int | None] = {}
+        counts: dict[Path, int | None] = {}
         for path in filter(_identity, self._files):
             try:
-                found[path] = salvage.changes_of(path, self._writer.patience_s)
+                counts[path] = salvage.changes_of(path, self._writer.patience_s)
             except sqlite3.Error:
-                if found.get(self.path) is None:
+                if counts.get(self.path) is None:
                     raise
-        return found
+        return counts
 
     def _set_aside(self, path: Path, kind: str) -> None:
         aside = salvage.set_aside(_real(path), kind)
-        warn(_told(path, kind, aside))
+        warn(_problem_of(path, kind, aside))
 
     def _follow(self, change: Callable[[sqlite3.Connection], object], count: int) -> StoreUnusable | None:
         """Make the same change in the copy, or the copy anew from the file; what stood in the way of both."""
@@ -257,7 +257,7 @@ class Store:
         return None
 
 
-def _told(path: Path, kind: str, aside: Path) -> LoupeError:
+def _problem_of(path: Path, kind: str, aside: Path) -> LoupeError:
     if kind == salvage.LOST:
         return StorePartlyLost(store=path.name, aside=aside.name)
     return StoreMended(store=path.name, aside=aside.name)
@@ -281,7 +281,7 @@ def _real(path: Path) -> Path:
 def _identity(path: Path) -> Identity:
     """Device and number of the file at a path, None where there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

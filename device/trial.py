@@ -26,27 +26,27 @@ MOST_CHARACTERS = 200
 def try_apart(work: Callable[[], object], about: str) -> None:
     """Do it in a child. Raises the `LoupeError` that it raises, and `ModelUnusable` whatever else becomes of it; `about`
     says what was tried."""
-    answer, told = os.pipe()
+    reading_end, writing_end = os.pipe()
     parent = os.getpid()
     process = os.fork()
     if not process:
         try:
-            os.close(answer)
+            os.close(reading_end)
             end_with_parent(parent)
-            os.write(told, pickle.dumps(_outcome(work, about)))
+            os.write(writing_end, pickle.dumps(_outcome(work, about)))
         finally:
             os._exit(0)
-    os.close(told)
+    os.close(writing_end)
     try:
         status = _ended(process)
-        os.set_blocking(answer, False)
-        found = os.read(answer, MOST_ANSWER_BYTES) if status == 0 else b""
+        os.set_blocking(reading_end, False)
+        outcome = os.read(reading_end, MOST_ANSWER_BYTES) if status == 0 else b""
     finally:
-        os.close(answer)
-    if not found:
-        how = "took too long" if status is None else f"ended the process that tried it ({_told(status)})"
+        os.close(reading_end)
+    if not outcome:
+        how = "took too long" if status is None else f"ended the process that tried it ({_in_words(status)})"
         raise ModelUnusable(detail=f"{about} {how}")
-    error = pickle.loads(found)  # noqa: S301 — by this program, a moment ago
+    error = pickle.loads(outcome)  # noqa: S301 — by this program, a moment ago
     if error is not None:
         raise error
 
@@ -55,8 +55,8 @@ def _ended(process: int) -> int | None:
     """How a child ended, as `waitpid` says it; None where it had to be ended."""
     deadline = time.monotonic() + WALL_S
     while time.monotonic() < deadline:
-        found, status = os.waitpid(process, os.WNOHANG)
-        if found:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
             return status
         time.sleep(LOOK_S)
     os.kill(process, signal.SIGKILL)
@@ -64,7 +64,7 @@ def _ended(process: int) -> int | None:
     return None
 
 
-def _told(status: int) -> str:
+def _in_words(status: int) -> str:
     return signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"status {status}"
 
 

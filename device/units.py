@@ -109,56 +109,56 @@ class ModelUnits:
         """Names from the store by unit, of all units or of those asked for. Raises `StoreUnusable`."""
         return agreed(self.names.given(self.network, units), self.lexicon)
 
-    def shown(self, found: dict[int, list[Agreed]]) -> list[int]:
+    def shown(self, agreed_names: dict[int, list[Agreed]]) -> list[int]:
         """Units of the survey, in its order: the atlas's, then others that have a name."""
         units = [int(unit) for unit in self.atlas.index["units"]] if self.atlas else []
-        named = sorted({int(unit) for unit in self.bundle.manifest["units"]} | set(found))
+        named = sorted({int(unit) for unit in self.bundle.manifest["units"]} | set(agreed_names))
         return units + [unit for unit in named if unit not in set(units)]
 
     def names_json(
-        self, unit: int, found: dict[int, list[Agreed]], language: str, shown: int | None = NAMES_SHOWN
+        self, unit: int, agreed_names: dict[int, list[Agreed]], language: str, shown: int | None = NAMES_SHOWN
     ) -> dict[str, Any]:
         """The names of a unit: the bundle's, then the experts' on this box, by how many gave them, so many of these at
         most; and how many more they gave."""
         packed = self.bundle.manifest["units"].get(str(unit))
-        told: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         if packed:
-            told.append({"name": packed[language], "term": None, "experts": None, "from": "model"})
-        given = found.get(unit, [])
-        told += [
+            rows.append({"name": packed[language], "term": None, "experts": None, "from": "model"})
+        given = agreed_names.get(unit, [])
+        rows += [
             {"name": each.name[language], "term": each.term, "experts": each.experts, "from": "box"}
             for each in given[:shown]
         ]
-        return {"names": told, "names_more": len(given[shown:]) if shown is not None else 0}
+        return {"names": rows, "names_more": len(given[shown:]) if shown is not None else 0}
 
     def patches_json(self, unit: int) -> list[dict[str, Any]]:
         """The patches of a unit, the strongest first: where each is, its class, its activation."""
-        said = self.atlas.unit(unit) if self.atlas else None
+        entry = self.atlas.unit(unit) if self.atlas else None
         return [
             {**patch, "url": f"/api/v1/units/{unit}/patches/{rank}?model={self.model}"}
-            for rank, patch in enumerate(said["patches"] if said else [])
+            for rank, patch in enumerate(entry["patches"] if entry else [])
         ]
 
     def unit_json(
-        self, unit: int, found: dict[int, list[Agreed]], language: str, names: int | None = NAMES_SHOWN
+        self, unit: int, agreed_names: dict[int, list[Agreed]], language: str, names: int | None = NAMES_SHOWN
     ) -> dict[str, Any]:
         """All that the box knows of a unit, but of its names so many at most."""
-        said = self.atlas.unit(unit) if self.atlas else None
+        entry = self.atlas.unit(unit) if self.atlas else None
         patches = [{name: patch[name] for name in ("url", "label", "activation")} for patch in self.patches_json(unit)]
-        figures = {name: value for name, value in said.items() if name != "patches"} if said else None
+        figures = {name: value for name, value in entry.items() if name != "patches"} if entry else None
         return {
             "unit": unit,
             "weights": dict(zip(self.bundle.labels, np.round(self._weights[unit], 4).tolist(), strict=True)),
             "figures": figures,
             "patches": patches,
-            **self.names_json(unit, found, language, names),
+            **self.names_json(unit, agreed_names, language, names),
         }
 
     def survey_json(self, language: str, unusable: StoreUnusable | None = None) -> dict[str, Any]:
         """All that the survey shows: without names where the store is `unusable`. Raises `StoreUnusable`."""
         manifest, atlas, lexicon = self.bundle.manifest, self.atlas, self.lexicon
         problems = [problem for problem in (self.problem, unusable) if problem]
-        found = {} if unusable else self.agreed()
+        agreed_names = {} if unusable else self.agreed()
         return {
             "notice": words(language)["notice"],
             "model": identity(self.bundle, language),
@@ -169,27 +169,27 @@ class ModelUnits:
                 "id": lexicon.id,
                 "title": lexicon.title[language],
                 "source": lexicon.source,
-                "groups": [{"group": group, "name": told[language]} for group, told in lexicon.groups.items()],
+                "groups": [{"group": group, "name": texts[language]} for group, texts in lexicon.groups.items()],
                 "terms": [
                     {
                         "term": term,
-                        "group": told["group"],
-                        "name": told[language],
-                        "definition": told["definition"][language],
+                        "group": texts["group"],
+                        "name": texts[language],
+                        "definition": texts["definition"][language],
                     }
-                    for term, told in lexicon.terms.items()
+                    for term, texts in lexicon.terms.items()
                 ],
             },
             "atlas": {
                 "notice": atlas.index["notice"][language],
                 "figures": atlas.index["figures"],
                 "patches": atlas.index["patches"],
-                "concepts": {concept: told[language] for concept, told in atlas.index["concepts"].items()},
+                "concepts": {concept: texts[language] for concept, texts in atlas.index["concepts"].items()},
             }
             if atlas
             else None,
             "problems": [{"code": problem.code, **error_words(problem, language)} for problem in problems],
-            "units": [self.unit_json(unit, found, language) for unit in self.shown(found)],
+            "units": [self.unit_json(unit, agreed_names, language) for unit in self.shown(agreed_names)],
         }
 
 
@@ -220,11 +220,11 @@ class Units:
             return document
         model = self._models[document["model"]["id"]]
         try:
-            found = model.agreed([unit["unit"] for unit in document["units"]])
+            agreed_names = model.agreed([unit["unit"] for unit in document["units"]])
         except StoreUnusable:
-            found = {}
+            agreed_names = {}
         for unit in document["units"]:
-            unit.update(model.names_json(unit["unit"], found, language))
+            unit.update(model.names_json(unit["unit"], agreed_names, language))
             unit["name"] = unit["names"][0]["name"] if unit["names"] else None
             unit["patches"] = [patch["url"] for patch in model.patches_json(unit["unit"])[:PATCHES_IN_READING]]
         return document
@@ -245,10 +245,10 @@ def add_unit_routes(
     def get_units() -> Response:
         model, chosen = asked(), language()
         try:
-            told = model.listed.of(chosen, model.names.state(), lambda: app.json.dumps(model.survey_json(chosen)))
+            survey = model.listed.of(chosen, model.names.state(), lambda: app.json.dumps(model.survey_json(chosen)))
         except StoreUnusable as error:
             return jsonify(model.survey_json(chosen, error))
-        return Response(told, mimetype="application/json")
+        return Response(survey, mimetype="application/json")
 
     def get_unit(unit: int) -> Response:
         model = asked()

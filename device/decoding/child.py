@@ -63,7 +63,7 @@ def run(connection: socket.socket, server: int) -> NoReturn:
             confine.close(opens_files=by_name)
         except (LoupeError, ImportError, OSError) as failure:
             unavailable = failure if isinstance(failure, LoupeError) else DecodingUnavailable(detail=str(failure))
-            send(connection, _told(unavailable))
+            send(connection, _error_message(unavailable))
         else:
             send(connection, _decoded(connection, job))
             receive(connection)  # nothing comes: the other side ends this process once it has all
@@ -84,9 +84,9 @@ def _decoded(connection: socket.socket, job: dict[str, Any]) -> dict[str, Any]:
             if memory.pixels is None or image.pixels is not memory.pixels:
                 memory.new_pixels(*image.pixels.shape[:2])[...] = image.pixels
     except LoupeError as error:
-        return _told(_not_loaded(error) or error)
+        return _error_message(_not_loaded(error) or error)
     except MemoryError:
-        return _told(DecodingTooLarge())
+        return _error_message(DecodingTooLarge())
     scale = image.stated_um_per_px
     return {
         "decoded": {
@@ -111,7 +111,7 @@ def _not_loaded(error: BaseException | None) -> LoupeError | None:
     return None
 
 
-def _told(error: LoupeError) -> dict[str, Any]:
+def _error_message(error: LoupeError) -> dict[str, Any]:
     return {"error": type(error).__name__, "facts": dict(error.facts)}
 
 

@@ -624,14 +624,14 @@ class DecodingUnavailable(LoupeError):
 
 
 class ReadingStopped(LoupeError):
-    """Whoever asked for the section has gone, so its reading was given up. The status is nginx's."""
+    """Whoever asked for the reading has gone, so it was given up. The status is nginx's."""
 
     code = "reading_stopped"
     status = 499
 
 
 class Busy(LoupeError):
-    """All readers are at work and the queue is full."""
+    """There is no place left: in a line, of memory, or of threads."""
 
     code = "busy"
     status = 503

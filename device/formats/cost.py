@@ -33,11 +33,11 @@ RESULT_PX = 1_500_000  # that come out at most
 
 @dataclass(frozen=True)
 class Header:
-    """(width, height) of a picture that is cheap to decode where it is made so small that `scaled_px` suffice."""
+    """Of a picture that is cheap to decode as small as a field, and `always`: at its own size too."""
 
     width: int
     height: int
-    always: bool  # cheap at its own size too
+    always: bool
 
 
 def is_cheap(data: bytes, target: int | SizeRule | None) -> bool:

@@ -90,11 +90,20 @@ def room(
 def _finish_bytes(decoded: tuple[int, int], size: tuple[int, int], in_strips: bool) -> int:
     """What `finish` takes beside the decoded picture and the pixels that come out."""
     strips = min(STRIP_AREA_PX, decoded[0] * decoded[1]) * STRIP_BYTES_PER_PX
-    if size[0] * size[1] > LARGE_PX:
+    if _is_large(decoded, size):
         return strips
     across, down = (ceil(whole / max(1, int(whole / part / GAP))) for whole, part in zip(decoded, size, strict=True))
-    reduced = across * down if (across, down) != decoded else 0
+    reduced = across * down if in_strips or (across, down) != decoded else 0
     return (strips if in_strips else 0) + 4 * reduced + 4 * size[0] * (down + 4 * size[1])
+
+
+def _is_large(decoded: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether a picture is brought to its size strip by strip from beginning to end: where the result is large, or so much
+    of the picture is left by the cheap first step."""
+    if size[0] * size[1] > LARGE_PX:
+        return True
+    left = all(whole < 2 * GAP * part for whole, part in zip(decoded, size, strict=True))
+    return left and decoded[0] * decoded[1] > 2 * LARGE_PX
 
 
 def wanted_size(width: int, height: int, target: int | SizeRule | None) -> tuple[int, int]:
@@ -161,7 +170,7 @@ def finish(
         picture = picture.turned(orientation) if isinstance(picture, Stored) else picture.transpose(TURNS[orientation])
         if orientation in QUARTER_TURNS:
             width, height, size = height, width, (size[1], size[0])
-    if size[0] * size[1] > LARGE_PX:
+    if _is_large(picture.size, size):
         pixels = _in_strips(picture, size, notes)
     elif isinstance(picture, Stored):
         pixels = np.asarray(_flatten(_resize_in_strips(picture, size), notes))
@@ -243,7 +252,8 @@ def _rows(picture: PIL.Image.Image | Stored, first: int, last: int) -> PIL.Image
     """A strip of a picture as mode L, RGB or RGBA."""
     if isinstance(picture, Stored):
         step = max(1, BLOCK_PX // picture.size[0])
-        blocks = [picture.to_eight_bits(picture.samples[at : min(last, at + step)]) for at in range(first, last, step)]
+        strip = picture.samples[first:last]
+        blocks = [picture.to_eight_bits(strip[at : at + step]) for at in range(0, last - first, step)]
         return PIL.Image.fromarray(np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks)))
     return picture.crop((0, first, picture.size[0], last))
 

@@ -21,7 +21,9 @@ from device.decoding import sandbox
 from device.decoding.budget import DEFAULT_BYTES, Budget
 from device.decoding.sandbox import Sandbox
 from device.formats import kind_of, png_bands
+from device.formats.cost import is_cheap
 from device.image import Image, Limits, decode_in_process
+from device.preview import fitting
 
 LIMITS, AREA = Limits(), 512 * 384
 SIZE = (2400, 1800)
@@ -117,6 +119,23 @@ def test_what_decoding_takes_is_charged_before(box: Sandbox, kind: str) -> None:
     for target in (AREA, lambda width, height: (width * 4 // 5, height * 4 // 5)):
         charged, taken = charged_and_taken(box, data, target)
         assert taken <= charged, f"{taken / 1e6:.1f} MB of {charged / 1e6:.1f}"
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "TIFF", "WEBP"])
+def test_a_preview_of_a_large_picture_takes_what_it_is_charged(box: Sandbox, file_format: str) -> None:
+    options = {"compression": "tiff_adobe_deflate"} if file_format == "TIFF" else {}
+    data = encode(PIL.Image.new("RGB", (4800, 3600), (200, 150, 170)), file_format, **options)
+    assert not is_cheap(data, fitting)
+    charged, taken = charged_and_taken(box, data, fitting)
+    assert taken <= charged <= Budget(DEFAULT_BYTES).most
+
+
+def test_a_large_png_is_decoded_once_for_its_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+    begin = png_bands.BandedRows._begin
+    monkeypatch.setattr(png_bands.BandedRows, "_begin", lambda rows: (begun.append(1), begin(rows)))
+    decode_in_process(encode(PIL.Image.new("RGB", (6000, 5000)), "PNG", compress_level=1), LIMITS, fitting)
+    assert begun == [1]
 
 
 # --- large pictures ------------------------------------------------------------------------------------------------------

@@ -232,8 +232,8 @@ def _refuse_other_origins() -> None:
     origin = request.headers.get("Origin")
     if request.method in ("GET", "HEAD", "OPTIONS") or origin is None:
         return
-    _, found, host = origin.lower().rpartition("://")
-    if not found or host != request.host.lower():
+    _, scheme_end, host = origin.lower().rpartition("://")
+    if not scheme_end or host != request.host.lower():
         raise OtherOrigin(origin=echoed(origin))
 
 
@@ -283,8 +283,8 @@ def model_card() -> Response:
         return Response("\n\n---\n\n".join(bundle.card for bundle in bundles), mimetype="text/plain")
 
     def render() -> str:
-        told = cards([bundle.manifest for bundle in bundles], chosen)
-        return render_template("card.html", language=chosen, words=words(chosen), cards=told)
+        model_cards = cards([bundle.manifest for bundle in bundles], chosen)
+        return render_template("card.html", language=chosen, words=words(chosen), cards=model_cards)
 
     return Response(_box().rendered(("card", chosen, *(bundle.sha256 for bundle in bundles)), render))
 
@@ -326,10 +326,10 @@ def _sent_picture() -> bytes:
     """The file that was sent. Raises `NoImage`, `ImageEmpty` or `UploadTooLarge`."""
     data = request.get_data(cache=False, parse_form_data=False)
     if request.mimetype == "multipart/form-data":
-        found = picture_in(data, request.content_type or "")
-        if found is None:
+        picture = picture_in(data, request.content_type or "")
+        if picture is None:
             raise NoImage()
-        data = found
+        data = picture
     elif not data and not request.mimetype:
         raise NoImage()
     if not data:

@@ -74,8 +74,7 @@ def _outcome(work: Callable[[], object], about: str) -> LoupeError | None:
         _confine()
         work()
     except LoupeError as error:
-        error.__cause__ = error.__context__ = None
-        return error.with_traceback(None)
+        return error  # `pickle` leaves out what is behind it
     except Exception as error:  # whatever it is, readings would meet it
         return ModelUnusable(detail=f"{about} raised {type(error).__name__} ({ascii(str(error))[:MOST_CHARACTERS]})")
     return None

@@ -15,12 +15,13 @@ from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from device.body_limits import too_large
-from device.errors import Busy, Fact, LoupeError, ReadersLost, TechnicianCodeLater, echoed
+from device.errors import Fact, LoupeError, echoed
 from device.settings import Settings
 from device.texts import error_words, fill, words
 
 PROBLEM, PAGE = "application/problem+json", "text/html"
 MACHINE_PATHS = ("/api/", "/healthz", "/readyz")
+RETRY_FACT = "retry_after_s"  # of errors that pass by themselves
 KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
 
 
@@ -30,8 +31,8 @@ def add_problem_handlers(app: Flask, language: Callable[[], str], settings: Sett
     def answer_named(error: LoupeError) -> Response:
         _let_go_of_frames(error)
         response = _answer(error.status, error.code, error_words(error, language()), error.facts, language())
-        if isinstance(error, Busy | ReadersLost | TechnicianCodeLater):
-            response.headers["Retry-After"] = str(error.retry_after_s)
+        if RETRY_FACT in error.facts:
+            response.headers["Retry-After"] = str(error.facts[RETRY_FACT])
         return response
 
     def answer_http(error: HTTPException) -> Response:

@@ -107,12 +107,12 @@ class Box:
         self.technician = Technician(code, alone=is_loopback(settings.host))
         self.pool: DeskPool[Desk] | None = None
         self._rendered: dict[tuple[str, ...], str] = {}
-        self._odd: list[LoupeError] = []  # what is odd about the versions that are served
+        self._version_problems: list[LoupeError] = []  # what is odd about the versions that are served
 
     def check_versions(self) -> None:
         """Hold the bundles against what the box remembers of those that it served. Raises `BundleOlder`."""
-        self._odd = check_served(self.settings.store, self.bundles, self.settings.allow_older)
-        for problem in self._odd:
+        self._version_problems = check_served(self.settings.store, self.bundles, self.settings.allow_older)
+        for problem in self._version_problems:
             warn(problem)
 
     def start(self, *, apart: bool = False) -> DeskPool[Desk]:
@@ -128,7 +128,7 @@ class Box:
             try:
                 remember(self.settings.store, self.bundles)
             except StoreUnusable as error:
-                self._odd = [*self._odd, error]
+                self._version_problems = [*self._version_problems, error]
                 warn(error)
         return self.pool
 
@@ -153,7 +153,7 @@ class Box:
     def problems(self) -> list[LoupeError]:
         """What is wrong with the store and with files beside the models; pictures are read all the same."""
         self.drift.watch(self.bundles[0], datetime.now())  # so that a store that can't be opened is found
-        store = [*self.drift.problems, *self.units.problems(), *self._odd]
+        store = [*self.drift.problems, *self.units.problems(), *self._version_problems]
         return [*store, *key_problems(self.settings.keys), *self.samples.problems]
 
 

@@ -9,8 +9,8 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from device.door.answer import Answer
-from device.errors import Busy, LoupeError
-from device.problems import PROBLEM, http_words, problem_bytes
+from device.errors import LoupeError
+from device.problems import PROBLEM, RETRY_FACT, http_words, problem_bytes
 from device.texts import DEFAULT_LANGUAGE, LANGUAGES, error_words
 
 LANGUAGE_CHARACTERS = 200  # of Accept-Language; browsers send a few dozen
@@ -32,8 +32,8 @@ def refusal(cause: LoupeError | HTTPStatus, language: str) -> Answer:
     if isinstance(cause, LoupeError):
         status = cause.status
         body = problem_bytes(status, cause.code, error_words(cause, language), cause.facts)
-        if isinstance(cause, Busy):
-            headers.append((b"Retry-After", str(cause.retry_after_s).encode()))
+        if RETRY_FACT in cause.facts:
+            headers.append((b"Retry-After", str(cause.facts[RETRY_FACT]).encode()))
     else:
         status = cause.value
         facts: dict[str, str | int | float] = {"status": status}

@@ -1,6 +1,7 @@
 """What a process gives up before it decodes a file of somebody else's: a decoder that is overrun can compute, and hand
-pixels to the process that asked for them. It can open no file for writing (and none at all, unless the kind's library opens
-files by name), make no connection, start no program and no process, and make no memory executable.
+pixels to the process that asked for them. It can open no file, make no connection, start no program and no process, and
+make no memory executable. Where the kind's library opens files by name, it may open those that lie in memory, which
+Landlock sees to; on a kernel without that it could read others.
 
 The filter is a program of the kernel's packet filter that looks at each system call: see seccomp(2) and
 linux/filter.h. It is assembled here, for a library that does it is one more thing to trust and to ship.
@@ -16,7 +17,7 @@ import struct
 from errno import ENOSYS, EPERM
 
 from device.errors import DecodingUnavailable
-from device.process import SET_NO_NEW_PRIVS, SET_SECCOMP, prctl
+from device.process import SET_NO_NEW_PRIVS, SET_SECCOMP, give_up_files, prctl
 
 # seccomp(2): the mode for prctl(2), what a filter may answer, and where it finds what in its `seccomp_data`.
 FILTER_MODE = 2
@@ -76,6 +77,8 @@ def close(*, opens_files: bool) -> None:
     """Close the filter, for good. Raises `DecodingUnavailable` where the machine has none, and `OSError` where
     the kernel has none."""
     prctl(SET_NO_NEW_PRIVS, 1)
+    if opens_files:
+        give_up_files()
     program = assembled(platform.machine(), opens_files=opens_files)
     instructions = ctypes.create_string_buffer(program, len(program))
     packed = _Program(len(program) // 8, ctypes.cast(instructions, ctypes.c_char_p))

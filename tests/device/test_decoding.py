@@ -134,10 +134,21 @@ def test_behind_the_filter_nothing_but_computing_is_left(harm: str) -> None:
     assert closed(HARMS[harm], opens_files=False) == "PermissionError"
 
 
-def test_a_library_that_opens_files_by_name_may_read_and_nothing_else() -> None:
-    assert closed("open('/etc/hostname')", opens_files=True) in ("done", "FileNotFoundError")
+def test_a_library_that_opens_files_by_name_may_open_those_in_memory_and_do_nothing_else() -> None:
+    in_memory = "open(f'/proc/self/fd/{os.memfd_create(str())}').read()"
+    assert closed(in_memory, opens_files=True) == "done"
     for harm in set(HARMS) - {"open a file to read it"}:
         assert closed(HARMS[harm], opens_files=True) == "PermissionError", harm
+
+
+def test_nor_may_it_read_other_files_where_the_kernel_has_landlock() -> None:
+    alone = (
+        "from device.process import give_up_files, prctl, SET_NO_NEW_PRIVS as N; prctl(N, 1); print(give_up_files())"
+    )
+    ran = subprocess.run([sys.executable, "-c", alone], capture_output=True, text=True, timeout=60)
+    if ran.stdout.strip() != "True":
+        pytest.skip("a kernel without Landlock")
+    assert closed("open('/etc/passwd')", opens_files=True) == "PermissionError"
 
 
 def answer_of(program: bytes, call: int, arguments: list[int], architecture: int) -> int:

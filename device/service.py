@@ -160,6 +160,7 @@ class Box:
 def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     """The app for verified bundles (opened and verified here where none is given). Raises a `LoupeError`."""
     app = Flask(__name__)
+    app.url_map.merge_slashes = False  # else // is answered with Werkzeug's own page
     app.json = MappingJson(app)
     app.add_template_filter(_filled, "fill")
     app.wsgi_app = Bounded(app.wsgi_app)  # type: ignore[method-assign]

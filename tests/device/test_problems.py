@@ -180,3 +180,7 @@ def test_a_refused_picture_is_gone_with_its_answer(client: FlaskClient) -> None:
         tracemalloc.stop()
         gc.enable()
     assert kept < 1_500_000  # the client keeps the last
+
+
+def test_a_slash_too_many_is_an_address_that_there_is_not(client: FlaskClient) -> None:
+    assert told(client.get("/api/v1//model"))["code"] == "http_404"

@@ -186,7 +186,9 @@ def _keep(control: socket.socket, office: Office, desks: int) -> None:
         for pair in pairs:
             for end in pair:
                 end.close()
-        os.waitpid(process, 0)
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        if code:
+            LOG.error("the reading process ended with %d (below 0: by that signal); another takes its place", code)
         time.sleep(max(0.0, LEAST_LIFE_S - (time.monotonic() - born)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -357,6 +358,7 @@ def test_a_decoder_that_crashes_leaves_lines_of_code_too(service: Service) -> No
     service.answer(request("POST", "/api/v1/readings", EVERYWHERE, pictures()["a decoder that fails"]))
     assert service.log.count("Fatal Python error: Segmentation fault") == 1
     assert "in read_or_fail" in service.log
+    assert f"the reading process ended with {-signal.SIGSEGV}" in service.log
     assert kept(service.folder) == []
 
 

@@ -6,8 +6,11 @@ them for a section. A desk that is free goes to the address that was served long
 connections gets no more turns than others; of an address, the three kinds take turns, and each line's oldest goes first.
 While several addresses ask, none has all desks of the quick ones, nor both others: who else asks finds one free at once.
 
-Where a line is full, the address that has most in it loses its newest: `Busy`. So does a picture that waits too long. A
-client that leaves is out of the line within `LOOK_S`.
+Clients that share an address can't be told apart. Where a crowd of quick pictures of one address waits, nearly the newest
+goes next: in the order of arrival all would come late, so a few wait till they give up.
+
+Where a line is full, those leave it whose clients are gone, then the newest of the address that has most in it: `Busy`.
+So does a picture that waits too long. A client that leaves is out of the line within `LOOK_S`.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from device.errors import Busy, ReadingStopped
 PATIENCE_S = 30.0
 RETRY_AFTER_S = 5
 LOOK_S = 0.25
+CROWD = 4  # quick pictures of an address that wait for each desk of theirs: more would all come late
 COMPANY_S = 60.0  # an address that asked so lately may ask again at any moment
 MOST_ADDRESSES = 1000  # that are remembered
 
@@ -50,6 +54,7 @@ class _Ticket(Generic[D]):
     address: str
     cost: Cost
     number: int
+    gone: Callable[[], bool]
     given: threading.Event = field(default_factory=threading.Event)
     desk: D | None = None
 
@@ -58,7 +63,8 @@ class DeskPool(Generic[D]):
     """`desks`, and three lines of at most `queue` pictures each."""
 
     def __init__(self, desks: Sequence[D], queue: int) -> None:
-        self._free, self._size, self._queue = list(desks), len(desks), queue
+        self._free, self._queue = list(desks), queue
+        self._quick_desks = max(1, len(desks) - COSTLY_DESKS)
         self._lock, self._numbers = threading.Lock(), count(1)
         self._waiting: list[_Ticket[D]] = []
         self._held: Counter[tuple[str, Cost]] = Counter()
@@ -71,10 +77,10 @@ class DeskPool(Generic[D]):
     ) -> Iterator[D]:
         """A desk for one picture of a client at `address`. Raises `Busy`, or `ReadingStopped` where the client is `gone`
         before its turn."""
-        ticket: _Ticket[D] = _Ticket(address, cost, next(self._numbers))
+        ticket: _Ticket[D] = _Ticket(address, cost, next(self._numbers), gone)
         self._join(ticket)
         try:
-            yield self._wait(ticket, gone)
+            yield self._wait(ticket)
         finally:
             self._leave(ticket)
 
@@ -101,21 +107,25 @@ class DeskPool(Generic[D]):
             self._share_out()
             line = [each for each in self._waiting if each.cost is ticket.cost]
             if len(line) > self._queue:
+                line = [each for each in line if not self._sent_away(each)]
+            if len(line) > self._queue:
                 most = Counter(each.address for each in line)
                 loser = max(line, key=lambda each: (most[each.address], each.number))
                 self._waiting.remove(loser)
                 loser.given.set()
 
-    def _wait(self, ticket: _Ticket[D], gone: Callable[[], bool]) -> D:
+    def _wait(self, ticket: _Ticket[D]) -> D:
         until = time.monotonic() + PATIENCE_S
         while not ticket.given.wait(LOOK_S):
-            if gone():
+            if ticket.gone():
                 raise ReadingStopped
             if time.monotonic() > until:
                 raise Busy(retry_after_s=RETRY_AFTER_S)
             with self._lock:
                 self._share_out()  # company may have left
         if ticket.desk is None:
+            if ticket.gone():
+                raise ReadingStopped
             raise Busy(retry_after_s=RETRY_AFTER_S)
         return ticket.desk
 
@@ -134,7 +144,9 @@ class DeskPool(Generic[D]):
             ready = [each for each in self._waiting if self._may_have_one(each)]
             if not ready:
                 return
-            ticket = min(ready, key=self._turn)
+            ticket = self._out_of_the_crowd(min(ready, key=self._turn))
+            if self._sent_away(ticket):
+                continue
             self._waiting.remove(ticket)
             for key in ((ticket.address, None), (ticket.address, ticket.cost)):
                 self._served[key] = next(self._numbers)
@@ -145,13 +157,29 @@ class DeskPool(Generic[D]):
             ticket.desk = self._free.pop()
             ticket.given.set()
 
+    def _sent_away(self, ticket: _Ticket[D]) -> bool:
+        """Whether nobody waits for this picture any more; then it is out of the line."""
+        if not ticket.gone():
+            return False
+        self._waiting.remove(ticket)
+        ticket.given.set()
+        return True
+
+    def _out_of_the_crowd(self, ticket: _Ticket[D]) -> _Ticket[D]:
+        """The ticket whose turn it is: another of the same address where it is one of a crowd of quick ones."""
+        like = [each for each in self._waiting if each.cost is ticket.cost and each.address == ticket.address]
+        if ticket.cost is not Cost.QUICK or len(like) <= CROWD * self._quick_desks:
+            return ticket
+        # Those just served that ask again at once are the newest, one for each desk: whoever came before them is next.
+        return like[-1 - self._quick_desks]
+
     def _count(self, ticket: _Ticket[D], change: int) -> None:
         self._held[ticket.address, ticket.cost] += change
         self._held += Counter()  # drops those that hold none
 
     def _may_have_one(self, ticket: _Ticket[D]) -> bool:
         quick = ticket.cost is Cost.QUICK
-        desks = max(1, self._size - COSTLY_DESKS) if quick else COSTLY_DESKS
+        desks = self._quick_desks if quick else COSTLY_DESKS
         if ticket.cost is Cost.SECTION and any(cost is Cost.SECTION for _, cost in self._held):
             return False
         held: Counter[str] = Counter()  # by address, of those desks

@@ -31,6 +31,7 @@ from device.errors import (
     LoupeError,
     NoImage,
     OtherOrigin,
+    ReadingStopped,
     ResetUnconfirmed,
     SectionTooLarge,
     StoreUnusable,
@@ -324,7 +325,9 @@ def readyz() -> Response:
 
 
 def _sent_picture() -> bytes:
-    """The file that was sent. Raises `NoImage`, `ImageEmpty` or `UploadTooLarge`."""
+    """The file that was sent. Raises `NoImage`, `ImageEmpty` or `UploadTooLarge`; `ReadingStopped` where nobody waits."""
+    if is_gone(request.environ):
+        raise ReadingStopped
     data = request.get_data(cache=False, parse_form_data=False)
     if request.mimetype == "multipart/form-data":
         picture = picture_in(data, request.content_type or "")

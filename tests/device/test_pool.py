@@ -110,6 +110,13 @@ def test_addresses_take_turns_however_many_pictures_each_has(one: tuple[Line, Ex
     assert line.end() == ["many1", "few1", "many2", "many3"]
 
 
+def test_of_a_crowd_nearly_the_newest_is_next_and_of_few_the_oldest() -> None:
+    line = Line(DeskPool([1], queue=9))
+    with line.pool.desk(address="first"):
+        line.add(*(f"a{number}" for number in range(1, 7)))
+    assert line.end() == ["a5", "a4", "a1", "a2", "a3", "a6"]
+
+
 def test_of_an_address_the_kinds_take_turns(one: tuple[Line, ExitStack]) -> None:
     line, in_use = one
     line.add("a1", "a2", "a3")
@@ -145,6 +152,20 @@ def test_whoever_leaves_is_out_of_the_line(one: tuple[Line, ExitStack]) -> None:
     gone.set()
     wait_until(lambda: line.refused == ["a"])
     assert not line.pool._waiting
+
+
+def test_whoever_has_left_gives_way_first(one: tuple[Line, ExitStack], monkeypatch: pytest.MonkeyPatch) -> None:
+    line, in_use = one
+    monkeypatch.setattr("device.pool.LOOK_S", SOON_S)
+    gone = threading.Event()
+    line.add("a1", "a2", "a3", gone=gone.is_set)
+    line.add("a4")
+    gone.set()
+    line.add("a5", "a6")
+    wait_until(lambda: len(line.refused) == 3)
+    assert sorted(line.refused) == ["a1", "a2", "a3"]
+    in_use.close()
+    assert line.end() == ["a4", "a5", "a6"]
 
 
 def test_nobody_waits_for_ever(one: tuple[Line, ExitStack], monkeypatch: pytest.MonkeyPatch) -> None:

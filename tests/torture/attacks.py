@@ -32,6 +32,7 @@ SINGLE = (
     Attack("parts", "200 bodies of which some megabytes came", bodies.parts, bodies.draw, 200),
     Attack("hoard", "64 small bodies that never stand still and never end", bodies.hoard, bodies.draw, 64),
     Attack("whole-bodies", "bodies of 32 MB of nothing", bodies.whole, bodies.draw, 16),
+    Attack("small-chunks", "bodies in small chunks, at full speed", bodies.small_chunks),
     Attack("endless-body", "chunks without end", bodies.without_end, bodies.draw, 16),
     Attack("too-large", "lengths beyond the limit", bodies.too_large),
     Attack("bombs", "pictures that cost more than they weigh", bombs.send_any, bombs.draw, 16),
@@ -44,6 +45,9 @@ SINGLE = (
     Attack("malformed", "requests that break HTTP's rules", malformed.send, malformed.draw),
     Attack("junk", "bytes by chance", malformed.junk),
     Attack("leaving", "clients that leave at any byte", leaving.leave, leaving.draw),
+    Attack(
+        "left-at-once", "fields whose connection is reset when they are sent", leaving.leave_at_once, leaving.draw, 16
+    ),
     Attack("left-sections", "sections that nobody waits for", leaving.leave_sections, leaving.draw, 16),
     Attack("fields-32", "32 clients with fields", crowds.send, crowds.draw_fields, alike=True),
     Attack("fields-50", "50 clients with fields", crowds.send, crowds.draw_fields, 50, alike=True),
@@ -51,6 +55,7 @@ SINGLE = (
     Attack("large", "honest large pictures of all formats", crowds.send, crowds.draw_large),
     Attack("scales", "pictures made huge or tiny by the size of their pixels", crowds.send, crowds.draw_scales),
     Attack("previews", "32 clients with previews", crowds.send, crowds.draw_previews),
+    Attack("dear-previews", "12 clients with large previews", crowds.send, crowds.draw_dear_previews, 12),
     Attack("gets", "32 clients with all pages", crowds.get),
     Attack("units", "32 clients with the largest answer", crowds.get_one("/api/v1/units")),
     Attack("readyz", "32 clients that ask whether it is ready", crowds.get_one("/readyz")),

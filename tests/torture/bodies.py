@@ -7,9 +7,10 @@ import os
 import random
 import socket
 import time
+from typing import Any
 
 from torture.bombs import sent
-from torture.wire import READINGS, Target, answer, head
+from torture.wire import READINGS, Target, answer, exchange, head
 
 Uploads = dict[str, bytes]
 
@@ -43,7 +44,8 @@ def hoard(target: Target, drawn: Uploads, rng: random.Random) -> str:
     """A body as small as an honest field's or twenty times that, which never stands still and never ends."""
     data = drawn["raw"][100_000:2_000_000]
     with target.connect() as connection:
-        connection.sendall(head("POST", READINGS, rng.choice((100_000, 500_000, 1_900_000))) + data[:90_000])
+        size = rng.choice((100_000, 100_000, 500_000, 1_900_000, 24_000_000))
+        connection.sendall(head("POST", READINGS, size) + data[:90_000])
         connection.settimeout(0.05)
         at = 90_000
         while target.left_s > 0:
@@ -62,6 +64,13 @@ def whole(target: Target, drawn: Uploads, rng: random.Random) -> str:
     with target.connect() as connection:
         connection.sendall(drawn[rng.choice(list(drawn))])
         return answer(connection)
+
+
+def small_chunks(target: Target, _drawn: Any, rng: random.Random) -> str:
+    """A body in chunks as small as are taken, at full speed."""
+    size = rng.choice((1, 70, 600, 1100))
+    body = (b"%x\r\n" % size + bytes(size) + b"\r\n") * min(24_000, 2_000_000 // size)
+    return exchange(target, head("POST", READINGS, None, {"Transfer-Encoding": "chunked"}) + body + b"0\r\n\r\n")
 
 
 def without_end(target: Target, drawn: Uploads, _rng: random.Random) -> str:

@@ -78,6 +78,10 @@ def draw_previews(_rng: random.Random) -> list[bytes]:
     return [sent(encode(field, kind), "/api/v1/previews") for kind in ("TIFF", "BMP", "WEBP")]
 
 
+def draw_dear_previews(_rng: random.Random) -> list[bytes]:
+    return [sent(encode(tissue(4800, 3600), "JPEG"), "/api/v1/previews")]
+
+
 def send(target: Target, drawn: list[bytes], rng: random.Random) -> str:
     return exchange(target, rng.choice(drawn))
 

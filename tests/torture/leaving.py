@@ -39,6 +39,15 @@ def leave(target: Target, drawn: list[bytes], rng: random.Random) -> str:
     return "left"
 
 
+def leave_at_once(target: Target, drawn: list[bytes], rng: random.Random) -> str:
+    """A whole field, and the connection is reset some milliseconds later."""
+    with target.connect() as connection:
+        connection.sendall(drawn[0])
+        time.sleep(rng.choice((0.01, 0.05)))
+        connection.setsockopt(*RESET)
+    return "left"
+
+
 def leave_sections(target: Target, drawn: list[Any], rng: random.Random) -> str:
     """Sections that were sent whole, and nobody waits for them."""
     with target.connect() as connection:

@@ -3,12 +3,12 @@ it stands: here, or in one that only reads (`device/reading_process.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from device.bundle import Bundle
-from device.drift import Counts, counts_of, p_values_of
+from device.drift import Noted, noted
 from device.errors import LoupeError, SelfTestFailed
 from device.golden import verify_picture
 from device.image import Limits
@@ -43,12 +43,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """A reading as JSON-able values; which bundle it is by, and what the drift watch counts of it."""
+    """A reading as JSON-able values, and what the drift watch keeps of it."""
 
     document: dict[str, Any]
-    bundle_sha256: str
-    counts: Counts
-    p_values: Mapping[str, float]
+    noted: Noted
 
 
 class Desk(Protocol):
@@ -73,13 +71,8 @@ class DeskHere:
     def read(self, asked: Asked, stop: Stop) -> Answered:
         """See `Desk`."""
         routed = self.router.read(asked.data, asked.model, asked.um_per_px, stop, sections=asked.sections)
-        reading = routed.chosen.reading
-        return Answered(
-            routed.as_json(asked.language),
-            routed.chosen.reader.bundle.sha256,
-            counts_of(reading),
-            p_values_of(reading),
-        )
+        chosen = routed.chosen
+        return Answered(routed.as_json(asked.language), noted(chosen.reader.bundle, chosen.reading))
 
     def preview(self, data: bytes, stop: Stop) -> bytes:
         """See `Desk`."""

@@ -254,6 +254,20 @@ def counts_of(reading: Reading) -> Counts:
     return Counts(1, int(reading.caution), {reason: 1} if reason else {}, bins)
 
 
+@dataclass(frozen=True)
+class Noted:
+    """What is kept of one reading: by which bundle it is (its hash), its counts, and its p-values by question."""
+
+    bundle_sha256: str
+    counts: Counts
+    p_values: Mapping[str, float]
+
+
+def noted(bundle: Bundle, reading: Reading) -> Noted:
+    """What is kept of a reading with a bundle."""
+    return Noted(bundle.sha256, counts_of(reading), p_values_of(reading))
+
+
 def _counts_from(text: str) -> Counts:
     """Counts as they were kept; none where the text can't be used."""
     try:
@@ -291,18 +305,15 @@ class DriftLog:
         """What is wrong with the store, or was until it was mended."""
         return [*([self.problem] if self.problem else []), *self._store.mended()]
 
-    def note(self, bundle: Bundle, reading: Reading, now: datetime) -> None:
-        """Count a reading and go on with the bundle's watch, in one transaction."""
-        self.add(bundle.sha256, counts_of(reading), p_values_of(reading), now)
-
-    def add(self, key: str, seen: Counts, p_values: Mapping[str, float], now: datetime) -> None:
-        """The same from what counts of a reading; `key`: the bundle's hash."""
-        day, sizes = now.date().isoformat(), self._sizes[key]
-        p_values = {name: p for name, p in p_values.items() if name in sizes}
+    def note(self, seen: Noted, now: datetime) -> None:
+        """Count a reading and go on with its bundle's watch, in one transaction."""
+        key, day = seen.bundle_sha256, now.date().isoformat()
+        sizes = self._sizes[key]
+        p_values = {name: p for name, p in seen.p_values.items() if name in sizes}
 
         def change(store: sqlite3.Connection) -> None:
             found = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()
-            counts = (_counts_from(found[0]) if found else NOTHING) + seen
+            counts = (_counts_from(found[0]) if found else NOTHING) + seen.counts
             watch = _watch(store, key, day)
             if p_values:
                 watch = watch.with_picture(p_values, sizes, now, random.random)

@@ -365,7 +365,7 @@ def post_reading() -> Response:
     except SectionTooLarge:  # to be a field, and so to be read before sections that wait
         answered = _read(replace(asked, sections=True), Cost.SECTION)
     if not box.samples.holds(data):
-        box.drift.add(answered.bundle_sha256, answered.counts, answered.p_values, datetime.now())
+        box.drift.note(answered.noted, datetime.now())
     return jsonify(box.units.name_units(answered.document, language()))
 
 

@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 
 from device.bundle import Bundle
-from device.drift import DriftLog, calibration_sizes
+from device.drift import DriftLog, calibration_sizes, noted
 from device.gate import CAUTION_BELOW_P, REASON_OF_QUESTION, Answer, Verdict, conformal_p
 from device.reading import Reading
 
@@ -45,7 +45,7 @@ def fill(store: Path, bundle: Bundle, shift: float = 0.0) -> None:
             caution = reason is None and any((answer.p_value or 0) < CAUTION_BELOW_P for answer in answers)
             reading = SimpleNamespace(verdict=Verdict(tuple(answers), reason), caution=caution, section=None)
             now = today - timedelta(days=DAYS - 1 - day) + timedelta(minutes=10 * sitting)
-            log.note(bundle, cast(Reading, reading), now)
+            log.note(noted(bundle, cast(Reading, reading)), now)
     assert log.problem is None
 
 

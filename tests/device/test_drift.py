@@ -19,7 +19,19 @@ import pytest
 from conftest import BUNDLE, KEYS
 
 from device.bundle import Bundle
-from device.drift import ALARM, BINS, SITTING_MOST, Counts, DriftLog, Question, Watch, bin_of, calibration_sizes, gaps
+from device.drift import (
+    ALARM,
+    BINS,
+    SITTING_MOST,
+    Counts,
+    DriftLog,
+    Question,
+    Watch,
+    bin_of,
+    calibration_sizes,
+    gaps,
+    noted,
+)
 from device.gate import MADE, PICTURE, SCALE, SHOWS, Answer, Verdict, conformal_p
 from device.reading import Reading
 
@@ -144,10 +156,10 @@ def log(tmp_path: Path, bundle: Bundle) -> DriftLog:
 
 
 def test_each_reading_is_counted_and_a_section_is_not_bet_on(log: DriftLog, bundle: Bundle) -> None:
-    log.note(bundle, reading(0.5), START)
-    log.note(bundle, reading(0.03), START)
-    log.note(bundle, reading(0.001, "unknown_content"), START + timedelta(days=1))
-    log.note(bundle, reading(0.5, section=object()), START + timedelta(days=1))
+    log.note(noted(bundle, reading(0.5)), START)
+    log.note(noted(bundle, reading(0.03)), START)
+    log.note(noted(bundle, reading(0.001, "unknown_content")), START + timedelta(days=1))
+    log.note(noted(bundle, reading(0.5, section=object())), START + timedelta(days=1))
     days = log.days(bundle, 10, LATER)
     assert list(days) == ["2026-01-06", "2026-01-05"]
     assert days["2026-01-05"].cautions == 1
@@ -164,7 +176,7 @@ def test_what_was_noted_survives_a_kill(tmp_path: Path, bundle: Bundle) -> None:
         "from test_drift import *\n"
         "bundle = Bundle.open(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "log = DriftLog(Path(sys.argv[3]), [bundle])\n"
-        "for _ in range(7): log.note(bundle, reading(0.5), START)\n"
+        "for _ in range(7): log.note(noted(bundle, reading(0.5)), START)\n"
         "os._exit(9)"
     )
     store, here = tmp_path / "store.sqlite", Path(__file__).parent
@@ -176,13 +188,13 @@ def test_what_was_noted_survives_a_kill(tmp_path: Path, bundle: Bundle) -> None:
 def test_days_beyond_the_limit_go(log: DriftLog, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("device.drift.DAYS_KEPT", 3)
     for k in range(6):
-        log.note(bundle, reading(0.5), START + timedelta(days=k))
+        log.note(noted(bundle, reading(0.5)), START + timedelta(days=k))
     assert list(log.days(bundle, 10, LATER)) == ["2026-01-10", "2026-01-09", "2026-01-08"]
 
 
 def test_the_store_holds_counts_and_nothing_else(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
     for _ in range(50):
-        log.note(bundle, reading(0.123456789), START)
+        log.note(noted(bundle, reading(0.123456789)), START)
     tables = sqlite3.connect(tmp_path / "store.drift.sqlite").execute("SELECT name FROM sqlite_master").fetchall()
     assert {name for (name,) in tables} == {"drift_day", "drift_watch"}
     ((counts,),) = sqlite3.connect(tmp_path / "store.drift.sqlite").execute("SELECT counts FROM drift_day").fetchall()
@@ -192,7 +204,7 @@ def test_the_store_holds_counts_and_nothing_else(log: DriftLog, bundle: Bundle, 
 
 def test_a_reset_begins_anew_and_keeps_the_counts(log: DriftLog, bundle: Bundle) -> None:
     for k in range(80):
-        log.note(bundle, reading(0.001), START + timedelta(hours=k))
+        log.note(noted(bundle, reading(0.001)), START + timedelta(hours=k))
     assert log.watch(bundle, START).alarm
     log.reset(bundle, START + timedelta(days=4))
     watch = log.watch(bundle, START + timedelta(days=4))
@@ -204,35 +216,35 @@ def test_a_broken_store_is_a_problem_told_and_no_failure(tmp_path: Path, bundle:
     store = tmp_path / "folder" / "store.sqlite"
     store.parent.write_bytes(b"a file where the folder should be")
     log = DriftLog(store, [bundle])
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     assert log.problem is not None
     assert (log.watch(bundle, START).pictures, log.days(bundle, 5, LATER)) == (0, {})
     store.parent.unlink()
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     assert log.problem is None
     assert log.watch(bundle, START).pictures == 1
 
 
 def test_a_full_disk_stays_a_problem_until_something_was_written(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     with sqlite3.connect(tmp_path / "store.drift.sqlite") as full:
         full.execute("CREATE TRIGGER full BEFORE INSERT ON drift_day BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     assert log.watch(bundle, START).pictures == 1
     assert log.days(bundle, 5, LATER)["2026-01-05"].readings == 1
     assert log.problem is not None
     with sqlite3.connect(tmp_path / "store.drift.sqlite") as full:
         full.execute("DROP TRIGGER full")
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     assert log.problem is None
 
 
 def test_a_locked_store_holds_up_no_reading_for_long(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     other = sqlite3.connect(tmp_path / "store.drift.sqlite")
     other.execute("BEGIN IMMEDIATE")
     begun = time.monotonic()
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     assert log.problem is not None
     assert log.watch(bundle, START).pictures == 1  # reading needs no lock
     assert time.monotonic() - begun < 2
@@ -242,9 +254,9 @@ def test_a_locked_store_holds_up_no_reading_for_long(log: DriftLog, bundle: Bund
 def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
     log: DriftLog, bundle: Bundle, tmp_path: Path
 ) -> None:
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     (tmp_path / "store.drift.sqlite").unlink()
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     assert DriftLog(tmp_path / "store.sqlite", [bundle]).watch(bundle, START).pictures == 1
 
 
@@ -285,13 +297,13 @@ WATCH: dict[str, Any] = json.loads(Watch("2026-01-05", {MADE: Question()}).as_te
 def test_what_was_kept_unusably_is_begun_anew(
     log: DriftLog, bundle: Bundle, tmp_path: Path, table: str, kept: str
 ) -> None:
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     column = {"drift_day": "counts", "drift_watch": "state"}[table]
     with sqlite3.connect(tmp_path / "store.drift.sqlite") as store:
         store.execute(f"UPDATE {table} SET {column} = ?", (kept,))
     assert log.days(bundle, 5, LATER)["2026-01-05"].readings == (table == "drift_watch")
     assert log.watch(bundle, START).pictures == (table == "drift_day")
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     assert log.problem is None
     assert log.days(bundle, 5, LATER)["2026-01-05"].readings == 1 + (table == "drift_watch")
     assert log.watch(bundle, START).pictures == 1 + (table == "drift_day")
@@ -300,18 +312,18 @@ def test_what_was_kept_unusably_is_begun_anew(
 def test_a_clock_that_was_ahead_hides_nothing(log: DriftLog, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("device.drift.DAYS_KEPT", 3)
     for k in range(5):
-        log.note(bundle, reading(0.5), START + timedelta(days=3650 + k))
-    log.note(bundle, reading(0.5), START)
+        log.note(noted(bundle, reading(0.5)), START + timedelta(days=3650 + k))
+    log.note(noted(bundle, reading(0.5)), START)
     assert list(log.days(bundle, 10, START)) == ["2026-01-05"]
     assert list(log.days(bundle, 10, START + timedelta(days=4000))) == ["2026-01-05"]
     assert log.watch(bundle, START).since == "2026-01-05"
 
 
 def test_a_state_of_another_version_is_begun_anew(log: DriftLog, bundle: Bundle, tmp_path: Path) -> None:
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     with sqlite3.connect(tmp_path / "store.drift.sqlite") as store:
         store.execute("UPDATE drift_watch SET state = '{}'")
-    log.note(bundle, reading(0.5), START)
+    log.note(noted(bundle, reading(0.5)), START)
     assert log.watch(bundle, START).pictures == 1
 
 

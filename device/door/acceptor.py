@@ -1,7 +1,9 @@
-"""New connections: taken from the system at once, however many come, and opened a few at a time, the addresses in turn.
+"""New connections: taken from the system at once, however many come, and opened when they say something, a few at a time,
+the addresses in turn.
 
 Whoever connects again and again would otherwise fill the system's line, where a newcomer then waits behind all of them or
-finds no place. Here such a one fills its own address's line alone, of which the oldest go first.
+finds no place. Here such a one fills his own address's lines alone, of which the oldest go first; and those who say nothing
+cost little and keep no place from those who do.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ class Acceptor:
         self._rules, self._open_connection = rules, open_connection
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
-        self._waiting: Turns[socket.socket] = Turns()
+        self._silent: Turns[socket.socket] = Turns()
+        self._since: dict[socket.socket, tuple[float, str]] = {}  # when each silent one came, and whose it is
+        self._waiting: Turns[socket.socket] = Turns()  # they have said something
         self._next: asyncio.Handle | None = None
         self._opening: set[asyncio.Task[object]] = set()
 
@@ -44,8 +48,18 @@ class Acceptor:
             listener = self._listeners.pop()
             self._loop.remove_reader(listener)
             listener.close()
+        while self._silent:
+            self._drop_silent(self._silent.longest())
         while self._waiting:
             self._waiting.next()[1].close()
+
+    def check(self, now: float) -> None:
+        """Close those that have been silent for too long."""
+        for connection, (came_at, address) in list(self._since.items()):
+            if now - came_at <= self._rules.idle_s:
+                break
+            self._forget_silent(address, connection)
+            connection.close()
 
     def _take(self, listener: socket.socket) -> None:
         # systemd makes a socket that it hands over wait again, each time that a unit asks for it.
@@ -62,21 +76,50 @@ class Acceptor:
                 self._loop.call_later(PAUSE_S, self._try_again, listener)
                 break
             self._add(machine_address(str(peer[0])), connection)
-        if self._waiting and not self._next:
-            self._next = self._loop.call_soon(self._open)
 
     def _try_again(self, listener: socket.socket) -> None:
         if listener.fileno() >= 0:
             self._loop.add_reader(listener, self._take, listener)
 
+    # --- those that have said nothing --------------------------------------------------------------------------------
+
     def _add(self, address: str, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._silent.add(address, connection)
+        self._since[connection] = self._loop.time(), address
+        self._loop.add_reader(connection, self._hear, address, connection)
+        if self._silent.length(address) > self._rules.silent_per_address:
+            self._drop_silent(address)
+        elif len(self._silent) > self._rules.silent:
+            self._drop_silent(self._silent.longest())
+
+    def _drop_silent(self, address: str) -> None:
+        oldest = self._silent.oldest(address)
+        self._forget_silent(address, oldest)
+        oldest.close()
+
+    def _forget_silent(self, address: str, connection: socket.socket) -> None:
+        self._loop.remove_reader(connection)
+        self._silent.remove(address, connection)
+        del self._since[connection]
+
+    def _hear(self, address: str, connection: socket.socket) -> None:
+        """It has said something, or has left."""
+        self._forget_silent(address, connection)
+        if _has_left(connection, crowded=False):
+            connection.close()
+            return
         self._waiting.add(address, connection)
         if self._waiting.length(address) > self._rules.unopened_per_address:
-            self._drop(address)
+            self._drop_waiting(address)
         elif len(self._waiting) > self._rules.unopened:
-            self._drop(self._waiting.longest())
+            self._drop_waiting(self._waiting.longest())
+        if not self._next:
+            self._next = self._loop.call_soon(self._open)
 
-    def _drop(self, address: str) -> None:
+    # --- those that have ---------------------------------------------------------------------------------------------
+
+    def _drop_waiting(self, address: str) -> None:
         oldest = self._waiting.oldest(address)
         self._waiting.remove(address, oldest)
         oldest.close()
@@ -105,7 +148,6 @@ class Acceptor:
 def _has_left(connection: socket.socket, crowded: bool) -> bool:
     """Whether the client has closed its side without a word or, in a crowd, after having said something: some close theirs
     and wait for the answer, but those who fill the line don't wait."""
-    connection.setblocking(False)
     try:
         if not connection.recv(1, socket.MSG_PEEK):
             return True

@@ -36,11 +36,12 @@ WITHOUT_BODY = (204, 304)
 SLICE_BYTES, CHUNKS_AT_ONCE = 4_096, 16  # of a chunked body
 WHEN_GIVEN_UP = {
     Phase.LEAVING: 0,
-    **dict.fromkeys((Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.ANSWERING), 1),
-    Phase.ASKING: 2,
-    Phase.WAITING: 4,
+    Phase.IDLE: 1,
+    **dict.fromkeys((Phase.HEAD, Phase.BODY, Phase.ANSWERING), 2),
+    Phase.ASKING: 3,
+    Phase.WAITING: 5,
 }
-YOUNG_GIVEN_UP = 3
+YOUNG_GIVEN_UP = 4
 PROGRESS_BYTES = 16_384
 MOST_LATELY_BYTES = 1_000_000  # more would let a connection live on it for long
 Cause = LoupeError | HTTPStatus
@@ -388,6 +389,7 @@ class Connection(asyncio.BufferedProtocol):
             self._answered()
 
     def _answered(self) -> None:
+        self.door.answered += 1
         self._let_go()
         if self._closing:
             self._leave()
@@ -471,15 +473,15 @@ class Connection(asyncio.BufferedProtocol):
         ):
             self.abort()
 
-    def importance(self, now: float) -> tuple[int, float]:
-        """By which connections are given up for others, the least first. Those of the same kind: the slower first, else the
+    def importance(self, now: float) -> tuple[int, float, float]:
+        """By which connections are given up for others, the least first. Those of the same kind: the slower first, then the
         older."""
-        if self.phase in (Phase.LEAVING, Phase.ASKING, Phase.WAITING):
-            return WHEN_GIVEN_UP[self.phase], self.since
-        answered = self.phase is Phase.IDLE and self._has_been_answered
-        if now - self.since < self.rules.young_s and not answered:
-            return YOUNG_GIVEN_UP, self.since
-        return WHEN_GIVEN_UP[self.phase], self.rate
+        fresh = self.phase is Phase.IDLE and not self._has_been_answered  # with something to read: see acceptor.py
+        asks = fresh or self.phase in (Phase.HEAD, Phase.BODY)
+        if asks and now - self.since < self.rules.young_s:
+            return YOUNG_GIVEN_UP, 0.0, self.since
+        comes = asks or self.phase is Phase.ANSWERING
+        return WHEN_GIVEN_UP[self.phase], self.rate if comes else 0.0, self.since
 
     def abort(self) -> None:
         """Close at once, without another word."""

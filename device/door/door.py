@@ -34,6 +34,7 @@ class Door:
         self._connections: dict[str, dict[Connection, None]] = {}  # by address, the oldest first
         self.at_work: set[Connection] = set()  # whose request a thread has, though its client may have gone
         self._count = 0
+        self.answered = 0  # requests so far
         self._noticed: dict[Connection, float] = {}  # when each last took processor time
         self._acceptor = Acceptor(rules, lambda: Connection(self))
         self._ticking: asyncio.TimerHandle | None = None
@@ -118,6 +119,7 @@ class Door:
         now = self.now()
         self._noticed = {each: at for each, at in self._noticed.items() if at > now - LATELY_S}
         self.room.check(now)
+        self._acceptor.check(now)
         for connection in self._all():
             connection.check(now)
         self._ticking = self._loop.call_later(self.rules.tick_s, self._tick)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from device.door.turns import Turns
 
-AT_A_TIME_S = 0.001
+AT_A_TIME_S, PAUSE_S = 0.001, 0.002  # so that it takes a third of the thread that has all else to do
 
 
 class Deferred(Hashable, Protocol):
@@ -44,4 +44,4 @@ class Later:
         while self._waiting and time.thread_time() < until:
             _, deferred = self._waiting.next()
             deferred.work()
-        self._next = self._loop.call_soon(self._work) if self._waiting else None
+        self._next = self._loop.call_later(PAUSE_S, self._work) if self._waiting else None

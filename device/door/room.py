@@ -31,6 +31,11 @@ class Room:
         self._large_held = self._small_held = 0
         self._returning: dict[Connection, int] = {}  # what threads are about to let go
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that was sent is held."""
+        return not self._large and not self._small
+
     # --- large bodies ------------------------------------------------------------------------------------------------
 
     def ask(self, connection: Connection, size: int) -> None:

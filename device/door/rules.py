@@ -25,7 +25,7 @@ class Rules:
     extra_bytes: int = 65_536  # sent before the answer to what was sent earlier
     # A chunked body may come in this many pieces of any size, and beyond them in pieces of so many bytes on the mean.
     free_chunks: int = 4_096
-    chunk_bytes: int = 64
+    chunk_bytes: int = 1_024
 
     # What the system keeps of a connection each way (it takes twice as much): unbounded, it would take megabytes of an
     # answer that nobody reads, or of a body that waits to be read.
@@ -58,8 +58,10 @@ class Rules:
     connections_per_address: int = 384  # many share one address behind a proxy
     young_s: float = 1.0  # a connection that is given up only when no older one is left
     forgotten: float = 0.8  # what of the bytes that came lately counts still, a tick later
-    unopened: int = 400  # connections that were taken from the system and aren't served yet
-    unopened_per_address: int = 384
+    silent: int = 200  # connections on which nothing has ever come
+    silent_per_address: int = 180
+    unopened: int = 200  # connections on which something came that nobody has read yet
+    unopened_per_address: int = 180
     waiting_per_lane: int = 128
     retry_after_s: int = 5
     tick_s: float = 0.25  # how often the deadlines are looked at

@@ -10,11 +10,12 @@ from typing import Any
 
 from gunicorn.workers.base import Worker
 
-from device.allocator import give_back_large_blocks
+from device.allocator import give_back_large_blocks, trim
 from device.door.door import Door
 from device.log import LOG
 
 HEARTBEAT_S = 1.0
+TRIM_S = 5.0
 BEFORE_THE_PARENT_S = 1.0  # which kills what is still there when its patience is over
 SWITCH_S = 0.0005  # after which a thread of the app lets the door's go on; Python's own is 0.005
 
@@ -52,11 +53,12 @@ class DoorWorker(Worker):
 
     async def _serve(self) -> None:
         door = Door(self.wsgi, self.app.rules)
-        beating = asyncio.create_task(self._beat())
+        beating, trimming = asyncio.create_task(self._beat()), asyncio.create_task(self._trim(door))
         door.start(each.sock for each in self.sockets)
         await self._ended.wait()
         await door.stop(self._grace_s)
         beating.cancel()
+        trimming.cancel()
 
     async def _beat(self) -> None:
         """Tell the parent that this process isn't stuck; end where the parent itself is gone."""
@@ -65,6 +67,15 @@ class DoorWorker(Worker):
             if self.ppid != os.getppid():
                 self._ended.set()
             await asyncio.sleep(HEARTBEAT_S)
+
+    async def _trim(self, door: Door) -> None:
+        """Now and then, after requests, while nothing that was sent is held."""
+        trimmed_at = 0
+        while True:
+            await asyncio.sleep(TRIM_S)
+            if door.answered != trimmed_at and door.room.is_empty:
+                trimmed_at = door.answered
+                await self._loop.run_in_executor(None, trim)
 
 
 def _log_failure(_loop: Any, context: dict[str, Any]) -> None:

@@ -59,8 +59,13 @@ class _Ticket(Generic[D]):
     desk: D | None = None
 
 
+def places(cost: Cost, queue: int) -> int:
+    """How many pictures of a kind may wait where `queue` quick ones may: of those that take long few come to their turn."""
+    return queue // {Cost.QUICK: 1, Cost.COSTLY: 2, Cost.SECTION: 4}[cost]
+
+
 class DeskPool(Generic[D]):
-    """`desks`, and three lines of at most `queue` pictures each."""
+    """`desks`, and a line for each kind of picture (`places`)."""
 
     def __init__(self, desks: Sequence[D], queue: int) -> None:
         self._free, self._queue = list(desks), queue
@@ -106,9 +111,9 @@ class DeskPool(Generic[D]):
             self._waiting.append(ticket)
             self._share_out()
             line = [each for each in self._waiting if each.cost is ticket.cost]
-            if len(line) > self._queue:
+            if len(line) > places(ticket.cost, self._queue):
                 line = [each for each in line if not self._sent_away(each)]
-            if len(line) > self._queue:
+            if len(line) > places(ticket.cost, self._queue):
                 most = Counter(each.address for each in line)
                 loser = max(line, key=lambda each: (most[each.address], each.number))
                 self._waiting.remove(loser)

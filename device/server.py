@@ -22,7 +22,7 @@ from device.dumps import forbid_dumps
 from device.errors import LoupeError
 from device.listener import bind, is_handed_over, unusable
 from device.log import ServiceLog, warn
-from device.pool import COSTLY_DESKS, Cost
+from device.pool import COSTLY_DESKS, Cost, places
 from device.service import EXTENSION, Box, create_app
 from device.settings import BYTES_PER_MB, Settings
 
@@ -49,7 +49,8 @@ def lane_of(method: str, path: str) -> str:
 
 def rules_of(settings: Settings) -> Rules:
     """What the door is told of the app's routes and of this box."""
-    pictures = settings.threads + COSTLY_DESKS + len(Cost) * settings.queue + SPARE_PICTURE_THREADS
+    waiting = sum(places(cost, settings.queue) for cost in Cost)
+    pictures = settings.threads + COSTLY_DESKS + waiting + SPARE_PICTURE_THREADS
     largest = settings.max_upload_bytes + FORM_OVERHEAD_BYTES
     large = max(settings.upload_memory_mb * BYTES_PER_MB - SMALL_UPLOADS_BYTES, largest)
     return Rules(

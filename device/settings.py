@@ -39,7 +39,7 @@ class Settings:
     names: tuple[str, ...] = ()
     port: int = 8000
     threads: int = 2
-    queue: int = 32
+    queue: int = 64
     max_upload_mb: int = 32
     max_megapixels: int = 64
     decode_memory_mb: int = 200

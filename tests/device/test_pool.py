@@ -136,13 +136,15 @@ def test_where_the_line_is_full_the_address_with_most_in_it_gives_way(one: tuple
     assert sorted(line.end()) == ["few1", "many1", "many2", "other1"]
 
 
-def test_sections_take_no_place_of_quick_pictures(one: tuple[Line, ExitStack]) -> None:
+def test_each_kind_has_places_of_its_own(one: tuple[Line, ExitStack]) -> None:
     line, in_use = one
-    line.add(*["a"] * 4, cost=SECTION)
-    line.add(*["a"] * 4)
-    assert not line.refused
+    line.add("a1", "a2", cost=SECTION)
+    line.add("a3", "a4", "a5", cost=COSTLY)
+    line.add("a6", "a7", "a8", "a9")
+    wait_until(lambda: len(line.refused) == 2)
+    assert sorted(line.refused) == ["a2", "a5"]
     in_use.close()
-    assert len(line.end()) == 8
+    assert len(line.end()) == 7
 
 
 def test_whoever_leaves_is_out_of_the_line(one: tuple[Line, ExitStack]) -> None:

@@ -57,8 +57,8 @@ def test_a_good_client_is_served_beside_attacks_from_his_own_address(tmp_path: P
 
 
 def test_names_outlive_kills(tmp_path: Path, memory: Memory) -> None:
-    told, wrong = harm.kills(tmp_path, memory, random.Random(1), True, 3)
-    assert wrong == [], told
+    found = harm.kills(tmp_path, memory, random.Random(1), True, 3)
+    assert found.wrong == [], found.seen
 
 
 def test_what_an_attack_breaks_is_told() -> None:

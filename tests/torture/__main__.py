@@ -28,7 +28,7 @@ from torture.beside import OTHER, SAME, Ordeal
 from torture.box import MODELS, Memory, running
 from torture.damage import KINDS
 from torture.good import GoodClient
-from torture.table import HEAD, Beside
+from torture.table import HEAD, Beside, Findings
 
 FUZZ, BOMBS, WORST, HARM, OUTWARD, GOAL = "fuzz", "bombs-each", "worst-files", "harm", "outward", "goal"
 PARTS = {
@@ -58,6 +58,11 @@ class Report:
         for sentence in sentences:
             self.wrong.append(f"{part}: {sentence}")
             print(f"  WRONG {sentence}", flush=True)
+
+    def findings(self, part: str, found: Findings) -> None:
+        for sentence in found.seen:
+            self.line(f"  {sentence}")
+        self.failed(part, found.wrong)
 
     def singly(self, told: Iterator[str | Beside]) -> None:
         for each in told:
@@ -151,16 +156,10 @@ def _run(
         if part in harm.PARTS:
             report.heading(harm.PARTS[part])
             count = asked.kills or (6 if asked.short else 300)
-            sentences, wrong = harm.run(part, folder / part, memory, asked.seed, asked.short, count)
-            for sentence in sentences:
-                report.line(f"  {sentence}")
-            report.failed(part, wrong)
+            report.findings(part, harm.run(part, folder / part, memory, asked.seed, asked.short, count))
     if OUTWARD in parts:
         report.heading(PARTS[OUTWARD])
-        sentences, wrong = outward.run(folder / OUTWARD, memory, asked.seed)
-        for sentence in sentences:
-            report.line(f"  {sentence}")
-        report.failed(OUTWARD, wrong)
+        report.findings(OUTWARD, outward.run(folder / OUTWARD, memory, asked.seed))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,11 @@ from pathlib import Path
 
 from torture.box import MODELS, ROOT, Box, Memory, running
 from torture.good import unseen
+from torture.table import Findings
 
 KEYS = 2000  # units and experts that names are given for, again and again
 PAGE_BYTES = 4096
-NAMES_OF_A_PAGE = 120
 BACK_S = 30.0
-Told = tuple[list[str], list[str]]
 
 
 class Writer:
@@ -96,7 +95,7 @@ def reads(box: Box) -> bool:
     return box.ask("/api/v1/readings", "POST", field)[0] == 200
 
 
-def kills(folder: Path, memory: Memory, rng: random.Random, _short: bool, count: int) -> Told:
+def kills(folder: Path, memory: Memory, rng: random.Random, _short: bool, count: int) -> Findings:
     """A process is killed while names are written: each second time the worker, else any that it started; each tenth time
     the parent, and the box is started anew."""
     wrong: list[str] = []
@@ -128,24 +127,25 @@ def kills(folder: Path, memory: Memory, rng: random.Random, _short: bool, count:
                     wrong.append(f"after kill {number}: {len(missing)} names are gone, {missing[:3]}")
         reading.set()
         reader.join()
-        wrong += [f"{name} is gone" for name in writer.missing()[:5]]
+        missing = writer.missing()
+        wrong += [f"{name} is gone" for name in missing[:5]]
         end = time.monotonic() + BACK_S
         while len(box.processes()) > processes and time.monotonic() < end:
             time.sleep(0.1)
         left = len(box.processes()) - processes
         if left > 0:
             wrong.append(f"{left} processes were left behind")
-    told = f"{count} kills; {writer.acknowledged} names acknowledged, all there; {writer.unanswered} without an answer"
-    return [told], wrong
+    told = f"{count} kills; {writer.acknowledged} names acknowledged, of which {len(missing)} are gone"
+    return Findings([f"{told}; {writer.unanswered} without an answer"], wrong)
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
-    """A disk of one megabyte, None where none can be mounted."""
+    """A disk of four megabytes, None where none can be mounted."""
     disk = folder / "disk"
     disk.mkdir(parents=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(disk)], capture_output=True, check=False
     )
     try:
         yield disk if mounted.returncode == 0 else None
@@ -154,10 +154,10 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
             subprocess.run(["umount", "--lazy", str(disk)], check=False)
 
 
-SKIPPED: Told = (["skipped: no disk can be mounted here (root is needed)"], [])
+SKIPPED = Findings(["skipped: no disk can be mounted here (root is needed)"], [])
 
 
-def disk_full(folder: Path, memory: Memory, _rng: random.Random, _short: bool, _count: int) -> Told:
+def disk_full(folder: Path, memory: Memory, _rng: random.Random, _short: bool, _count: int) -> Findings:
     def fill(_box: Box, disk: Path) -> None:
         with (disk / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
@@ -166,7 +166,7 @@ def disk_full(folder: Path, memory: Memory, _rng: random.Random, _short: bool, _
     return _without_disk(folder, memory, fill, lambda _box, disk: (disk / "filler").unlink())
 
 
-def read_only(folder: Path, memory: Memory, _rng: random.Random, _short: bool, _count: int) -> Told:
+def read_only(folder: Path, memory: Memory, _rng: random.Random, _short: bool, _count: int) -> Findings:
     def remount(how: str) -> Callable[[Box, Path], None]:
         def change(box: Box, disk: Path) -> None:
             box.stop()  # a disk isn't made read-only below open files
@@ -184,7 +184,7 @@ def _run(*command: str) -> None:
 
 def _without_disk(
     folder: Path, memory: Memory, take: Callable[[Box, Path], None], give_back: Callable[[Box, Path], None]
-) -> Told:
+) -> Findings:
     """The store's disk can't be written to for a while: readings go on, names are refused by name, none is lost."""
     told: list[str] = []
     wrong: list[str] = []
@@ -216,16 +216,16 @@ def _without_disk(
                 time.sleep(0.2)
             if missing := writer.missing():
                 wrong.append(f"{len(missing)} names are gone: {missing[:3]}")
-            told.append(f"afterwards all {writer.acknowledged} names that were acknowledged are there")
+            told.append(f"afterwards {len(missing)} of {writer.acknowledged} names that were acknowledged are gone")
             if "Traceback" in box.log.read_text(errors="replace"):
                 wrong.append("a traceback in the journal")
         finally:
             box.stop()
-    return told, wrong
+    return Findings(told, wrong)
 
 
-def damaged(folder: Path, memory: Memory, rng: random.Random, short: bool, _count: int) -> Told:
-    """One page of a file of the store is damaged, then the box is started: names survive, but for those of that page."""
+def damaged(folder: Path, memory: Memory, rng: random.Random, short: bool, _count: int) -> Findings:
+    """One page of a file of the store is damaged, then the box is started: names lie in two files, so all are there."""
     wrong: list[str] = []
     lost: list[int] = []
     times = 4 if short else 25
@@ -254,20 +254,21 @@ def damaged(folder: Path, memory: Memory, rng: random.Random, short: bool, _coun
             lost.append(len(missing))
             if not reads(box) or writer.one() != 200:
                 wrong.append(f"{what}: readings or names stopped")
-            if len(missing) > NAMES_OF_A_PAGE:
+            if missing:
                 wrong.append(f"{what}: {len(missing)} of {len(writer.kept)} names are gone")
-    return [f"{times} pages damaged; of the names, {sorted(lost)} were lost"], wrong
+    return Findings([f"{times} pages damaged; of the names, {sorted(lost)} were lost"], wrong)
 
 
-def markers(_folder: Path, _memory: Memory, _rng: random.Random, _short: bool, _count: int) -> Told:
+def markers(_folder: Path, _memory: Memory, _rng: random.Random, _short: bool, _count: int) -> Findings:
     """The journal's own test: words planted in every place that a request has are found nowhere."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/device/test_journal.py"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     last = ran.stdout.strip().rpartition("\n")[2]
-    return [f"tests/device/test_journal.py: {last}"], [ran.stdout[-2000:]] if ran.returncode else []
+    wrong = [ran.stdout[-2000:]] if ran.returncode else []
+    return Findings([f"tests/device/test_journal.py: {last}"], wrong)
 
 
-DONE: dict[str, Callable[[Path, Memory, random.Random, bool, int], Told]] = {
+DONE: dict[str, Callable[[Path, Memory, random.Random, bool, int], Findings]] = {
     "kills": kills,
     "disk-full": disk_full,
     "read-only": read_only,
@@ -283,7 +284,7 @@ PARTS = {
 }
 
 
-def run(part: str, folder: Path, memory: Memory, seed: int, short: bool, count: int) -> Told:
-    """Sentences that tell what was seen, and those for claims that don't hold."""
+def run(part: str, folder: Path, memory: Memory, seed: int, short: bool, count: int) -> Findings:
+    """One part, on a box of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     return DONE[part](folder, memory, random.Random(seed), short, count)

@@ -12,6 +12,7 @@ from torture.beside import OTHER
 from torture.box import MODELS, Box, Memory
 from torture.damage import KINDS
 from torture.good import GoodClient
+from torture.table import Findings
 from torture.wire import READINGS
 
 CALLS = "socket,connect,bind,sendto,sendmsg,sendmmsg"
@@ -21,10 +22,10 @@ OUTWARD = re.compile(r"(connect|sendto|sendmsg|sendmmsg)\(.*sa_family=AF_(INET6?
 OTHER_SOCKET = re.compile(r"socket\(AF_(PACKET|VSOCK|BLUETOOTH)|socket\(AF_INET6?, SOCK_(DGRAM|RAW)")
 
 
-def run(folder: Path, memory: Memory, seed: int) -> tuple[list[str], list[str]]:
-    """Sentences that tell what was seen, and those for claims that don't hold."""
+def run(folder: Path, memory: Memory, seed: int) -> Findings:
+    """A box of its own, under strace."""
     if not shutil.which("strace"):
-        return ["skipped: strace isn't installed"], []
+        return Findings(["skipped: strace isn't installed"], [])
     folder.mkdir(parents=True)
     calls = folder / "calls"
     box = Box(folder, memory)
@@ -47,6 +48,5 @@ def run(folder: Path, memory: Memory, seed: int) -> tuple[list[str], list[str]]:
     wrong = [line[:160] for line in lines if OUTWARD.search(line) or OTHER_SOCKET.search(line)]
     made = Counter(match[1] for line in lines if (match := re.search(r"(\w+)\(", line)))
     told = ", ".join(f"{name} {count}" for name, count in made.most_common())
-    return [
-        f"{SECONDS:.0f} s beside malformed requests, a file of each variety: {told or 'no such call'}; none goes outward"
-    ], wrong[:10]
+    seen = f"{SECONDS:.0f} s beside malformed requests, a file of each variety: {told or 'no such call'}"
+    return Findings([f"{seen}; {len(wrong)} go outward"], wrong[:10])

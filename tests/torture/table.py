@@ -18,6 +18,14 @@ CALM_CPU = 0.25  # cores that a quiet box uses, the good client's pages among it
 
 
 @dataclass(frozen=True)
+class Findings:
+    """Of a part without a good client: `seen` is what is printed, `wrong` a sentence for each claim that doesn't hold."""
+
+    seen: list[str]
+    wrong: list[str]
+
+
+@dataclass(frozen=True)
 class After:
     """How the box was once an attack had ended."""
 

@@ -141,11 +141,11 @@ def kills(folder: Path, memory: Memory, rng: random.Random, _short: bool, count:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
-    """A disk of four megabytes, None where none can be mounted."""
+    """A disk of 16 megabytes, None where none can be mounted."""
     disk = folder / "disk"
     disk.mkdir(parents=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(disk)], capture_output=True, check=False
     )
     try:
         yield disk if mounted.returncode == 0 else None
@@ -161,7 +161,7 @@ def disk_full(folder: Path, memory: Memory, _rng: random.Random, _short: bool, _
     def fill(_box: Box, disk: Path) -> None:
         with (disk / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
-                file.write(bytes(1024))
+                file.write(bytes(4096))
 
     return _without_disk(folder, memory, fill, lambda _box, disk: (disk / "filler").unlink())
 

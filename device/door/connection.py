@@ -139,7 +139,11 @@ class Connection(asyncio.BufferedProtocol):
         self._let_go()
 
     def resume_writing(self) -> None:
-        if self.phase is Phase.ANSWERING:
+        """All of the answer has gone out. asyncio isn't done with that: to close the connection here fails there."""
+        asyncio.get_running_loop().call_soon(self._sent)
+
+    def _sent(self) -> None:
+        if self.phase is Phase.ANSWERING and not self._transport.get_write_buffer_size():
             self._answered()
 
     def _take(self, data: memoryview) -> None:

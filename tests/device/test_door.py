@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import socket
+import struct
 import threading
 import time
 import tracemalloc
@@ -567,6 +568,20 @@ def test_that_a_client_leaves_is_noticed_whatever_it_sent_beyond(served: Served,
         assert served.app.saw_leave.acquire(timeout=1)
         if how == "half":
             assert answer(client)[0] == 200  # the app's own word is sent all the same
+
+
+def test_who_resets_the_connection_while_the_answer_comes_leaves_no_failure(served: Served) -> None:
+    failures: list[dict[str, Any]] = []
+    served.loop.call_soon_threadsafe(served.loop.set_exception_handler, lambda _, context: failures.append(context))
+    for number in range(300):
+        with served.connect() as client:
+            client.sendall(head(b"GET", b"/large", b"Connection: close"))
+            wanted = (0, 1, 100_000, len(LARGE) - 65_536, len(LARGE))[number % 5]
+            while wanted > 0 and (piece := client.recv(min(wanted, 65_536))):
+                wanted -= len(piece)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert is_answered(served)
+    assert failures == []
 
 
 def test_who_sends_on_and_on_before_the_answer_is_sent_away(served: Served) -> None:

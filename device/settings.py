@@ -43,7 +43,7 @@ class Settings:
     max_upload_mb: int = 32
     max_megapixels: int = 64
     decode_memory_mb: int = 200
-    upload_memory_mb: int = 64
+    upload_memory_mb: int = 48
 
     @property
     def max_upload_bytes(self) -> int:

@@ -39,8 +39,9 @@ QUARTER_TURNS = (5, 6, 7, 8)
 GAP = 2
 LANCZOS_REACH = 3  # pixels of the coarser of the two scales that Pillow's filter sees on either side
 
-# A result of more pixels than this is made in strips of so many rows.
-LARGE_PX, STRIP_PX = 4_000_000, 256
+# A result of more pixels than `STRIPS_ABOVE_PX` is made in strips of so many rows, as is one of which the first step
+# leaves so much. Some kinds have a way of their own for files of more than `LARGE_PX`.
+STRIPS_ABOVE_PX, STRIP_PX, LARGE_PX = 1_000_000, 256, 4_000_000
 
 # Bits that the samples of cameras and scanners have.
 USED_BITS = (8, 10, 12, 14, 16)
@@ -100,7 +101,7 @@ def _finish_bytes(decoded: tuple[int, int], size: tuple[int, int], in_strips: bo
 def _is_large(decoded: tuple[int, int], size: tuple[int, int]) -> bool:
     """Whether a picture is brought to its size strip by strip from beginning to end: where the result is large, or so much
     of the picture is left by the cheap first step."""
-    if size[0] * size[1] > LARGE_PX:
+    if size[0] * size[1] > STRIPS_ABOVE_PX:
         return True
     left = all(whole < 2 * GAP * part for whole, part in zip(decoded, size, strict=True))
     return left and decoded[0] * decoded[1] > 2 * LARGE_PX

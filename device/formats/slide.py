@@ -36,6 +36,7 @@ VENDORS = {
     "ventana": "BIF",
 }
 STRIP_BYTES = 8_000_000
+KEPT_TILES_BYTES = 32 << 20  # OpenSlide's own default
 SAME = 0.02  # pixels count as square within this
 
 
@@ -83,10 +84,12 @@ def _read(slide: OpenSlide, name: str, limits: Limits, target: int | SizeRule | 
 
 
 def _bytes_taken(level: tuple[int, int], factor: int) -> int:
-    """What reading a level of (width, height) strip by strip takes: the picture made smaller at four bytes a pixel, and a
-    strip with its copies."""
+    """What reading a level of (width, height) strip by strip takes: the picture made smaller at four bytes a pixel, a strip
+    with its copies, and the tiles that OpenSlide keeps."""
     across, down = level
-    return 4 * ceil(across / factor) * ceil(down / factor) + 4 * min(STRIP_BYTES, 4 * across * down)
+    level_bytes = 4 * across * down
+    kept = min(KEPT_TILES_BYTES, level_bytes)
+    return 4 * ceil(across / factor) * ceil(down / factor) + 4 * min(STRIP_BYTES, level_bytes) + kept
 
 
 def _level(slide: OpenSlide, size: tuple[int, int]) -> int:

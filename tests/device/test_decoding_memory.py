@@ -179,7 +179,7 @@ def test_a_large_png_gives_in_bands_what_it_would_give_whole(kind: str, monkeypa
     monkeypatch.setattr("device.formats.png.LARGE_PX", 1)
     monkeypatch.setattr(png_bands, "BAND_BYTES", 5000)
     in_bands = decoded()
-    monkeypatch.setattr("device.formats.pixels.LARGE_PX", 1)
+    monkeypatch.setattr("device.formats.pixels.STRIPS_ABOVE_PX", 1)
     monkeypatch.setattr("device.formats.pixels.STRIP_AREA_PX", 20_000)
     for image, other, third in zip(expected, in_bands, decoded(), strict=True):
         assert np.array_equal(image.pixels, other.pixels)

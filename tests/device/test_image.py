@@ -468,7 +468,7 @@ def test_a_large_picture_is_resized_in_strips_without_seams(mode: str, monkeypat
     buffer, size = io.BytesIO(), (270, 203)
     coarse.resize((240, 180), PIL.Image.Resampling.BICUBIC).save(buffer, "PNG")
     whole = decode(buffer.getvalue(), Limits(), lambda *_: size)
-    monkeypatch.setattr("device.formats.pixels.LARGE_PX", 0)
+    monkeypatch.setattr("device.formats.pixels.STRIPS_ABOVE_PX", 0)
     monkeypatch.setattr("device.formats.pixels.STRIP_PX", 16)
     strips = decode(buffer.getvalue(), Limits(), lambda *_: size)
     assert strips.notes == whole.notes

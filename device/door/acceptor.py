@@ -2,8 +2,8 @@
 the addresses in turn.
 
 Whoever connects again and again would otherwise fill the system's line, where a newcomer then waits behind all of them or
-finds no place. Here such a one fills his own address's lines alone, of which the oldest go first; and those who say nothing
-cost little and keep no place from those who do.
+finds no place. Here such a one fills his own address's lines alone, of which the oldest give way; of a crowd the newest is
+opened first, or each would wait until it gives way. Those who say nothing cost little and keep no place from others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from device.client import machine_address
 from device.door.rules import Rules
 from device.door.turns import Turns
 
-TAKEN_AT_ONCE, LOOKED_AT_AT_ONCE, OPENED_AT_ONCE = 64, 64, 8
+TAKEN_AT_ONCE, LOOKED_AT_AT_ONCE, OPENED_AT_ONCE = 64, 64, 32
 CROWD = 16  # of one address in the line
 CLOSED_STATES = (7, 8)  # TCP_CLOSE and TCP_CLOSE_WAIT of Linux's <netinet/tcp.h>
 PAUSE_S = 0.1  # where the system gives no more
@@ -130,7 +130,7 @@ class Acceptor:
         for _ in range(LOOKED_AT_AT_ONCE):
             if not self._waiting or opened == OPENED_AT_ONCE:
                 break
-            address, connection = self._waiting.next()
+            address, connection = self._waiting.next(CROWD)
             if _has_left(connection, crowded=self._waiting.length(address) >= CROWD):
                 connection.close()
                 continue

@@ -34,10 +34,11 @@ class Turns(Generic[Item]):
             if not line:
                 del self._lines[address]
 
-    def next(self) -> tuple[str, Item]:
-        """Take the first of the line whose turn it is; there must be one."""
+    def next(self, crowd: int | None = None) -> tuple[str, Item]:
+        """Take the first of the line whose turn it is; there must be one. Of a line longer than `crowd` the last: in the
+        order of arrival all of it would come late."""
         address, line = next(iter(self._lines.items()))
-        item = next(iter(line))
+        item = next(reversed(line) if crowd is not None and len(line) > crowd else iter(line))
         self._lines.move_to_end(address)
         self.remove(address, item)
         return address, item

@@ -67,11 +67,11 @@ def test_what_an_attack_breaks_is_told() -> None:
             tuple(Asked(kind, 0.0, outcome, seconds) for kind in ("field", "page", "name") for _ in range(50))
         )
 
-    calm = After(0.5, 150.0, True, (), 10)
+    calm = After(0.5, 150.0, True, (), 0)
     quiet = served("200", 0.05)
 
     def judged(attack: dict[str, int], beside: Served, after: After = calm, log: str = "", most: float = 300.0) -> str:
-        found = Beside("drawn", "", Counter(attack), quiet, beside, most, most, 150.0, 0, log, after)
+        found = Beside("drawn", "", Counter(attack), quiet, beside, most, "", 150.0, 0, log, after)
         found.judge()
         return "; ".join(found.wrong)
 
@@ -81,11 +81,12 @@ def test_what_an_attack_breaks_is_told() -> None:
     assert "only 0%" in judged({}, served("503", 0.05))
     assert "times as long" in judged({}, served("200", 0.2))
     assert all("the attacker got" in judged({outcome: 1}, quiet) for outcome in ("500", "HUNG", "400 WITH A TRACEBACK"))
-    assert "traceback" in judged({}, quiet, log="Traceback (most recent call last)")
+    assert "in the journal" in judged({}, quiet, log="[ERROR] the door failed")
     assert "resident" in judged({}, quiet, most=451.0)
-    assert "names are gone" in judged({}, quiet, After(0.5, 150.0, True, ("1 by X",), 10))
-    assert "started anew" in judged({}, quiet, After(0.5, 150.0, False, (), 10))
-    assert "stayed busy" in judged({}, quiet, After(None, 150.0, True, (), 10))
+    assert "names are gone" in judged({}, quiet, After(0.5, 150.0, True, ("1 by X",), 0))
+    assert "weren't counted" in judged({}, quiet, After(0.5, 150.0, True, (), 2))
+    assert "started anew" in judged({}, quiet, After(0.5, 150.0, False, (), 0))
+    assert "stayed busy" in judged({}, quiet, After(None, 150.0, True, (), 0))
 
 
 def test_each_part_is_listed_and_ci_runs_one_of_each_kind(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,7 @@ SINGLE = (
     Attack(
         "left-at-once", "fields whose connection is reset when they are sent", leaving.leave_at_once, leaving.draw, 16
     ),
+    Attack("left-answers", "answers of which some is read, then reset", leaving.leave_answers),
     Attack("left-sections", "sections that nobody waits for", leaving.leave_sections, leaving.draw, 16),
     Attack("fields-32", "32 clients with fields", crowds.send, crowds.draw_fields, alike=True),
     Attack("fields-50", "50 clients with fields", crowds.send, crowds.draw_fields, 50, alike=True),

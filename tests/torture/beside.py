@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from torture.attack import Beside as AttackProcess
 from torture.attacks import ATTACKS
-from torture.box import Box
+from torture.box import Box, pss_mb, title
 from torture.damage import KINDS
 from torture.good import GoodClient, Served
 from torture.table import CALM_CPU, After, Beside
@@ -30,11 +30,15 @@ class Resident:
     def __init__(self, box: Box) -> None:
         self._box, self._ended = box, threading.Event()
         self.most = 0.0
+        self.whose = ""
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def _watch(self) -> None:
         while not self._ended.wait(SAMPLE_S):
-            self.most = max(self.most, self._box.resident_mb())
+            held = [(pss_mb(pid), title(pid)) for pid in self._box.processes()]
+            if (together := sum(mb for mb, _ in held)) > self.most:
+                self.most = together
+                self.whose = ", ".join(f"{name} {mb:.0f}" for mb, name in sorted(held, reverse=True))
 
     def __enter__(self) -> Resident:
         self._thread.start()
@@ -77,11 +81,10 @@ class Ordeal:
         box, memory = self.box, self.box.memory
         # The page's process and the one that it started; children for single files come and go.
         before, kills, logged = (box.pid, box.worker()), memory.kills(), box.log.stat().st_size
-        memory.begin()
         with Resident(box) as resident:
 
             def told(name: str, source: str, outcomes: Counter[str], served: Served) -> Beside:
-                peak_mb, killed = memory.peak_mb(), memory.kills() - kills
+                killed = memory.kills() - kills
                 if not box.lives:
                     box.stop()
                     box.start()
@@ -89,20 +92,19 @@ class Ordeal:
                 quiet = self._quiet
                 self._quiet = self.good.serve(self.quiet_s)
                 same = before == (box.pid, box.worker()) and box.lives
-                missing, counted = tuple(self.good.missing()), self.good.counted()
-                after = After(calm_s, box.resident_mb(), same, missing, counted)
+                uncounted = self.good.accepted - self.good.counted()
+                after = After(calm_s, box.resident_mb(), same, tuple(self.good.missing()), uncounted)
                 with box.log.open("rb") as log:
                     log.seek(logged)
                     said = log.read().decode(errors="replace")
-                most = resident.most
                 return Beside(
                     name,
                     source,
                     outcomes,
                     quiet + self._quiet,
                     served,
-                    most,
-                    peak_mb,
+                    resident.most,
+                    resident.whose,
                     self.quiet_mb,
                     killed,
                     said,

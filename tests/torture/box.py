@@ -9,15 +9,15 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from device.bench import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 MODELS = ROOT / "models"
@@ -65,16 +65,6 @@ class Memory:
         told = (self.path / ("memory.oom_control" if self._v1 else "memory.events")).read_text().split()
         return int(told[told.index("oom_kill") + 1])
 
-    def begin(self) -> None:
-        """Forget the peak. Version 2 keeps it for as long as the file that it was asked through stays open."""
-        if self.works and self._v1:
-            self._write("memory.max_usage_in_bytes", 0)
-
-    def peak_mb(self) -> float:
-        """The most that was charged at once, the page cache among it."""
-        name = "memory.max_usage_in_bytes" if self._v1 else "memory.peak"
-        return int((self.path / name).read_text()) / 1e6 if (self.path / name).exists() else 0.0
-
     def close(self) -> None:
         for _ in range(20):
             with contextlib.suppress(OSError):
@@ -91,7 +81,7 @@ class Box:
         self.folder, self.memory, self.flags = folder, memory, tuple(flags)
         self.store = store or folder / "loupe.sqlite"
         self.log = folder / "log"
-        self.port = free_port()
+        self.port = port_of_its_own()
         self.prefix: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -159,10 +149,6 @@ class Box:
     def cpu_s(self) -> float:
         return sum(cpu_s(pid) for pid in self.processes())
 
-    def sockets(self) -> int:
-        """Open sockets of all processes."""
-        return sum(sockets(pid) for pid in self.processes())
-
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop it; whatever is left of it is killed."""
         if self.process is None:
@@ -180,6 +166,17 @@ class Box:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
+
+
+def port_of_its_own() -> int:
+    """A port that no client's connection is given, or a box that is started anew could find its own taken."""
+    least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(least - 10_000, least), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 @contextlib.contextmanager
@@ -214,17 +211,16 @@ def pss_mb(pid: int) -> float:
         return 0.0
 
 
+def title(pid: int) -> str:
+    """What a process calls itself."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "gone"
+
+
 def cpu_s(pid: int) -> float:
     try:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) / TICKS
     except OSError:
         return 0.0
-
-
-def sockets(pid: int) -> int:
-    count = 0
-    with contextlib.suppress(OSError):
-        for held in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                count += str(held.readlink()).startswith("socket:")
-    return count

@@ -10,7 +10,7 @@ from typing import Any
 from drawn_files import encode, tissue
 
 from torture.bombs import BOMBS, sent
-from torture.wire import READINGS, Target
+from torture.wire import READINGS, Target, head
 
 RESET = (socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
@@ -44,6 +44,18 @@ def leave_at_once(target: Target, drawn: list[bytes], rng: random.Random) -> str
     with target.connect() as connection:
         connection.sendall(drawn[0])
         time.sleep(rng.choice((0.01, 0.05)))
+        connection.setsockopt(*RESET)
+    return "left"
+
+
+def leave_answers(target: Target, _drawn: object, rng: random.Random) -> str:
+    """A large answer of which some is read, then the connection is reset or half closed."""
+    with target.connect(receive_bytes=4096) as connection:
+        connection.sendall(head("GET", "/api/v1/units", None, {"Connection": "close"}))
+        connection.recv(rng.choice((1, 1000, 60_000)))
+        if rng.random() < 0.2:
+            connection.shutdown(socket.SHUT_WR)
+            time.sleep(0.02)
         connection.setsockopt(*RESET)
     return "left"
 

@@ -67,7 +67,7 @@ def told(ordeal: Ordeal, part: str, what: str) -> Iterator[str | Beside]:
                     yield f"  {name:56} {size / 1e6:6.2f} MB {seconds:6.2f} s {resident.most:5.0f} MB  {got}"
                     wrong += [f"{name}: {outcome}" for outcome in outcomes if is_wrong(outcome)]
                     if resident.most > RESIDENT_MB:
-                        wrong.append(f"{name}: {resident.most:.0f} MB were resident")
+                        wrong.append(f"{name}: {resident.most:.0f} MB were resident: {resident.whose}")
                     if not ordeal.box.lives:
                         wrong.append(f"{name}: the box ended, and was started anew")
                         ordeal.box.stop()

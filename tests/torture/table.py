@@ -33,7 +33,7 @@ class After:
     resident_mb: float
     same_processes: bool
     missing: tuple[str, ...]
-    counted: int
+    uncounted: int  # readings that the good client got and the drift watch hasn't counted
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Beside:
     quiet: Served
     served: Served
     resident_mb: float
-    peak_mb: float
+    whose: str  # that memory is, process by process
     quiet_mb: float
     kills: int
     log: str
@@ -73,7 +73,7 @@ class Beside:
         if self.kills:
             said(f"the kernel killed {self.kills} processes for want of memory")
         if self.resident_mb > RESIDENT_MB:
-            said(f"{self.resident_mb:.0f} MB were resident")
+            said(f"{self.resident_mb:.0f} MB were resident: {self.whose}")
         if not self.after.same_processes:
             said("the worker was started anew")
         if self.after.calm_s is None:
@@ -82,8 +82,11 @@ class Beside:
             said(f"{self.after.resident_mb - self.quiet_mb:.0f} MB more than before stayed")
         if self.after.missing:
             said(f"{len(self.after.missing)} acknowledged names are gone: {', '.join(self.after.missing[:3])}")
-        if "Traceback" in self.log:
-            said("a traceback in the journal")
+        if self.after.same_processes and self.after.uncounted > 0:
+            said(f"{self.after.uncounted} readings weren't counted by the watch")
+        for word in ("Traceback", "[ERROR]", "[CRITICAL]"):
+            if count := self.log.count(word):
+                said(f"{word} in the journal, {count} times")
 
     def _judge_service(self, share: float, ratio: float) -> None:
         said = self.wrong.append

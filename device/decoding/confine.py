@@ -121,32 +121,25 @@ def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 def _unless(call: int, argument: int, bits: int) -> list[bytes]:
     """Allow a call unless its argument of that number has one of the bits."""
-    return [
-        _step(EQUAL, call, 0, 4),
-        _step(LOAD, ARGUMENTS_AT + 8 * argument),
-        _step(ANY_BIT, bits, 1, 0),
-        _step(RETURN, ALLOW),
-        _step(RETURN, REFUSE | EPERM),
-    ]
+    return _by_argument(call, argument, _step(ANY_BIT, bits, 1, 0))
 
 
 def _only_with(call: int, argument: int, bits: int) -> list[bytes]:
     """Allow a call only where its argument of that number has one of the bits."""
-    return [
-        _step(EQUAL, call, 0, 4),
-        _step(LOAD, ARGUMENTS_AT + 8 * argument),
-        _step(ANY_BIT, bits, 0, 1),
-        _step(RETURN, ALLOW),
-        _step(RETURN, REFUSE | EPERM),
-    ]
+    return _by_argument(call, argument, _step(ANY_BIT, bits, 0, 1))
 
 
 def _only(call: int, argument: int, value: int) -> list[bytes]:
     """Allow a call only where its argument of that number is the value."""
+    return _by_argument(call, argument, _step(EQUAL, value, 0, 1))
+
+
+def _by_argument(call: int, argument: int, test: bytes) -> list[bytes]:
+    """Allow a call where the test of its argument of that number jumps by 0, refuse it where by 1."""
     return [
         _step(EQUAL, call, 0, 4),
         _step(LOAD, ARGUMENTS_AT + 8 * argument),
-        _step(EQUAL, value, 0, 1),
+        test,
         _step(RETURN, ALLOW),
         _step(RETURN, REFUSE | EPERM),
     ]

@@ -23,11 +23,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
-from device.golden import bundle_files
-from device.manifest import NETWORK
-from device.reading import Reader
-from device.routing import Router
+from device.reading.bundle import Bundle
+from device.reading.golden import bundle_files
+from device.reading.manifest import NETWORK
+from device.reading.reading import Reader
+from device.reading.routing import Router
 from device.settings import Settings
 
 START_TIMEOUT_S = 60.0

@@ -14,14 +14,14 @@ from typing import Any
 
 from device import __version__
 from device.arguments import at_least
-from device.bundle import Bundle
-from device.errors import ImageError, LoupeError, OutputUnwritable, OverlayUnwritable
-from device.formats import FORMATS
-from device.keys import key_problems
-from device.log import error_line
-from device.served import check_served
+from device.base.errors import ImageError, LoupeError, OutputUnwritable, OverlayUnwritable
+from device.base.log import error_line
+from device.base.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, number, percent, words
+from device.reading.bundle import Bundle
+from device.reading.formats import FORMATS
+from device.reading.keys import key_problems
 from device.settings import BYTES_PER_MB, RANGES, Settings, load_settings
-from device.texts import DEFAULT_LANGUAGE, LANGUAGES, fill, number, percent, words
+from device.storage.served import check_served
 
 EXIT_PROBLEM, EXIT_MISUSE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 3, 130
 STANDARD_INPUT = "-"
@@ -162,7 +162,7 @@ def _print(text: str) -> None:
 
 def _open_verified(settings: Settings, language: str) -> tuple[Bundle, ...]:
     """The bundles of the settings; what is wrong with other keys is told. Raises a `LoupeError`."""
-    from device.golden import open_verified
+    from device.reading.golden import open_verified
 
     bundles = open_verified(settings)
     for problem in key_problems(settings.keys):
@@ -171,10 +171,10 @@ def _open_verified(settings: Settings, language: str) -> tuple[Bundle, ...]:
 
 
 def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> int:
-    from device.decoding.budget import set_budget
-    from device.overlay import draw_overlay
-    from device.routing import Router
-    from device.sections import parse_um_per_px
+    from device.documents.overlay import draw_overlay
+    from device.reading.decoding.budget import set_budget
+    from device.reading.routing import Router
+    from device.reading.sections import parse_um_per_px
 
     if misuse := _misuse(arguments, language):
         sys.stderr.write(f"{misuse}\n")
@@ -223,7 +223,7 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
 
 def _misuse(arguments: argparse.Namespace, language: str) -> str | None:
     """What is wrong with the arguments of `read`, in one line, before anything is read."""
-    from device.overlay import fault
+    from device.documents.overlay import fault
 
     told = words(language)["command"]
     if arguments.images.count(STANDARD_INPUT) > 1:
@@ -325,7 +325,7 @@ def _run(argv: Sequence[str] | None) -> int:
         if arguments.command == "read":
             return _read(arguments, settings, language)
         if arguments.command == "serve":
-            from device.server import serve
+            from device.web.server import serve
 
             sys.stderr.write(f"Loupe {__version__}: verifying {settings.bundle}\n")
             serve(settings)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from device.errors import Phrase, SettingInvalid
-from device.files import reason_of
-from device.hosts import is_host_name
-from device.image import Limits
+from device.base.errors import Phrase, SettingInvalid
+from device.base.files import reason_of
+from device.base.hosts import is_host_name
+from device.reading.image import Limits
 
 BYTES_PER_MB = 1_000_000
 MAX_BYTES = BYTES_PER_MB  # of a file with settings

@@ -504,7 +504,7 @@ def prove_arm64(steps: Steps, work: Path, readings: dict[str, dict[str, Any]], p
             lab.run_in_root(
                 root,
                 "cd /opt/loupe; setpriv --reuid=nobody --regid=nogroup --clear-groups venv/bin/python -c '"
-                "import sys; from device.cli import main; from device.dumps import forbid_dumps; "
+                "import sys; from device.cli import main; from device.base.dumps import forbid_dumps; "
                 'forbid_dumps(); sys.exit(main(["verify"]))\'',
                 log,
             )

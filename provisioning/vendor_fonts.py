@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Put the page's font files into `device/static/fonts/`:
+"""Put the page's font files into `device/web/static/fonts/`:
 
     python3 provisioning/vendor_fonts.py
 
 The box has no internet and a clinic's machines have any fonts or none, so the page brings its own: Source Sans 3 (SIL Open
 Font License), regular and semibold, for Latin letters. They come from one pinned npm package, fetched with `npm pack`; the
-archive and each file are checked against the hashes below. `device/static/fonts.css` says which letters a file holds, and
+archive and each file are checked against the hashes below. `device/web/static/fonts.css` says which letters a file
+holds, and
 `tests/test_fonts.py` that these are all letters of the box's words.
 """
 
@@ -18,7 +19,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-FOLDER = Path(__file__).resolve().parent.parent / "device" / "static" / "fonts"
+FOLDER = Path(__file__).resolve().parent.parent / "device" / "web" / "static" / "fonts"
 PACKAGE = "@fontsource/source-sans-3@5.3.1"
 ARCHIVE_SHA256 = "b598201d980b3512805bbea186aab8ef91590d59990e6a13c90e030b6ff37881"
 FILES_SHA256 = {

@@ -24,13 +24,13 @@ import PIL.Image
 from conftest import MODELS, serving
 from flask.testing import FlaskClient
 
+from device.base.errors import ImageError
+from device.base.texts import LANGUAGES
 from device.cli import main as main_of_loupe
-from device.errors import ImageError
-from device.image import Image, Limits, decode
-from device.samples import INDEX
-from device.service import create_app
+from device.reading.image import Image, Limits, decode
 from device.settings import Settings
-from device.texts import LANGUAGES
+from device.web.samples import INDEX
+from device.web.service import create_app
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT.parent / "shared" / "cases"

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image as Pillow
 
 from device.bench import free_port
-from device.bundle import Bundle
-from device.image import Limits
-from device.reading import Reader
+from device.reading.bundle import Bundle
+from device.reading.image import Limits
+from device.reading.reading import Reader
 
 ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "models"

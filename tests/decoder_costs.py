@@ -23,9 +23,9 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from device.decoding.memory import memory_from
-from device.errors import LoupeError
-from device.image import Limits, decode_in_process
+from device.base.errors import LoupeError
+from device.reading.decoding.memory import memory_from
+from device.reading.image import Limits, decode_in_process
 
 # Package → the kind of file that needs it.
 KINDS = {
@@ -42,8 +42,8 @@ import sys, time, warnings
 sys.path[:0] = sys.argv[1].split(":")
 warnings.simplefilter("ignore")
 from torture import damage
-from device.image import Limits
-from device.image import decode_in_process as decode
+from device.reading.image import Limits
+from device.reading.image import decode_in_process as decode
 def memory():
     return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0]) / 1024
 first = next(damage.KINDS["JPEG"]())
@@ -83,9 +83,9 @@ def print_damage_costs() -> None:
     """CPU time to look for damage in JPEGs, and to decode them as a field is read."""
     from drawn_files import encode, tissue
 
-    from device.formats.jpeg import check_whole, walk
-    from device.image import Limits
-    from device.image import decode_in_process as decode
+    from device.reading.formats.jpeg import check_whole, walk
+    from device.reading.image import Limits
+    from device.reading.image import decode_in_process as decode
 
     print("JPEG                        look for damage   read, that included")
     for width, height in ((768, 576), (2048, 1536), (5184, 3888)):
@@ -103,7 +103,7 @@ def print_child_costs() -> None:
     """Median time of a field, decoded in this process and by a child; they take turns, for other work disturbs both."""
     from drawn_files import encode, tissue
 
-    from device.image import Limits, decode, decode_in_process
+    from device.reading.image import Limits, decode, decode_in_process
 
     print("field of 768 × 576      in process  as the box decodes it")
     for file_format, options in {
@@ -145,8 +145,8 @@ def print_limits() -> None:
     from drawn_dicom import JPEG_2000, JPEG_LS, dicom
     from drawn_files import encode
 
-    from device.decoding.budget import DEFAULT_BYTES, Budget
-    from device.decoding.child import BASE_BYTES
+    from device.reading.decoding.budget import DEFAULT_BYTES, Budget
+    from device.reading.decoding.child import BASE_BYTES
 
     def paged(samples: NDArray[np.generic], **options: object) -> bytes:
         file = BytesIO()

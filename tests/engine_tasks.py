@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.errors import ImageTooSmall
+from device.base.errors import ImageTooSmall
 from training.distributed import engine
 from training.errors import DataError
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from device import texts
-from device.texts import LANGUAGES, PLACE, fill, is_one, whole, words
+from device.base import texts
+from device.base.texts import LANGUAGES, PLACE, fill, is_one, whole, words
 
 COUNTS = (0, 1, 2, 1000)
 NBSP = "\N{NARROW NO-BREAK SPACE}"
@@ -94,5 +94,5 @@ def test_singular_and_plural_are_those_of_unicode() -> None:
 
 def test_the_scripts_fill_by_the_same_form() -> None:
     """The page's form of a place is the box's own, letter for letter; `tests/browser/test_counts.py` runs it."""
-    script = (Path(texts.__file__).parents[1] / "static" / "words.js").read_text(encoding="utf-8")
+    script = (Path(texts.__file__).parents[2] / "web" / "static" / "words.js").read_text(encoding="utf-8")
     assert re.findall(r"const PLACE = /(.+)/g;", script) == [PLACE.pattern]

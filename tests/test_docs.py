@@ -9,13 +9,13 @@ from dataclasses import fields
 import pytest
 from conftest import ROOT, SAMPLES, SHARED_DATA
 
-from device.bundle import Bundle
+from device.base.errors import BundleError, ImageError, LoupeError
 from device.cli import _parser as box_parser
-from device.errors import BundleError, ImageError, LoupeError
-from device.manifest import SCHEMA_FILE
-from device.reading import Reader
-from device.service import create_app
+from device.reading.bundle import Bundle
+from device.reading.manifest import SCHEMA_FILE
+from device.reading.reading import Reader
 from device.settings import Settings
+from device.web.service import create_app
 from training.cli import _parser as training_parser
 from training.recipe import CHOICES, DEFAULTS, RANGES
 

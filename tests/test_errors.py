@@ -12,9 +12,9 @@ from typing import get_type_hints
 import pytest
 from conftest import ROOT
 
-from device import errors
-from device.errors import Fact, LoupeError, Phrase, SettingInvalid, TooManyPixels
-from device.texts import LANGUAGES, error_words, words
+from device.base import errors
+from device.base.errors import Fact, LoupeError, Phrase, SettingInvalid, TooManyPixels
+from device.base.texts import LANGUAGES, error_words, words
 
 SAMPLE_FACTS = {str: "a text", int: 7, float: 0.5}
 

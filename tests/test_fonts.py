@@ -9,7 +9,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 
 from conftest import ROOT
 
-STATIC = ROOT / "device" / "static"
+STATIC = ROOT / "device" / "web" / "static"
 
 
 def covered() -> set[int]:
@@ -34,7 +34,10 @@ def test_each_font_file_is_used():
 
 
 def test_the_font_has_all_letters_of_the_words_in_both_languages():
-    files = [*(ROOT / "device" / "texts").glob("*.json"), *(ROOT / "device" / "lexicons").glob("*.json")]
+    files = [
+        *(ROOT / "device" / "base" / "texts").glob("*.json"),
+        *(ROOT / "device" / "storage" / "lexicons").glob("*.json"),
+    ]
     written = "".join(json.dumps(json.loads(file.read_text(encoding="utf-8")), ensure_ascii=False) for file in files)
     written += "".join(file.read_text(encoding="utf-8") for file in (STATIC.parent / "templates").glob("*.html"))
     scripts = "".join(file.read_text(encoding="utf-8") for file in STATIC.glob("*.js"))

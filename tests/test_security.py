@@ -13,16 +13,16 @@ from flask.testing import FlaskClient
 from PIL import Image as Pillow
 from werkzeug.test import TestResponse
 
-from device.body_limits import limit_of
-from device.bundle import Bundle
-from device.door.rules import Rules
-from device.form import HEAD_LIMIT, PARTS_LIMIT
-from device.inbound import ADDRESS_LIMIT, BRACKETS_LIMIT, TEXT_LIMIT
-from device.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
-from device.service import create_app
+from device.base.strict_json import DEPTH, DIGITS
+from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.strict_json import DEPTH, DIGITS
-from device.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
+from device.storage.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
+from device.web.body_limits import limit_of
+from device.web.door.rules import Rules
+from device.web.form import HEAD_LIMIT, PARTS_LIMIT
+from device.web.inbound import ADDRESS_LIMIT, BRACKETS_LIMIT, TEXT_LIMIT
+from device.web.service import create_app
+from device.web.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
 
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \| (anyone|technician) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from device import errors
-from device.errors import LoupeError
-from device.gate import COLOURED, GREY, IMMUNOSTAIN, REASONS, VARIANTS
+from device.base import errors
+from device.base.errors import LoupeError
+from device.reading.gate import COLOURED, GREY, IMMUNOSTAIN, REASONS, VARIANTS
 
-DEVICE = Path(errors.__file__).parent
-LANGUAGES = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (DEVICE / "texts").glob("*.json")}
+DEVICE = Path(errors.__file__).parent.parent
+LANGUAGES = {
+    file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (DEVICE / "base" / "texts").glob("*.json")
+}
 PARTS = {"title", "detail", "next_step"}
 MODALITIES = ("any", "histology", "mammography", "ultrasound")
 
@@ -117,22 +119,22 @@ def test_a_refusal_and_an_advice_speak_of_no_other_modality(language):
 
 
 def test_each_note_of_a_decoded_picture_has_its_words():
-    modules = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "formats").glob("*.py"))
+    modules = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "reading" / "formats").glob("*.py"))
     codes = set(re.findall(r'notes\.append\("(\w+)"\)', modules))
     assert codes
     assert {f"note_{code}" for code in codes} == {key for key in LANGUAGES["en"]["page"] if key.startswith("note_")}
 
 
 def test_each_place_where_a_file_states_the_size_of_its_pixels_has_its_words():
-    modules = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "formats").glob("*.py"))
+    modules = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "reading" / "formats").glob("*.py"))
     calls = re.findall(r'\b(?:StatedScale|stated_scale|scale_of_resolution)\((?:[^()]|\([^()]*\))*"(\w+)"\)', modules)
     assert set(calls) == set(LANGUAGES["en"]["stated_scale"]["sources"])
 
 
 def test_the_page_uses_each_of_its_words_and_has_all_that_it_uses():
     pages = ("layout.html", "page.html", "units.html", "code.html", "problem.html")
-    template = "".join((DEVICE / "templates" / page).read_text(encoding="utf-8") for page in pages)
-    scripts = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "static").glob("*.js"))
+    template = "".join((DEVICE / "web" / "templates" / page).read_text(encoding="utf-8") for page in pages)
+    scripts = "".join(file.read_text(encoding="utf-8") for file in (DEVICE / "web" / "static").glob("*.js"))
     used = set(re.findall(r"\b(?:t|shared)\.(\w+)", template)) | set(re.findall(r'\bword\(\s*"(\w+)"', scripts))
     known = set(LANGUAGES["en"]["page"])
     assert used <= known

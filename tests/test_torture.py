@@ -27,7 +27,7 @@ def test_damaged_files_become_pictures_or_named_errors(kind: str) -> None:
 
 
 def test_each_kind_of_file_that_the_box_reads_is_tortured() -> None:
-    from device.formats import FORMATS, kind_of
+    from device.reading.formats import FORMATS, kind_of
 
     drawn = {found.name for files in damage.KINDS.values() for data in files() if (found := kind_of(data))}
     assert drawn == set(FORMATS)

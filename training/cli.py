@@ -10,8 +10,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from device.errors import LoupeError
-from device.texts import error_words
+from device.base.errors import LoupeError
+from device.base.texts import error_words
 from training.commands import COMMANDS
 from training.errors import TrainingError
 from training.quiet import keep_quiet

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from device.tissue import EVERYWHERE, TISSUE
+from device.reading.tissue import EVERYWHERE, TISSUE
 from training.errors import RecipeError
 
 RECIPES = Path(__file__).with_name("recipes")
@@ -285,7 +285,7 @@ def make_recipe(table: Any) -> Recipe:
 
 
 def _check_names(recipe: Recipe) -> None:
-    """What a bundle would refuse when all is fitted is refused at once (`device/manifest.schema.json`)."""
+    """What a bundle would refuse when all is fitted is refused at once (`device/reading/manifest.schema.json`)."""
     ids = [label.id for label in recipe.labels]
     for path, name in (("id", recipe.id), *((f"labels[{number}].id", name) for number, name in enumerate(ids))):
         if not NAME.fullmatch(name):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from device.image import read_size
+from device.reading.image import read_size
 from training.data import Sample, default_labels, list_samples
 from training.data.adapters import plain_name
 from training.data.leaks import fingerprints

@@ -88,7 +88,7 @@ def wait_until(driver: WebDriver, condition: Any, why: str) -> Any:
 
 
 def wait_for_state(driver: WebDriver, *states: str) -> str:
-    """Wait for the page to reach one of the states of `body[data-state]` (device/static/page.js)."""
+    """Wait for the page to reach one of the states of `body[data-state]` (device/web/static/page.js)."""
 
     def reached(driver: WebDriver) -> str | None:
         state = driver.find_element(By.TAG_NAME, "body").get_attribute("data-state")

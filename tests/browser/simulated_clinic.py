@@ -16,10 +16,10 @@ from typing import cast
 
 import numpy as np
 
-from device.bundle import Bundle
-from device.drift import DriftLog, calibration_sizes, noted
-from device.gate import CAUTION_BELOW_P, REASON_OF_QUESTION, Answer, Verdict, conformal_p
-from device.reading import Reading
+from device.reading.bundle import Bundle
+from device.reading.gate import CAUTION_BELOW_P, REASON_OF_QUESTION, Answer, Verdict, conformal_p
+from device.reading.reading import Reading
+from device.storage.drift import DriftLog, calibration_sizes, noted
 
 DAYS, SITTINGS_A_DAY = 24, 12
 REFUSED_BELOW_P = 0.025

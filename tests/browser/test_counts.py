@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from selenium.webdriver.chrome.webdriver import WebDriver
 
-from device.texts import LANGUAGES, PLACE, fill, words
+from device.base.texts import LANGUAGES, PLACE, fill, words
 
 COUNTS = (0, 1, 2, 21, 1000)
 FILL = """

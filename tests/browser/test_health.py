@@ -15,8 +15,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from simulated_clinic import DAYS, SITTINGS_A_DAY, fill
 
-from device.bundle import Bundle
-from device.drift import BINS
+from device.reading.bundle import Bundle
+from device.storage.drift import BINS
 
 pytestmark = pytest.mark.browser
 CODE = "correct-horse-9"

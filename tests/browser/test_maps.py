@@ -15,11 +15,11 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from device.bundle import Bundle
-from device.golden import observe
-from device.image import Limits
-from device.manifest import NETWORK
-from device.reading import Reader
+from device.reading.bundle import Bundle
+from device.reading.golden import observe
+from device.reading.image import Limits
+from device.reading.manifest import NETWORK
+from device.reading.reading import Reader
 from training.packing.container import write_bundle
 from training.packing.signing import publish_key
 

@@ -20,8 +20,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from device.atlas import network_of
-from device.bundle import Bundle
+from device.reading.atlas import network_of
+from device.reading.bundle import Bundle
 
 pytestmark = pytest.mark.browser
 

@@ -9,13 +9,13 @@ import pytest
 from conftest import SAMPLES, answering, png
 from PIL import Image as Pillow
 
-from device.answer import answer
-from device.bundle import Bundle
+from device.base.errors import SchemaMismatch
 from device.cli import main
-from device.errors import SchemaMismatch
-from device.image import Limits
-from device.manifest import check_manifest
-from device.reading import Reader
+from device.documents.answer import answer
+from device.reading.bundle import Bundle
+from device.reading.image import Limits
+from device.reading.manifest import check_manifest
+from device.reading.reading import Reader
 
 CONCERN = ["insitu", "invasive"]
 SUM = {"en": "Carcinoma (in situ or invasive)", "fr": "Carcinome (in situ ou infiltrant)"}

@@ -18,11 +18,18 @@ import pytest
 from conftest import BUNDLE, KEYS
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device import bundle as bundle_module
-from device.bundle import MAX_BYTES, MAX_MEMBERS, TRAILER_BYTES, Bundle
+from device.base.errors import (
+    BundleError,
+    BundleMalformed,
+    BundleMissing,
+    BundleTooLarge,
+    MemberMismatch,
+    SchemaMismatch,
+)
 from device.cli import main
-from device.errors import BundleError, BundleMalformed, BundleMissing, BundleTooLarge, MemberMismatch, SchemaMismatch
-from device.manifest import CARD, MANIFEST, NETWORK, check_manifest
+from device.reading.bundle import MAX_BYTES, MAX_MEMBERS, TRAILER_BYTES, Bundle
+from device.reading.manifest import CARD, MANIFEST, NETWORK, check_manifest
+from device.reading.reading import bundle as bundle_module
 from training.packing.container import hashed, npy, sign_body
 from training.packing.signing import publish_key, signing_key
 

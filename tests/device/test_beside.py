@@ -12,9 +12,9 @@ import pytest
 from conftest import BUNDLE, KEYS, MODELS, SAMPLES
 from flask.testing import FlaskClient
 
-from device.bundle import Bundle
-from device.service import create_app
+from device.reading.bundle import Bundle
 from device.settings import Settings
+from device.web.service import create_app
 
 
 def with_table(text: str) -> Callable[[Path], object]:

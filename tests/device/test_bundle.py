@@ -16,8 +16,7 @@ import pytest
 from conftest import BUNDLE, KEYS, MODELS
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device.bundle import TRAILER_BYTES, Bundle
-from device.errors import (
+from device.base.errors import (
     BundleError,
     BundleMalformed,
     BundleMissing,
@@ -28,10 +27,11 @@ from device.errors import (
     SignatureInvalid,
     UnknownSigner,
 )
-from device.golden import verify_golden
-from device.image import Limits
-from device.manifest import MANIFEST, NETWORK
-from device.reading import Reader
+from device.reading.bundle import TRAILER_BYTES, Bundle
+from device.reading.golden import verify_golden
+from device.reading.image import Limits
+from device.reading.manifest import MANIFEST, NETWORK
+from device.reading.reading import Reader
 from training.packing.container import sign_body, write_bundle
 from training.packing.signing import publish_key, signing_key
 

@@ -9,10 +9,10 @@ import pytest
 from conftest import SAMPLES, answering
 from markupsafe import escape
 
-from device.bundle import Bundle
-from device.card import card
-from device.service import create_app
+from device.documents.card import card
+from device.reading.bundle import Bundle
 from device.settings import Settings
+from device.web.service import create_app
 
 CONCERN = ["insitu", "invasive"]
 RECORD = [{"labels": ["benign", "insitu"], "counts": [2, 30, 10, 0]}]

@@ -17,10 +17,11 @@ import pytest
 from conftest import BUNDLE, KEYS
 from PIL import Image as Pillow
 
-from device import cli, overlay
-from device.bundle import Bundle
+from device import cli
+from device.base.errors import SettingInvalid
 from device.cli import main
-from device.errors import SettingInvalid
+from device.documents import overlay
+from device.reading.bundle import Bundle
 from device.settings import Settings
 
 WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
@@ -281,7 +282,7 @@ def test_a_benchmark_without_repeats_is_refused(capsys: pytest.CaptureFixture[st
 
 def test_the_box_needs_nothing_of_training() -> None:
     code = (
-        "import sys, device.cli, device.server, device.bench, device.overlay\n"
+        "import sys, device.cli, device.web.server, device.bench, device.documents.overlay\n"
         "sys.exit(any(m.split('.')[0] in ('training', 'tensorflow', 'scipy', 'sklearn') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

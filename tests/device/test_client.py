@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from device.client import address, is_gone, mark_served
-from device.door.client import Client
+from device.web.client import address, is_gone, mark_served
+from device.web.door.client import Client
 
 
 def test_the_door_tells_whether_a_client_has_gone() -> None:

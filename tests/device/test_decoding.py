@@ -23,11 +23,7 @@ import pytest
 from drawn_files import encode, png, tiff, tissue
 from torture.damage import KINDS
 
-from device.decoding import budget as budgets
-from device.decoding import confine, sandbox
-from device.decoding.budget import Budget, OwnMemory
-from device.decoding.sandbox import Sandbox
-from device.errors import (
+from device.base.errors import (
     Busy,
     DecodingTooLarge,
     DecodingTooSlow,
@@ -37,9 +33,13 @@ from device.errors import (
     ReadingStopped,
     TooManyPixels,
 )
-from device.formats import kind_of
-from device.formats.cost import is_cheap
-from device.image import Image, Limits, decode, decode_in_process
+from device.reading.decoding import budget as budgets
+from device.reading.decoding import confine, sandbox
+from device.reading.decoding.budget import Budget, OwnMemory
+from device.reading.decoding.sandbox import Sandbox
+from device.reading.formats import kind_of
+from device.reading.formats.cost import is_cheap
+from device.reading.image import Image, Limits, decode, decode_in_process
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::ResourceWarning")
 
@@ -117,7 +117,7 @@ def closed(action: str, *, opens_files: bool) -> str:
     """What comes of an action behind the filter: "done", or the kind of error."""
     code = f"""
 import mmap, os, resource, socket
-from device.decoding import confine
+from device.reading.decoding import confine
 confine.close(opens_files={opens_files})
 try:
     {action}
@@ -143,7 +143,8 @@ def test_a_library_that_opens_files_by_name_may_open_those_in_memory_and_do_noth
 
 def test_nor_may_it_read_other_files_where_the_kernel_has_landlock() -> None:
     alone = (
-        "from device.process import give_up_files, prctl, SET_NO_NEW_PRIVS as N; prctl(N, 1); print(give_up_files())"
+        "from device.base.process import give_up_files, prctl, SET_NO_NEW_PRIVS as N; "
+        "prctl(N, 1); print(give_up_files())"
     )
     ran = subprocess.run([sys.executable, "-c", alone], capture_output=True, text=True, timeout=60)
     if ran.stdout.strip() != "True":
@@ -280,8 +281,8 @@ def test_a_child_that_dies_costs_its_file_alone(box: Sandbox) -> None:
 def test_the_server_and_its_children_end_with_the_process_that_asked() -> None:
     code = """
 import os, sys
-from device.image import decode, Limits
-from device.decoding.sandbox import this_sandbox
+from device.reading.image import decode, Limits
+from device.reading.decoding.sandbox import this_sandbox
 decode(sys.stdin.buffer.read(), Limits())
 print(this_sandbox()._server.pid, flush=True)
 os.kill(os.getpid(), 9)

@@ -17,13 +17,13 @@ from drawn_files import difference, encode, tissue
 from drawn_slide import ndpi
 from numpy.typing import NDArray
 
-from device.decoding import sandbox
-from device.decoding.budget import DEFAULT_BYTES, Budget
-from device.decoding.sandbox import Sandbox
-from device.formats import kind_of, png_bands
-from device.formats.cost import is_cheap
-from device.image import Image, Limits, decode_in_process
-from device.preview import fitting
+from device.reading.decoding import sandbox
+from device.reading.decoding.budget import DEFAULT_BYTES, Budget
+from device.reading.decoding.sandbox import Sandbox
+from device.reading.formats import kind_of, png_bands
+from device.reading.formats.cost import is_cheap
+from device.reading.image import Image, Limits, decode_in_process
+from device.reading.preview import fitting
 
 LIMITS, AREA = Limits(), 512 * 384
 SIZE = (2400, 1800)
@@ -176,11 +176,11 @@ def test_a_large_png_gives_in_bands_what_it_would_give_whole(kind: str, monkeypa
         ]
 
     expected = decoded()
-    monkeypatch.setattr("device.formats.png.LARGE_PX", 1)
+    monkeypatch.setattr("device.reading.formats.png.LARGE_PX", 1)
     monkeypatch.setattr(png_bands, "BAND_BYTES", 5000)
     in_bands = decoded()
-    monkeypatch.setattr("device.formats.pixels.STRIPS_ABOVE_PX", 1)
-    monkeypatch.setattr("device.formats.pixels.STRIP_AREA_PX", 20_000)
+    monkeypatch.setattr("device.reading.formats.pixels.STRIPS_ABOVE_PX", 1)
+    monkeypatch.setattr("device.reading.formats.pixels.STRIP_AREA_PX", 20_000)
     for image, other, third in zip(expected, in_bands, decoded(), strict=True):
         assert np.array_equal(image.pixels, other.pixels)
         assert difference(image.pixels, third.pixels) <= 1  # the filter's weights are rounded anew for each strip
@@ -198,7 +198,7 @@ def test_a_large_jpeg_takes_three_bytes_a_pixel_and_gives_the_same(
     data = encode(PIL.Image.fromarray(drawn((1200, 900))), "JPEG", **({"quality": 92} | options | {"exif": turn}))
     sizes = (lambda w, h: (w, h), lambda w, h: (w * 4 // 5, h * 4 // 5))
     expected = [decode_in_process(data, LIMITS, size) for size in sizes]
-    monkeypatch.setattr("device.formats.pillow.LARGE_PX", 1)
+    monkeypatch.setattr("device.reading.formats.pillow.LARGE_PX", 1)
     for size, image in zip(sizes, expected, strict=True):
         assert np.array_equal(decode_in_process(data, LIMITS, size).pixels, image.pixels)
 

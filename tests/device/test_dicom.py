@@ -39,8 +39,7 @@ from drawn_dicom import (
 )
 from pydicom.dataset import Dataset
 
-from device.bundle import Bundle
-from device.errors import (
+from device.base.errors import (
     CompressionNotRead,
     DicomFrames,
     DicomWithoutPicture,
@@ -51,9 +50,10 @@ from device.errors import (
     VarietyNotRead,
     WholeSlide,
 )
-from device.image import Image, Limits, decode, decode_in_process
-from device.reading import Reader
-from device.texts import LANGUAGES
+from device.base.texts import LANGUAGES
+from device.reading.bundle import Bundle
+from device.reading.image import Image, Limits, decode, decode_in_process
+from device.reading.reading import Reader
 
 # pydicom's remarks on damaged files, which pytest shows although the box doesn't.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -559,9 +559,9 @@ def test_nothing_of_the_patient_is_in_an_error() -> None:
         spoilt.append(data[: at + 6] + len(value).to_bytes(2, "little") + value + data[at + 8 + length :])
     code = """
 import logging, pickle, sys, traceback
-from device.errors import ImageError
-from device.image import Limits, decode
-from device.texts import LANGUAGES, error_words
+from device.base.errors import ImageError
+from device.reading.image import Limits, decode
+from device.base.texts import LANGUAGES, error_words
 logging.basicConfig(level=logging.DEBUG)
 refused = 0
 for data in pickle.load(sys.stdin.buffer):
@@ -613,7 +613,7 @@ def test_an_ultrasound_is_read_as_its_png_is() -> None:
 
 def test_pydicom_is_loaded_only_for_a_dicom_file() -> None:
     code = (
-        "import sys; from device.image import Limits; from device.image import decode_in_process as decode;"
+        "import sys; from device.reading.image import Limits; from device.reading.image import decode_in_process as decode;"
         "import io, PIL.Image; f = io.BytesIO();"
         "PIL.Image.new('RGB', (100, 100)).save(f, 'PNG'); decode(f.getvalue(), Limits());"
         "loaded = {name.split('.')[0] for name in sys.modules};"

@@ -1,6 +1,6 @@
 """The door before the app: what slow, unreading, leaving, greedy and malformed clients can and can't do to others.
 
-Real sockets on the loopback; the deadlines are fractions of a second here (`device/door/rules.py` has those of a box).
+Real sockets on the loopback; the deadlines are fractions of a second here (`device/web/door/rules.py` has those of a box).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
-from device.client import is_gone, mark_served
-from device.door.body import Body
-from device.door.door import Door
-from device.door.rules import Rules
-from device.errors import BodyTooLarge
+from device.base.errors import BodyTooLarge
+from device.web.client import is_gone, mark_served
+from device.web.door.body import Body
+from device.web.door.door import Door
+from device.web.door.rules import Rules
 
 MB = 1_000_000
 LARGE = b"\0" * (5 * MB)

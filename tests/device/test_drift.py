@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 from conftest import BUNDLE, KEYS
 
-from device.bundle import Bundle
-from device.drift import (
+from device.reading.bundle import Bundle
+from device.reading.gate import MADE, PICTURE, SCALE, SHOWS, Answer, Verdict, conformal_p
+from device.reading.reading import Reading
+from device.storage.drift import (
     ALARM,
     BINS,
     SITTING_MOST,
@@ -32,8 +34,6 @@ from device.drift import (
     gaps,
     noted,
 )
-from device.gate import MADE, PICTURE, SCALE, SHOWS, Answer, Verdict, conformal_p
-from device.reading import Reading
 
 START = datetime(2026, 1, 5, 9, 0)
 LATER = START + timedelta(days=30)
@@ -186,7 +186,7 @@ def test_what_was_noted_survives_a_kill(tmp_path: Path, bundle: Bundle) -> None:
 
 
 def test_days_beyond_the_limit_go(log: DriftLog, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.drift.DAYS_KEPT", 3)
+    monkeypatch.setattr("device.storage.drift.DAYS_KEPT", 3)
     for k in range(6):
         log.note(noted(bundle, reading(0.5)), START + timedelta(days=k))
     assert list(log.days(bundle, 10, LATER)) == ["2026-01-10", "2026-01-09", "2026-01-08"]
@@ -310,7 +310,7 @@ def test_what_was_kept_unusably_is_begun_anew(
 
 
 def test_a_clock_that_was_ahead_hides_nothing(log: DriftLog, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.drift.DAYS_KEPT", 3)
+    monkeypatch.setattr("device.storage.drift.DAYS_KEPT", 3)
     for k in range(5):
         log.note(noted(bundle, reading(0.5)), START + timedelta(days=3650 + k))
     log.note(noted(bundle, reading(0.5)), START)

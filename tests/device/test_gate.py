@@ -10,9 +10,9 @@ from conftest import SAMPLES
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from device.gate import Answer, Verdict, cells, coarse, conformal_p, mean_of, picture_statistics
-from device.image import Limits, decode
-from device.reading import Reader
+from device.reading.gate import Answer, Verdict, cells, coarse, conformal_p, mean_of, picture_statistics
+from device.reading.image import Limits, decode
+from device.reading.reading import Reader
 from training.drawn.phantoms import KINDS, draw
 from training.gate.magnification import magnified
 

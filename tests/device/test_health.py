@@ -11,12 +11,12 @@ import pytest
 from conftest import BUNDLE, KEYS, SAMPLES
 from flask.testing import FlaskClient
 
-from device.bundle import Bundle
-from device.drift import BINS, Counts
-from device.health import histogram, promise, wilson
-from device.service import create_app
+from device.base.texts import LANGUAGES, words
+from device.documents.health import histogram, promise, wilson
+from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.texts import LANGUAGES, words
+from device.storage.drift import BINS, Counts
+from device.web.service import create_app
 
 DEVICE = Path(create_app.__code__.co_filename).parent
 

@@ -14,7 +14,7 @@ import pytest
 from drawn_heic import Container, coded, colours, extents, full, heic, hevc, mirrored, parameter_sets, turned
 from numpy.typing import NDArray
 
-from device.errors import (
+from device.base.errors import (
     AnimatedImage,
     CompressionNotRead,
     ImageDamaged,
@@ -24,8 +24,8 @@ from device.errors import (
     TooManyPixels,
     VarietyNotRead,
 )
-from device.formats import kind_of
-from device.image import Image, Limits, decode
+from device.reading.formats import kind_of
+from device.reading.image import Image, Limits, decode
 
 LIMITS = Limits()
 
@@ -146,7 +146,7 @@ def test_a_stream_larger_than_the_header_says_takes_no_memory(monkeypatch: pytes
     container = Container()
     primary = container.item("hvc1", data, configuration, extents(160, 112))
     code = (
-        "import sys; from device.image import Limits, decode; from device.errors import ImageDamaged\n"
+        "import sys; from device.reading.image import Limits, decode; from device.base.errors import ImageDamaged\n"
         "try: decode(sys.stdin.buffer.read(), Limits())\n"
         "except ImageDamaged: print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) // 1024)"
     )
@@ -267,7 +267,7 @@ def test_the_kind_is_known_by_its_brands(main: bytes, also: bytes, kind: str | N
 
 def test_decoders_are_loaded_only_for_their_files() -> None:
     code = (
-        "import io, sys, PIL.Image; from device.image import Limits; from device.image import decode_in_process as decode\n"
+        "import io, sys, PIL.Image; from device.reading.image import Limits, decode_in_process as decode\n"
         "file = io.BytesIO(); PIL.Image.new('RGB', (100, 100)).save(file, 'PNG'); decode(file.getvalue(), Limits())\n"
         "assert '_pi_heif' not in sys.modules and 'PIL._avif' not in sys.modules\n"
         "decode(sys.stdin.buffer.read(), Limits()); assert '_pi_heif' in sys.modules and 'PIL._avif' not in sys.modules"

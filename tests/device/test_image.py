@@ -15,7 +15,7 @@ import pytest
 from drawn_files import difference, encode, png, ramp, riff, tiff, tiff_tags, tissue, zeros
 from PIL import ImageCms
 
-from device.errors import (
+from device.base.errors import (
     AnimatedImage,
     ImageDamaged,
     ImageEmpty,
@@ -28,9 +28,9 @@ from device.errors import (
     UnsupportedFormat,
     VarietyNotRead,
 )
-from device.formats import FORMATS
-from device.formats.pixels import GAP, TURNS
-from device.image import Limits, decode, decode_in_process, read_size
+from device.reading.formats import FORMATS
+from device.reading.formats.pixels import GAP, TURNS
+from device.reading.image import Limits, decode, decode_in_process, read_size
 
 # Pillow's remarks on damaged EXIF and TIFF directories.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -468,8 +468,8 @@ def test_a_large_picture_is_resized_in_strips_without_seams(mode: str, monkeypat
     buffer, size = io.BytesIO(), (270, 203)
     coarse.resize((240, 180), PIL.Image.Resampling.BICUBIC).save(buffer, "PNG")
     whole = decode(buffer.getvalue(), Limits(), lambda *_: size)
-    monkeypatch.setattr("device.formats.pixels.STRIPS_ABOVE_PX", 0)
-    monkeypatch.setattr("device.formats.pixels.STRIP_PX", 16)
+    monkeypatch.setattr("device.reading.formats.pixels.STRIPS_ABOVE_PX", 0)
+    monkeypatch.setattr("device.reading.formats.pixels.STRIP_PX", 16)
     strips = decode(buffer.getvalue(), Limits(), lambda *_: size)
     assert strips.notes == whole.notes
     # Pillow keeps a box in single precision, and Lanczos looks at most three rows beyond a border.

@@ -9,13 +9,13 @@ import pytest
 from conftest import BUNDLE, KEYS, SAMPLES
 from flask.testing import FlaskClient
 
-from device.body_limits import FORM_OVERHEAD_BYTES, JSON_BYTES, NAMES_BYTES, limit_of
-from device.bundle import Bundle
-from device.errors import JsonInvalid, JsonTooDeep
-from device.form import PARTS_LIMIT, picture_in
-from device.inbound import COMMAS_LIMIT, parse_json
-from device.service import create_app
+from device.base.errors import JsonInvalid, JsonTooDeep
+from device.reading.bundle import Bundle
 from device.settings import Settings
+from device.web.body_limits import FORM_OVERHEAD_BYTES, JSON_BYTES, NAMES_BYTES, limit_of
+from device.web.form import PARTS_LIMIT, picture_in
+from device.web.inbound import COMMAS_LIMIT, parse_json
+from device.web.service import create_app
 
 COMBINING = "a" + "\N{COMBINING COMMA ABOVE RIGHT}\N{COMBINING GRAVE ACCENT BELOW}" * 300_000
 CPU_S = 0.5  # ten times what the dearest of these takes

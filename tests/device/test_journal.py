@@ -42,8 +42,8 @@ ODD_S = 0.3  # what is no request may get no answer
 TELLTALE = """
 import ctypes, logging, os, sqlite3, sys, threading, traceback, warnings
 from flask import request
-import device.cli, device.routing, device.server
-from device.log import LOG
+import device.cli, device.reading.routing, device.web.server
+from device.base.log import LOG
 
 class Ended:
     def __init__(self, sent): self.sent = sent
@@ -80,7 +80,7 @@ def tell():
     if broken == "store": raise sqlite3.OperationalError(sent)
     if broken == "crash": ctypes.string_at(0)
 
-made, read = device.server.create_app, device.routing.Router.read
+made, read = device.web.server.create_app, device.reading.routing.Router.read
 
 def create_app(settings):
     app = made(settings)
@@ -93,7 +93,7 @@ def read_or_fail(router, data, *others, **named):
     if data.endswith(b"CRASH"): ctypes.string_at(0)
     return read(router, data, *others, **named)
 
-device.server.create_app, device.routing.Router.read = create_app, read_or_fail
+device.web.server.create_app, device.reading.routing.Router.read = create_app, read_or_fail
 sys.exit(device.cli.main(sys.argv[1:]))
 """
 
@@ -373,7 +373,7 @@ def test_a_crash_leaves_lines_of_code_and_the_next_worker_is_as_silent(service: 
 
 def test_the_pictures_are_what_they_are_called() -> None:
     """So that the word reaches each decoder, and not only the sniffing of formats."""
-    from device.image import Limits, decode
+    from device.reading.image import Limits, decode
 
     for name in ("jpeg", "png", "tiff", "webp", "bmp", "dicom"):
         assert PLANTED.encode() in pictures()[name]
@@ -384,7 +384,7 @@ def test_no_dump_is_made_of_the_service_and_of_what_it_forks() -> None:
     """Of the whole service it is `make box-test` that shows it."""
     code = """
 import ctypes, os, resource
-from device.dumps import forbid_dumps
+from device.base.dumps import forbid_dumps
 forbid_dumps()
 if child := os.fork():
     os.waitpid(child, 0)

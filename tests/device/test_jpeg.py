@@ -12,9 +12,9 @@ import PIL.Image
 import pytest
 from drawn_files import difference, encode, tissue
 
-from device.errors import ImageDamaged, ImageError, ImageTruncated
-from device.formats.jpeg import check_whole, walk
-from device.image import Limits, decode
+from device.base.errors import ImageDamaged, ImageError, ImageTruncated
+from device.reading.formats.jpeg import check_whole, walk
+from device.reading.image import Limits, decode
 
 LIMITS = Limits()
 KINDS = {

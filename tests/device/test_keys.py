@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from device.bundle import Bundle
+from device.base.errors import KeysMissing, KeyUnreadable, UnknownSigner
+from device.base.texts import LANGUAGES
 from device.cli import main
-from device.errors import KeysMissing, KeyUnreadable, UnknownSigner
-from device.golden import bundle_files
-from device.keys import MAX_BYTES, trusted_keys
-from device.service import create_app
+from device.reading.bundle import Bundle
+from device.reading.golden import bundle_files
+from device.reading.keys import MAX_BYTES, trusted_keys
 from device.settings import Settings
-from device.texts import LANGUAGES
+from device.web.service import create_app
 
 GOOD = (KEYS / f"{SIGNER}.pub").read_bytes()
 PEM, PUBLIC = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo

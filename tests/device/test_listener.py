@@ -11,12 +11,12 @@ from urllib.request import urlopen
 import pytest
 from conftest import BUNDLE, KEYS, SAMPLES, serving
 
-from device import server
+from device.base.errors import SettingInvalid
 from device.bench import free_port
 from device.cli import main
-from device.errors import SettingInvalid
-from device.listener import bind, is_handed_over
 from device.settings import Settings
+from device.web import server
+from device.web.listener import bind, is_handed_over
 
 IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 HAS_IPV6 = IPV6_ADDRESSES.is_file() and f"{1:032}" in IPV6_ADDRESSES.read_text()

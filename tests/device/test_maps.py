@@ -10,9 +10,9 @@ import pytest
 from conftest import SAMPLES, png
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
-from device.image import Limits
-from device.reading import Reader, Reading
+from device.reading.bundle import Bundle
+from device.reading.image import Limits
+from device.reading.reading import Reader, Reading
 
 FIELD = (512, 384)
 GLASS_RGB = (246, 243, 247)

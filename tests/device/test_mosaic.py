@@ -6,9 +6,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from device.errors import TooManyPixels
-from device.formats.mosaic import put_together, reduction
-from device.image import Limits
+from device.base.errors import TooManyPixels
+from device.reading.formats.mosaic import put_together, reduction
+from device.reading.image import Limits
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64, 1000])

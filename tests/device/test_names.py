@@ -15,10 +15,10 @@ from conftest import BUNDLE, KEYS, ROOT, SAMPLES
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from device.bundle import Bundle
-from device.names import TOTAL_LIMIT, UNIT_LIMIT, Given, Names
-from device.service import create_app
+from device.reading.bundle import Bundle
 from device.settings import Settings
+from device.storage.names import TOTAL_LIMIT, UNIT_LIMIT, Given, Names
+from device.web.service import create_app
 
 AT = "2026-01-01T00:00:00.000Z"
 UNITS = 1280

@@ -9,7 +9,7 @@ import zipfile
 import PIL.Image
 import pytest
 
-from device.errors import (
+from device.base.errors import (
     DocumentSent,
     ImageError,
     MicroscopeFormatNotRead,
@@ -19,8 +19,8 @@ from device.errors import (
     UnsupportedFormat,
     VideoSent,
 )
-from device.image import Limits, decode
-from device.texts import LANGUAGES, error_words
+from device.base.texts import LANGUAGES, error_words
+from device.reading.image import Limits, decode
 
 LIMITS = Limits()
 

@@ -11,8 +11,8 @@ import PIL.Image
 import pytest
 from drawn_files import encode, png, png_chunk, ramp, tissue
 
-from device.errors import CompressionNotRead, ImageDamaged, ImageError, ImageTruncated, TooManyPixels
-from device.image import Limits, decode, decode_in_process
+from device.base.errors import CompressionNotRead, ImageDamaged, ImageError, ImageTruncated, TooManyPixels
+from device.reading.image import Limits, decode, decode_in_process
 
 LIMITS = Limits()
 PIXELS = np.asarray(tissue())

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from device.errors import Busy, ReadingStopped
-from device.pool import Cost, DeskPool
+from device.base.errors import Busy, ReadingStopped
+from device.web.desks.pool import Cost, DeskPool
 
 QUICK, COSTLY, SECTION = Cost
 SOON_S = 10.0
@@ -98,7 +98,7 @@ def test_whoever_has_company_leaves_a_desk_to_it(cost: Cost, monkeypatch: pytest
         with desk(cost, address="b"):
             pass
         assert not line.came
-        monkeypatch.setattr("device.pool.COMPANY_S", 0.0)
+        monkeypatch.setattr("device.web.desks.pool.COMPANY_S", 0.0)
         wait_until(lambda: bool(line.came))  # the company has gone
     line.end()
 
@@ -158,7 +158,7 @@ def test_whoever_leaves_is_out_of_the_line(one: tuple[Line, ExitStack]) -> None:
 
 def test_whoever_has_left_gives_way_first(one: tuple[Line, ExitStack], monkeypatch: pytest.MonkeyPatch) -> None:
     line, in_use = one
-    monkeypatch.setattr("device.pool.LOOK_S", SOON_S)
+    monkeypatch.setattr("device.web.desks.pool.LOOK_S", SOON_S)
     gone = threading.Event()
     line.add("a1", "a2", "a3", gone=gone.is_set)
     line.add("a4")
@@ -172,7 +172,7 @@ def test_whoever_has_left_gives_way_first(one: tuple[Line, ExitStack], monkeypat
 
 def test_nobody_waits_for_ever(one: tuple[Line, ExitStack], monkeypatch: pytest.MonkeyPatch) -> None:
     line, in_use = one
-    monkeypatch.setattr("device.pool.PATIENCE_S", 0.0)
+    monkeypatch.setattr("device.web.desks.pool.PATIENCE_S", 0.0)
     with pytest.raises(Busy), line.pool.desk(address="a"):
         pass
     in_use.close()

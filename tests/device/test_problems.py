@@ -15,11 +15,11 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import default_exceptions
 from werkzeug.test import TestResponse
 
-from device.bundle import Bundle
-from device.problems import http_words
-from device.service import create_app
+from device.base.texts import LANGUAGES
+from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.texts import LANGUAGES
+from device.web.problems import http_words
+from device.web.service import create_app
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 SECRET = "the inside of the program"

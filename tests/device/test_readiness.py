@@ -11,14 +11,14 @@ from conftest import BUNDLE, KEYS, SAMPLES
 from flask import Flask
 from flask.testing import FlaskClient
 
-from device.bundle import Bundle
-from device.desk import DeskHere
-from device.errors import ModelUnusable
-from device.pool import Cost
-from device.readiness import KEPT_AFTER_FAILURE_S, KEPT_S, Readiness
-from device.service import EXTENSION, Box, create_app
+from device.base.errors import ModelUnusable
+from device.base.texts import LANGUAGES
+from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.texts import LANGUAGES
+from device.web.desks.desk import DeskHere
+from device.web.desks.pool import Cost
+from device.web.desks.readiness import KEPT_AFTER_FAILURE_S, KEPT_S, Readiness
+from device.web.service import EXTENSION, Box, create_app
 
 
 class Clock:

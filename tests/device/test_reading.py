@@ -11,11 +11,11 @@ import pytest
 from conftest import SHARED_DATA
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
-from device.golden import verify_golden
-from device.maps import softmax
-from device.reading import Reader
-from device.runtime import Network
+from device.reading.bundle import Bundle
+from device.reading.golden import verify_golden
+from device.reading.maps import softmax
+from device.reading.reading import Reader
+from device.reading.runtime import Network
 
 
 def goldens(bundle: Bundle) -> list[bytes]:

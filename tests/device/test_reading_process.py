@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 from conftest import BUNDLE, KEYS, SAMPLES
 
+from device.base.errors import ImageError, ImageTooSmall, ReadersLost, ReadingStopped, UnknownModel
 from device.bench import children, microscope_photo, served
-from device.bundle import Bundle
-from device.desk import Asked, Desk, Office, desks_here
-from device.errors import ImageError, ImageTooSmall, ReadersLost, ReadingStopped, UnknownModel
-from device.image import Limits
-from device.reading_process import ReadingProcess
+from device.reading.bundle import Bundle
+from device.reading.image import Limits
 from device.settings import Settings
+from device.web.desks.desk import Asked, Desk, Office, desks_here
+from device.web.desks.reading_process import ReadingProcess
 
 SOON_S = 20.0
 

@@ -16,18 +16,18 @@ from conftest import KEYS, MODELS, png
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
-from device.colours import Colours, colours_of
-from device.gate import MADE, REASONS, SCALE, SHOWS, VARIANTS, Answer, Verdict
-from device.golden import bundle_files
-from device.image import Limits
-from device.reading import Reader, Reading
-from device.routing import Router
-from device.sections import FOREIGN, READ, Section
-from device.service import create_app
+from device.base.texts import LANGUAGES, words
+from device.documents.verdict import caution_words, reason_words
+from device.reading.bundle import Bundle
+from device.reading.colours import Colours, colours_of
+from device.reading.gate import MADE, REASONS, SCALE, SHOWS, VARIANTS, Answer, Verdict
+from device.reading.golden import bundle_files
+from device.reading.image import Limits
+from device.reading.reading import Reader, Reading
+from device.reading.routing import Router
+from device.reading.sections import FOREIGN, READ, Section
 from device.settings import Settings
-from device.texts import LANGUAGES, words
-from device.verdict import caution_words, reason_words
+from device.web.service import create_app
 
 CAUSES: list[tuple[str, str | None]] = [(reason, None) for reason in REASONS] + [
     (reason, variant.removeprefix(f"{reason}_"))

@@ -13,13 +13,13 @@ from conftest import SAMPLES, answering, png
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
 from device.cli import main
-from device.image import Limits
-from device.maps import Maps
-from device.overlay import draw_overlay
-from device.reading import Reader
-from device.regions import (
+from device.documents.overlay import draw_overlay
+from device.reading.bundle import Bundle
+from device.reading.image import Limits
+from device.reading.maps import Maps
+from device.reading.reading import Reader
+from device.reading.regions import (
     Scale,
     concern_of,
     connected,
@@ -318,7 +318,7 @@ def test_loupe_read_prints_the_caution(
     marked: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cautious = replace(marked, manifest={**marked.manifest, "parts": LOW_RULE})
-    monkeypatch.setattr("device.golden.open_verified", lambda _: [cautious])
+    monkeypatch.setattr("device.reading.golden.open_verified", lambda _: [cautious])
     picture = field("texture-normal")
     picture.paste(field("texture-invasive").crop((0, 0, 256, 192)), (256, 192))
     (tmp_path / "field.png").write_bytes(png(picture))
@@ -329,7 +329,7 @@ def test_loupe_read_prints_the_caution(
 def test_loupe_read_draws_the_class_of_concern_over_a_section(
     marked: Bundle, reader: Reader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("device.golden.open_verified", lambda _: [marked])
+    monkeypatch.setattr("device.reading.golden.open_verified", lambda _: [marked])
     picture = side_by_side([["texture-normal", "texture-normal", "texture-invasive"], NORMAL, NORMAL])
     file, overlay = tmp_path / "section.png", tmp_path / "overlay.png"
     file.write_bytes(png(picture))

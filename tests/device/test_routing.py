@@ -11,15 +11,15 @@ from typing import Any, cast
 import pytest
 from conftest import BUNDLE, KEYS, MODELS, SAMPLES
 
-from device.bundle import Bundle
+from device.base.errors import BundleMissing, BundleTwice, FieldTooSmall, ImageTruncated, UnknownModel
 from device.cli import main
-from device.errors import BundleMissing, BundleTwice, FieldTooSmall, ImageTruncated, UnknownModel
-from device.gate import MADE, PICTURE, SHOWS, Answer, Verdict
-from device.golden import bundle_files, open_verified
-from device.image import Limits
-from device.routing import Opinion, Router, choose
-from device.service import create_app
+from device.reading.bundle import Bundle
+from device.reading.gate import MADE, PICTURE, SHOWS, Answer, Verdict
+from device.reading.golden import bundle_files, open_verified
+from device.reading.image import Limits
+from device.reading.routing import Opinion, Router, choose
 from device.settings import Settings
+from device.web.service import create_app
 
 
 @dataclass(frozen=True)

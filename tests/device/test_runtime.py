@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from conftest import BUNDLE, KEYS, ROOT
 
-from device.bundle import Bundle
-from device.errors import ModelUnusable, RuntimeMissing
-from device.runtime import Network, find_runtime
+from device.base.errors import ModelUnusable, RuntimeMissing
+from device.reading.bundle import Bundle
+from device.reading.runtime import Network, find_runtime
 
 FALLBACK = ROOT / ".venv-fallback" / "bin" / "python"
 

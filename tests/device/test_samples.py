@@ -14,12 +14,12 @@ from conftest import BUNDLE, KEYS, SAMPLES, png
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
-from device.image import Limits
-from device.samples import INDEX, open_samples
-from device.service import create_app
+from device.base.texts import LANGUAGES
+from device.reading.bundle import Bundle
+from device.reading.image import Limits
 from device.settings import Settings
-from device.texts import LANGUAGES
+from device.web.samples import INDEX, open_samples
+from device.web.service import create_app
 
 WORDS = {"en": "A square", "fr": "Un carré"}
 

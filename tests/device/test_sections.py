@@ -17,14 +17,14 @@ from conftest import BUNDLE, KEYS, SAMPLES, png
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
+from device.base.errors import FieldTooCoarse, FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
 from device.cli import main
-from device.errors import FieldTooCoarse, FieldTooSmall, ReadingStopped, ScaleInvalid, SectionTooLarge
-from device.gate import Answer, Verdict
-from device.image import Image
-from device.overlay import draw_overlay
-from device.reading import Reader, Reading
-from device.sections import (
+from device.documents.overlay import draw_overlay
+from device.reading.bundle import Bundle
+from device.reading.gate import Answer, Verdict
+from device.reading.image import Image
+from device.reading.reading import Reader, Reading
+from device.reading.sections import (
     FOREIGN,
     GLASS,
     READ,
@@ -35,8 +35,8 @@ from device.sections import (
     true_size,
     window_of,
 )
-from device.service import create_app
 from device.settings import Settings
+from device.web.service import create_app
 
 KNOWN = ("texture-normal", "texture-invasive", "texture-benign", "texture-insitu")
 FIELD = (512, 384)

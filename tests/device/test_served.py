@@ -12,13 +12,13 @@ import pytest
 from conftest import BUNDLE, KEYS, SAMPLES, serving
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device.bundle import Bundle
+from device.base.errors import BundleOlder, StoreUnusable
 from device.cli import main
-from device.errors import BundleOlder, StoreUnusable
-from device.manifest import NETWORK
-from device.served import MAX_BYTES, MOST_MODELS, check_served, order_of, read_served, remember, served_file
-from device.service import EXTENSION, create_app
+from device.reading.bundle import Bundle
+from device.reading.manifest import NETWORK
 from device.settings import Settings
+from device.storage.served import MAX_BYTES, MOST_MODELS, check_served, order_of, read_served, remember, served_file
+from device.web.service import EXTENSION, create_app
 from training.packing.container import write_bundle
 from training.packing.signing import publish_key, signing_key
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import BUNDLE, KEYS, SAMPLES
 
-from device.errors import BundleChanged
-from device.server import Server
+from device.base.errors import BundleChanged
 from device.settings import Settings
+from device.web.server import Server
 
 
 def test_a_worker_serves_no_model_that_was_changed_in_place_after_it_was_verified(

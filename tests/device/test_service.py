@@ -21,12 +21,12 @@ from conftest import BUNDLE, KEYS, SAMPLES, SIGNER, serving
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
-from device.image import Limits, decode
-from device.pool import Cost
-from device.reading import Reader
-from device.service import create_app
+from device.reading.bundle import Bundle
+from device.reading.image import Limits, decode
+from device.reading.reading import Reader
 from device.settings import Settings
+from device.web.desks.pool import Cost
+from device.web.service import create_app
 
 BOUNDARY = "loupe-test-boundary"
 
@@ -254,8 +254,8 @@ def test_a_damaged_bundle_is_never_served(tmp_path: Path) -> None:
 @pytest.fixture
 def one_busy_desk(bundle: Bundle) -> Iterator[Any]:
     """A pool of one desk that is in use, with no place to wait."""
-    from device.desk import Office, desks_here
-    from device.pool import DeskPool
+    from device.web.desks.desk import Office, desks_here
+    from device.web.desks.pool import DeskPool
 
     pool = DeskPool(desks_here(Office([bundle], Limits(), copies=1), 1), queue=0)
     with pool.desk():
@@ -275,7 +275,7 @@ def test_each_kind_of_picture_waits_for_its_like(
     bundle: Bundle, golden: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A field is one whatever is said of its pixels; a preview is made at another size than a reading."""
-    monkeypatch.setattr("device.pool.PATIENCE_S", 0.0)
+    monkeypatch.setattr("device.web.desks.pool.PATIENCE_S", 0.0)
     app = create_app(Settings(BUNDLE, KEYS, SAMPLES, tmp_path / "store.sqlite"), bundle)
     pool = app.extensions["loupe"].start()
     scaled = f"?um_per_px={bundle.manifest['preprocessing']['um_per_px']}"

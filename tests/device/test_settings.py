@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from device.errors import SettingInvalid
+from device.base.errors import SettingInvalid
 from device.settings import RANGES, Settings, load_settings
 
 

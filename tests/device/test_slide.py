@@ -14,10 +14,10 @@ import pytest
 from drawn_slide import ndpi
 from numpy.typing import NDArray
 
-from device.errors import ImageError, SectionTooLarge, TooManyPixels, WholeSlide
-from device.image import Image, Limits, decode, decode_in_process
-from device.sections import true_size
-from device.texts import LANGUAGES, error_words
+from device.base.errors import ImageError, SectionTooLarge, TooManyPixels, WholeSlide
+from device.base.texts import LANGUAGES, error_words
+from device.reading.image import Image, Limits, decode, decode_in_process
+from device.reading.sections import true_size
 
 LIMITS = Limits()
 
@@ -56,7 +56,7 @@ def test_a_slide_at_the_size_that_is_wanted_is_its_picture_at_that_size(wanted: 
 
 
 def test_a_slide_is_read_strip_by_strip(monkeypatch: pytest.MonkeyPatch) -> None:
-    from device.formats import slide
+    from device.reading.formats import slide
 
     monkeypatch.setattr(slide, "STRIP_BYTES", 4 * 1600 * 100)  # a hundred rows
     picture = tissue(1600, 610)
@@ -118,7 +118,7 @@ def test_damage_always_has_a_name() -> None:
 
 def test_openslide_is_loaded_only_for_a_slide() -> None:
     code = (
-        "import io, sys, PIL.Image; from device.image import Limits; from device.image import decode_in_process as decode\n"
+        "import io, sys, PIL.Image; from device.reading.image import Limits, decode_in_process as decode\n"
         "file = io.BytesIO(); PIL.Image.new('RGB', (100, 100)).save(file, 'TIFF'); decode(file.getvalue(), Limits())\n"
         "assert 'openslide' not in sys.modules\n"
         "decode(sys.stdin.buffer.read(), Limits()); assert 'openslide' in sys.modules"

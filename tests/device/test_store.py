@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from conftest import BUNDLE, KEYS, ROOT, SAMPLES
 
-from device.bundle import Bundle
-from device.drift import TABLES as DRIFT_TABLES
-from device.errors import StoreMended, StorePartlyLost, StoreUnusable, UnitNamesFull
-from device.names import TABLE, UNIT_LIMIT, Given, Names
-from device.salvage import MOST_ASIDE
-from device.service import EXTENSION, create_app
+from device.base.errors import StoreMended, StorePartlyLost, StoreUnusable, UnitNamesFull
+from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.store import PATIENCE_S, Store, beside, connect
+from device.storage.drift import TABLES as DRIFT_TABLES
+from device.storage.names import TABLE, UNIT_LIMIT, Given, Names
+from device.storage.salvage import MOST_ASIDE
+from device.storage.store import PATIENCE_S, Store, beside, connect
+from device.web.service import EXTENSION, create_app
 
 PAGE = 4096
 AT = "2026-01-01T00:00:00.000Z"
@@ -83,7 +83,7 @@ def fresh(folder: Path, to: Path) -> Path:
 def test_what_was_committed_survives_a_process_that_dies_at_once(tmp_path: Path) -> None:
     store = tmp_path / "made" / "on" / "first use.sqlite"
     code = (
-        "import os, sys; from pathlib import Path; from device.store import Store\n"
+        "import os, sys; from pathlib import Path; from device.storage.store import Store\n"
         "store = Store(Path(sys.argv[1]), 'CREATE TABLE IF NOT EXISTS kept (n)', copied=True)\n"
         "store.write(lambda connection: connection.execute('INSERT INTO kept VALUES (1)'))\n"
         "store.write(lambda connection: (connection.execute('INSERT INTO kept VALUES (2)'), os._exit(9)))\n"

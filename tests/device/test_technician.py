@@ -10,8 +10,7 @@ import pytest
 from conftest import BUNDLE, KEYS, SAMPLES
 from flask.testing import FlaskClient
 
-from device.bundle import Bundle
-from device.errors import (
+from device.base.errors import (
     LoupeError,
     TechnicianCodeInvalid,
     TechnicianCodeLater,
@@ -19,10 +18,11 @@ from device.errors import (
     TechnicianCodeUnset,
     TechnicianCodeWrong,
 )
-from device.listener import is_loopback
-from device.service import create_app
+from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.technician import WRONG_BY_ADDRESS, WRONG_IN_ALL, WRONG_KEPT, Technician, read_code
+from device.web.listener import is_loopback
+from device.web.service import create_app
+from device.web.technician import WRONG_BY_ADDRESS, WRONG_IN_ALL, WRONG_KEPT, Technician, read_code
 
 CODE = "correct-horse-9"
 
@@ -171,7 +171,7 @@ def test_only_a_loopback_address_is_the_machine_alone(host: str, alone: bool) ->
 
 def test_sockets_that_systemd_hands_over_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {3: ("127.0.0.1", 80), 4: ("::", 80, 0, 0), 5: "/run/loupe.sock"}
-    monkeypatch.setattr("device.listener._name_of", names.__getitem__)
+    monkeypatch.setattr("device.web.listener._name_of", names.__getitem__)
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     for count, alone in ((1, True), (2, False), (3, False)):
         monkeypatch.setenv("LISTEN_FDS", str(count))

@@ -15,7 +15,7 @@ import pytest
 import tifffile
 from drawn_files import difference, encode, ramp, tiff, tiff_tags, tissue
 
-from device.errors import (
+from device.base.errors import (
     AnimatedImage,
     CompressionNotRead,
     ImageDamaged,
@@ -26,8 +26,8 @@ from device.errors import (
     VarietyNotRead,
     WholeSlide,
 )
-from device.formats.tiff_directory import find_picture
-from device.image import Image, Limits, decode
+from device.reading.formats.tiff_directory import find_picture
+from device.reading.image import Image, Limits, decode
 
 LIMITS = Limits()
 WIDE = Limits(max_aspect=4)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from device.tissue import BLOCK_PX, EVERYWHERE, TISSUE, TISSUE_BELOW, counted_places, is_tissue
+from device.reading.tissue import BLOCK_PX, EVERYWHERE, TISSUE, TISSUE_BELOW, counted_places, is_tissue
 
 WHITE, PINK = 245, (220, 120, 180)
 

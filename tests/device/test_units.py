@@ -17,14 +17,14 @@ import pytest
 from conftest import KEYS, MODELS, SAMPLES
 from flask.testing import FlaskClient
 
-from device.atlas import atlas_path, network_of, open_atlas
-from device.bundle import Bundle
-from device.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
-from device.manifest import check_manifest
-from device.names import TOTAL_LIMIT, Given, Names, agreed
-from device.reading import Reader
-from device.service import create_app
+from device.reading.atlas import atlas_path, network_of, open_atlas
+from device.reading.bundle import Bundle
+from device.reading.manifest import check_manifest
+from device.reading.reading import Reader
 from device.settings import Settings
+from device.storage.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
+from device.storage.names import TOTAL_LIMIT, Given, Names, agreed
+from device.web.service import create_app
 
 UNIT = 76
 JPEG = b"\xff\xd8\xff\xe0 a patch"

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from device.errors import LoupeError
-from device.image import Limits, decode
+from device.base.errors import LoupeError
+from device.reading.image import Limits, decode
 from torture.damage import KINDS, files, one
 
 SLOWEST_S = 2.0  # of this process's computing

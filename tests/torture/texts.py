@@ -170,8 +170,8 @@ def give_name(target: Target, _drawn: object, rng: random.Random) -> str:
 
 def draw_imports(rng: random.Random) -> list[Request]:
     """Imports of names: for one unit, for all, of a network that is another, far beyond any limit."""
-    from device.atlas import network_of
-    from device.bundle import Bundle
+    from device.reading.atlas import network_of
+    from device.reading.bundle import Bundle
     from torture.box import MODELS
 
     network = network_of(Bundle.open(MODELS / "bach.loupe", MODELS / "keys"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from device.maps import softmax
+from device.reading.maps import softmax
 from training.errors import TableError
 from training.evaluation.calibrate import expected_calibration_error, fit_calibration, fit_temperature
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import SAMPLES, SHARED_DATA, png
 from PIL import Image as Pillow
 
-from device.reading import Reader
+from device.reading.reading import Reader
 from training.gate.colours import REPORTING, SETTING, as_table, halves_of, look
 
 

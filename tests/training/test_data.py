@@ -11,7 +11,7 @@ import pytest
 from conftest import SHARED_DATA
 from drawn_dicom import MAMMOGRAPHY, dicom
 
-from device.image import decode
+from device.reading.image import decode
 from training.data import LIMITS, Sample, default_labels, find_samples, list_samples, load_pixels, picture_bytes
 from training.data.sections import section_pixels, sections
 from training.errors import DataError

@@ -14,10 +14,10 @@ import pytest
 from conftest import BUNDLE, KEYS, MODELS
 from sklearn.metrics import roc_auc_score
 
-from device.atlas import Atlas, open_atlas
-from device.bundle import Bundle
-from device.errors import AtlasInvalid, AtlasOfOtherModel
-from device.reading import Reader
+from device.base.errors import AtlasInvalid, AtlasOfOtherModel
+from device.reading.atlas import Atlas, open_atlas
+from device.reading.bundle import Bundle
+from device.reading.reading import Reader
 from training.cli import main
 from training.data.adapters.idc import TILE_PX
 from training.data.sample import MOSAIC, Sample

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from device.maps import softmax
+from device.reading.maps import softmax
 from training.errors import TableError
 from training.evaluation.metrics import by_fold, by_patient, calibrate_folds, compare, summary
 from training.evaluation.resampling import auroc, interval, patient_weights

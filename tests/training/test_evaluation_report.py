@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from conftest import SAMPLES, answering
 
-from device.bundle import Bundle
-from device.reading import Reader
+from device.reading.bundle import Bundle
+from device.reading.reading import Reader
 from training.cli import main
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, Split
 from training.data.pictures import UNOPENED

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from device.tissue import EVERYWHERE
+from device.reading.tissue import EVERYWHERE
 from training.drawn.phantoms import draw
 from training.errors import ExplainError
 from training.explain import scores

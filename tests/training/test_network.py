@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from conftest import BUNDLE
 
-from device.errors import ModelUnusable
-from device.runtime import Network
+from device.base.errors import ModelUnusable
+from device.reading.runtime import Network
 from training import networks
 from training.drawn.phantoms import KINDS, draw
 from training.errors import WeightsError

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from device.runtime import Network
+from device.reading.runtime import Network
 from training.drawn.phantoms import KINDS, draw
 from training.errors import NetworkError, WeightsError
 from training.networks import NETWORKS, build, load_weights, output_strides, scale_pixels

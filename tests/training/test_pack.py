@@ -13,8 +13,8 @@ from conftest import SAMPLES
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image as Pillow
 
-from device.image import Limits
-from device.reading import Reader
+from device.reading.image import Limits
+from device.reading.reading import Reader
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
 from training.distributed.crossval import put_together
 from training.drawn.phantoms import draw

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from device.maps import Maps
+from device.reading.maps import Maps
 from training.data import Sample
 from training.errors import RunError
 from training.evaluation import parts

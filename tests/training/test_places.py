@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from device.tissue import EVERYWHERE, TISSUE, counted_places
+from device.reading.tissue import EVERYWHERE, TISSUE, counted_places
 from training.networks import PlaceMean, place_mean, scale_pixels
 
 

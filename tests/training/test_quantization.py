@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from device.runtime import Network
-from device.tissue import EVERYWHERE
+from device.reading.runtime import Network
+from device.reading.tissue import EVERYWHERE
 from training.drawn.phantoms import KINDS, draw
 from training.errors import QuantizationBudgetExceeded
 from training.networks import build, load_weights, scale_pixels

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, serving
 
-from device.bundle import Bundle
 from device.cli import main as box
+from device.reading.bundle import Bundle
 from training.cli import main as train
 
 PAGE = (ROOT / "docs/researchers.md").read_text(encoding="utf-8")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from conftest import KEYS, MODELS, SAMPLES, SHARED_DATA
 
-from device.bundle import Bundle
-from device.golden import bundle_files
-from device.image import Limits
-from device.routing import Router
+from device.reading.bundle import Bundle
+from device.reading.golden import bundle_files
+from device.reading.image import Limits
+from device.reading.routing import Router
 from training.gate import drift, routing
 from training.gate.routing import pictures_of, share_out
 

@@ -9,8 +9,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from device.image import decode
-from device.sections import FOREIGN, READ, Section
+from device.reading.image import decode
+from device.reading.sections import FOREIGN, READ, Section
 from training.data import Sample
 from training.data.adapters.idc import TILE_PX
 from training.data.pictures import LIMITS

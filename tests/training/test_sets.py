@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from device.answer import prediction_sets
-from device.maps import softmax
-from device.texts import likelihood
+from device.base.texts import likelihood
+from device.documents.answer import prediction_sets
+from device.reading.maps import softmax
 from training.errors import TableError
 from training.evaluation.sets import (
     Answered,

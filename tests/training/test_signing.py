@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from device.keys import trusted_keys
+from device.reading.keys import trusted_keys
 from training.cli import main
 from training.errors import BundleTaken, OwnerUnknown, PublicKeyTaken, SigningKeyUnusable
 from training.packing.signing import check_bundle_file, find_signer, owner_name, publish, safe_name, signing_key

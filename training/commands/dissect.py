@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
     import shlex
     import sys
 
-    from device.atlas import SUFFIX, open_atlas
-    from device.bundle import Bundle
-    from device.reading import Reader
+    from device.reading.atlas import SUFFIX, open_atlas
+    from device.reading.bundle import Bundle
+    from device.reading.reading import Reader
     from training.data import LIMITS
     from training.dissect import atlas as atlases
     from training.dissect.page import write_page

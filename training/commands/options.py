@@ -16,7 +16,7 @@ from training.errors import RunError
 from training.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from device.reading import Reader
+    from device.reading.reading import Reader
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,8 +84,8 @@ def bundle_file(arguments: argparse.Namespace, recipe: Recipe) -> Path:
 
 def open_reader(arguments: argparse.Namespace, recipe: Recipe) -> Reader:
     """The box's reader of the bundle that the arguments name. Raises `RunError` where it isn't made yet."""
-    from device.bundle import Bundle
-    from device.reading import Reader
+    from device.reading.bundle import Bundle
+    from device.reading.reading import Reader
     from training.data import LIMITS
 
     bundle = bundle_file(arguments, recipe)

@@ -23,7 +23,7 @@ from training.recipe import Recipe, load_recipe
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from device.bundle import Bundle
+    from device.reading.bundle import Bundle
 
 
 def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +82,7 @@ def _amend(arguments: argparse.Namespace, recipe: Recipe, data: Path, out: Path,
     if arguments.crossval is None:
         raise RunError("--amend needs --crossval, the folder of the cross-validation whose figures go into the bundle")
 
-    from device.bundle import Bundle
+    from device.reading.bundle import Bundle
     from training.data import find_samples
     from training.packing.amend import amend
 

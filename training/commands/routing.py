@@ -36,9 +36,9 @@ def add_routing_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def routing(arguments: argparse.Namespace) -> None:
-    from device.bundle import Bundle
-    from device.golden import bundle_files
-    from device.routing import Router
+    from device.reading.bundle import Bundle
+    from device.reading.golden import bundle_files
+    from device.reading.routing import Router
     from training.data import LIMITS
     from training.gate.routing import as_table, pictures_of, share_out
 
@@ -81,8 +81,8 @@ def add_colours_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def colours(arguments: argparse.Namespace) -> None:
-    from device.bundle import Bundle
-    from device.reading import Reader
+    from device.reading.bundle import Bundle
+    from device.reading.reading import Reader
     from training.data import LIMITS
     from training.gate.colours import DRAWN, as_table, halves_of, look
 

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from device.errors import ImageError
-from device.image import decode_in_process
+from device.base.errors import ImageError
+from device.reading.image import decode_in_process
 from training.data.check import Check
 from training.data.leaks import NEAR
 from training.data.pictures import LIMITS, picture_bytes

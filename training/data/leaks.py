@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from device.errors import ImageError
-from device.image import decode_in_process
+from device.base.errors import ImageError
+from device.reading.image import decode_in_process
 from training.data.pictures import LIMITS, Problem, counted, file_bytes, problem_of, unreadable
 from training.data.sample import Sample
 from training.data.splits import Fold, Split

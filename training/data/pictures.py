@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from device.errors import ImageDamaged, ImageError
-from device.image import Image, Limits, decode_in_process
-from device.texts import error_words
+from device.base.errors import ImageDamaged, ImageError
+from device.base.texts import error_words
+from device.reading.image import Image, Limits, decode_in_process
 from training.data.sample import Sample, mosaic_files
 from training.errors import PicturesUnreadable
 

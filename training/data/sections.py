@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from device.image import decode_in_process
+from device.reading.image import decode_in_process
 from training.data.adapters.idc import TILE_PX
 from training.data.pictures import LIMITS, picture_bytes
 from training.data.sample import Sample

@@ -1,4 +1,5 @@
-"""The unit atlas as a file: figures of the units that matter most, and their patches (`device/atlas.py` reads it)."""
+"""The unit atlas as a file: figures of the units that matter most, and their patches (`device/reading/atlas.py` reads
+it)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from device.atlas import INDEX, SCHEMA, Atlas, network_of
-from device.reading import Reader
+from device.reading.atlas import INDEX, SCHEMA, Atlas, network_of
+from device.reading.reading import Reader
 from training.dissect.patches import Patch
 from training.dissect.subjects import CONCEPTS, Subjects
 from training.dissect.survey import Survey

@@ -10,8 +10,8 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from device.atlas import Atlas
-from device.reading import Reader
+from device.reading.atlas import Atlas
+from device.reading.reading import Reader
 
 PAGE = "units.html"
 BAR_QUANTILE = 0.98  # the weight that fills a bar: few are larger, and they are cut off

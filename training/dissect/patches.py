@@ -12,7 +12,7 @@ import PIL.Image
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from device.reading import Reader
+from device.reading.reading import Reader
 from training.data.pictures import counted
 from training.dissect.subjects import Subjects
 from training.dissect.survey import Survey

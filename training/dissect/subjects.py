@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from device.bundle import Bundle
+from device.reading.bundle import Bundle
 from training.data import Sample, find_samples, picture_bytes
 from training.data.adapters.idc import TILE_PX
 from training.data.adapters.mini_mias import INFO, SIDE_PX, circle_mask, read_info

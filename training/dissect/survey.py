@@ -14,8 +14,8 @@ import PIL.Image
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from device.errors import ImageError
-from device.reading import UNITS_SHOWN, Reader
+from device.base.errors import ImageError
+from device.reading.reading import UNITS_SHOWN, Reader
 from training.data.pictures import counted
 from training.dissect.subjects import Mask, Seen, Subjects
 from training.errors import DissectError

@@ -19,8 +19,8 @@ import pandas as pd
 from distributed import Client
 from numpy.typing import NDArray
 
-from device.errors import ImageError
-from device.image import decode_in_process
+from device.base.errors import ImageError
+from device.reading.image import decode_in_process
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Fold, Sample, Split, picture_bytes
 from training.distributed.engine import raise_failures, run_tasks
 from training.errors import CrossvalError, DataError

@@ -33,8 +33,8 @@ from distributed.system import MEMORY_LIMIT
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from device.errors import LoupeError
-from device.texts import error_words
+from device.base.errors import LoupeError
+from device.base.texts import error_words
 from training.errors import ClusterError, Interrupted, TaskFailed, TrainingError
 from training.quiet import keep_quiet
 

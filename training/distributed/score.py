@@ -23,10 +23,10 @@ from typing import Any
 import pandas as pd
 from distributed import Client
 
-from device.bundle import Bundle
-from device.image import Limits
-from device.keys import trusted_keys
-from device.reading import Reader
+from device.reading.bundle import Bundle
+from device.reading.image import Limits
+from device.reading.keys import trusted_keys
+from device.reading.reading import Reader
 from device.settings import Settings
 from training.data import Sample
 from training.data.files import PICTURES, list_files, passed_over_words

@@ -22,7 +22,7 @@ import pandas as pd
 from distributed import Client
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from device.maps import softmax
+from device.reading.maps import softmax
 from training.data import CALIBRATION, TEST, TRAINING, Split, labels_of, load_pixels
 from training.distributed.crossval import LOG, epochs_done, fitted_run
 from training.distributed.engine import raise_failures, run_tasks

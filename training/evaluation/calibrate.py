@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
-from device.maps import softmax
+from device.reading.maps import softmax
 from training.errors import TableError
 
 TEMPERATURES = (0.05, 20.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from device.tissue import TISSUE
+from device.reading.tissue import TISSUE
 from training.evaluation.words import (
     limits,
     markdown_table,

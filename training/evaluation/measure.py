@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from device.reading import Reader
+from device.reading.reading import Reader
 from training.data import TEST, Split, find_samples, load_pixels, split_samples
 from training.errors import SplitError
 from training.evaluation.metrics import calibrate_folds

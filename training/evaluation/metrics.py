@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from device.maps import softmax
+from device.reading.maps import softmax
 from training.errors import TableError
 from training.evaluation import resampling
 from training.evaluation.calibrate import Calibration, confidence_bin, fit_calibration, reliability

@@ -1,6 +1,7 @@
 """A part of a field that speaks for a class of concern: how much of it calls for a caution, and what the caution finds.
 
-The statistic is `device/regions.py`'s: the lead of a field's leading region. Its limit is the lowest that keeps a promise
+The statistic is `device/reading/regions.py`'s: the lead of a field's leading region. Its limit is the lowest that keeps
+a promise
 about proper fields *without* a class of concern that no network of the folds had seen: "with this confidence, at most this
 share of them gets a caution". A field whose answer names a class of concern gets no caution, so its lead counts as none.
 Units (patients, or what stands for them) are exchangeable, and the bound is that of `training/gate/promise.py`: where they
@@ -23,10 +24,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from device.answer import prediction_sets
-from device.maps import Head, Maps
-from device.regions import Region, leading, regions_of
-from device.runtime import Network
+from device.documents.answer import prediction_sets
+from device.reading.maps import Head, Maps
+from device.reading.regions import Region, leading, regions_of
+from device.reading.runtime import Network
 from training.data import TEST, Sample, load_pixels
 from training.errors import RunError
 from training.evaluation import resampling

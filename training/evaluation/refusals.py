@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from device.reading import Reader
+from device.reading.reading import Reader
 from training.data.files import list_files
 
 

@@ -20,9 +20,9 @@ from PIL import Image as Pillow
 from scipy.ndimage import map_coordinates
 from sklearn.metrics import roc_auc_score
 
-from device.reading import Reader, Reading
-from device.regions import regions_of, section_headline, strongest_places
-from device.sections import FOREIGN, GLASS, READ, STEPS, Section, read_section
+from device.reading.reading import Reader, Reading
+from device.reading.regions import regions_of, section_headline, strongest_places
+from device.reading.sections import FOREIGN, GLASS, READ, STEPS, Section, read_section
 from training.data import Sample, find_samples
 from training.data.adapters.idc import UM_PER_PX
 from training.data.sections import MISSING, section_pixels, sections

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from device.answer import prediction_sets
-from device.texts import LIKELIHOODS
+from device.base.texts import LIKELIHOODS
+from device.documents.answer import prediction_sets
 from training.errors import TableError
 from training.evaluation import resampling
 from training.evaluation.metrics import measurable, natural_order

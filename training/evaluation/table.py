@@ -25,9 +25,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import track
 
-from device.errors import ImageError, UploadTooLarge
-from device.gate import MADE, SCALE, SHOWS
-from device.reading import Reader, Reading
+from device.base.errors import ImageError, UploadTooLarge
+from device.reading.gate import MADE, SCALE, SHOWS
+from device.reading.reading import Reader, Reading
 from training.data import Sample, picture_bytes
 from training.data.pictures import UNOPENED
 from training.errors import DataError, TableError

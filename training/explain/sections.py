@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from device.tissue import TISSUE, is_tissue
+from device.reading.tissue import TISSUE, is_tissue
 from training.data import Sample
 from training.data.adapters.idc import TILE_PX
 from training.data.adapters.idc import UM_PER_PX as TILE_UM_PER_PX

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from device.manifest import NETWORK
-from device.runtime import Network
+from device.reading.manifest import NETWORK
+from device.reading.runtime import Network
 from training.data import TRAINING, load_pixels
 from training.drawn.phantoms import KINDS
 from training.explain.floats import FloatNetwork, Floats

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from device.bundle import Bundle
-from device.manifest import NETWORK
-from device.maps import Head, Maps
-from device.runtime import Network
+from device.reading.bundle import Bundle
+from device.reading.manifest import NETWORK
+from device.reading.maps import Head, Maps
+from device.reading.runtime import Network
 from training.data import TEST, TRAINING, Sample, load_pixels
 from training.errors import ExplainError
 from training.explain.floats import FloatNetwork

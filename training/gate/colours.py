@@ -1,6 +1,7 @@
 """What refused pictures are called by their own colours: `loupe-train colours`.
 
-The limits of `device/colours.py` were set on drawn pictures and on one half of each set, the other half is for reporting. A
+The limits of `device/reading/colours.py` were set on drawn pictures and on one half of each set, the other half is for
+reporting. A
 group (a patient where known) lies in one half; of a folder without groups, two files that follow each other do.
 """
 
@@ -11,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.colours import colours_of
-from device.gate import COLOURED, GREY, IMMUNOSTAIN
-from device.reading import Reader
+from device.reading.colours import colours_of
+from device.reading.gate import COLOURED, GREY, IMMUNOSTAIN
+from device.reading.reading import Reader
 from training.data import find_samples, picture_bytes
 from training.data.pictures import counted
 from training.drawn import foreign

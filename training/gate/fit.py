@@ -20,9 +20,9 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
-from device.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, distance, mean_of, picture_statistics
-from device.image import Image
-from device.runtime import Network
+from device.reading.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, distance, mean_of, picture_statistics
+from device.reading.image import Image
+from device.reading.runtime import Network
 from training.gate.magnification import RATIOS, magnified
 
 QUESTIONS = (SCALE, MADE, SHOWS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from device.reading import Reader
+from device.reading.reading import Reader
 from training.evaluation.refusals import Refusals, folder_pictures, refusals
 
 

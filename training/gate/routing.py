@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from device.routing import Routed, Router
+from device.reading.routing import Routed, Router
 from training.data import find_samples, picture_bytes
 from training.data.pictures import counted
 from training.evaluation.refusals import folder_pictures

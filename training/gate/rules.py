@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from device.gate import PICTURE_REASONS, SCALE
-from device.image import Image
+from device.reading.gate import PICTURE_REASONS, SCALE
+from device.reading.image import Image
 from training.errors import TableError
 from training.gate.fit import QUESTIONS, FittedGate, Outputs, cross_scores, picture_limits
 from training.gate.magnification import RATIOS

@@ -1,4 +1,4 @@
-"""The mean over the places that count: what makes a logit of a class map (`device/maps.py`), in TensorFlow."""
+"""The mean over the places that count: what makes a logit of a class map (`device/reading/maps.py`), in TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from device.tissue import BLOCK_PX, GLASS_BELOW, TISSUE, TISSUE_BELOW
+from device.reading.tissue import BLOCK_PX, GLASS_BELOW, TISSUE, TISSUE_BELOW
 from training.networks.pixels import PIXEL_MEAN, PIXEL_SCALE
 
 

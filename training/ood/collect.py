@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import ImageError
-from device.image import decode_in_process
-from device.reading import Reader, Reading
-from device.tissue import counted_places
+from device.base.errors import ImageError
+from device.reading.image import decode_in_process
+from device.reading.reading import Reader, Reading
+from device.reading.tissue import counted_places
 from training.data import LIMITS, TEST, TRAINING, Sample, Split, load_pixels, picture_bytes
 from training.data.pictures import counted
 from training.errors import RunError
@@ -53,7 +53,8 @@ BESIDE_FLOAT = 8
 
 # What decides the numbers that are kept, besides the run: with any of them changed, everything is read anew.
 CODE = (
-    "device/gate.py", "device/image.py", "device/maps.py", "device/tissue.py", "training/drawn/foreign.py",
+    "device/reading/gate.py", "device/reading/image.py", "device/reading/maps.py", "device/reading/tissue.py",
+    "training/drawn/foreign.py",
     "training/gate/fit.py", "training/gate/magnification.py", "training/networks/places.py",
     "training/ood/autoencoder.py", "training/ood/collect.py", "training/ood/corruptions.py",
     "training/ood/perturbation.py", "training/ood/sets.py", "training/quantization/convert.py",

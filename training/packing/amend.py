@@ -15,8 +15,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device.bundle import Bundle
-from device.manifest import CARD, NETWORK
+from device.reading.bundle import Bundle
+from device.reading.manifest import CARD, NETWORK
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
 from training.errors import RunError
 from training.evaluation.card import write_card

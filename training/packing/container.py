@@ -1,4 +1,4 @@
-"""Writing a bundle file: network, zip, signature. `device/bundle.py` reads it; `docs/bundle.md` has the format."""
+"""Writing a bundle file: network, zip, signature. `device/reading/bundle.py` reads it; `docs/bundle.md` has the format."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from device.bundle import TRAILER_BYTES, statement
-from device.keys import key_id
-from device.manifest import MANIFEST, NETWORK, check_manifest
+from device.reading.bundle import TRAILER_BYTES, statement
+from device.reading.keys import key_id
+from device.reading.manifest import MANIFEST, NETWORK, check_manifest
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -22,14 +22,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from device.bundle import Bundle
-from device.golden import observe, verify_golden
-from device.image import Image
-from device.manifest import CARD, NETWORK
-from device.maps import Head
-from device.reading import Reader
-from device.runtime import Network
-from device.tissue import EVERYWHERE
+from device.reading.bundle import Bundle
+from device.reading.golden import observe, verify_golden
+from device.reading.image import Image
+from device.reading.manifest import CARD, NETWORK
+from device.reading.maps import Head
+from device.reading.reading import Reader
+from device.reading.runtime import Network
+from device.reading.tissue import EVERYWHERE
 from training import networks
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, labels_of, load_images, load_pixels
 from training.errors import RunError

@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from device.bundle import TRAILER_BYTES
-from device.keys import KEY_ID_BYTES, key_id
+from device.reading.bundle import TRAILER_BYTES
+from device.reading.keys import KEY_ID_BYTES, key_id
 from training.errors import BundleTaken, OwnerUnknown, PublicKeyTaken, SigningKeyUnusable
 
 PRIVATE_KEYS = Path("~/.config/loupe")

@@ -2,7 +2,7 @@
 
 Full-integer post-training quantization with bias correction: uint8 pixels in, int8 out, every operation on integers. The
 head stays outside the network: its weights become whole numbers whose unit, times the features' unit, is a power of two,
-so that the box's sums are exact (`device/maps.py`).
+so that the box's sums are exact (`device/reading/maps.py`).
 """
 
 from __future__ import annotations

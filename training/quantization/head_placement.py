@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from device.runtime import Network
-from device.tissue import counted_places
+from device.reading.runtime import Network
+from device.reading.tissue import counted_places
 from training.data import CALIBRATION, TRAINING, labels_of, load_pixels
 from training.errors import RunError
 from training.fitting.fit import Run, float_logits

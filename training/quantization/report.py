@@ -24,7 +24,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from device.manifest import NETWORK
+from device.reading.manifest import NETWORK
 from training.data import CALIBRATION, TRAINING, load_pixels
 from training.errors import QuantizationError
 from training.networks import scale_pixels

@@ -28,8 +28,8 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from device.errors import ImageError
-from device.image import decode_in_process
+from device.base.errors import ImageError
+from device.reading.image import decode_in_process
 from training.data.adapters import Adapter, Source
 from training.data.files import DICOM
 from training.data.pictures import LIMITS, problem_of, unreadable

@@ -1,0 +1,73 @@
+"""A large picture put together from strips of it, made smaller on the way: the whole is never in memory at full size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import ceil
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from device.base.errors import TooManyPixels, WholeSlide
+from device.reading.decoding.memory import current_memory
+from device.reading.formats.pixels import GAP, RESULT_BYTES_PER_PX
+from device.reading.image import Limits, SizeRule, StatedScale
+
+# What is read strip by strip takes time but little memory: it may have so many times the pixels of what is read whole.
+MOST_TIMES = 16
+# The smaller picture is in memory at once, at four bytes a pixel beside the result's three: so many times what is allowed
+# for others, and no more than there is memory for.
+MOST_REDUCED = 1.5
+REDUCED_BYTES_PER_PX = 4
+STRIPS_BYTES = 64_000_000
+
+
+def refuse_without_scale(
+    full: tuple[int, int], scale: StatedScale | None, target: int | SizeRule | None, limits: Limits
+) -> None:
+    """Raises `WholeSlide` where a picture of `full` (width, height) is too large to be one field, nobody gave the size of a
+    pixel (`target` is no rule), and the file states it: so it can be given."""
+    width, height = full
+    if scale is not None and not callable(target) and width * height > limits.max_megapixels * 1e6:
+        raise WholeSlide(width=width, height=height, um_per_px=scale.um_per_px)
+
+
+def reduction(full: tuple[int, int], wanted: tuple[int, int], limits: Limits) -> int:
+    """By which whole number a picture of `full` (width, height) is made smaller on the way: so that it is still `GAP` times
+    as large as what is `wanted`, as the cheap first step of any other picture leaves it, or less where memory is short.
+    Raises `TooManyPixels`."""
+    width, height = full
+    most = limits.max_megapixels * 1e6
+    if width * height <= MOST_TIMES * most:
+        for gap in (GAP, 1):
+            factor = max(1, min(int(whole / part / gap) for whole, part in zip(full, wanted, strict=True)))
+            reduced_px = ceil(width / factor) * ceil(height / factor)
+            needed = REDUCED_BYTES_PER_PX * reduced_px + RESULT_BYTES_PER_PX * wanted[0] * wanted[1] + STRIPS_BYTES
+            if reduced_px <= MOST_REDUCED * most and (gap == 1 or needed <= current_memory().most):
+                return factor
+    raise TooManyPixels(width=width, height=height, limit_megapixels=limits.max_megapixels)
+
+
+def put_together(strips: Iterable[NDArray[np.uint8]], full: tuple[int, int], factor: int) -> PIL.Image.Image:
+    """Strips uint8 [rows, width, 3] from top to bottom of a picture of `full` (width, height), each `factor` × `factor`
+    pixels averaged to one. A mode RGB picture."""
+    width, height = full
+    whole = PIL.Image.new("RGB", (ceil(width / factor), ceil(height / factor)))
+    rest, top = np.empty((0, width, 3), np.uint8), 0
+    for strip in strips:
+        rows = np.concatenate([rest, strip]) if len(rest) else strip
+        even = len(rows) // factor * factor
+        top = _paste(whole, rows[:even], top, factor)
+        rest = rows[even:]
+    _paste(whole, rest, top, factor)
+    return whole
+
+
+def _paste(whole: PIL.Image.Image, rows: NDArray[np.uint8], top: int, factor: int) -> int:
+    """The row below what was pasted."""
+    if not len(rows):
+        return top
+    part = PIL.Image.fromarray(np.ascontiguousarray(rows))
+    whole.paste(part if factor == 1 else part.reduce(factor), (0, top))
+    return top + ceil(len(rows) / factor)

@@ -1,0 +1,269 @@
+"""The gate: may a reading be given of this picture at all?
+
+Four questions, each with its own reasons and next steps: can the *picture* be judged (light, focus, tissue, size); is it
+at the *scale* the model knows; is it *made* like the ones the model knows (stain, scanner: the network's early layer);
+does it *show* what the model knows (its middle layer).
+
+- `made` and `shows` are Mahalanobis distances of a layer's mean over the picture from the means of proper pictures.
+- `scale` is how many octaves the magnification that a linear rule reads off both means lies from that of proper pictures.
+
+Each is divided by its own 95 % quantile over proper pictures, so the three speak in one unit and share one threshold: the
+bundle's `promise`, taken from pictures that neither network nor gate had seen. It says which share of proper pictures is
+refused at most, and how sure that is (`training/gate/promise.py`). A question's p-value is the share of those pictures that
+were at least as strange, the new one among them.
+
+A refusal's words follow the picture's own colours where those say more (`device/reading/colours.py`): they refuse nothing.
+
+All of it rests on the integer network's outputs, never on quantized probabilities, and costs far less than the network,
+whose graph averages the layers to cells before the gate sees them. A coarse map of the cells tells where a picture is
+foreign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.reading.bundle import Bundle
+from device.reading.colours import colours_of
+from device.reading.image import Image
+from device.reading.runtime import Quantization
+from device.reading.tissue import is_tissue
+
+HISTOLOGY = "histology"
+PICTURE, SCALE, MADE, SHOWS = "picture", "scale", "made", "shows"
+LAYERS = {MADE: "early", SHOWS: "middle"}
+REASON_OF_QUESTION = {MADE: "wrong_stain_or_scanner", SHOWS: "unknown_content", SCALE: "wrong_magnification"}
+PICTURE_REASONS = ("too_small", "exposure", "blank", "blurred")
+GREY, COLOURED, IMMUNOSTAIN = "grey", "coloured", "immunostain"
+OTHER_KIND = (GREY, COLOURED)  # variants: the picture's own colours are not those of anything that the model reads
+VARIANTS = (
+    "exposure_dark",
+    "exposure_bright",
+    "blank_glass",
+    "wrong_magnification_soft",
+    *(f"{REASON_OF_QUESTION[MADE]}_{variant}" for variant in (*OTHER_KIND, IMMUNOSTAIN)),
+    "too_small_scaled",
+)  # reasons with words of their own for some cause
+REASONS = (*PICTURE_REASONS, "wrong_magnification", "wrong_stain_or_scanner", "unknown_content")
+CAUTION_BELOW_P = 0.05
+MOST_OCTAVES = 10  # a thousand times too large: a rule whose weights say more is no rule
+FAR_PX = 6
+ROUNDING = 0.35  # mean difference of neighbours in a smooth picture that is rounded to whole grey levels
+ROW_STEP = 16  # statistics of light and focus look at every sixteenth row of pixels
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question's outcome. `score` grows with strangeness; `threshold` is the greatest that passes."""
+
+    question: str
+    passed: bool
+    score: float
+    threshold: float
+    p_value: float | None = None
+
+    @property
+    def excess(self) -> float:
+        """The score over its threshold: above 1 it failed."""
+        return self.score / self.threshold
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The gate's decision: `reason` is the code of the first question that failed, None when accepted, and `variant` tells
+    its words apart where it has several. `magnification` says how many times too large (2.0) or small (0.5) structures
+    appear, where it can be told. `strangeness`: float32 [rows, columns] over the picture, above 1 where it is foreign."""
+
+    answers: tuple[Answer, ...]
+    reason: str | None
+    variant: str | None = None
+    magnification: float | None = None
+    strangeness: NDArray[np.float32] | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.reason is None
+
+    @property
+    def other_kind(self) -> bool:
+        """Refused, and by its own colours no picture of the model's modality."""
+        return self.variant in OTHER_KIND
+
+    @property
+    def foreign(self) -> bool:
+        """Stranger than the model's limit in scale, making or content, whatever it is refused for."""
+        return any(answer.p_value is not None and not answer.passed for answer in self.answers)
+
+    @property
+    def caution(self) -> bool:
+        """Accepted, but on some question rarer than one proper picture in twenty, or foreign in a part."""
+        rare = any(answer.p_value is not None and answer.p_value < CAUTION_BELOW_P for answer in self.answers)
+        return self.accepted and (rare or self.partly_foreign)
+
+    @property
+    def partly_foreign(self) -> bool:
+        """Some place of the picture is stranger than any place in nearly all proper pictures."""
+        return self.strangeness is not None and bool((self.strangeness > 1).any())
+
+
+@dataclass(frozen=True)
+class PictureStatistics:
+    """What the first question looks at: luminance and contrast 0…255, tissue as a share of pixels, sharpness a ratio."""
+
+    contrast: float
+    tissue: float
+    luminance: float
+    sharpness: float
+
+
+def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
+    """Statistics of uint8 pixels [h, w, 3] at the scale that the model works at.
+
+    Sharpness is how much neighbours differ, less what rounding to 8 bits alone makes of them, over how much pixels six
+    apart do: it falls steadily with blur and hardly with contrast.
+    """
+    planes = np.ascontiguousarray(pixels[ROW_STEP // 2 :: ROW_STEP].transpose(2, 0, 1))
+    red, green, blue = planes.astype(np.int16)
+    sums = (red + green + blue).ravel()
+    total = int(sums.sum(dtype=np.int64))
+    exact = sums.astype(np.float64)
+    squares = float(exact @ exact)
+    mean = total / sums.size
+    near = np.abs(green[:, 1:] - green[:, :-1]).sum(dtype=np.int64) / green[:, 1:].size
+    far = np.abs(green[:, FAR_PX:] - green[:, :-FAR_PX]).sum(dtype=np.int64) / green[:, FAR_PX:].size
+    return PictureStatistics(
+        contrast=max(squares / sums.size - mean**2, 0.0) ** 0.5 / 3,
+        tissue=np.count_nonzero(is_tissue(planes.transpose(1, 2, 0))) / red.size,
+        luminance=mean / 3,
+        sharpness=max(float(near) - ROUNDING, 0.0) / (float(far) + ROUNDING),
+    )
+
+
+def cells(output: NDArray[np.int8], zero_point: int) -> NDArray[np.float32]:
+    """An int8 output [rows, columns, channels] in steps above zero: whole numbers whose sums are exact, so that
+    every machine comes to the same score."""
+    return output.astype(np.float32) - np.float32(zero_point)
+
+
+def mean_of(cells: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+    """Cells [rows, columns, channels] → their mean [channels], real units."""
+    flat = cells.reshape(-1, cells.shape[-1])
+    return (np.ones(len(flat), np.float32) @ flat).astype(np.float64) * (scale / len(flat))
+
+
+def coarse(cells: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+    """Cells [rows, columns, channels] → means of 2 × 2 cells, at an odd edge of fewer [⌈rows/2⌉, ⌈columns/2⌉, channels],
+    real units."""
+    rows, columns, channels = cells.shape
+    if rows % 2 or columns % 2:
+        cells = np.pad(cells, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
+    across = cells.reshape(-1, 2 * channels)
+    pairs = (across[:, :channels] + across[:, channels:]).reshape(-(-rows // 2), 2, -1, channels)
+    return (pairs[:, 0] + pairs[:, 1]).astype(np.float64) * (scale / 4)
+
+
+def distance(rows: NDArray[Any], centre: NDArray[Any], whitening: NDArray[Any]) -> NDArray[Any]:
+    """Mahalanobis distances [...] of rows [..., d], in the unit that the whitening [d, d] gives."""
+    whitened = (rows - centre) @ whitening
+    return np.asarray(np.sqrt((whitened * whitened).mean(-1)))
+
+
+def conformal_p(score: float, calibration: NDArray[np.float64]) -> float:
+    """Share of pictures, the new one among them, that are at least as strange. `calibration` is sorted."""
+    at_least = len(calibration) - int(np.searchsorted(calibration, score, side="left"))
+    return (1 + at_least) / (1 + len(calibration))
+
+
+class Gate:
+    """The gate of one bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        rule, outputs = bundle.manifest["gate"], bundle.manifest["network"]["outputs"]
+
+        def array(member: str) -> NDArray[np.float64]:
+            return bundle.array(member).astype(np.float64)
+
+        def space(table: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            return array(table["centre"]), array(table["whitening"])
+
+        self._modality: str = bundle.manifest["modality"]
+        self._limits: Mapping[str, float] = rule["picture"]
+        self._threshold = float(rule["promise"]["threshold"])
+        self._quantization = {q: Quantization(outputs[o]["scale"], outputs[o]["zero_point"]) for q, o in LAYERS.items()}
+        self._spaces = {question: space(rule[question]) for question in LAYERS}
+        self._scale_weights, self._intercept = array(rule[SCALE]["weights"]), rule[SCALE]["intercept"]
+        self._octave: float = rule[SCALE]["octaves"]
+        self._ratios = np.log2(rule[SCALE]["ratios"])
+        self._centres, self._alike = array(rule[SCALE]["centres"]), rule[SCALE]["alike"]
+        self._cells, self._cell_limit = space(rule["cells"]), rule["cells"]["limit"]
+        self._calibration = {q: np.sort(np.asarray(rule[q]["calibration_scores"])) for q in (SCALE, MADE, SHOWS)}
+
+    def judge(self, image: Image, outputs: Mapping[str, NDArray[np.int8]]) -> Verdict:
+        """A decoded picture, its pixels as the network saw them, and the network's integer outputs → a verdict."""
+        grids = {q: cells(outputs[output], self._quantization[q].zero_point) for q, output in LAYERS.items()}
+        means = {question: mean_of(grid, self._quantization[question].scale) for question, grid in grids.items()}
+        octaves = float(np.concatenate([means[MADE], means[SHOWS]]) @ self._scale_weights) + self._intercept
+        seen = picture_statistics(image.pixels)
+        picture, reason, variant = self._picture(image, seen)
+        scores = {
+            SCALE: abs(octaves) / self._octave,
+            **{question: float(distance(means[question], *self._spaces[question])) for question in LAYERS},
+        }
+        answers = (picture, *(self._answer(question, score) for question, score in scores.items()))
+        magnification = None
+        if reason is None:
+            reason, magnification = self._foreign(answers, octaves, means[MADE])
+            if reason == REASON_OF_QUESTION[SCALE] and octaves > 0 and seen.sharpness < self._limits["soft_below"]:
+                variant = "soft"
+        if reason is not None and (kind := self._kind(image.pixels, reason)):
+            reason, variant, magnification = REASON_OF_QUESTION[MADE], kind, None
+        strangeness = (
+            distance(coarse(grids[MADE], self._quantization[MADE].scale), *self._cells) / self._cell_limit
+        ).astype(np.float32)
+        return Verdict(answers, reason, variant, magnification, strangeness)
+
+    def _kind(self, pixels: NDArray[np.uint8], reason: str) -> str | None:
+        """What the colours of a refused picture say of its kind, where that is none that the model reads."""
+        colours = colours_of(pixels)
+        if self._modality != HISTOLOGY:
+            return COLOURED if colours.coloured else None
+        if colours.grey:
+            return GREY
+        return IMMUNOSTAIN if colours.immunostain and reason not in PICTURE_REASONS else None
+
+    def _answer(self, question: str, score: float) -> Answer:
+        p_value = conformal_p(score, self._calibration[question])
+        return Answer(question, score <= self._threshold, score, self._threshold, p_value)
+
+    def _foreign(
+        self, answers: tuple[Answer, ...], octaves: float, early: NDArray[np.float64]
+    ) -> tuple[str | None, float | None]:
+        """Why a picture that can be judged is refused, None if it isn't; and its magnification where that is why and
+        it looks, but for its magnification, like proper pictures."""
+        failed = {answer.question for answer in answers if not answer.passed}
+        if SCALE in failed:
+            there = np.array([np.interp(octaves, self._ratios, column) for column in self._centres.T])
+            _, whitening = self._spaces[MADE]
+            if distance(early, there, whitening) <= self._alike:
+                return REASON_OF_QUESTION[SCALE], float(2.0 ** np.clip(octaves, -MOST_OCTAVES, MOST_OCTAVES))
+        return next((reason for question, reason in REASON_OF_QUESTION.items() if question in failed), None), None
+
+    def _picture(self, image: Image, seen: PictureStatistics) -> tuple[Answer, str | None, str | None]:
+        limits = self._limits
+        # Each check as (reason, its variant, how far past its limit; 1 is at the limit), the most telling cause first.
+        checks = (
+            ("too_small", None, limits["min_source_px"] / (image.width * image.height)),
+            ("exposure", "dark", limits["min_luminance"] / max(seen.luminance, 1e-6)),
+            ("blank", None, limits["min_contrast"] / max(seen.contrast, 1e-6)),
+            ("exposure", "bright", seen.luminance / limits["max_luminance"]),
+            ("blank", "glass", limits["min_tissue"] / max(seen.tissue, 1e-6)),
+            ("blurred", None, limits["min_sharpness"] / max(seen.sharpness, 1e-6)),
+        )
+        reason, variant = next(((code, kind) for code, kind, excess in checks if excess > 1), (None, None))
+        worst = max(excess for *_, excess in checks)
+        return Answer(PICTURE, reason is None, worst, 1.0), reason, variant

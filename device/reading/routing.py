@@ -1,0 +1,182 @@
+"""Which of the box's models reads a picture: the one whose gate knows it.
+
+Each bundle decodes at its own scale, runs its network and asks its own gate, just as it would alone, so that what was
+measured of it still holds; a picture costs one pass a bundle, or one in all where the caller names the model. One bundle
+accepts: it reads. Several accept: the one to which the picture is least strange, by its own p-values. None accepts: the
+bundle that the picture came nearest to tells, the one whose thresholds it exceeds least; where most bundles find that it
+can't be judged at all (light, focus, no tissue), the nearest of those. A bundle of whose modality the picture's own colours
+say that it can't be has no say in this, and none has one that can't take the picture at all (its scale, say).
+
+A picture that is foreign to all of several bundles is refused in words of the box: what it reads, and that the picture
+seems to be none of that. What each bundle said stands in the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from device.base.errors import DecodingTooSlow, ImageError, ReadingStopped, SectionTooLarge, UnknownModel, echoed
+from device.documents.verdict import ANY, no_model_words, refusal
+from device.reading.bundle import Bundle
+from device.reading.gate import PICTURE_REASONS, Verdict
+from device.reading.image import Limits
+from device.reading.reading import Reader, Reading
+
+# What makes a picture unfit for any model. Whether it has enough pixels depends on the model.
+UNFIT_REASONS = tuple(reason for reason in PICTURE_REASONS if reason != "too_small")
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one bundle made of a picture."""
+
+    reader: Reader
+    reading: Reading
+
+    @property
+    def accepted(self) -> bool:
+        return self.reading.verdict.accepted
+
+    @property
+    def model(self) -> str:
+        return str(self.reader.bundle.manifest["id"])
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What all bundles that were asked made of a picture, in the order of the box: an opinion, or why there is none; and
+    the opinion that the answer is given by."""
+
+    asked: tuple[tuple[Reader, Opinion | ImageError], ...]
+    chosen: Opinion
+
+    @property
+    def opinions(self) -> tuple[Opinion, ...]:
+        return tuple(said for _, said in self.asked if isinstance(said, Opinion))
+
+    def as_json(self, language: str) -> dict[str, Any]:
+        """The chosen reading as JSON-able values, with `routing`: what each bundle said (`docs/api.md`)."""
+        document = self.chosen.reader.as_json(self.chosen.reading, language)
+        document["routing"] = [
+            {
+                "model": reader.bundle.manifest["id"],
+                "title": reader.bundle.manifest["title"][language],
+                "chosen": said is self.chosen,
+                **_said(said),
+            }
+            for reader, said in self.asked
+        ]
+        if not self.chosen.accepted:
+            document["verdict"]["reason"] = self._refusal(language)
+        return document
+
+    def _refusal(self, language: str) -> dict[str, Any]:
+        """Why the picture is refused and what to do; `model` is whose words these are, None where they are the box's."""
+        verdict, um_per_px = self.chosen.reading.verdict, self.chosen.reading.um_per_px
+        modalities = {opinion.reader.modality for opinion in self.opinions if not opinion.reading.verdict.other_kind}
+        modality = self.chosen.reader.modality if len(self.asked) == 1 else ANY
+        if modality == ANY and len(modalities) == 1:
+            (modality,) = modalities
+        reason = refusal(verdict, um_per_px, modality, language)
+        assert reason is not None
+        told_by: str | None = self.chosen.model
+        if len(self.asked) > 1 and self._none_of_these:
+            titles = [reader.bundle.manifest["title"][language] for reader, _ in self.asked]
+            reason |= no_model_words(verdict, titles, modality, language)
+            told_by = None
+        return {**reason, "model": told_by}
+
+    @property
+    def _none_of_these(self) -> bool:
+        """Whether the picture is foreign to each bundle that may have a say, and not only at another magnification."""
+        verdict = self.chosen.reading.verdict
+        if verdict.reason in UNFIT_REASONS or verdict.magnification is not None:
+            return False
+        return all(opinion.reading.verdict.foreign for opinion in having_a_say(self.opinions))
+
+
+def _said(said: Opinion | ImageError) -> dict[str, Any]:
+    if isinstance(said, ImageError):
+        return {"accepted": False, "reason": said.code, "least_p": None, "ms": None}
+    verdict = said.reading.verdict
+    took_ms = round(said.reading.timings_ms["total"], 2)
+    return {"accepted": said.accepted, "reason": verdict.reason, "least_p": least_p(verdict), "ms": took_ms}
+
+
+def least_p(verdict: Verdict) -> float | None:
+    """The smallest p-value of a verdict: how ordinary the picture is where it is least so."""
+    return min((a.p_value for a in verdict.answers if a.p_value is not None), default=None)
+
+
+def excess(verdict: Verdict) -> float:
+    """How far the picture lies from the bundle's: the greatest distance over its threshold. P-values can't tell: beyond
+    the calibration pictures they are all the same, and smallest for the bundle that was calibrated on most."""
+    return max((a.excess for a in verdict.answers if a.p_value is not None), default=float("inf"))
+
+
+def having_a_say(opinions: Sequence[Opinion]) -> Sequence[Opinion]:
+    """The refusals of bundles whose modality the picture's own colours allow; all, where they allow none."""
+    return [opinion for opinion in opinions if not opinion.reading.verdict.other_kind] or opinions
+
+
+def choose(opinions: Sequence[Opinion]) -> Opinion:
+    """The opinion that the answer is given by; of equals the first. That a picture can't be judged is believed of the
+    nearest bundle, or of most: a single other one may say so of what is merely foreign to it."""
+    accepting = [opinion for opinion in opinions if opinion.accepted]
+    if accepting:
+        return max(accepting, key=lambda o: (least_p(o.reading.verdict) or 0.0, -excess(o.reading.verdict)))
+    opinions = having_a_say(opinions)
+    unfit = [opinion for opinion in opinions if opinion.reading.verdict.reason in UNFIT_REASONS]
+    telling = unfit if 2 * len(unfit) > len(opinions) else opinions
+    return min(telling, key=lambda o: excess(o.reading.verdict))
+
+
+class Router:
+    """Readers of all bundles. Threads may share it."""
+
+    def __init__(self, bundles: Sequence[Bundle], limits: Limits, *, threads: int = 1, copies: int = 1) -> None:
+        self.readers = tuple(Reader(bundle, limits, threads=threads, copies=copies) for bundle in bundles)
+
+    def read(
+        self,
+        data: bytes,
+        model: str | None = None,
+        um_per_px: float | None = None,
+        stop: Callable[[], bool] | None = None,
+        *,
+        sections: bool = True,
+    ) -> Routed:
+        """Read the bytes of a picture file with the named model, else with the one that knows it, at the model's own scale
+        where the size of its pixels is given. A model that can't read pixels of that size has no opinion.
+
+        Raises `UnknownModel`, the first bundle's `ImageError` where none can read the bytes, or `ReadingStopped` when
+        `stop`, which is asked between models and at each window of a section, says so; `SectionTooLarge` where it is a
+        section for one of the models, and `sections` aren't wanted.
+        """
+        asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest["id"])]
+        if not asked:
+            raise UnknownModel(model=echoed(model), models=", ".join(r.bundle.manifest["id"] for r in self.readers))
+        said = tuple((reader, _opinion(reader, data, um_per_px, stop, sections)) for reader in asked)
+        opinions = [opinion for _, opinion in said if isinstance(opinion, Opinion)]
+        if not opinions:
+            raise next(error for _, error in said if isinstance(error, ImageError))
+        return Routed(said, choose(opinions))
+
+
+def _opinion(
+    reader: Reader, data: bytes, um_per_px: float | None, stop: Callable[[], bool] | None, sections: bool
+) -> Opinion | ImageError:
+    if stop is not None and stop():
+        raise ReadingStopped
+    try:
+        return Opinion(reader, reader.read(data, um_per_px, stop, sections=sections))
+    except DecodingTooSlow:
+        raise  # so it would be for each
+    except SectionTooLarge as error:
+        if not sections:
+            raise
+        return error
+    except ImageError as error:
+        return error

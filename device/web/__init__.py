@@ -1,0 +1,1 @@
+"""Fourth floor: the web. Who may connect, what is asked, and which process answers."""

@@ -1,0 +1,36 @@
+"""How many bytes the body of a request may have: one table by method and path.
+
+The door refuses by it before it reads a body; Flask holds to it under any server.
+"""
+
+from __future__ import annotations
+
+import re
+
+from device.base.errors import BodyTooLarge, UploadTooLarge
+from device.settings import Settings
+
+FORM_OVERHEAD_BYTES = 10_000  # what a form adds to its picture
+NAMES_BYTES = 3_000_000  # an export of `TOTAL_LIMIT` names (device/storage/names.py) of accented letters
+JSON_BYTES = 4_000
+PICTURES = {("POST", "/api/v1/readings"), ("POST", "/api/v1/previews")}
+UNIT_NAME = re.compile(r"/api/v1/units/\d+/name", re.ASCII)
+
+
+def limit_of(method: str, path: str, settings: Settings) -> int:
+    """The largest body that a request may have, in bytes; 0 where none belongs to it. `path` without the query, decoded."""
+    asked = method, path
+    if asked in PICTURES:
+        return settings.max_upload_bytes + FORM_OVERHEAD_BYTES
+    if asked == ("PUT", "/api/v1/units/names"):
+        return NAMES_BYTES
+    if asked == ("POST", "/api/v1/health/reset") or (method == "PUT" and UNIT_NAME.fullmatch(path)):
+        return JSON_BYTES
+    return 0
+
+
+def too_large(method: str, path: str, settings: Settings) -> UploadTooLarge | BodyTooLarge:
+    """The error of a body over that limit: a picture's, or any other's."""
+    if (method, path) in PICTURES:
+        return UploadTooLarge(limit_mb=settings.max_upload_mb)
+    return BodyTooLarge(limit_bytes=limit_of(method, path, settings))

@@ -1,0 +1,102 @@
+"""A desk: where one picture at a time is read for an answer, with all models. Whoever asks needs not know in which process
+it stands: here, or in one that only reads (`device/web/desks/reading_process.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from device.base.errors import LoupeError, SelfTestFailed
+from device.base.log import LOG
+from device.base.texts import LANGUAGES
+from device.reading.bundle import Bundle
+from device.reading.golden import verify_picture
+from device.reading.image import Limits
+from device.reading.preview import preview_jpeg
+from device.reading.routing import Router
+from device.storage.drift import Noted, noted
+
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Office:
+    """What desks share: the models, the limits of a picture, and how many pictures a network reads at once."""
+
+    bundles: Sequence[Bundle]
+    limits: Limits
+    copies: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A picture file, and what its reading is to be like: by which model, of what size of a pixel, in which language; and
+    whether it is read, too, where it turns out to be a section."""
+
+    data: bytes
+    model: str | None
+    um_per_px: float | None
+    language: str
+    sections: bool = True
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A reading as JSON-able values, and what the drift watch keeps of it."""
+
+    document: dict[str, Any]
+    noted: Noted
+
+
+class Desk(Protocol):
+    """`stop` is asked again and again whether to give up."""
+
+    def read(self, asked: Asked, stop: Stop) -> Answered:
+        """Raises what `Router.read` does."""
+
+    def preview(self, data: bytes, stop: Stop) -> bytes:
+        """A picture file as `preview_jpeg` shows it. Raises the same."""
+
+    def test(self) -> None:
+        """Read golden pictures. Raises the error that readings would meet."""
+
+
+class DeskHere:
+    """A desk in this process."""
+
+    def __init__(self, router: Router, limits: Limits) -> None:
+        self.router, self._limits = router, limits
+
+    def read(self, asked: Asked, stop: Stop) -> Answered:
+        """See `Desk`."""
+        routed = self.router.read(asked.data, asked.model, asked.um_per_px, stop, sections=asked.sections)
+        chosen = routed.chosen
+        return Answered(routed.as_json(asked.language), noted(chosen.reader.bundle, chosen.reading))
+
+    def preview(self, data: bytes, stop: Stop) -> bytes:
+        """See `Desk`."""
+        return preview_jpeg(data, self._limits, stop)
+
+    def test(self) -> None:
+        """A golden picture of each model with each copy of its network that is free, and one as the service reads it."""
+        try:
+            for shared in self.router.readers:
+                with shared.idle() as readers:
+                    for reader in readers:
+                        verify_picture(reader, reader.bundle.manifest["golden"][0])
+            bundle = self.router.readers[0].bundle
+            routed = self.router.read(bundle.members[bundle.manifest["golden"][0]["picture"]])
+            for language in LANGUAGES:
+                routed.as_json(language)
+        except LoupeError:
+            raise
+        except Exception as error:  # whatever it is, readings would fail by it
+            LOG.exception("the self-test failed")
+            raise SelfTestFailed(detail=type(error).__name__) from error
+
+
+def desks_here(office: Office, many: int) -> tuple[DeskHere, ...]:
+    """Desks in this process, at which the same interpreters read: a picture needs one for a small part of its time."""
+    router = Router(office.bundles, office.limits, copies=office.copies)
+    return tuple(DeskHere(router, office.limits) for _ in range(many))

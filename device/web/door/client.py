@@ -1,0 +1,14 @@
+"""What the app may know of whoever sent a request: `environ["loupe.client"]`, read through `device/web/client.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Client:
+    """Written by the door's thread, read by the app's; `served` the other way round."""
+
+    address: str  # as `machine_address` gives it
+    gone: bool = False  # has closed its connection, or was sent away
+    served: bool = False  # its picture is being read, so the door won't take it back to make room

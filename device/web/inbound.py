@@ -1,0 +1,109 @@
+"""What a request brings besides a picture, bounded before anything looks at it: its head, and JSON.
+
+The program gets of a head what it uses, each part no longer than it needs to be: what parses them (Werkzeug, `email`) was
+not made for the worst of texts. JSON is bounded in breadth before it becomes values, which take up to a hundred times its
+bytes, and read strictly (`device/base/strict_json.py`).
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flask import request
+from werkzeug.exceptions import RequestURITooLarge
+from werkzeug.routing import IntegerConverter
+
+from device.base import strict_json
+from device.base.errors import JsonInvalid, JsonTooDeep, Phrase
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ADDRESS_LIMIT = 2_000  # bytes of path and query
+TEXT_LIMIT = 500
+DATE = r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+# The headers that the program looks at, and what each may be. Another, or a longer one, is as if it weren't there.
+ANY = re.compile(rf"[^\r\n]{{0,{TEXT_LIMIT}}}")
+HEADERS = {
+    "HTTP_HOST": ANY,
+    "HTTP_ORIGIN": ANY,
+    "HTTP_ACCEPT": ANY,
+    "HTTP_ACCEPT_LANGUAGE": ANY,
+    "HTTP_RANGE": re.compile(r"bytes=\d{0,12}-\d{0,12}", re.ASCII),
+    "HTTP_IF_NONE_MATCH": ANY,
+    "HTTP_IF_MODIFIED_SINCE": re.compile(DATE, re.ASCII),
+    "HTTP_X_LOUPE_CODE": ANY,
+    "CONTENT_TYPE": ANY,
+}
+# JSON: more than any document that the box takes has.
+BRACKETS_LIMIT, COMMAS_LIMIT = 15_000, 100_000
+REASONS = {
+    "syntax": Phrase("json_syntax"),
+    "encoding": Phrase("json_encoding"),
+    "members": Phrase("json_members"),
+    "number": Phrase("json_number"),
+}
+
+
+class Bounded:
+    """A WSGI application that gets of each request's head only what it uses, and no more of it than it needs."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self.app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self.app(bounded(environ), start_response)
+
+
+def bounded(environ: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's WSGI environment without the headers that the program doesn't look at or that can't be right."""
+    passed = {
+        name: value
+        for name, value in environ.items()
+        if not (name.startswith("HTTP_") or name in HEADERS) or (name in HEADERS and HEADERS[name].fullmatch(value))
+    }
+    if "HTTP_HOST" in environ:
+        passed.setdefault("HTTP_HOST", "")  # never the server's own name in its place
+    if "HTTP_ORIGIN" in environ:
+        passed.setdefault("HTTP_ORIGIN", "")
+    # Werkzeug takes bytes beyond ASCII for UTF-8, and fails where they aren't.
+    passed["QUERY_STRING"] = quote(
+        environ.get("QUERY_STRING", ""), safe=string.printable, encoding="latin-1", errors="replace"
+    )
+    if "HTTP_IF_RANGE" in environ:
+        passed.pop("HTTP_RANGE", None)  # the whole file is right in any case
+    return passed
+
+
+class ShortNumber(IntegerConverter):
+    """A whole number in an address, of so many digits as any unit or rank may have."""
+
+    regex = r"\d{1,9}"
+
+
+def refuse_long_addresses() -> None:
+    """Raises `RequestURITooLarge`."""
+    if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > ADDRESS_LIMIT:
+        raise RequestURITooLarge
+
+
+def sent_json() -> Any:
+    """What the request sent as JSON; None where it sent something else. Raises `JsonInvalid`, `JsonTooDeep`."""
+    return parse_json(request.get_data(cache=False)) if request.is_json else None
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of a JSON document in UTF-8. Raises `JsonInvalid`, `JsonTooDeep`."""
+    if data.count(b"[") + data.count(b"{") > BRACKETS_LIMIT or data.count(b",") > COMMAS_LIMIT:
+        raise JsonInvalid(reason=Phrase("json_breadth"))
+    try:
+        return strict_json.parse(data.removeprefix(BOM_UTF8))
+    except strict_json.NotStrict as error:
+        if error.rule == "depth":
+            raise JsonTooDeep() from error
+        raise JsonInvalid(reason=REASONS[error.rule]) from error

@@ -1,0 +1,106 @@
+"""The technician's code: what takes something from everyone on the network asks for it (`NEEDED`, `SECURITY.md`).
+
+People have no roles on the box: whoever is on the clinic's Wi-Fi may have pictures read and may name units. What throws
+counts or names away, or puts other names in their place, is for the technician, who sends a code with it. The code comes
+from a file (setting `technician_code_file`). Without one, these requests are refused, unless only this machine can connect.
+
+Wrong codes are counted for a minute, by address and in all. An address that sent too many has to wait, whatever it sends;
+an address that sent none is always heard, so that nobody keeps the technician out.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256
+from hmac import compare_digest
+from math import ceil
+from pathlib import Path
+from threading import Lock
+
+from device.base.errors import (
+    Phrase,
+    TechnicianCodeInvalid,
+    TechnicianCodeLater,
+    TechnicianCodeNeeded,
+    TechnicianCodeUnset,
+    TechnicianCodeWrong,
+)
+
+HEADER = "X-Loupe-Code"
+# Method and rule of what needs the code.
+NEEDED = frozenset(
+    {
+        ("POST", "/api/v1/health/reset"),
+        ("PUT", "/api/v1/units/names"),
+        ("DELETE", "/api/v1/units/<int:unit>/name"),
+        ("DELETE", "/api/v1/units/names"),
+    }
+)
+# From many addresses, each with its one guess, a device sent 1,200 guesses a second: at that, twelve random digits last for
+# ten years and more.
+LEAST_CHARACTERS, MOST_CHARACTERS = 12, 128
+FILE_LIMIT = 1_000  # bytes
+WRONG_FOR_S, WRONG_BY_ADDRESS, WRONG_IN_ALL, WRONG_KEPT = 60.0, 5, 20, 1_000
+
+
+class Technician:
+    """Whether who asks has the technician's code. Threads may share it."""
+
+    def __init__(self, code: str | None, *, alone: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        """`alone`: only this machine can connect. `clock` gives seconds."""
+        self._digest = _digest(code) if code else None
+        self._alone, self._clock, self._lock = alone, clock, Lock()
+        self._wrong: deque[tuple[float, str]] = deque(maxlen=WRONG_KEPT)  # when, and from which address
+
+    def check(self, code: str | None, address: str) -> None:
+        """Raises `TechnicianCodeUnset`, `TechnicianCodeNeeded`, `TechnicianCodeWrong`, `TechnicianCodeLater`."""
+        if self._digest is None:
+            if self._alone:
+                return
+            raise TechnicianCodeUnset()
+        if not code:
+            raise TechnicianCodeNeeded()
+        with self._lock:
+            now = self._clock()
+            while self._wrong and self._wrong[0][0] <= now - WRONG_FOR_S:
+                self._wrong.popleft()
+            own = [when for when, where in self._wrong if where == address]
+            # Of many addresses that guess together, each has one guess.
+            allowed = WRONG_BY_ADDRESS if len(self._wrong) < WRONG_IN_ALL else 1
+            if len(own) >= allowed:
+                raise TechnicianCodeLater(retry_after_s=max(1, ceil(own[-allowed] + WRONG_FOR_S - now)))
+            if not compare_digest(_digest(code), self._digest):
+                self._wrong.append((now, address))
+                raise TechnicianCodeWrong()
+
+
+def _digest(code: str) -> bytes:
+    return sha256(code.encode(errors="replace")).digest()
+
+
+def read_code(file: Path) -> str:
+    """The code in the only line of a file. Raises `TechnicianCodeInvalid`."""
+
+    def invalid(reason: str) -> TechnicianCodeInvalid:
+        return TechnicianCodeInvalid(file=str(file), reason=reason)
+
+    try:
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            data = opened.read(FILE_LIMIT + 1) if stat.S_ISREG(mode) else b""
+    except (OSError, ValueError) as error:  # ValueError: a path that can't be one
+        raise invalid(Phrase("code_missing")) from error
+    if not stat.S_ISREG(mode):
+        raise invalid(Phrase("code_no_file"))
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise invalid(Phrase("code_open"))
+    code = data.removesuffix(b"\n").removesuffix(b"\r")
+    if not LEAST_CHARACTERS <= len(code) <= MOST_CHARACTERS:
+        raise invalid(Phrase("code_length"))
+    if not all(0x21 <= byte <= 0x7E for byte in code):
+        raise invalid(Phrase("code_characters"))
+    return code.decode("ascii")

@@ -10,7 +10,7 @@ from conftest import SAMPLES, SHARED_DATA, png
 from PIL import Image as Pillow
 
 from device.reading.reading import Reader
-from training.gate.colours import REPORTING, SETTING, as_table, halves_of, look
+from training.studies.colours import REPORTING, SETTING, as_table, halves_of, look
 
 
 def test_each_picture_lies_in_one_half_and_neighbours_together(tmp_path: Path) -> None:

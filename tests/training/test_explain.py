@@ -14,12 +14,14 @@ import pytest
 from device.reading.tissue import EVERYWHERE
 from training.drawn.phantoms import draw
 from training.errors import ExplainError
-from training.explain import scores
-from training.explain.cascade import blocks, cascade
-from training.explain.floats import FloatNetwork
-from training.explain.kept import Kept
-from training.explain.measure import Measured, Shown
-from training.explain.methods import (
+from training.networks import build, load_weights, scale_pixels
+from training.recipe import load_recipe
+from training.studies.explain import scores
+from training.studies.explain.cascade import blocks, cascade
+from training.studies.explain.floats import FloatNetwork
+from training.studies.explain.kept import Kept
+from training.studies.explain.measure import Measured, Shown
+from training.studies.explain.methods import (
     GRAD_CAM,
     HIRES_CAM,
     HIRES_CAM_EARLIER,
@@ -29,15 +31,13 @@ from training.explain.methods import (
     gradient_cams,
     score_cams,
 )
-from training.explain.places import place
-from training.explain.report import load_strides, save_strides, write
-from training.explain.scores import STEPS, curves, drop, gini, rank_correlation, stretched
-from training.explain.stride_trial import StrideTrial
-from training.explain.strides import Sight, at_stride_16, registered
-from training.explain.subject import fold_names
-from training.explain.summary import compare_strides, difference, document, mean_of
-from training.networks import build, load_weights, scale_pixels
-from training.recipe import load_recipe
+from training.studies.explain.places import place
+from training.studies.explain.report import load_strides, save_strides, write
+from training.studies.explain.scores import STEPS, curves, drop, gini, rank_correlation, stretched
+from training.studies.explain.stride_trial import StrideTrial
+from training.studies.explain.strides import Sight, at_stride_16, registered
+from training.studies.explain.subject import fold_names
+from training.studies.explain.summary import compare_strides, difference, document, mean_of
 
 PICTURE = draw("invasive", 3, 128, 96).pixels
 LABEL = 2

@@ -14,16 +14,16 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from training.drawn.phantoms import draw
-from training.ood import benchmark as bench
-from training.ood.collect import FIT, FLOAT, HEAD, ODIN_OF, PROPER_SET, TEACH, Collected, Fold, cells, gather
-from training.ood.corruptions import CORRUPTIONS, corrupt
-from training.ood.detectors import LAST_LAYER, LOGITS, ROWS, LastLayer, fit_mahalanobis
-from training.ood.figures import by_picture, ranked, resampling
-from training.ood.report import write
-from training.ood.score import CELLS_MEAN, CLASSIFIER, MEANS, Candidate, Scored, score_fold
-from training.ood.sets import ForeignSet, fitting_corruptions, foreign_sets
-from training.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 from training.recipe import load_recipe
+from training.studies.ood import benchmark as bench
+from training.studies.ood.collect import FIT, FLOAT, HEAD, ODIN_OF, PROPER_SET, TEACH, Collected, Fold, cells, gather
+from training.studies.ood.corruptions import CORRUPTIONS, corrupt
+from training.studies.ood.detectors import LAST_LAYER, LOGITS, ROWS, LastLayer, fit_mahalanobis
+from training.studies.ood.figures import by_picture, ranked, resampling
+from training.studies.ood.report import write
+from training.studies.ood.score import CELLS_MEAN, CLASSIFIER, MEANS, Candidate, Scored, score_fold
+from training.studies.ood.sets import ForeignSet, fitting_corruptions, foreign_sets
+from training.studies.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 
 CHANNELS, CLASSES, CELLS = 8, 3, 4
 RNG = np.random.default_rng(5)

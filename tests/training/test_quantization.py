@@ -17,8 +17,8 @@ from training.quantization import aware
 from training.quantization.budget import check_budget
 from training.quantization.convert import convert
 from training.quantization.folding import bias_shift, convolutions, fold, is_depthwise, prepare, round_weights
-from training.quantization.report import layer_errors, table, worst_first, write_html
 from training.recipe import QuantizationBudget
+from training.studies.quantization_report import layer_errors, table, worst_first, write_html
 
 PICTURES = [draw(kind, seed, 64, 64).pixels for kind in KINDS for seed in (1, 2)]
 

@@ -13,7 +13,7 @@ from device.reading.golden import bundle_files
 from device.reading.image import Limits
 from device.reading.routing import Router
 from training.gate import drift, routing
-from training.gate.routing import pictures_of, share_out
+from training.studies.routing import pictures_of, share_out
 
 SIZES = {"made": 320, "shows": 320}
 

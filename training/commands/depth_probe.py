@@ -8,7 +8,7 @@ from training.commands.options import Command, add_recipe, recipe_and_data
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from training.fitting.depth_probe import depth_probe
+    from training.studies.depth_probe import depth_probe
 
     print(depth_probe(*recipe_and_data(arguments)))
 

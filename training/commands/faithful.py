@@ -38,11 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from training.explain.measure import Extent, measure
-    from training.explain.report import load_strides, save_strides, write
-    from training.explain.stride_trial import try_strides
-    from training.explain.summary import compare_strides, document
-    from training.explain.words import markdown
+    from training.studies.explain.measure import Extent, measure
+    from training.studies.explain.report import load_strides, save_strides, write
+    from training.studies.explain.stride_trial import try_strides
+    from training.studies.explain.summary import compare_strides, document
+    from training.studies.explain.words import markdown
 
     recipe, data = recipe_and_data(arguments)
     crossval = arguments.crossval or Path("runs") / f"{recipe.id}-crossval"

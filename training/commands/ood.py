@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from training.ood.benchmark import benchmark
-    from training.ood.report import markdown, write
+    from training.studies.ood.benchmark import benchmark
+    from training.studies.ood.report import markdown, write
 
     recipe, data = recipe_and_data(arguments)
     crossval = arguments.crossval or Path("runs") / f"{recipe.id}-crossval"

@@ -26,7 +26,7 @@ def add_placement_arguments(parser: argparse.ArgumentParser) -> None:
 
 def placement(arguments: argparse.Namespace) -> None:
     from training.fitting.fit import load_run
-    from training.quantization.head_placement import compare
+    from training.studies.head_placement import compare
 
     recipe, data = recipe_and_data(arguments)
     print(compare(load_run(recipe, data, run_folder(arguments, recipe))))
@@ -40,7 +40,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report(arguments: argparse.Namespace) -> None:
     from training.fitting.fit import load_run
-    from training.quantization.report import report_run
+    from training.studies.quantization_report import report_run
 
     recipe, data = recipe_and_data(arguments)
     folder = run_folder(arguments, recipe)

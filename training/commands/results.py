@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from training.evaluation.report import load_report
     from training.evaluation.results import write_results
-    from training.ood.report import TABLE
+    from training.studies.ood.report import TABLE
 
     tables = [folder / TABLE for folder in arguments.folders if (folder / TABLE).is_file()]
     reports = [load_report(folder) for folder in arguments.folders if folder / TABLE not in tables]

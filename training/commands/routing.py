@@ -40,7 +40,7 @@ def routing(arguments: argparse.Namespace) -> None:
     from device.reading.golden import bundle_files
     from device.reading.routing import Router
     from training.data import LIMITS
-    from training.gate.routing import as_table, pictures_of, share_out
+    from training.studies.routing import as_table, pictures_of, share_out
 
     bundles = [Bundle.open(path, arguments.keys) for path in bundle_files(arguments.bundles)]
     router = Router(bundles, LIMITS)
@@ -62,8 +62,8 @@ def add_drift_arguments(parser: argparse.ArgumentParser) -> None:
 
 def drift(arguments: argparse.Namespace) -> None:
     from training.evaluation.table import load_table
-    from training.gate.drift import as_table, drift_report
     from training.recipe import load_recipe
+    from training.studies.drift import as_table, drift_report
 
     recipe = load_recipe(arguments.recipe)
     table = load_table(arguments.readings or Path("runs") / f"{recipe.id}-crossval" / "readings.parquet")
@@ -84,7 +84,7 @@ def colours(arguments: argparse.Namespace) -> None:
     from device.reading.bundle import Bundle
     from device.reading.reading import Reader
     from training.data import LIMITS
-    from training.gate.colours import DRAWN, as_table, halves_of, look
+    from training.studies.colours import DRAWN, as_table, halves_of, look
 
     reader = Reader(Bundle.open(arguments.bundle, arguments.keys), LIMITS)
     sets = arguments.sets or [DRAWN, *_sets(arguments)]

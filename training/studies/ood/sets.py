@@ -22,9 +22,9 @@ from training.data.files import list_files
 from training.data.sample import Sample
 from training.drawn import foreign
 from training.errors import DataError
-from training.ood.corruptions import CORRUPTIONS, Corruption
-from training.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 from training.recipe import Recipe
+from training.studies.ood.corruptions import CORRUPTIONS, Corruption
+from training.studies.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 
 _LOG = logging.getLogger(__name__)
 

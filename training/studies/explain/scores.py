@@ -16,7 +16,7 @@ import PIL.ImageFilter
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from training.explain.floats import FloatNetwork, Floats
+from training.studies.explain.floats import FloatNetwork, Floats
 
 STEPS = 16
 BLUR_SHARE = 1 / 16  # standard deviation of the blur, as a share of the picture's longer side

@@ -15,10 +15,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.explain.floats import FloatNetwork
-from training.explain.methods import GRAD_CAM, GRAD_CAM_EARLIER, HIRES_CAM, HIRES_CAM_EARLIER, OURS, gradient_cams
-from training.explain.scores import rank_correlation
 from training.networks.head import CLASS_MAP
+from training.studies.explain.floats import FloatNetwork
+from training.studies.explain.methods import (
+    GRAD_CAM,
+    GRAD_CAM_EARLIER,
+    HIRES_CAM,
+    HIRES_CAM_EARLIER,
+    OURS,
+    gradient_cams,
+)
+from training.studies.explain.scores import rank_correlation
 
 CASCADED = (OURS, GRAD_CAM, HIRES_CAM, GRAD_CAM_EARLIER, HIRES_CAM_EARLIER)
 

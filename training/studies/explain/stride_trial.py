@@ -17,16 +17,16 @@ from device.reading.manifest import NETWORK
 from device.reading.runtime import Network
 from training.data import TRAINING, load_pixels
 from training.drawn.phantoms import KINDS
-from training.explain.floats import FloatNetwork, Floats
-from training.explain.measure import PHANTOM_SEEDS
-from training.explain.places import place
-from training.explain.scores import curves, gini, rank_correlation
-from training.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
-from training.explain.subject import Subject, box_head, fold_names, open_fold, spread
-from training.explain.targets import TARGETS, phantoms
 from training.packing.pack import representative
 from training.quantization.convert import convert
 from training.recipe import Recipe
+from training.studies.explain.floats import FloatNetwork, Floats
+from training.studies.explain.measure import PHANTOM_SEEDS
+from training.studies.explain.places import place
+from training.studies.explain.scores import curves, gini, rank_correlation
+from training.studies.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
+from training.studies.explain.subject import Subject, box_head, fold_names, open_fold, spread
+from training.studies.explain.targets import TARGETS, phantoms
 
 CURVED = 4  # pictures a fold for curves and sight
 REPRESENTATIVE = 60

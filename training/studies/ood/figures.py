@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.resampling import interval, patient_weights
-from training.ood.score import Scored
+from training.studies.ood.score import Scored
 
 DRAWS = 400
 TRUE_POSITIVES = 0.95

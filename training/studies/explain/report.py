@@ -10,9 +10,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from training.explain import figures, words
-from training.explain.measure import Shown
-from training.explain.methods import METHODS
+from training.studies.explain import figures, words
+from training.studies.explain.measure import Shown
+from training.studies.explain.methods import METHODS
 
 PAGE, JSON, TABLES, STRIDES = "faithful.html", "faithful.json", "faithful.md", "strides.json"
 TEMPLATE = Path(__file__).with_name("faithful.html.j2")

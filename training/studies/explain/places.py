@@ -13,8 +13,8 @@ import PIL.Image
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from training.explain.floats import Floats
-from training.explain.scores import enlarge
+from training.studies.explain.floats import Floats
+from training.studies.explain.scores import enlarge
 
 GRID_PX = 8
 MOST = 0.5

@@ -30,15 +30,15 @@ from training.data import LIMITS, TEST, TRAINING, Sample, Split, load_pixels, pi
 from training.data.pictures import counted
 from training.errors import RunError
 from training.networks.head import CLASS_MAP
-from training.ood.corruptions import Corruption, corrupt
-from training.ood.sets import ForeignSet, bmp, spread
-from training.ood.sides import VALIDATION
 from training.recipe import Recipe
 from training.run_files import FACTS, FOLDS, SPLIT
+from training.studies.ood.corruptions import Corruption, corrupt
+from training.studies.ood.sets import ForeignSet, bmp, spread
+from training.studies.ood.sides import VALIDATION
 
 if TYPE_CHECKING:
     from training.fitting.fit import Run
-    from training.ood.autoencoder import Similarity
+    from training.studies.ood.autoencoder import Similarity
 
 FEATURES = "features"
 DEPTHS = ("early", "middle", FEATURES)
@@ -56,11 +56,11 @@ CODE = (
     "device/reading/gate.py", "device/reading/image.py", "device/reading/maps.py", "device/reading/tissue.py",
     "training/drawn/foreign.py",
     "training/gate/fit.py", "training/gate/magnification.py", "training/networks/places.py",
-    "training/ood/autoencoder.py", "training/ood/collect.py", "training/ood/corruptions.py",
-    "training/ood/perturbation.py", "training/ood/sets.py", "training/quantization/convert.py",
+    "training/studies/ood/autoencoder.py", "training/studies/ood/collect.py", "training/studies/ood/corruptions.py",
+    "training/studies/ood/perturbation.py", "training/studies/ood/sets.py", "training/quantization/convert.py",
     "training/quantization/folding.py",
 )  # fmt: skip
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Fold:
 
     @cached_property
     def similarity(self) -> Similarity:
-        from training.ood.autoencoder import fit_autoencoder
+        from training.studies.ood.autoencoder import fit_autoencoder
 
         return fit_autoencoder(load_pixels(self.data, self.fitted, self.recipe.data.area_px))
 
@@ -329,7 +329,7 @@ def _read_float(
 ) -> tuple[Collected, NDArray[np.float32]]:
     """The first `count` pictures (all, where None) by the float network, the box's decoding before it; ODIN's scores [n]
     beside, empty where all are read."""
-    from training.ood.perturbation import float_forward, odin
+    from training.studies.ood.perturbation import float_forward, odin
 
     model, counts = fold.run.model, fold.run.recipe.network.counts
     forward, perturbed = float_forward(model, counts), odin(model, counts)

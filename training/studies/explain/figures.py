@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from training.evaluation.plots import COLOURS, DASHES, STYLE, svg
-from training.explain.measure import Shown
-from training.explain.methods import METHODS, OURS
-from training.explain.scores import enlarge, stretched
-from training.explain.words import FIGURES, method
+from training.studies.explain.measure import Shown
+from training.studies.explain.methods import METHODS, OURS
+from training.studies.explain.scores import enlarge, stretched
+from training.studies.explain.words import FIGURES, method
 
 LESION_EDGE = "#000000"
 

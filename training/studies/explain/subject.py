@@ -18,12 +18,12 @@ from device.reading.maps import Head, Maps
 from device.reading.runtime import Network
 from training.data import TEST, TRAINING, Sample, load_pixels
 from training.errors import ExplainError
-from training.explain.floats import FloatNetwork
 from training.fitting.fit import Run, load_run
 from training.packing.container import npy
 from training.quantization.convert import integer_head
 from training.recipe import Recipe
 from training.run_files import FOLDS, WEIGHTS
+from training.studies.explain.floats import FloatNetwork
 
 LIMIT_PICTURES = 50
 LIMIT_QUANTILE = 0.99  # as bundles have it (training/packing/pack.py)

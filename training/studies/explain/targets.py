@@ -22,8 +22,8 @@ from training.data import Sample, load_pixels
 from training.data.adapters.mini_mias import INFO, circle_mask, read_info
 from training.data.sample import mosaic_files
 from training.drawn.phantoms import KINDS, draw
-from training.explain.places import MOST, shares
-from training.explain.subject import Subject, spread
+from training.studies.explain.places import MOST, shares
+from training.studies.explain.subject import Subject, spread
 
 Mask = NDArray[np.bool_]
 TUMOURS = ("insitu", "invasive")

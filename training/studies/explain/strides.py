@@ -20,8 +20,8 @@ from keras import layers
 from numpy.typing import NDArray
 
 from training.errors import ExplainError
-from training.explain.floats import FloatNetwork, Floats
 from training.networks import output_strides, scale_pixels
+from training.studies.explain.floats import FloatNetwork, Floats
 
 COARSE, FINE = 32, 16
 TIMED = 15

@@ -23,7 +23,8 @@ from sklearn.metrics import roc_auc_score
 from training.data.pictures import counted
 from training.evaluation.resampling import interval
 from training.evaluation.words import told_of
-from training.ood.collect import (
+from training.recipe import Recipe
+from training.studies.ood.collect import (
     BESIDE_FLOAT,
     CELL_PX,
     DEPTHS,
@@ -38,12 +39,21 @@ from training.ood.collect import (
     kept_float,
     kept_head,
 )
-from training.ood.detectors import AUTOENCODER, GATE, LOGITS, ROWS, LastLayer
-from training.ood.figures import DRAWS, Resampling, by_cell, by_picture, intervals, resampling
-from training.ood.score import CELLS_MEAN, LEFT_OUT, MEANS, SPREADS, Candidate, FoldScores, Scored, fit_rows, score_fold
-from training.ood.sets import fitting_corruptions, foreign_sets
-from training.ood.sides import ACQUISITION, CASES, CLASS, TEST, VALIDATION
-from training.recipe import Recipe
+from training.studies.ood.detectors import AUTOENCODER, GATE, LOGITS, ROWS, LastLayer
+from training.studies.ood.figures import DRAWS, Resampling, by_cell, by_picture, intervals, resampling
+from training.studies.ood.score import (
+    CELLS_MEAN,
+    LEFT_OUT,
+    MEANS,
+    SPREADS,
+    Candidate,
+    FoldScores,
+    Scored,
+    fit_rows,
+    score_fold,
+)
+from training.studies.ood.sets import fitting_corruptions, foreign_sets
+from training.studies.ood.sides import ACQUISITION, CASES, CLASS, TEST, VALIDATION
 
 SCHEMA = "loupe-ood/1"
 RULE = (
@@ -51,7 +61,7 @@ RULE = (
 )
 TIE = 0.001
 SCORES = "scores.pickle"
-SCORING = ("training/ood/collect.py", "training/ood/detectors.py", "training/ood/score.py")
+SCORING = ("training/studies/ood/collect.py", "training/studies/ood/detectors.py", "training/studies/ood/score.py")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from device.reading.reading import Reader
 from device.storage.drift import SITTING_GAP_S, Watch, calibration_sizes, p_values_of
 from training.data.pictures import counted
 from training.evaluation.words import markdown_table
-from training.gate.routing import pictures_of
+from training.studies.routing import pictures_of
 
 P_PREFIX = "p_"
 PValues = dict[str, float]

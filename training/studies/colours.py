@@ -20,8 +20,8 @@ from training.data.pictures import counted
 from training.drawn import foreign
 from training.evaluation.refusals import folder_pictures
 from training.evaluation.words import markdown_table
-from training.ood.sets import bmp
 from training.recipe import load_recipe
+from training.studies.ood.sets import bmp
 
 DRAWN = "drawn"
 DRAWN_EACH = 6

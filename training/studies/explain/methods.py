@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.explain.floats import LAST, FloatNetwork, Floats
-from training.explain.subject import Subject
+from training.studies.explain.floats import LAST, FloatNetwork, Floats
+from training.studies.explain.subject import Subject
 
 OURS, GRAD_CAM, HIRES_CAM, GRAD_CAM_EARLIER, HIRES_CAM_EARLIER, SCORE_CAM, RANDOM = (
     "class_map",

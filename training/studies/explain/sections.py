@@ -26,10 +26,10 @@ from training.data.adapters.mini_mias import SIDE_PX, SMALL_PX, UM_PER_PX
 from training.data.sample import MOSAIC
 from training.data.sections import MISSING, WHITE, Section, section_pixels, sections
 from training.data.windows import breast_area
-from training.explain.floats import Floats
-from training.explain.places import MOST, Placed, shares
-from training.explain.subject import Subject
-from training.explain.targets import circles
+from training.studies.explain.floats import Floats
+from training.studies.explain.places import MOST, Placed, shares
+from training.studies.explain.subject import Subject
+from training.studies.explain.targets import circles
 
 SCALES = (0.25, 0.5, 1, 2, 3, 5)  # of a tile, over which the map is averaged
 BLOCK = 6  # tiles on a side that are read at once, beside one more all around

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from training.data import Sample, load_pixels
 from training.drawn.phantoms import KINDS
-from training.explain.cascade import cascade
-from training.explain.floats import Floats
-from training.explain.kept import Kept, Row
-from training.explain.methods import (
+from training.recipe import Recipe
+from training.studies.explain.cascade import cascade
+from training.studies.explain.floats import Floats
+from training.studies.explain.kept import Kept, Row
+from training.studies.explain.methods import (
     GRAD_CAM_EARLIER,
     HIRES_CAM_EARLIER,
     METHODS,
@@ -32,12 +33,11 @@ from training.explain.methods import (
     gradient_cams,
     score_cams,
 )
-from training.explain.places import place
-from training.explain.scores import curves, drop, gini, rank_correlation, stretched
-from training.explain.sections import find_films, find_sections
-from training.explain.subject import Subject, fold_names, open_fold, spread
-from training.explain.targets import LESIONS, TARGETS, Target, phantoms
-from training.recipe import Recipe
+from training.studies.explain.places import place
+from training.studies.explain.scores import curves, drop, gini, rank_correlation, stretched
+from training.studies.explain.sections import find_films, find_sections
+from training.studies.explain.subject import Subject, fold_names, open_fold, spread
+from training.studies.explain.targets import LESIONS, TARGETS, Target, phantoms
 
 PHANTOM_SEEDS = 10
 CASCADED = 4  # pictures a fold

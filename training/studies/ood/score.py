@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
 from training.data.pictures import counted
-from training.ood.collect import DEPTHS, FIT, PROPER_SET, TEACH, Collected
-from training.ood.detectors import (
+from training.studies.ood.collect import DEPTHS, FIT, PROPER_SET, TEACH, Collected
+from training.studies.ood.detectors import (
     AUTOENCODER,
     CLASSIFIER,
     GATE,
@@ -267,7 +267,8 @@ def score_fold(
 ) -> FoldScores:
     """All candidates on all sets of one fold.
 
-    `collected` holds what `training.ood.collect` kept; `taught` names the validation sets from which the classifier learns
+    `collected` holds what `training.studies.ood.collect` kept; `taught` names the validation sets from which the
+    classifier learns
     (of the corruptions among them, pictures made from fitting pictures).
     """
     teach = collected[TEACH]

@@ -11,13 +11,13 @@ import pandas as pd
 
 from training.evaluation.resampling import confusion, interval, patient_weights, ratio
 from training.evaluation.words import told_of
-from training.explain.cascade import CASCADED
-from training.explain.measure import Measured
-from training.explain.methods import METHODS, OURS, SCORE_CAM
-from training.explain.scores import BLUR_SHARE, STEPS
-from training.explain.stride_trial import StrideTrial
-from training.explain.strides import COARSE, FINE
 from training.recipe import Recipe
+from training.studies.explain.cascade import CASCADED
+from training.studies.explain.measure import Measured
+from training.studies.explain.methods import METHODS, OURS, SCORE_CAM
+from training.studies.explain.scores import BLUR_SHARE, STEPS
+from training.studies.explain.stride_trial import StrideTrial
+from training.studies.explain.strides import COARSE, FINE
 
 SCHEMA = "loupe-faithful/1"
 MAP_FIGURES = ("insertion", "deletion", "drop", "increase", "gini")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.evaluation.words import markdown_table
-from training.explain.methods import (
+from training.studies.explain.methods import (
     GRAD_CAM,
     GRAD_CAM_EARLIER,
     HIRES_CAM,
@@ -16,7 +16,7 @@ from training.explain.methods import (
     RANDOM,
     SCORE_CAM,
 )
-from training.explain.strides import COARSE, FINE
+from training.studies.explain.strides import COARSE, FINE
 
 NOTHING = "–"
 FIGURES = {

@@ -1,6 +1,6 @@
 """The box's settings: defaults, then a TOML file, then flags of the command line, each checked against its limits.
 
-`docs/settings.md` says what each one does; a test keeps the two in step.
+`docs/technicians/settings.md` says what each one does; a test keeps the two in step.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from device.web.service import create_app
 from training.cli import _parser as training_parser
 from training.recipe import CHOICES, DEFAULTS, RANGES
 
-DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+DOCS = {path.relative_to(ROOT / "docs").as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -51,21 +51,21 @@ def test_every_command_and_flag_is_documented(parser: argparse.ArgumentParser) -
 
 def test_every_setting_is_documented_with_its_default() -> None:
     for field in fields(Settings):
-        assert f"| `{field.name}` | " in DOCS["settings.md"]
+        assert f"| `{field.name}` | " in DOCS["technicians/settings.md"]
         default = list(field.default) if isinstance(field.default, tuple) else field.default
-        assert str(default) in DOCS["settings.md"]
+        assert str(default) in DOCS["technicians/settings.md"]
 
 
 def test_every_recipe_setting_is_documented() -> None:
     for path in (*RANGES, *CHOICES, *(prefix + name for prefix, table in DEFAULTS.items() if prefix for name in table)):
-        assert f"`{path}`" in DOCS["researchers.md"], path
+        assert f"`{path}`" in DOCS["researchers/index.md"], path
 
 
 def test_every_page_is_documented(bundle: Bundle) -> None:
     for rule in create_app(Settings(samples=SAMPLES), bundle).url_map.iter_rules():
         if rule.endpoint != "static":
             told = str(rule).replace("<path:file>", "FILE").replace("<int:unit>", "UNIT").replace("<int:rank>", "RANK")
-            assert told in DOCS["api.md"]
+            assert told in DOCS["engineers/api.md"]
 
 
 def test_every_key_of_a_reading_is_documented(reader: Reader, bundle: Bundle) -> None:
@@ -79,7 +79,11 @@ def test_every_key_of_a_reading_is_documented(reader: Reader, bundle: Bundle) ->
     golden = bundle.members[bundle.manifest["golden"][0]["picture"]]
     found = keys(reader.as_json(reader.read(golden), "en")) | keys(reader.as_json(reader.read(golden, 5.0), "en"))
     assert "window_px" in found
-    assert {key for key in found if f'"{key}"' not in DOCS["api.md"] and f"`{key}`" not in DOCS["api.md"]} == set()
+    assert {
+        key
+        for key in found
+        if f'"{key}"' not in DOCS["engineers/api.md"] and f"`{key}`" not in DOCS["engineers/api.md"]
+    } == set()
 
 
 def test_every_error_is_documented() -> None:
@@ -87,22 +91,21 @@ def test_every_error_is_documented() -> None:
         return {base, *(found for kind in base.__subclasses__() for found in named(kind))}
 
     for error in named(LoupeError) - {LoupeError, ImageError, BundleError}:
-        page = "bundle.md" if issubclass(error, BundleError) else "api.md"
+        page = "engineers/bundle.md" if issubclass(error, BundleError) else "engineers/api.md"
         assert f"`{error.code}`" in DOCS[page]
 
 
 def test_every_manifest_key_is_documented() -> None:
     for key in json.loads(SCHEMA_FILE.read_text())["properties"]:
-        assert f"`{key}" in DOCS["bundle.md"]
+        assert f"`{key}" in DOCS["engineers/bundle.md"]
 
 
 def test_links_between_pages_lead_somewhere() -> None:
     import re
 
-    for folder, texts in ((ROOT, [README]), (ROOT / "docs", DOCS.values())):
-        for text in texts:
-            for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-                assert (folder / target).exists(), target
+    for page in (ROOT / "README.md", *PAGES):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page}: {target}"
 
 
 def test_no_real_image_is_in_the_repository() -> None:

@@ -24,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="loupe-train",
         description="Makes and measures Loupe's models.",
         epilog="From nothing to a bundle: loupe-train crossval bach, then fit bach --everything, then "
-        "pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe. docs/researchers.md explains each.",
+        "pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe. docs/researchers/index.md explains each.",
     )
     words = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:

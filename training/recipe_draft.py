@@ -65,7 +65,7 @@ def draft(folder: Path, name: str, modality: str, um_per_px: float | None) -> Dr
     groups = len({sample.group for sample in samples})
     by_patient = any(sample.group != sample.file for sample in samples)
     lines = [
-        f"# Drafted by `loupe-train recipe {folder}`. Every setting is explained in docs/researchers.md.",
+        f"# Drafted by `loupe-train recipe {folder}`. Every setting is explained in docs/researchers/index.md.",
         "",
         f"id = {_quoted(name)}",
         'version = "1.0.0"',

@@ -7,8 +7,8 @@ and names that the words mention are the class's facts: typed fields, without de
 the error is raised is found by mypy and by `tests/test_errors.py`, and not by a user.
 
 To add an error: write its class here; put its words, which may use its facts and no others, into each file of
-`device/base/texts`; and document its code in `docs/api.md` (an error of a bundle: in `docs/bundle.md`). Name every fact
-where it
+`device/base/texts`; and document its code in `docs/engineers/api.md` (an error of a bundle: in
+`docs/engineers/bundle.md`). Name every fact where it
 is raised: `raise TooManyPixels(width=9000, height=9000, limit_megapixels=64)`.
 """
 

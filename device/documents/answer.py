@@ -29,8 +29,8 @@ def prediction_sets(probabilities: NDArray[np.float64], thresholds: NDArray[np.f
 def answer(
     manifest: Mapping[str, Any], probabilities: NDArray[np.float64], language: str, section_headline: str | None = None
 ) -> dict[str, Any]:
-    """The part `answer` of a reading (`docs/api.md`), from its probabilities in bundle order. A section has a headline
-    already, and no promise."""
+    """The part `answer` of a reading (`docs/engineers/api.md`), from its probabilities in bundle order. A section has a
+    headline already, and no promise."""
     names = {label["id"]: str(label["name"][language]) for label in manifest["labels"]}
     rules = manifest["answer"]
     if section_headline is not None:

@@ -1,7 +1,7 @@
 """How the box is: its models, what their gates said lately, whether the clinic's pictures have changed, its store.
 
-`health` gathers it as JSON-able values (`docs/api.md`); the page `/health` (`templates/health.html`) shows the same. All is
-made of counts (`device/storage/drift.py`); nothing in it is about a single picture.
+`health` gathers it as JSON-able values (`docs/engineers/api.md`); the page `/health` (`templates/health.html`) shows the
+same. All is made of counts (`device/storage/drift.py`); nothing in it is about a single picture.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A unit atlas: what `loupe-train dissect` found out about a bundle's units, for the survey page (`docs/units.md`).
+"""A unit atlas: what `loupe-train dissect` found out about a bundle's units, for the survey page.
+
+`docs/researchers/units.md` has its format.
 
     NAME.atlas, a zip: atlas.json, and a JPEG for each patch: 76-0.jpg is the strongest of unit 76
 

@@ -1,4 +1,4 @@
-"""A bundle: everything a model needs on the box, in one signed file (`docs/bundle.md` has the format).
+"""A bundle: everything a model needs on the box, in one signed file (`docs/engineers/bundle.md` has the format).
 
     [ network: a TFLite flatbuffer ][ zip: manifest.json, arrays, golden pictures, card ][ key id, Ed25519 signature ]
 

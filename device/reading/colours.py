@@ -2,7 +2,8 @@
 
 Nothing is accepted or refused for its colours: they only choose the words. A grey picture is no section stained with
 haematoxylin and eosin, a coloured one no mammogram; brown beside blue is what an immunostain shows (DAB and haematoxylin).
-The limits were set on one half of the sets that `loupe-train colours` reads and measured on the other (`docs/ood.md`).
+The limits were set on one half of the sets that `loupe-train colours` reads and measured on the other
+(`docs/researchers/ood.md`).
 """
 
 from __future__ import annotations

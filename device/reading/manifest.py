@@ -1,4 +1,4 @@
-"""A bundle's manifest: what its model is, reads, promises and was measured to do (`docs/bundle.md` has the keys).
+"""A bundle's manifest: what its model is, reads, promises and was measured to do (`docs/engineers/bundle.md` has the keys).
 
 `check_manifest` holds it against `manifest.schema.json`, which bounds each number, text and list, and against itself. The
 packing program and the box ask the same.

@@ -251,7 +251,7 @@ class Reader:
         return round(log(BLANK_ODDS) * per_log_odds, 2), round(log(LIMIT_ODDS) * per_log_odds, 2)
 
     def as_json(self, reading: Reading, language: str) -> dict[str, Any]:
-        """A reading as JSON-able values with its words in a language; the contract is `docs/api.md`."""
+        """A reading as JSON-able values with its words in a language; the contract is `docs/engineers/api.md`."""
         told = words(language)
         verdict, image = reading.verdict, reading.image
         document: dict[str, Any] = {

@@ -57,7 +57,7 @@ class Routed:
         return tuple(said for _, said in self.asked if isinstance(said, Opinion))
 
     def as_json(self, language: str) -> dict[str, Any]:
-        """The chosen reading as JSON-able values, with `routing`: what each bundle said (`docs/api.md`)."""
+        """The chosen reading as JSON-able values, with `routing`: what each bundle said (`docs/engineers/api.md`)."""
         document = self.chosen.reader.as_json(self.chosen.reading, language)
         document["routing"] = [
             {

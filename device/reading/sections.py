@@ -47,7 +47,7 @@ from device.reading.tissue import GLASS_BELOW, is_tissue
 LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000
 MOST_ENLARGED = 4  # times per side: of sixteen pixels that a model would see, the picture has one
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
-STEPS = 2  # windows that start within one window's side; docs/evaluation.md has what others give
+STEPS = 2  # windows that start within one window's side; docs/researchers/evaluation.md has what others give
 LEAST_PX = 2 * MULTIPLE_PX
 EDGE_BELOW = 0.5  # share of a refused window that is tissue
 CAUTION_SHARE = 0.1

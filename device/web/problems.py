@@ -1,4 +1,4 @@
-"""How the service says no: `application/problem+json` (RFC 9457, `docs/api.md`), or a page where a browser asks for one.
+"""How the service says no: `application/problem+json` (RFC 9457, `docs/engineers/api.md`), or a page for a browser.
 
 Named errors bring their words (`device/base/errors.py`). What Flask and Werkzeug raise by themselves, from an unknown
 address to

@@ -1,4 +1,4 @@
-"""The box's web service: the page and a small JSON API (`docs/api.md`). The way of a picture itself is
+"""The box's web service: the page and a small JSON API (`docs/engineers/api.md`). The way of a picture itself is
 `device/reading/reading.py`.
 
 Nothing that is sent reaches the disk: forms are read in memory (`device/web/form.py`; Werkzeug's parser would spool

@@ -233,7 +233,7 @@ class Units:
 def add_unit_routes(
     app: Flask, units: Units, language: Callable[[], str], asked_bundles: Callable[[], Sequence[Bundle]]
 ) -> None:
-    """The page and the API of the unit survey (`docs/units.md`). `asked_bundles` gives those that `?model=` names."""
+    """Page and API of the unit survey (`docs/researchers/units.md`). `asked_bundles` gives those that `?model=` names."""
 
     def asked() -> ModelUnits:
         return units.of(asked_bundles()[0])

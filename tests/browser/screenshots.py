@@ -1,5 +1,5 @@
-"""Make the screenshots of `docs/clinic.md` and `docs/technicians.md` from a running box, its synthetic samples and
-simulated counts:
+"""Make the screenshots of `docs/clinic/index.md` and `docs/technicians/index.md` from a running box, its synthetic
+samples and simulated counts:
 
     python tests/browser/simulated_clinic.py var/simulated.sqlite
     loupe serve --port 8000 --store var/simulated.sqlite &

@@ -1,5 +1,5 @@
 """A store as a clinic's might be after some weeks: simulated scores, no picture. For tests of the health page and its
-screenshot in `docs/technicians.md`:
+screenshot in `docs/technicians/index.md`:
 
     python tests/browser/simulated_clinic.py var/simulated.sqlite
     loupe serve --store var/simulated.sqlite

@@ -125,7 +125,7 @@ def test_a_unit_and_a_box_have_room_for_so_many_names_as_documented(client: Flas
     assert removed == {"removed": TOTAL_LIMIT}
     assert client.get("/api/v1/units/names").json["names"] == []
     assert name(0, "new") == (200, None)
-    told = (ROOT / "docs" / "units.md").read_text(encoding="utf-8")
+    told = (ROOT / "docs" / "researchers" / "units.md").read_text(encoding="utf-8")
     assert f"up to {UNIT_LIMIT} names of one unit and {TOTAL_LIMIT:,} of a network's units" in told
 
 

@@ -323,7 +323,7 @@ def test_a_copy_that_cannot_be_written_stops_no_name_and_is_told(filled: Path, t
 
 
 def test_the_documentation_says_what_the_store_consists_of() -> None:
-    told = (ROOT / "docs" / "technicians.md").read_text(encoding="utf-8")
+    told = (ROOT / "docs" / "technicians" / "index.md").read_text(encoding="utf-8")
     for file in ("loupe.sqlite", "loupe.copy.sqlite", "loupe.drift.sqlite", ".damaged-1", ".lost-1"):
         assert file in told
     assert PATIENCE_S < 10

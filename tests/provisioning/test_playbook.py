@@ -80,7 +80,7 @@ def test_a_code_that_the_service_would_refuse_stops_it_and_is_not_shown(code: st
 
 
 def test_every_setting_of_the_role_has_a_type_a_default_and_a_line_for_technicians() -> None:
-    documented = (ROOT / "docs" / "technicians.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "technicians" / "index.md").read_text(encoding="utf-8")
     assert options().keys() == load(ROLE / "defaults" / "main.yml").keys()
     assert [name for name in options() if f"`{name}`" not in documented] == []
 

@@ -1,4 +1,4 @@
-"""`docs/researchers.md` is walked as a new researcher would: each command of its section, from drawn pictures to a reading.
+"""`docs/researchers/index.md` is walked as a new researcher would: each command, from drawn pictures to a reading.
 
 The commands and the lines to fill in are taken from the page, so that page and programs can't part. Only the model is
 smaller than a real one, because the drawn pictures are.
@@ -20,7 +20,7 @@ from device.cli import main as box
 from device.reading.bundle import Bundle
 from training.cli import main as train
 
-PAGE = (ROOT / "docs/researchers.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/researchers/index.md").read_text(encoding="utf-8")
 SECTION = PAGE.split("## From your own pictures to a box that reads them")[1].split("\n## ")[0]
 COMMANDS = [line.strip() for line in SECTION.splitlines() if re.match(r"    (\.venv/bin/|curl )", line)]
 TO_SAY = re.search(r"```toml\n(.*?)```", SECTION, re.DOTALL)

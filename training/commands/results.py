@@ -16,7 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", action="store_true", help="leave what is in the file of other recipes, instead of writing it anew"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("docs/results.md"), help="Markdown file (default docs/results.md)"
+        "--out",
+        type=Path,
+        default=Path("docs/researchers/results.md"),
+        help="Markdown file (default docs/researchers/results.md)",
     )
 
 

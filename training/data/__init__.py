@@ -127,7 +127,7 @@ def _not_recognised(adapter: str, source: Source, missing: Sequence[str]) -> str
         f"{source.folder} has no pictures of class {', '.join(missing)}: the adapter {adapter} expects "
         f"{_adapter(adapter).expects}. There are: {folder_words(source.files)}.{reasons} {passed_over}".rstrip()
         + f"\n→ Name the folder that has this layout, or another adapter ({', '.join(ADAPTERS)}); "
-        "docs/datasets.md shows the layouts"
+        "docs/researchers/datasets.md shows the layouts"
     )
 
 

@@ -1,8 +1,8 @@
 """Pictures that stand twice in a data set, and splits that they leak through.
 
 Two files are the same picture when their bytes are, and near-identical when their perceptual hashes (256 bits of the
-library imagehash) differ in at most `NEAR` bits. Measured on the real sets (docs/decisions.md): pictures saved again,
-halved or brightened lie within 28 bits of themselves (one IDC tile at JPEG quality 30: 40), different pictures of
+library imagehash) differ in at most `NEAR` bits. Measured on the real sets (docs/engineers/decisions.md): pictures saved
+again, halved or brightened lie within 28 bits of themselves (one IDC tile at JPEG quality 30: 40), different pictures of
 different patients at least 50 apart. The library's usual 64 bits don't tell two breasts of different women apart.
 
 A flat picture has no structure to compare, so it is nobody's duplicate. Windows are compared by the file that they are

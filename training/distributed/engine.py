@@ -5,7 +5,7 @@
 
 A worker runs one task at a time. A task whose worker dies is given to another worker; one that fails leaves the others
 running and is reported at the end. What a task gives back is handed to `keep` at once, so that an interruption loses
-only what was under way. How workers are started on a cluster is in docs/cluster.md.
+only what was under way. How workers are started on a cluster is in docs/researchers/cluster.md.
 """
 
 # mypy: allow-untyped-calls

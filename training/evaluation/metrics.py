@@ -1,4 +1,4 @@
-"""Every figure of a readings table, with 95 % intervals over patients. docs/evaluation.md defines each.
+"""Every figure of a readings table, with 95 % intervals over patients. docs/researchers/evaluation.md defines each.
 
 Pictures that couldn't be read, or whose class isn't known, are counted and left out. Pictures that the gate refused count
 like any other unless a figure says "of accepted": what the network knows and what the gate lets through are two questions.

@@ -232,7 +232,7 @@ def sets_of_split(
 
 
 def answer_rules(rule: AnswerRule, unit: str, sets: Mapping[str, Any]) -> dict[str, Any]:
-    """The section `answer` of a bundle's manifest (`docs/bundle.md`): thresholds, and what was measured of their like."""
+    """A manifest's section `answer` (`docs/engineers/bundle.md`): thresholds, and what was measured of their like."""
     return {
         "concern": list(rule.concern),
         **({"sum": dict(rule.sum)} if rule.sum else {}),

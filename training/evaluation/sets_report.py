@@ -84,7 +84,7 @@ def choices_table(told: Answered, rule: AnswerRule, names: Mapping[str, str]) ->
 
 
 def sets_words(sets: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """All about the sets of a cross-validation, as a report and `docs/results.md` have it."""
+    """All about the sets of a cross-validation, as a report and `docs/researchers/results.md` have it."""
     concern = ", ".join(names[label] for label in sets["concern"]) or "none"
     units = unit_column(sets["unit"]).lower()
     return "\n\n".join(

@@ -11,7 +11,7 @@ A picture whose sides are multiples of 32 goes in as float pixels scaled to (x â
 - `class_map`: [h/32, w/32, K]: a 1Ã—1 convolution of the features, whose mean over the places that count is the logit
   (`place_mean`).
 
-Strides are those of most networks; `output_strides` tells a network's own. docs/networks.md compares them.
+Strides are those of most networks; `output_strides` tells a network's own. docs/researchers/networks.md compares them.
 """
 
 from __future__ import annotations

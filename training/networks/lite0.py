@@ -8,7 +8,7 @@ Its outputs beside the class map that all networks have:
 
 `lite0-shallow` is its first eleven blocks, as far as `middle`. Its units are the 240 channels into which the sixth block
 widens `early`, at stride 8: texture, which carries over between patients better than what deeper layers know where
-patients to learn from are few (docs/decisions.md has the figures).
+patients to learn from are few (docs/engineers/decisions.md has the figures).
 
 The architecture is Tan & Le's EfficientNet with the changes of "EfficientNet-Lite" (ReLU6, no squeeze-and-excite, fixed
 stem and head widths), which make it quantize well.

@@ -1,4 +1,4 @@
-"""Writing a bundle file: network, zip, signature. `device/reading/bundle.py` reads it; `docs/bundle.md` has the format."""
+"""Writing a bundle file: network, zip, signature. `device/reading/bundle.py` reads it (`docs/engineers/bundle.md`)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sign_body(body: bytes, key: Ed25519PrivateKey) -> bytes:
 def write_bundle(
     path: Path, manifest: Mapping[str, Any], network: bytes, members: Mapping[str, bytes], key: Ed25519PrivateKey
 ) -> None:
-    """Write and sign a bundle file (`docs/bundle.md`); the same content and key give the same bytes."""
+    """Write and sign a bundle file (`docs/engineers/bundle.md`); the same content and key give the same bytes."""
     listed = {NETWORK: hashed(network), **{name: hashed(content) for name, content in sorted(members.items())}}
     complete = {**manifest, "members": listed}
     check_manifest(complete, path.name)

@@ -2,7 +2,7 @@
 
 Rounding a convolution's weights to 8 bits shifts the mean of each of its channels, since what comes in is not 0 on average
 (after a ReLU it can't be). The shift is known from the mean input, so the bias takes it away (Nagel et al. 2019, "bias
-correction"). docs/networks.md has what this gains.
+correction"). docs/researchers/networks.md has what this gains.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where the class-map head belongs: inside the integer network, or outside on its int8 features.
 
 Inside, the map is rounded to 8 bits; outside, whole-number weights keep it, and the sum over units, exact. This
-measures what that costs and gains on the run's calibration part; docs/decisions.md has the outcome.
+measures what that costs and gains on the run's calibration part; docs/engineers/decisions.md has the outcome.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Every tensor of the very file that ships is compared with the same layer of the float network, so a layer's error is what
 rounding has added up to there; TFLite's QuantizationDebugger converts anew and looks at each operation by itself, which
-hides how errors grow (docs/networks.md compares them). TFLite's plain kernels run the file here, since those of XNNPACK
-don't show tensors inside; they differ by single steps.
+hides how errors grow (docs/researchers/networks.md compares them). TFLite's plain kernels run the file here, since those of
+XNNPACK don't show tensors inside; they differ by single steps.
 """
 
 from __future__ import annotations

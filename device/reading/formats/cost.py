@@ -1,8 +1,8 @@
 """What a picture file will cost, told from its header and structure, before anything of it is decoded.
 
 Common JPEG and PNG files cost little: in the worst case that their structure allows, about a third of a second of one core
-and `OWN_BYTES` of memory (docs/decisions.md has the figures). Whatever else comes, another kind or one that is built oddly,
-is decoded in a process of its own, and waits in the line of what takes long.
+and `OWN_BYTES` of memory (docs/engineers/decisions.md has the figures). Whatever else comes, another kind or one that is
+built oddly, is decoded in a process of its own, and waits in the line of what takes long.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The desks of the service stand in a process of their own, so that no answer to anybody else slows a reading: of the
 threads of one Python process only one runs at a time, and whoever asks the box for hundreds of pages a second keeps it busy
-(figures in `docs/decisions.md`).
+(figures in `docs/engineers/decisions.md`).
 
 The serving process has a *keeper* forked before it has any thread. The keeper forks the reading process, hands over one
 connection for each desk, waits, and forks another when that one has died: of memory, say, for which the kernel ends it

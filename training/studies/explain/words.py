@@ -106,7 +106,7 @@ def _methods_table(d: Mapping[str, Any], found: Mapping[str, Any], figures: tupl
 
 
 def markdown(d: Mapping[str, Any]) -> str:
-    """The report's tables for docs/results.md and docs/explanations.md."""
+    """The report's tables for docs/researchers/results.md and docs/researchers/explanations.md."""
     agreement = d["agreement"]
     parts = [
         f"### {d['recipe']['id']}, {d['recipe']['network']}: faithfulness of class maps",

@@ -141,7 +141,8 @@ def sentences(document: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(document: Mapping[str, Any], level: int = 2) -> str:
-    """All tables with what they rest on, headings from `level` on: a section of docs/ood.md or docs/results.md."""
+    """All tables with what they rest on, headings from `level` on: a section of ood.md or results.md in
+    docs/researchers."""
     recipe = document["recipe"]
     mark = "#" * level
     parts = [

@@ -16,7 +16,8 @@ from distributed import Client
 from engine_tasks import DEADLY, read_and_die, read_only_deadly, read_until_deadly
 from PIL import Image
 
-from device.settings import Settings, load_settings
+from device.settings import Settings
+from training.commands.score import MAX_MEGAPIXELS, MAX_UPLOAD_MB
 from training.distributed import engine
 from training.distributed import score as scoring
 from training.distributed.engine import connect
@@ -38,7 +39,7 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def shipment() -> Shipment:
-    return ship(BUNDLE, KEYS)
+    return ship(BUNDLE, KEYS, MAX_MEGAPIXELS, MAX_UPLOAD_MB)
 
 
 @pytest.fixture(scope="module")
@@ -74,26 +75,23 @@ def test_each_picture_is_a_row_and_unreadable_ones_say_why(
 
 
 def test_pictures_are_held_against_the_limits_of_the_box(client: Client, tmp_path: Path) -> None:
-    """What a box refuses by its settings, scoring refuses by the same settings."""
+    """What a box refuses by its settings, scoring refuses by the same values."""
     noise = np.random.default_rng(0).integers(0, 256, (1100, 1000, 3), np.uint8)
     Image.fromarray(noise[:60, :60]).save(tmp_path / "small.png")
     Image.fromarray(noise).save(tmp_path / "large.png")
     Image.fromarray(noise).save(tmp_path / "larger.bmp")
-    config = tmp_path / "loupe.toml"
-    config.write_text("max_megapixels = 1\nmax_upload_mb = 3\n")
-    settings = load_settings(config, {})
-    (tmp_path / "loupe.toml.bmp").write_bytes(noise.tobytes() + b"x")  # over 3 MB, whatever it is
-    table = score(tmp_path, ship(BUNDLE, KEYS, settings), client, tmp_path / "a.parquet", batch=4).set_index("file")
+    (tmp_path / "no picture.bmp").write_bytes(noise.tobytes() + b"x")  # over 3 MB, whatever it is
+    table = score(tmp_path, ship(BUNDLE, KEYS, 1, 3), client, tmp_path / "a.parquet", batch=4).set_index("file")
     assert table["error"].to_dict() == {
         "small.png": "image_too_small",
         "large.png": "upload_too_large",
         "larger.bmp": "upload_too_large",
-        "loupe.toml.bmp": "upload_too_large",
+        "no picture.bmp": "upload_too_large",
     }
-    config.write_text("max_megapixels = 1\n")
-    table = score(tmp_path, ship(BUNDLE, KEYS, load_settings(config, {})), client, tmp_path / "b.parquet", batch=4)
+    table = score(tmp_path, ship(BUNDLE, KEYS, 1, MAX_UPLOAD_MB), client, tmp_path / "b.parquet", batch=4)
     assert table.set_index("file")["error"]["large.png"] == "too_many_pixels"
-    assert ship(BUNDLE, KEYS).limits == Settings().limits
+    by_default, new_box = ship(BUNDLE, KEYS, MAX_MEGAPIXELS, MAX_UPLOAD_MB), Settings()
+    assert (by_default.limits, by_default.max_bytes) == (new_box.limits, new_box.max_upload_bytes)
 
 
 def test_what_is_read_is_kept_when_a_batch_fails_and_the_next_call_goes_on(

@@ -10,6 +10,7 @@ from training.commands.engine_options import add_engine
 from training.commands.options import Command, add_keys
 
 BATCH, WORKERS = 64, 2
+MAX_MEGAPIXELS, MAX_UPLOAD_MB = 64, 32  # of a new box
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,19 +19,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("readings.parquet"), help="table (default readings.parquet)")
     parser.add_argument("--batch", type=at_least(1), default=BATCH, help=f"pictures a task (default {BATCH})")
     parser.add_argument("--benchmark", action="store_true", help="write nothing; measure one worker against --workers")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="a box's settings, whose limits hold (default those of a new box)"
-    )
+    for flag, default, meaning in (
+        ("--max-megapixels", MAX_MEGAPIXELS, "largest picture, millions of pixels"),
+        ("--max-upload-mb", MAX_UPLOAD_MB, "largest file, MB"),
+    ):
+        meaning += f": the box's setting of this name (default of a new box, {default})"
+        parser.add_argument(flag, type=at_least(1), default=default, metavar="N", help=meaning)
     add_keys(parser)
     add_engine(parser, WORKERS)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from device.settings import load_settings
     from training.distributed.engine import connect
     from training.distributed.score import benchmark, benchmark_table, score, ship, told
 
-    shipment = ship(arguments.bundle, arguments.keys, load_settings(arguments.config, {}))
+    shipment = ship(arguments.bundle, arguments.keys, arguments.max_megapixels, arguments.max_upload_mb)
     if arguments.benchmark:
         counts = sorted({1, arguments.workers})
         print(benchmark_table(benchmark(arguments.folder, shipment, counts, arguments.batch)))

@@ -27,7 +27,6 @@ from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.reading.keys import trusted_keys
 from device.reading.reading import Reader
-from device.settings import Settings
 from training.data import Sample
 from training.data.files import PICTURES, list_files, passed_over_words
 from training.distributed.engine import Failure, connect, raise_failures, run_tasks
@@ -36,6 +35,7 @@ from training.evaluation.table import load_table, read_table, save_table
 
 _LOG = logging.getLogger(__name__)
 
+BYTES_PER_MB = 1_000_000
 UNKNOWN = -1  # a class index that stands for no class
 KILLED = "worker_killed"
 PLAN = "plan.json"
@@ -67,18 +67,17 @@ class Shipment:
         return f"{limits}, max_bytes {self.max_bytes}"
 
 
-def ship(bundle: Path, keys: Path, settings: Settings | None = None) -> Shipment:
-    """What workers read with, within the limits of a box's settings, by default a new box's. Raises the `BundleError` that
-    any worker would raise."""
-    box = settings or Settings()
+def ship(bundle: Path, keys: Path, max_megapixels: int, max_upload_mb: int) -> Shipment:
+    """What workers read with. The limits are the settings of those names of the box that is meant. Raises the
+    `BundleError` that any worker would raise."""
     Bundle.open(bundle, keys)
     names = [name for name, _ in trusted_keys(keys).keys.values()]
     return Shipment(
         bundle.name,
         bundle.read_bytes(),
         tuple((name, (keys / f"{name}.pub").read_bytes()) for name in names),
-        box.limits,
-        box.max_upload_bytes,
+        Limits(max_megapixels=max_megapixels),
+        max_upload_mb * BYTES_PER_MB,
     )
 
 

@@ -93,14 +93,11 @@ export OPEN_WHEN_READY
 test: setup  ## run all tests (some: make test TESTS=tests/device)
 	$(BIN)/python -m pytest $(TESTS)
 
-# `device` is the package here and not the folder of its tests, which lies beside these scripts.
-FROM_ROOT := PYTHONPATH=$(CURDIR) $(BIN)/python
-
 cases: .venv/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
-	$(FROM_ROOT) tests/cases.py $(CASES)
+	$(BIN)/python -m tests.cases $(CASES)
 
 # What an attack finds depends on nothing else of this machine: the box is started in a memory cgroup (as root).
-TORTURE = PYTHONPATH=$(CURDIR)/tests:$(CURDIR) $(BIN)/python -m torture --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
+TORTURE = $(BIN)/python -m tests.torture --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
 	$(if $(SECONDS),--seconds $(SECONDS))
 
 torture: .venv/dev  ## attack a box in every way that is known, about 25 minutes (some: make torture ONLY=kills; the goal: GOAL=10, minutes; LIST=1)

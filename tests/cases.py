@@ -21,7 +21,6 @@ from urllib.request import urlopen
 
 import numpy as np
 import PIL.Image
-from conftest import MODELS, serving
 from flask.testing import FlaskClient
 
 from device.base.errors import ImageError
@@ -31,8 +30,9 @@ from device.reading.image import Image, Limits, decode
 from device.settings import Settings
 from device.web.samples import INDEX
 from device.web.service import create_app
+from tests.support.serving import serving
+from tests.support.shipped import MODELS, ROOT
 
-ROOT = Path(__file__).parent.parent
 FOLDER = ROOT.parent / "shared" / "cases"
 
 Differences = Iterator[str]

@@ -1,4 +1,4 @@
-"""What decoders cost: `python tests/decoder_costs.py` prints version, licence, size on disk, what loading each takes, and
+"""What decoders cost: `python -m tests.decoder_costs` prints version, licence, size on disk, what loading each takes, and
 what looking for damage in a JPEG takes beside reading it; what a confined process costs a file, and up to how many
 megapixels of each kind the default `decode_memory_mb` reads.
 
@@ -39,16 +39,15 @@ KINDS = {
 
 FIRST = """
 import sys, time, warnings
-sys.path[:0] = sys.argv[1].split(":")
 warnings.simplefilter("ignore")
-from torture import damage
+from tests.torture import damage
 from device.reading.image import Limits
 from device.reading.image import decode_in_process as decode
 def memory():
     return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0]) / 1024
 first = next(damage.KINDS["JPEG"]())
-file = open(sys.argv[2], "rb").read()
-if sys.argv[3] != "JPEG":
+file = open(sys.argv[1], "rb").read()
+if sys.argv[2] != "JPEG":
     decode(first, Limits())
 before, start = memory(), time.process_time()
 decode(file, Limits())
@@ -61,12 +60,11 @@ print(f"{(once - (time.process_time() - start)) * 1e3:6.0f} ms {memory() - befor
 
 def first_file(kind: str, folder: Path) -> str:
     """Time and memory that the first file of a kind takes beyond the second."""
-    from torture import damage
+    from tests.torture import damage
 
     files = list(damage.KINDS[kind]())
     (folder / kind).write_bytes(files[1 if kind == "TIFF" else 0])
-    tests = Path(__file__).parent
-    command = [sys.executable, "-c", FIRST, f"{tests}:{tests.parent}", str(folder / kind), kind]
+    command = [sys.executable, "-c", FIRST, str(folder / kind), kind]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -81,11 +79,10 @@ def fastest_ms(action: Callable[[], object]) -> float:
 
 def print_damage_costs() -> None:
     """CPU time to look for damage in JPEGs, and to decode them as a field is read."""
-    from drawn_files import encode, tissue
-
     from device.reading.formats.jpeg import check_whole, walk
     from device.reading.image import Limits
     from device.reading.image import decode_in_process as decode
+    from tests.support.drawn_files import encode, tissue
 
     print("JPEG                        look for damage   read, that included")
     for width, height in ((768, 576), (2048, 1536), (5184, 3888)):
@@ -101,9 +98,8 @@ def print_damage_costs() -> None:
 
 def print_child_costs() -> None:
     """Median time of a field, decoded in this process and by a child; they take turns, for other work disturbs both."""
-    from drawn_files import encode, tissue
-
     from device.reading.image import Limits, decode, decode_in_process
+    from tests.support.drawn_files import encode, tissue
 
     print("field of 768 × 576      in process  as the box decodes it")
     for file_format, options in {
@@ -142,11 +138,11 @@ def print_limits() -> None:
     """Up to how many megapixels of each kind are read: as a field, and as a section at its own scale."""
     import imagecodecs
     import tifffile
-    from drawn_dicom import JPEG_2000, JPEG_LS, dicom
-    from drawn_files import encode
 
     from device.reading.decoding.budget import DEFAULT_BYTES, Budget
     from device.reading.decoding.child import BASE_BYTES
+    from tests.support.drawn_dicom import JPEG_2000, JPEG_LS, dicom
+    from tests.support.drawn_files import encode
 
     def paged(samples: NDArray[np.generic], **options: object) -> bytes:
         file = BytesIO()
@@ -204,7 +200,7 @@ def _asked(data: bytes) -> tuple[int, int]:
 
 
 def interlaced(side: int) -> bytes:
-    from drawn_files import png
+    from tests.support.drawn_files import png
 
     whole = bytearray(png(side, side, 8, 2))
     whole[28] = 1

@@ -7,7 +7,6 @@ import json
 from dataclasses import fields
 
 import pytest
-from conftest import ROOT, SAMPLES, SHARED_DATA
 
 from device.base.errors import BundleError, ImageError, LoupeError
 from device.cli import _parser as box_parser
@@ -16,6 +15,7 @@ from device.reading.manifest import SCHEMA_FILE
 from device.reading.reading import Reader
 from device.settings import Settings
 from device.web.service import create_app
+from tests.support.shipped import ROOT, SAMPLES, SHARED_DATA
 from training.cli import _parser as training_parser
 from training.recipe import CHOICES, DEFAULTS, RANGES
 

@@ -10,11 +10,11 @@ from string import Formatter
 from typing import get_type_hints
 
 import pytest
-from conftest import ROOT
 
 from device.base import errors
 from device.base.errors import Fact, LoupeError, Phrase, SettingInvalid, TooManyPixels
 from device.base.texts import LANGUAGES, error_words, words
+from tests.support.shipped import ROOT
 
 SAMPLE_FACTS = {str: "a text", int: 7, float: 0.5}
 

@@ -7,7 +7,7 @@ import json
 import re
 from importlib.util import module_from_spec, spec_from_file_location
 
-from conftest import ROOT
+from tests.support.shipped import ROOT
 
 STATIC = ROOT / "device" / "web" / "static"
 

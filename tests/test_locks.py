@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.shipped import ROOT
+
 LOCKS = {path.stem: path.read_text() for path in (ROOT / "locks").glob("*.txt")}
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUNDLE, KEYS, ROOT, SAMPLES, png
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 from werkzeug.test import TestResponse
@@ -23,6 +22,8 @@ from device.web.form import HEAD_LIMIT, PARTS_LIMIT
 from device.web.inbound import ADDRESS_LIMIT, BRACKETS_LIMIT, TEXT_LIMIT
 from device.web.service import create_app
 from device.web.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
+from tests.support.pictures import png
+from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
 
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \| (anyone|technician) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)

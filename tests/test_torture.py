@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from torture import __main__ as program
-from torture import attacks, bombs, damage, fuzz, harm, wire
-from torture.beside import SAME, Ordeal
-from torture.box import MODELS, Memory, running
-from torture.good import Asked, GoodClient, Served
-from torture.table import After, Beside
+
+from tests.torture import __main__ as program
+from tests.torture import attacks, bombs, damage, fuzz, harm, wire
+from tests.torture.beside import SAME, Ordeal
+from tests.torture.box import MODELS, Memory, running
+from tests.torture.good import Asked, GoodClient, Served
+from tests.torture.table import After, Beside
 
 FILES = 60
 

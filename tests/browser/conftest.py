@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from chromium import MISSING, Sample, as_phone, open_chromium
-from drawn_section import UM_PER_PX, draw_section
 from selenium.webdriver.chrome.webdriver import WebDriver
+
+from tests.support.chromium import MISSING, Sample, as_phone, open_chromium
+from tests.support.drawn_section import UM_PER_PX, draw_section
 
 # What Chromium logs by itself: an answer above 399 and a lost connection (tests see that the page words them), and that
 # a test reads the canvas back.

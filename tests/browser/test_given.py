@@ -7,13 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Sample, change_readings, choose_sample, click, give_scale, text, upload, visible, wait_for_state
-from chromium import wait_until as wait
-from conftest import MODELS, serving
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
+
+from tests.support.chromium import (
+    Sample,
+    change_readings,
+    choose_sample,
+    click,
+    give_scale,
+    text,
+    upload,
+    visible,
+    wait_for_state,
+)
+from tests.support.chromium import wait_until as wait
+from tests.support.serving import serving
+from tests.support.shipped import MODELS
 
 pytestmark = pytest.mark.browser
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from urllib.request import urlopen
 
 import pytest
-from chromium import as_phone, click, wait_until
-from conftest import serving
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from simulated_clinic import DAYS, SITTINGS_A_DAY, fill
 
 from device.reading.bundle import Bundle
 from device.storage.drift import BINS
+from tests.support.chromium import as_phone, click, wait_until
+from tests.support.serving import serving
+from tests.support.simulated_clinic import DAYS, SITTINGS_A_DAY, fill
 
 pytestmark = pytest.mark.browser
 CODE = "correct-horse-9"

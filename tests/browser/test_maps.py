@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chromium import Sample, wait_for_state
-from conftest import BUNDLE, serving
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
@@ -20,6 +18,9 @@ from device.reading.golden import observe
 from device.reading.image import Limits
 from device.reading.manifest import NETWORK
 from device.reading.reading import Reader
+from tests.support.chromium import Sample, wait_for_state
+from tests.support.serving import serving
+from tests.support.shipped import BUNDLE
 from training.packing.container import write_bundle
 from training.packing.signing import publish_key
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chromium import Sample, as_phone, change_readings, click, give_scale, text, upload, visible, wait_until
-from drawn_section import UM_PER_PX
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+
+from tests.support.chromium import (
+    Sample,
+    as_phone,
+    change_readings,
+    click,
+    give_scale,
+    text,
+    upload,
+    visible,
+    wait_until,
+)
+from tests.support.drawn_section import UM_PER_PX
 
 pytestmark = pytest.mark.browser
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from chromium import choose_sample, wait_for_state, wait_until
-from conftest import MODELS, serving
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
+
+from tests.support.chromium import choose_sample, wait_for_state, wait_until
+from tests.support.serving import serving
+from tests.support.shipped import MODELS
 
 pytestmark = pytest.mark.browser
 

@@ -6,12 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Sample, choose_sample, click, give_scale, text, upload, visible, wait_for_state, wait_until
-from drawn_section import UM_PER_PX
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+
+from tests.support.chromium import (
+    Sample,
+    choose_sample,
+    click,
+    give_scale,
+    text,
+    upload,
+    visible,
+    wait_for_state,
+    wait_until,
+)
+from tests.support.drawn_section import UM_PER_PX
 
 pytestmark = pytest.mark.browser
 

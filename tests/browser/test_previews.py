@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chromium import Sample, click, text, upload, visible
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
+
+from tests.support.chromium import Sample, click, text, upload, visible
 
 pytestmark = pytest.mark.browser
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
-from chromium import Sample, change_readings, give_scale, open_chromium, upload, visible
-from drawn_section import UM_PER_PX
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
+
+from tests.support.chromium import Sample, change_readings, give_scale, open_chromium, upload, visible
+from tests.support.drawn_section import UM_PER_PX
 
 pytestmark = pytest.mark.browser
 

@@ -7,9 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from chromium import Sample, change_readings, choose_sample, click, text, upload, wait_for_state, wait_until
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
+
+from tests.support.chromium import (
+    Sample,
+    change_readings,
+    choose_sample,
+    click,
+    text,
+    upload,
+    wait_for_state,
+    wait_until,
+)
 
 pytestmark = pytest.mark.browser
 

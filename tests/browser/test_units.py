@@ -12,8 +12,6 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from chromium import Sample, as_phone, click, wait_for_state, wait_until
-from conftest import BUNDLE, serving
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -22,6 +20,9 @@ from selenium.webdriver.support.ui import Select
 
 from device.reading.atlas import network_of
 from device.reading.bundle import Bundle
+from tests.support.chromium import Sample, as_phone, click, wait_for_state, wait_until
+from tests.support.serving import serving
+from tests.support.shipped import BUNDLE
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, answering, png
 from PIL import Image as Pillow
 
 from device.base.errors import SchemaMismatch
@@ -16,6 +15,9 @@ from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.reading.manifest import check_manifest
 from device.reading.reading import Reader
+from tests.support.answering import answering
+from tests.support.pictures import png
+from tests.support.shipped import SAMPLES
 
 CONCERN = ["insitu", "invasive"]
 SUM = {"en": "Carcinoma (in situ or invasive)", "fr": "Carcinome (in situ ou infiltrant)"}

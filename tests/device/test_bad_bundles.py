@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device.base.errors import (
@@ -27,9 +26,10 @@ from device.base.errors import (
     SchemaMismatch,
 )
 from device.cli import main
+from device.reading import bundle as bundle_module
 from device.reading.bundle import MAX_BYTES, MAX_MEMBERS, TRAILER_BYTES, Bundle
 from device.reading.manifest import CARD, MANIFEST, NETWORK, check_manifest
-from device.reading.reading import bundle as bundle_module
+from tests.support.shipped import BUNDLE, KEYS
 from training.packing.container import hashed, npy, sign_body
 from training.packing.signing import publish_key, signing_key
 

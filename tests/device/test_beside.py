@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BUNDLE, KEYS, MODELS, SAMPLES
 from flask.testing import FlaskClient
 
 from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.web.service import create_app
+from tests.support.shipped import BUNDLE, KEYS, MODELS, SAMPLES
 
 
 def with_table(text: str) -> Callable[[Path], object]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS, MODELS
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device.base.errors import (
@@ -32,6 +31,7 @@ from device.reading.golden import verify_golden
 from device.reading.image import Limits
 from device.reading.manifest import MANIFEST, NETWORK
 from device.reading.reading import Reader
+from tests.support.shipped import BUNDLE, KEYS, MODELS
 from training.packing.container import sign_body, write_bundle
 from training.packing.signing import publish_key, signing_key
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import SAMPLES, answering
 from markupsafe import escape
 
 from device.documents.card import card
 from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.web.service import create_app
+from tests.support.answering import answering
+from tests.support.shipped import SAMPLES
 
 CONCERN = ["insitu", "invasive"]
 RECORD = [{"labels": ["benign", "insitu"], "counts": [2, 30, 10, 0]}]

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS
 from PIL import Image as Pillow
 
 from device import cli
@@ -23,6 +22,7 @@ from device.cli import main
 from device.documents import overlay
 from device.reading.bundle import Bundle
 from device.settings import Settings
+from tests.support.shipped import BUNDLE, KEYS
 
 WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
 

@@ -20,8 +20,6 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from drawn_files import encode, png, tiff, tissue
-from torture.damage import KINDS
 
 from device.base.errors import (
     Busy,
@@ -40,6 +38,8 @@ from device.reading.decoding.sandbox import Sandbox
 from device.reading.formats import kind_of
 from device.reading.formats.cost import is_cheap
 from device.reading.image import Image, Limits, decode, decode_in_process
+from tests.support.drawn_files import encode, png, tiff, tissue
+from tests.torture.damage import KINDS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::ResourceWarning")
 

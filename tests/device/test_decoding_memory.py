@@ -12,9 +12,6 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from drawn_dicom import JPEG_2000, JPEG_LS, LOSSLESS, RLE, dicom
-from drawn_files import difference, encode, tissue
-from drawn_slide import ndpi
 from numpy.typing import NDArray
 
 from device.reading.decoding import sandbox
@@ -24,6 +21,9 @@ from device.reading.formats import kind_of, png_bands
 from device.reading.formats.cost import is_cheap
 from device.reading.image import Image, Limits, decode_in_process
 from device.reading.preview import fitting
+from tests.support.drawn_dicom import JPEG_2000, JPEG_LS, LOSSLESS, RLE, dicom
+from tests.support.drawn_files import difference, encode, tissue
+from tests.support.drawn_slide import ndpi
 
 LIMITS, AREA = Limits(), 512 * 384
 SIZE = (2400, 1800)

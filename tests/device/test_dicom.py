@@ -13,8 +13,24 @@ import imagecodecs
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import KEYS, MODELS, png
-from drawn_dicom import (
+from pydicom.dataset import Dataset
+
+from device.base.errors import (
+    CompressionNotRead,
+    DicomFrames,
+    DicomWithoutPicture,
+    ImageDamaged,
+    ImageError,
+    ImageTruncated,
+    TooManyPixels,
+    VarietyNotRead,
+    WholeSlide,
+)
+from device.base.texts import LANGUAGES
+from device.reading.bundle import Bundle
+from device.reading.image import Image, Limits, decode, decode_in_process
+from device.reading.reading import Reader
+from tests.support.drawn_dicom import (
     BASELINE,
     BIG,
     DEFLATED,
@@ -37,23 +53,8 @@ from drawn_dicom import (
     rle,
     written,
 )
-from pydicom.dataset import Dataset
-
-from device.base.errors import (
-    CompressionNotRead,
-    DicomFrames,
-    DicomWithoutPicture,
-    ImageDamaged,
-    ImageError,
-    ImageTruncated,
-    TooManyPixels,
-    VarietyNotRead,
-    WholeSlide,
-)
-from device.base.texts import LANGUAGES
-from device.reading.bundle import Bundle
-from device.reading.image import Image, Limits, decode, decode_in_process
-from device.reading.reading import Reader
+from tests.support.pictures import png
+from tests.support.shipped import KEYS, MODELS
 
 # pydicom's remarks on damaged files, which pytest shows although the box doesn't.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS
 
 from device.reading.bundle import Bundle
 from device.reading.gate import MADE, PICTURE, SCALE, SHOWS, Answer, Verdict, conformal_p
@@ -34,6 +33,7 @@ from device.storage.drift import (
     gaps,
     noted,
 )
+from tests.support.shipped import BUNDLE, KEYS, ROOT
 
 START = datetime(2026, 1, 5, 9, 0)
 LATER = START + timedelta(days=30)
@@ -172,16 +172,16 @@ def test_each_reading_is_counted_and_a_section_is_not_bet_on(log: DriftLog, bund
 
 def test_what_was_noted_survives_a_kill(tmp_path: Path, bundle: Bundle) -> None:
     code = (
-        "import os, sys; sys.path[:0] = sys.argv[4:]; from pathlib import Path; from datetime import datetime\n"
-        "from test_drift import *\n"
+        "import os, sys; from pathlib import Path; from datetime import datetime\n"
+        "from tests.device.test_drift import *\n"
         "bundle = Bundle.open(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "log = DriftLog(Path(sys.argv[3]), [bundle])\n"
         "for _ in range(7): log.note(noted(bundle, reading(0.5)), START)\n"
         "os._exit(9)"
     )
-    store, here = tmp_path / "store.sqlite", Path(__file__).parent
-    command = [sys.executable, "-c", code, str(BUNDLE), str(KEYS), str(store), str(here), str(here.parent)]
-    assert subprocess.run(command, env=os.environ | {"PYTHONPATH": str(here.parents[1])}, check=False).returncode == 9
+    store = tmp_path / "store.sqlite"
+    command = [sys.executable, "-c", code, str(BUNDLE), str(KEYS), str(store)]
+    assert subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False).returncode == 9
     assert DriftLog(store, [bundle]).days(bundle, 1, LATER)["2026-01-05"].readings == 7
 
 

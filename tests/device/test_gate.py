@@ -6,13 +6,13 @@ import io
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
 from device.reading.gate import Answer, Verdict, cells, coarse, conformal_p, mean_of, picture_statistics
 from device.reading.image import Limits, decode
 from device.reading.reading import Reader
+from tests.support.shipped import SAMPLES
 from training.drawn.phantoms import KINDS, draw
 from training.gate.magnification import magnified
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
 from flask.testing import FlaskClient
 
 from device.base.texts import LANGUAGES, words
@@ -17,6 +16,7 @@ from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.storage.drift import BINS, Counts
 from device.web.service import create_app
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 DEVICE = Path(create_app.__code__.co_filename).parent
 

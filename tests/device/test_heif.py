@@ -11,7 +11,6 @@ from contextlib import suppress
 import numpy as np
 import PIL.Image
 import pytest
-from drawn_heic import Container, coded, colours, extents, full, heic, hevc, mirrored, parameter_sets, turned
 from numpy.typing import NDArray
 
 from device.base.errors import (
@@ -26,6 +25,18 @@ from device.base.errors import (
 )
 from device.reading.formats import kind_of
 from device.reading.image import Image, Limits, decode
+from tests.support.drawn_heic import (
+    Container,
+    coded,
+    colours,
+    extents,
+    full,
+    heic,
+    hevc,
+    mirrored,
+    parameter_sets,
+    turned,
+)
 
 LIMITS = Limits()
 
@@ -139,7 +150,7 @@ def test_the_header_is_held_against_the_limits_first() -> None:
 
 
 def test_a_stream_larger_than_the_header_says_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    import drawn_heic
+    from tests.support import drawn_heic
 
     monkeypatch.setattr(drawn_heic, "parameter_sets", lambda *_: parameter_sets(16_000, 16_000, 8, False))
     configuration, data = hevc(tissue())

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from drawn_files import difference, encode, png, ramp, riff, tiff, tiff_tags, tissue, zeros
 from PIL import ImageCms
 
 from device.base.errors import (
@@ -31,6 +30,7 @@ from device.base.errors import (
 from device.reading.formats import FORMATS
 from device.reading.formats.pixels import GAP, TURNS
 from device.reading.image import Limits, decode, decode_in_process, read_size
+from tests.support.drawn_files import difference, encode, png, ramp, riff, tiff, tiff_tags, tissue, zeros
 
 # Pillow's remarks on damaged EXIF and TIFF directories.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -6,7 +6,6 @@ import time
 from io import BytesIO
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
 from flask.testing import FlaskClient
 
 from device.base.errors import JsonInvalid, JsonTooDeep
@@ -16,6 +15,7 @@ from device.web.body_limits import FORM_OVERHEAD_BYTES, JSON_BYTES, NAMES_BYTES,
 from device.web.form import PARTS_LIMIT, picture_in
 from device.web.inbound import COMMAS_LIMIT, parse_json
 from device.web.service import create_app
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 COMBINING = "a" + "\N{COMBINING COMMA ABOVE RIGHT}\N{COMBINING GRAVE ACCENT BELOW}" * 300_000
 CPU_S = 0.5  # ten times what the dearest of these takes

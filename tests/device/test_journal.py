@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS, ROOT, SAMPLES
-from drawn_dicom import dicom
-from drawn_files import png_chunk
 from PIL import Image as Pillow
 from PIL import PngImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from device.bench import free_port
+from tests.support.drawn_dicom import dicom
+from tests.support.drawn_files import png_chunk
+from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
 
 PLANTED = "XqzPlanted"
 CARRIED = (PLANTED.lower().encode(), PLANTED.lower().encode("utf-16-le"), PLANTED.lower().encode("utf-16-be"))

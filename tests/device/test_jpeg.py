@@ -10,11 +10,11 @@ from contextlib import suppress
 import numpy as np
 import PIL.Image
 import pytest
-from drawn_files import difference, encode, tissue
 
 from device.base.errors import ImageDamaged, ImageError, ImageTruncated
 from device.reading.formats.jpeg import check_whole, walk
 from device.reading.image import Limits, decode
+from tests.support.drawn_files import difference, encode, tissue
 
 LIMITS = Limits()
 KINDS = {

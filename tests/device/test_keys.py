@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES, SIGNER
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -21,6 +20,7 @@ from device.reading.golden import bundle_files
 from device.reading.keys import MAX_BYTES, trusted_keys
 from device.settings import Settings
 from device.web.service import create_app
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES, SIGNER
 
 GOOD = (KEYS / f"{SIGNER}.pub").read_bytes()
 PEM, PUBLIC = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES, serving
 
 from device.base.errors import SettingInvalid
 from device.bench import free_port
@@ -17,6 +16,8 @@ from device.cli import main
 from device.settings import Settings
 from device.web import server
 from device.web.listener import bind, is_handed_over
+from tests.support.serving import serving
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 HAS_IPV6 = IPV6_ADDRESSES.is_file() and f"{1:032}" in IPV6_ADDRESSES.read_text()

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, png
 from PIL import Image as Pillow
 
 from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.reading.reading import Reader, Reading
+from tests.support.pictures import png
+from tests.support.shipped import SAMPLES
 
 FIELD = (512, 384)
 GLASS_RGB = (246, 243, 247)

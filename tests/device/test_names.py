@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUNDLE, KEYS, ROOT, SAMPLES
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -19,6 +18,7 @@ from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.storage.names import TOTAL_LIMIT, UNIT_LIMIT, Given, Names
 from device.web.service import create_app
+from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
 
 AT = "2026-01-01T00:00:00.000Z"
 UNITS = 1280

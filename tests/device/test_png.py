@@ -9,10 +9,10 @@ import zlib
 import numpy as np
 import PIL.Image
 import pytest
-from drawn_files import encode, png, png_chunk, ramp, tissue
 
 from device.base.errors import CompressionNotRead, ImageDamaged, ImageError, ImageTruncated, TooManyPixels
 from device.reading.image import Limits, decode, decode_in_process
+from tests.support.drawn_files import encode, png, png_chunk, ramp, tissue
 
 LIMITS = Limits()
 PIXELS = np.asarray(tissue())

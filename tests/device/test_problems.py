@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from html import unescape
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
 from flask import Flask, abort
 from flask.testing import FlaskClient
 from werkzeug.exceptions import default_exceptions
@@ -20,6 +19,7 @@ from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.web.problems import http_words
 from device.web.service import create_app
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 SECRET = "the inside of the program"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -19,6 +18,7 @@ from device.web.desks.desk import DeskHere
 from device.web.desks.pool import Cost
 from device.web.desks.readiness import KEPT_AFTER_FAILURE_S, KEPT_S, Readiness
 from device.web.service import EXTENSION, Box, create_app
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 
 class Clock:

@@ -8,7 +8,6 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from conftest import SHARED_DATA
 from PIL import Image as Pillow
 
 from device.reading.bundle import Bundle
@@ -16,6 +15,7 @@ from device.reading.golden import verify_golden
 from device.reading.maps import softmax
 from device.reading.reading import Reader
 from device.reading.runtime import Network
+from tests.support.shipped import SHARED_DATA
 
 
 def goldens(bundle: Bundle) -> list[bytes]:

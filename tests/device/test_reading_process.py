@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
 
 from device.base.errors import ImageError, ImageTooSmall, ReadersLost, ReadingStopped, UnknownModel
 from device.bench import children, microscope_photo, served
@@ -25,6 +24,7 @@ from device.reading.image import Limits
 from device.settings import Settings
 from device.web.desks.desk import Asked, Desk, Office, desks_here
 from device.web.desks.reading_process import ReadingProcess
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 SOON_S = 20.0
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import KEYS, MODELS, png
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
@@ -28,6 +27,8 @@ from device.reading.routing import Router
 from device.reading.sections import FOREIGN, READ, Section
 from device.settings import Settings
 from device.web.service import create_app
+from tests.support.pictures import png
+from tests.support.shipped import KEYS, MODELS
 
 CAUSES: list[tuple[str, str | None]] = [(reason, None) for reason in REASONS] + [
     (reason, variant.removeprefix(f"{reason}_"))

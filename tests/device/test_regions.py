@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, answering, png
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
@@ -32,6 +31,9 @@ from device.reading.regions import (
     section_concern,
     strongest_places,
 )
+from tests.support.answering import answering
+from tests.support.pictures import png
+from tests.support.shipped import SAMPLES
 
 LABELS = ("normal", "benign", "insitu", "invasive")
 CONCERN = (2, 3)

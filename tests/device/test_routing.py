@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from conftest import BUNDLE, KEYS, MODELS, SAMPLES
 
 from device.base.errors import BundleMissing, BundleTwice, FieldTooSmall, ImageTruncated, UnknownModel
 from device.cli import main
@@ -20,6 +19,7 @@ from device.reading.image import Limits
 from device.reading.routing import Opinion, Router, choose
 from device.settings import Settings
 from device.web.service import create_app
+from tests.support.shipped import BUNDLE, KEYS, MODELS, SAMPLES
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS, ROOT
 
 from device.base.errors import ModelUnusable, RuntimeMissing
 from device.reading.bundle import Bundle
 from device.reading.runtime import Network, find_runtime
+from tests.support.shipped import BUNDLE, KEYS, ROOT
 
 FALLBACK = ROOT / ".venv-fallback" / "bin" / "python"
 

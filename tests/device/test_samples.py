@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES, png
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
@@ -20,6 +19,8 @@ from device.reading.image import Limits
 from device.settings import Settings
 from device.web.samples import INDEX, open_samples
 from device.web.service import create_app
+from tests.support.pictures import png
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 WORDS = {"en": "A square", "fr": "Un carré"}
 

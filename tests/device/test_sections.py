@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES, png
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
@@ -37,6 +36,8 @@ from device.reading.sections import (
 )
 from device.settings import Settings
 from device.web.service import create_app
+from tests.support.pictures import png
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 KNOWN = ("texture-normal", "texture-invasive", "texture-benign", "texture-insitu")
 FIELD = (512, 384)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES, serving
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device.base.errors import BundleOlder, StoreUnusable
@@ -19,6 +18,8 @@ from device.reading.manifest import NETWORK
 from device.settings import Settings
 from device.storage.served import MAX_BYTES, MOST_MODELS, check_served, order_of, read_served, remember, served_file
 from device.web.service import EXTENSION, create_app
+from tests.support.serving import serving
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 from training.packing.container import write_bundle
 from training.packing.signing import publish_key, signing_key
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
 
 from device.base.errors import BundleChanged
 from device.settings import Settings
 from device.web.server import Server
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 
 def test_a_worker_serves_no_model_that_was_changed_in_place_after_it_was_verified(

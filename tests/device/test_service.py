@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES, SIGNER, serving
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
@@ -27,6 +26,8 @@ from device.reading.reading import Reader
 from device.settings import Settings
 from device.web.desks.pool import Cost
 from device.web.service import create_app
+from tests.support.serving import serving
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES, SIGNER
 
 BOUNDARY = "loupe-test-boundary"
 

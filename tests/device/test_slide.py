@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from drawn_slide import ndpi
 from numpy.typing import NDArray
 
 from device.base.errors import ImageError, SectionTooLarge, TooManyPixels, WholeSlide
 from device.base.texts import LANGUAGES, error_words
 from device.reading.image import Image, Limits, decode, decode_in_process
 from device.reading.sections import true_size
+from tests.support.drawn_slide import ndpi
 
 LIMITS = Limits()
 

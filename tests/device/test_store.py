@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import BUNDLE, KEYS, ROOT, SAMPLES
 
 from device.base.errors import StoreMended, StorePartlyLost, StoreUnusable, UnitNamesFull
 from device.reading.bundle import Bundle
@@ -23,6 +22,7 @@ from device.storage.names import TABLE, UNIT_LIMIT, Given, Names
 from device.storage.salvage import MOST_ASIDE
 from device.storage.store import PATIENCE_S, Store, beside, connect
 from device.web.service import EXTENSION, create_app
+from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
 
 PAGE = 4096
 AT = "2026-01-01T00:00:00.000Z"

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import BUNDLE, KEYS, SAMPLES
 from flask.testing import FlaskClient
 
 from device.base.errors import (
@@ -23,6 +22,7 @@ from device.settings import Settings
 from device.web.listener import is_loopback
 from device.web.service import create_app
 from device.web.technician import WRONG_BY_ADDRESS, WRONG_IN_ALL, WRONG_KEPT, Technician, read_code
+from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 CODE = "correct-horse-9"
 

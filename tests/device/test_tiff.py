@@ -13,7 +13,6 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from drawn_files import difference, encode, ramp, tiff, tiff_tags, tissue
 
 from device.base.errors import (
     AnimatedImage,
@@ -28,6 +27,7 @@ from device.base.errors import (
 )
 from device.reading.formats.tiff_directory import find_picture
 from device.reading.image import Image, Limits, decode
+from tests.support.drawn_files import difference, encode, ramp, tiff, tiff_tags, tissue
 
 LIMITS = Limits()
 WIDE = Limits(max_aspect=4)

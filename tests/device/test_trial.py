@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BUNDLE
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device.base.errors import GoldenMismatch, ModelUnusable
 from device.cli import main
+from device.reading import trial
 from device.reading.bundle import Bundle
 from device.reading.golden import open_verified
 from device.reading.manifest import NETWORK
-from device.reading.reading import trial
 from device.reading.trial import MORE_MEMORY_BYTES, try_apart
 from device.settings import Settings
+from tests.support.shipped import BUNDLE
 from training.packing.container import write_bundle
 from training.packing.signing import publish_key, signing_key
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import KEYS, MODELS, SAMPLES
 from flask.testing import FlaskClient
 
 from device.reading.atlas import atlas_path, network_of, open_atlas
@@ -25,6 +24,7 @@ from device.settings import Settings
 from device.storage.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
 from device.storage.names import TOTAL_LIMIT, Given, Names, agreed
 from device.web.service import create_app
+from tests.support.shipped import KEYS, MODELS, SAMPLES
 
 UNIT = 76
 JPEG = b"\xff\xd8\xff\xe0 a patch"

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from device.settings import Settings, load_settings
+from tests.support.shipped import ROOT
 
-ROOT = Path(__file__).parents[2]
 PROVISIONING = ROOT / "provisioning"
 ROLE = PROVISIONING / "roles" / "loupe"
 TOOLS = Path(sys.executable).parent

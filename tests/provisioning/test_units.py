@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.shipped import ROOT
+
 SERVICE = ROOT / "systemd" / "loupe.service"
 EXPOSURE_LIMIT = 15  # tenths; older systemd than the box's does not count all that the unit says
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import sbom
 import wheelhouse
-from conftest import BUNDLE, KEYS
+
+from tests.support.shipped import BUNDLE, KEYS
 
 LOCK = """\
 # a comment

@@ -22,13 +22,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from torture import fuzz, harm, outward, single
-from torture.attacks import ATTACKS, SHORT
-from torture.beside import OTHER, SAME, Ordeal
-from torture.box import MODELS, Memory, running
-from torture.damage import KINDS
-from torture.good import GoodClient
-from torture.table import HEAD, RATIO, Beside, Findings
+from tests.torture import fuzz, harm, outward, single
+from tests.torture.attacks import ATTACKS, SHORT
+from tests.torture.beside import OTHER, SAME, Ordeal
+from tests.torture.box import MODELS, Memory, running
+from tests.torture.damage import KINDS
+from tests.torture.good import GoodClient
+from tests.torture.table import HEAD, RATIO, Beside, Findings
 
 FUZZ, BOMBS, WORST, HARM, OUTWARD, GOAL = "fuzz", "bombs-each", "worst-files", "harm", "outward", "goal"
 PARTS = {

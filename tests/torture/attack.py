@@ -1,6 +1,6 @@
 """One attack: what it draws, what one of its clients does; and the process that it runs in beside the box.
 
-    python -m torture.attack NAME --port 8000 --source 127.0.0.2 --seconds 10
+    python -m tests.torture.attack NAME --port 8000 --source 127.0.0.2 --seconds 10
 
 tells `ready` when all is drawn, begins at a line on its standard input and ends with its outcomes as JSON. An attacker's
 own computing isn't the box's: it runs at the lowest priority, as if it were another machine.
@@ -20,10 +20,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from torture.wire import Target, failed
+from tests.support.shipped import ROOT
+from tests.torture.wire import Target, failed
 
 PAUSE_S = 0.02  # after a refused connection, so that an attacker doesn't merely spin
 GRACE_S = 90
@@ -76,9 +76,8 @@ class Beside:
         self, name: str, port: int, source: str, seconds: float, seed: int, clients: int | None = None
     ) -> None:
         self.seconds = seconds
-        tests = Path(__file__).parent.parent
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
-        command = [sys.executable, "-m", "torture.attack", name, "--port", str(port), "--source", source]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "tests.torture.attack", name, "--port", str(port), "--source", source]
         command += ["--seconds", str(seconds), "--seed", str(seed)]
         if clients:
             command += ["--clients", str(clients)]
@@ -105,7 +104,7 @@ class Beside:
 
 
 def main(arguments: list[str]) -> None:
-    from torture.attacks import ATTACKS
+    from tests.torture.attacks import ATTACKS
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=ATTACKS)

@@ -6,9 +6,9 @@ import random
 import time
 from typing import Any
 
-from torture import bodies, bombs, crowds, leaving, malformed, slow, texts
-from torture.attack import Attack
-from torture.wire import Target, failed
+from tests.torture import bodies, bombs, crowds, leaving, malformed, slow, texts
+from tests.torture.attack import Attack
+from tests.torture.wire import Target, failed
 
 SINGLE = (
     Attack("silent", "connections that say nothing", slow.silent, clients=300),

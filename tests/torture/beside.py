@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from torture.attack import Beside as AttackProcess
-from torture.attacks import ATTACKS
-from torture.box import Box, pss_mb, title
-from torture.damage import KINDS
-from torture.good import GoodClient, Served
-from torture.table import CALM_CPU, After, Beside
-from torture.wire import READINGS
+from tests.torture.attack import Beside as AttackProcess
+from tests.torture.attacks import ATTACKS
+from tests.torture.box import Box, pss_mb, title
+from tests.torture.damage import KINDS
+from tests.torture.good import GoodClient, Served
+from tests.torture.table import CALM_CPU, After, Beside
+from tests.torture.wire import READINGS
 
 Told = Callable[[str, str, "Counter[str]", Served], Beside]
 OTHER, SAME = "127.0.0.2", "127.0.0.1"

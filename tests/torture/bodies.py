@@ -9,8 +9,8 @@ import socket
 import time
 from typing import Any
 
-from torture.bombs import sent
-from torture.wire import READINGS, Target, answer, exchange, head
+from tests.torture.bombs import sent
+from tests.torture.wire import READINGS, Target, answer, exchange, head
 
 Uploads = dict[str, bytes]
 

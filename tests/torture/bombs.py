@@ -1,7 +1,7 @@
 """Pictures that cost far more than they weigh: for each format, each field that can lie and each part that can repeat.
 
-All are drawn here and at most 32 MB. `python -m torture.bombs NAME` writes one to standard output, without a name it lists
-them.
+All are drawn here and at most 32 MB. `python -m tests.torture.bombs NAME` writes one to standard output; without a
+name it lists them.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import drawn_dicom
-import drawn_heic
 import numpy as np
 import PIL.Image
-from drawn_files import encode as encoded
-from drawn_files import png_chunk, riff, tiff, tiff_tags, tissue
-from drawn_slide import ndpi
 
-from torture.wire import READINGS, Target, exchange, head
+from tests.support import drawn_dicom, drawn_heic
+from tests.support.drawn_files import encode as encoded
+from tests.support.drawn_files import png_chunk, riff, tiff, tiff_tags, tissue
+from tests.support.drawn_slide import ndpi
+from tests.torture.wire import READINGS, Target, exchange, head
 
 MOST = 31_000_000
 SIDE = 8000  # 64 megapixels, the most that a box reads by default

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent.parent
-MODELS = ROOT / "models"
+from tests.support.shipped import MODELS, ROOT
+
 LIMIT_BYTES = 750 << 20
 START_S = 120.0
 CGROUP_V1, CGROUP_V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")

@@ -6,11 +6,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from drawn_files import encode, tissue
-
-from torture.bombs import sent
-from torture.box import MODELS
-from torture.wire import READINGS, Target, ask, exchange
+from tests.support.drawn_files import encode, tissue
+from tests.torture.bombs import sent
+from tests.torture.box import MODELS
+from tests.torture.wire import READINGS, Target, ask, exchange
 
 GETS = (
     *(

@@ -14,7 +14,7 @@ import PIL.Image
 
 
 def jpegs() -> Iterator[bytes]:
-    from drawn_files import encode, tissue
+    from tests.support.drawn_files import encode, tissue
 
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
@@ -32,7 +32,7 @@ def jpegs() -> Iterator[bytes]:
 
 
 def pngs() -> Iterator[bytes]:
-    from drawn_files import encode, png, png_chunk, tissue
+    from tests.support.drawn_files import encode, png, png_chunk, tissue
 
     yield encode(tissue(), "PNG", dpi=(100_000, 100_000))
     yield encode(tissue().convert("P"), "PNG", transparency=3)
@@ -46,7 +46,8 @@ def pngs() -> Iterator[bytes]:
 
 def tiffs() -> Iterator[bytes]:
     import tifffile
-    from drawn_files import encode, tiff, tiff_tags, tissue
+
+    from tests.support.drawn_files import encode, tiff, tiff_tags, tissue
 
     rgb, grey = np.asarray(tissue()), np.asarray(tissue().convert("L"))
 
@@ -74,22 +75,22 @@ def tiffs() -> Iterator[bytes]:
 
 
 def webps() -> Iterator[bytes]:
-    from drawn_files import encode, tissue
+    from tests.support.drawn_files import encode, tissue
 
     yield encode(tissue(), "WEBP", quality=80)
     yield encode(tissue().convert("RGBA"), "WEBP", lossless=True, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0")
 
 
 def bmps() -> Iterator[bytes]:
-    from drawn_files import encode, tissue
+    from tests.support.drawn_files import encode, tissue
 
     for mode in ("RGB", "RGBA", "P", "1"):
         yield encode(tissue().convert(mode), "BMP")
 
 
 def dicoms() -> Iterator[bytes]:
-    import drawn_dicom as drawn
-    from drawn_files import tissue
+    from tests.support import drawn_dicom as drawn
+    from tests.support.drawn_files import tissue
 
     rgb = np.asarray(tissue())
     deep = np.asarray(tissue().convert("L")).astype(np.uint16) * 16
@@ -101,8 +102,8 @@ def dicoms() -> Iterator[bytes]:
 
 
 def heics() -> Iterator[bytes]:
-    from drawn_files import tissue
-    from drawn_heic import colours, heic, turned
+    from tests.support.drawn_files import tissue
+    from tests.support.drawn_heic import colours, heic, turned
 
     picture = np.asarray(tissue(160, 112))
     yield heic(picture, colours(), turned(1))
@@ -110,15 +111,15 @@ def heics() -> Iterator[bytes]:
 
 
 def avifs() -> Iterator[bytes]:
-    from drawn_files import encode, tissue
+    from tests.support.drawn_files import encode, tissue
 
     yield encode(tissue(160, 112), "AVIF", quality=80, speed=9)
     yield encode(tissue(160, 112).convert("RGBA"), "AVIF", quality=80, speed=9)
 
 
 def slides() -> Iterator[bytes]:
-    from drawn_files import tissue
-    from drawn_slide import ndpi
+    from tests.support.drawn_files import tissue
+    from tests.support.drawn_slide import ndpi
 
     yield ndpi(np.asarray(tissue(320, 240)))
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from device.base.errors import LoupeError
 from device.reading.image import Limits, decode
-from torture.damage import KINDS, files, one
+from tests.support.shipped import ROOT
+from tests.torture.damage import KINDS, files, one
 
 SLOWEST_S = 2.0  # of this process's computing
 LONGEST_S = 25.0  # of a file's decoding in all, on a machine that does other things too
@@ -98,9 +99,8 @@ def peak_mb() -> float:
 
 def fuzz(kind: str, count: int, seed: int) -> Run:
     """Decode so many damaged files of a kind in a process of its own."""
-    tests = Path(__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
-    command = [sys.executable, "-m", "torture.fuzz", kind, str(count), str(seed)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.torture.fuzz", kind, str(count), str(seed)]
     limit_s = STUCK_S + count * SLOWEST_S
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=limit_s)
     lines = [json.loads(line) for line in ran.stdout.splitlines()]

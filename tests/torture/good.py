@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torture.wire import READINGS, judged
+from tests.torture.wire import READINGS, judged
 
 PATIENCE_S = 60.0
 FIELD_PAUSE_S, PAGE_PAUSE_S, NAME_PAUSE_S = 0.1, 0.25, 1.0

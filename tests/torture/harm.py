@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from torture.box import MODELS, ROOT, Box, Memory, running
-from torture.good import unseen
-from torture.table import Findings
+from tests.support.shipped import MODELS, ROOT
+from tests.torture.box import Box, Memory, running
+from tests.torture.good import unseen
+from tests.torture.table import Findings
 
 KEYS = 2000  # units and experts that names are given for, again and again
 PAGE_BYTES = 4096

@@ -7,10 +7,9 @@ import socket
 import time
 from typing import Any
 
-from drawn_files import encode, tissue
-
-from torture.bombs import BOMBS, sent
-from torture.wire import READINGS, Target, head
+from tests.support.drawn_files import encode, tissue
+from tests.torture.bombs import BOMBS, sent
+from tests.torture.wire import READINGS, Target, head
 
 RESET = (socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 

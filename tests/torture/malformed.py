@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from torture.wire import READINGS, Target, exchange
+from tests.torture.wire import READINGS, Target, exchange
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET /healthz HTTP/1.1\r\n" + HOST

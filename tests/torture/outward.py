@@ -7,13 +7,13 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from torture.attack import Beside
-from torture.beside import OTHER
-from torture.box import MODELS, Box, Memory
-from torture.damage import KINDS
-from torture.good import GoodClient
-from torture.table import Findings
-from torture.wire import READINGS
+from tests.torture.attack import Beside
+from tests.torture.beside import OTHER
+from tests.torture.box import MODELS, Box, Memory
+from tests.torture.damage import KINDS
+from tests.torture.good import GoodClient
+from tests.torture.table import Findings
+from tests.torture.wire import READINGS
 
 CALLS = "socket,connect,bind,sendto,sendmsg,sendmmsg"
 SECONDS = 8.0

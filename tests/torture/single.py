@@ -1,7 +1,7 @@
 """Files one after another, each sent a few times at once, so that each can be told apart: what came back, after how long,
 with how much memory. The good client goes on beside them.
 
-    python -m torture.single PORT SOURCE bombs|some-bombs|FOLDER
+    python -m tests.torture.single PORT SOURCE bombs|some-bombs|FOLDER
 
 sends them, and tells each by a line before and a line after.
 """
@@ -18,10 +18,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from torture.beside import OTHER, Ordeal, Resident
-from torture.bombs import BOMBS, ROUTES, sent
-from torture.table import RESIDENT_MB, Beside
-from torture.wire import Target, exchange, is_wrong
+from tests.support.shipped import ROOT
+from tests.torture.beside import OTHER, Ordeal, Resident
+from tests.torture.bombs import BOMBS, ROUTES, sent
+from tests.torture.table import RESIDENT_MB, Beside
+from tests.torture.wire import Target, exchange, is_wrong
 
 WAYS = ("raw", "form", "chunks")
 ANSWERED_WITHIN_S = 60.0
@@ -50,9 +51,8 @@ def send(port: int, source: str, files: Sequence[tuple[str, Callable[[], bytes]]
 
 def told(ordeal: Ordeal, part: str, what: str) -> Iterator[str | Beside]:
     """A line for each file, and last how the good client fared beside all of them."""
-    tests = Path(__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
-    command = [sys.executable, "-m", "torture.single", str(ordeal.box.port), OTHER, what]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.torture.single", str(ordeal.box.port), OTHER, what]
     every: Counter[str] = Counter()
     wrong: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from torture.wire import READINGS, Target, answer, failed, head
+from tests.torture.wire import READINGS, Target, answer, failed, head
 
 STEP_S = 0.5
 

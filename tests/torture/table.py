@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from torture.good import Served
-from torture.wire import is_wrong
+from tests.torture.good import Served
+from tests.torture.wire import is_wrong
 
 RATIO = 3.0  # the good client's times beside an attack, at most so many times those in quiet
 SHARE = 0.95  # of its fields that are read at once

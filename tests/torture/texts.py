@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torture.wire import READINGS, Target, ask
+from tests.torture.wire import READINGS, Target, ask
 
 JSON = {"Content-Type": "application/json"}
 AT = "2026-01-01T00:00:00.000Z"
@@ -172,7 +172,7 @@ def draw_imports(rng: random.Random) -> list[Request]:
     """Imports of names: for one unit, for all, of a network that is another, far beyond any limit."""
     from device.reading.atlas import network_of
     from device.reading.bundle import Bundle
-    from torture.box import MODELS
+    from tests.torture.box import MODELS
 
     network = network_of(Bundle.open(MODELS / "bach.loupe", MODELS / "keys"))
     every = list(range(1000, 1280))

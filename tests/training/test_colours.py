@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, SHARED_DATA, png
 from PIL import Image as Pillow
 
 from device.reading.reading import Reader
+from tests.support.pictures import png
+from tests.support.shipped import SAMPLES, SHARED_DATA
 from training.studies.colours import REPORTING, SETTING, as_table, halves_of, look
 
 

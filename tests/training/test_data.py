@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import SHARED_DATA
-from drawn_dicom import MAMMOGRAPHY, dicom
 
 from device.reading.image import decode
+from tests.support.drawn_dicom import MAMMOGRAPHY, dicom
+from tests.support.shipped import SHARED_DATA
 from training.data import LIMITS, Sample, default_labels, find_samples, list_samples, load_pixels, picture_bytes
 from training.data.sections import section_pixels, sections
 from training.errors import DataError

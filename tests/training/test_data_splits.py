@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import SHARED_DATA
 
+from tests.support.shipped import SHARED_DATA
 from training.data import (
     CALIBRATION,
     TEST,

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import BUNDLE, KEYS, MODELS
 from sklearn.metrics import roc_auc_score
 
 from device.base.errors import AtlasInvalid, AtlasOfOtherModel
 from device.reading.atlas import Atlas, open_atlas
 from device.reading.bundle import Bundle
 from device.reading.reading import Reader
+from tests.support.shipped import BUNDLE, KEYS, MODELS
 from training.cli import main
 from training.data.adapters.idc import TILE_PX
 from training.data.sample import MOSAIC, Sample

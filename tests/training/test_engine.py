@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
-from engine_tasks import die, die_first, double, refuse, threads
 
 from device.bench import free_port
+from tests.support.engine_tasks import die, die_first, double, refuse, threads
 from training.distributed import engine
 from training.distributed.engine import connect, raise_failures, run_tasks
 from training.errors import ClusterError, Interrupted, TaskFailed

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SAMPLES, answering
 
 from device.reading.bundle import Bundle
 from device.reading.reading import Reader
+from tests.support.answering import answering
+from tests.support.shipped import SAMPLES
 from training.cli import main
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, Split
 from training.data.pictures import UNOPENED

@@ -13,10 +13,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import BUNDLE
 
 from device.base.errors import ModelUnusable
 from device.reading.runtime import Network
+from tests.support.shipped import BUNDLE
 from training import networks
 from training.drawn.phantoms import KINDS, draw
 from training.errors import WeightsError

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image as Pillow
 
 from device.reading.image import Limits
 from device.reading.reading import Reader
+from tests.support.shipped import SAMPLES
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
 from training.distributed.crossval import put_together
 from training.drawn.phantoms import draw

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import ROOT, SHARED_DATA
 
+from tests.support.shipped import ROOT, SHARED_DATA
 from training.claims import doubts
 from training.cli import main
 from training.data import find_samples

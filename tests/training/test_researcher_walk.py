@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, serving
 
 from device.cli import main as box
 from device.reading.bundle import Bundle
+from tests.support.serving import serving
+from tests.support.shipped import ROOT
 from training.cli import main as train
 
 PAGE = (ROOT / "docs/researchers/index.md").read_text(encoding="utf-8")

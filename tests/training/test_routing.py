@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import KEYS, MODELS, SAMPLES, SHARED_DATA
 
 from device.reading.bundle import Bundle
 from device.reading.golden import bundle_files
 from device.reading.image import Limits
 from device.reading.routing import Router
-from training.gate import drift, routing
+from tests.support.shipped import KEYS, MODELS, SAMPLES, SHARED_DATA
+from training.studies import drift, routing
 from training.studies.routing import pictures_of, share_out
 
 SIZES = {"made": 320, "shows": 320}

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support.shipped import SAMPLES as SHIPPED
 from training.drawn import foreign
 from training.packing.samples import MAXIMUM_BYTES, foreign_samples, golden_pictures, phantom_samples, write_samples
 
-SHIPPED = Path(__file__).parents[2] / "models" / "samples"
 KEYS = {"id", "file", "kind", "label", "title", "description", "synthetic", "made_by"}
 
 

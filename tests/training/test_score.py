@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import BUNDLE, KEYS
 from distributed import Client
-from engine_tasks import DEADLY, read_and_die, read_only_deadly, read_until_deadly
 from PIL import Image
 
 from device.settings import Settings
+from tests.support.engine_tasks import DEADLY, read_and_die, read_only_deadly, read_until_deadly
+from tests.support.shipped import BUNDLE, KEYS
 from training.commands.score import MAX_MEGAPIXELS, MAX_UPLOAD_MB
 from training.distributed import engine
 from training.distributed import score as scoring

@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BUNDLE, KEYS, SIGNER
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from device.reading.keys import trusted_keys
+from tests.support.shipped import BUNDLE, KEYS, SIGNER
 from training.cli import main
 from training.errors import BundleTaken, OwnerUnknown, PublicKeyTaken, SigningKeyUnusable
 from training.packing.signing import check_bundle_file, find_signer, owner_name, publish, safe_name, signing_key

@@ -1,9 +1,9 @@
 """Make the screenshots of `docs/clinic/index.md` and `docs/technicians/index.md` from a running box, its synthetic
 samples and simulated counts:
 
-    python tests/browser/simulated_clinic.py var/simulated.sqlite
+    python -m tests.support.simulated_clinic var/simulated.sqlite
     loupe serve --port 8000 --store var/simulated.sqlite &
-    python tests/browser/screenshots.py http://127.0.0.1:8000
+    python -m tests.screenshots http://127.0.0.1:8000
 
 Needs Debian's chromium and chromium-driver.
 """
@@ -18,7 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
 
-from chromium import (
+from PIL import Image
+from selenium.webdriver.chrome.webdriver import WebDriver
+
+from tests.support.chromium import (
     MISSING,
     as_phone,
     choose_sample,
@@ -29,11 +32,10 @@ from chromium import (
     wait_for_state,
     wait_until,
 )
-from drawn_section import UM_PER_PX, draw_section
-from PIL import Image
-from selenium.webdriver.chrome.webdriver import WebDriver
+from tests.support.drawn_section import UM_PER_PX, draw_section
+from tests.support.shipped import ROOT
 
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+IMAGES = ROOT / "docs" / "images"
 PHONE_HEIGHT_PX, UNITS_HEIGHT_PX, SECTION_HEIGHT_PX = 2050, 1400, 1260
 SCALE = 0.75  # keeps the files small
 

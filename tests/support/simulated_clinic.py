@@ -1,7 +1,7 @@
 """A store as a clinic's might be after some weeks: simulated scores, no picture. For tests of the health page and its
 screenshot in `docs/technicians/index.md`:
 
-    python tests/browser/simulated_clinic.py var/simulated.sqlite
+    python -m tests.support.simulated_clinic var/simulated.sqlite
     loupe serve --store var/simulated.sqlite
 """
 
@@ -20,6 +20,7 @@ from device.reading.bundle import Bundle
 from device.reading.gate import CAUTION_BELOW_P, REASON_OF_QUESTION, Answer, Verdict, conformal_p
 from device.reading.reading import Reading
 from device.storage.drift import DriftLog, calibration_sizes, noted
+from tests.support.shipped import BUNDLE, KEYS
 
 DAYS, SITTINGS_A_DAY = 24, 12
 REFUSED_BELOW_P = 0.025
@@ -50,5 +51,4 @@ def fill(store: Path, bundle: Bundle, shift: float = 0.0) -> None:
 
 
 if __name__ == "__main__":
-    models = Path(__file__).resolve().parents[2] / "models"
-    fill(Path(sys.argv[1]), Bundle.open(models / "bach.loupe", models / "keys"), shift=1.5)
+    fill(Path(sys.argv[1]), Bundle.open(BUNDLE, KEYS), shift=1.5)

@@ -1,0 +1,1 @@
+"""What tests share: the shipped models, drawn files, a running service, a browser."""

@@ -14,7 +14,7 @@ BROWSER_PACKAGES := chromium chromium-driver
 PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases torture torture-short lint format train bench fresh-test box-test lock sbom clean
+.PHONY: help setup run test cases torture torture-short lint format docs drawing train bench fresh-test box-test lock sbom clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -108,7 +108,7 @@ torture-short: .venv/dev  ## less of each attack, at most 5 minutes
 	$(call debian,command -v strace,strace)
 	$(TORTURE) --short
 
-lint: .venv/dev  ## check style, types, playbooks and YAML
+lint: .venv/dev docs  ## check style, types, playbooks, YAML and the documentation's links
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -118,6 +118,12 @@ lint: .venv/dev  ## check style, types, playbooks and YAML
 format: .venv/dev  ## let ruff fix and format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: .venv/dev  ## build the documentation as a site into build/site; a link that leads nowhere is an error
+	$(BIN)/mkdocs build --quiet --strict
+
+drawing: .venv/dev  ## draw the floors of device/ and their imports anew: docs/images/floors.svg
+	$(FROM_ROOT) -m tools.drawing
 
 RECIPE ?= bach
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -101,8 +103,6 @@ def test_every_manifest_key_is_documented() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    import re
-
     for page in (ROOT / "README.md", *PAGES):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target}"
@@ -116,3 +116,16 @@ def test_no_real_image_is_in_the_repository() -> None:
     real = {hashlib.sha256(p.read_bytes()).digest() for p in SHARED_DATA.rglob("*") if p.suffix in (".jpg", ".png")}
     for path in (*(ROOT / "docs").rglob("*"), *(ROOT / "models").rglob("*"), *(ROOT / "device").rglob("*")):
         assert not path.is_file() or hashlib.sha256(path.read_bytes()).digest() not in real
+
+
+def test_the_site_builds_and_each_of_its_links_leads_somewhere(tmp_path: Path) -> None:
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+
+    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path / "site"), strict=True))
+    pages = {page: page.read_text(encoding="utf-8") for page in (tmp_path / "site").rglob("*.html")}
+    assert len(pages) > len(PAGES)
+    fetched = [
+        found for page in pages.values() for found in re.findall(r'(?:src="|<link[^>]* href=")(https?:[^"]+)', page)
+    ]
+    assert fetched == [], "a reader without internet sees all of it"

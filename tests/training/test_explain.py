@@ -188,7 +188,7 @@ def test_a_folder_without_folds_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_takes_what_the_page_says() -> None:
-    from training.commands.faithful import add_arguments
+    from training.commands.studies.faithful import add_arguments
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)

@@ -5,26 +5,22 @@ from __future__ import annotations
 from training.commands import (
     crossval,
     data,
-    depth_probe,
     dissect,
     evaluate,
-    faithful,
     fit,
-    gate,
+    gate_report,
     networks,
-    ood,
     pack,
     parts,
-    quantization,
     recipe,
     results,
-    routing,
     score,
     sections,
     sets,
     trials,
 )
 from training.commands.options import Command
+from training.commands.studies import depth_probe, faithful, ood, quantization_report, routing
 
 COMMANDS: tuple[Command, ...] = (
     *data.COMMANDS,
@@ -37,11 +33,11 @@ COMMANDS: tuple[Command, ...] = (
     *sets.COMMANDS,
     *depth_probe.COMMANDS,
     *dissect.COMMANDS,
-    *gate.COMMANDS,
+    *gate_report.COMMANDS,
     *ood.COMMANDS,
     *routing.COMMANDS,
     *networks.COMMANDS,
-    *quantization.COMMANDS,
+    *quantization_report.COMMANDS,
     *crossval.COMMANDS,
     *trials.COMMANDS,
     *score.COMMANDS,

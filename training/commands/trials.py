@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from device.arguments import at_least
-from training.commands.engine_options import add_engine
+from training.commands.cluster_options import add_engine
 from training.commands.options import Command, add_recipe, recipe_and_data
 
 WORKERS = 2

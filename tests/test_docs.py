@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+import click
 import pytest
 
 from device.base.errors import BundleError, ImageError, LoupeError
@@ -18,37 +20,57 @@ from device.reading.reading import Reader
 from device.settings import Settings
 from device.web.service import create_app
 from tests.support.shipped import ROOT, SAMPLES, SHARED_DATA
-from training.cli import _parser as training_parser
+from training.cli import loupe_train
 from training.recipe import CHOICES, DEFAULTS, RANGES
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 DOCS = {path.relative_to(ROOT / "docs").as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 
-def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+@dataclass(frozen=True)
+class Command:
+    """A command as it is typed, and its parameters: a name, its flags (none for a position), its help."""
+
+    words: str
+    parameters: list[tuple[str, list[str], str | None]]
+
+
+def commands_of(command: click.Command, words: str) -> Iterator[Command]:
+    """A command, or all that a group holds."""
+    context = click.Context(command, info_name=words)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner, f"{words} {name}"
+            yield from commands_of(inner, f"{words} {name}")
+        return
+    parameters = [one for one in command.params if isinstance(one, click.Argument | click.Option)]
+    yield Command(words, [(str(one.name), list(one.opts), one.help) for one in parameters])
+
+
+def parsed_commands(parser: argparse.ArgumentParser) -> Iterator[Command]:
     (action,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    return dict(action.choices)
+    for name, command in action.choices.items():
+        parameters = [(one.dest, list(one.option_strings), one.help) for one in command._actions]
+        yield Command(f"{parser.prog} {name}", parameters)
 
 
-@pytest.mark.parametrize("parser", [box_parser(), training_parser()], ids=["loupe", "loupe-train"])
-def test_every_command_and_flag_is_documented(parser: argparse.ArgumentParser) -> None:
+@pytest.mark.parametrize(
+    "commands",
+    [list(parsed_commands(box_parser())), list(commands_of(loupe_train, "loupe-train"))],
+    ids=["loupe", "loupe-train"],
+)
+def test_every_command_and_flag_is_documented(commands: list[Command]) -> None:
     """A command and its flags stand on one page."""
     settings = {field.name for field in fields(Settings)}
-
-    def check(prefix: str, command: argparse.ArgumentParser) -> None:
-        if any(isinstance(action, argparse._SubParsersAction) for action in command._actions):
-            for name, inner in commands(command).items():
-                check(f"{prefix} {name}", inner)
-            return
-        told = [page for page in DOCS.values() if f"`{prefix}" in page]
-        assert told, prefix
-        for action in command._actions:
-            assert action.help, f"{prefix} {action.dest} has no help"
-            for flag in action.option_strings:
-                if flag not in ("-h", "--help") and action.dest not in settings:
-                    assert any(flag in page for page in told), f"{prefix} {flag}"
-
-    check(parser.prog, parser)
+    for command in commands:
+        pages = [page for page in DOCS.values() if f"`{command.words}" in page]
+        assert pages, command.words
+        for name, flags, described in command.parameters:
+            assert described, f"{command.words} {name} has no help"
+            for flag in flags:
+                if flag.startswith("-") and flag not in ("-h", "--help") and name not in settings:
+                    assert any(flag in page for page in pages), f"{command.words} {flag}"
 
 
 def test_every_setting_is_documented_with_its_default() -> None:

@@ -6,51 +6,58 @@ loupe-train pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
+import click
+
 from device.base.errors import LoupeError
 from device.base.texts import error_words
-from training.commands import COMMANDS
+from training.commands.group import SectionedGroup
 from training.errors import TrainingError
 from training.quiet import keep_quiet
 
-INTERRUPTED = 130  # as shells say it
+PROGRAM = "loupe-train"
+PROBLEM, INTERRUPTED = 1, 130  # the latter as shells say it
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="loupe-train",
-        description="Makes and measures Loupe's models.",
-        epilog="From nothing to a bundle: loupe-train crossval bach, then fit bach --everything, then "
-        "pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe. docs/researchers/index.md explains each.",
-    )
-    words = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        added = words.add_parser(command.name, help=command.help, description=command.description or command.help)
-        command.add_arguments(added)
-        added.set_defaults(run_command=command.run)
-    return parser
+@click.group(
+    PROGRAM,
+    cls=SectionedGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="\b\nFrom nothing to a bundle:\n"
+    "  loupe-train data check ../shared/data/bach --recipe bach\n"
+    "  loupe-train crossval bach\n"
+    "  loupe-train fit bach --everything\n"
+    "  loupe-train pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe\n"
+    "\n\b\nEach command has its own help: loupe-train fit --help. docs/researchers/index.md explains them.",
+)
+def loupe_train() -> None:
+    """Makes and measures Loupe's models."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `loupe-train`; the exit status."""
-    arguments = _parser().parse_args(argv)
     keep_quiet()
     try:
-        arguments.run_command(arguments)
-    except KeyboardInterrupt:
-        sys.stderr.write("loupe-train: interrupted. The same command goes on where long work stopped\n")
+        # What --help and completion leave is their exit status; a command leaves nothing.
+        status: int | None = loupe_train.main(argv, PROGRAM, standalone_mode=False)
+    except click.Abort:
+        sys.stderr.write(f"{PROGRAM}: interrupted. The same command goes on where long work stopped\n")
         return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     except TrainingError as error:
-        sys.stderr.write(f"loupe-train: {error}\n")
-        return 1
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return PROBLEM
     except LoupeError as error:
-        told = error_words(error, "en")
-        sys.stderr.write(f"loupe-train: {told['title']}. {told['detail']}\n→ {told['next_step']} [{error.code}]\n")
-        return 1
-    return 0
+        message = error_words(error, "en")
+        sys.stderr.write(
+            f"{PROGRAM}: {message['title']}. {message['detail']}\n→ {message['next_step']} [{error.code}]\n"
+        )
+        return PROBLEM
+    return status or 0
 
 
 if __name__ == "__main__":

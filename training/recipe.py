@@ -300,13 +300,18 @@ def _check_names(recipe: Recipe) -> None:
         raise RecipeError(f"labels names {twice[0]} twice")
 
 
+def shipped_recipes() -> list[str]:
+    """The names of the recipes that come with Loupe."""
+    return sorted(file.stem for file in RECIPES.glob("*.toml"))
+
+
 def load_recipe(name: str) -> Recipe:
     """The recipe of a name (`bach`) or of a file (`my.toml`). Raises `RecipeError` that names the setting at fault."""
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        shipped = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+        shipped = ", ".join(shipped_recipes())
         raise RecipeError(f"there is no recipe {name}; shipped are {shipped}, or name a .toml file") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path}: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 
@@ -188,12 +187,10 @@ def test_a_folder_without_folds_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_takes_what_the_page_says() -> None:
-    from training.commands.studies.faithful import add_arguments
+    from training.commands.studies.faithful import command
 
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    told = parser.parse_args(["bach", "--pictures", "8", "--score-cam", "0", "--strides"])
-    assert (told.pictures, told.score_cam, told.windows, told.strides) == (8, 0, 100, True)
+    taken = command.make_context("faithful", ["bach", "--pictures", "8", "--score-cam", "0", "--strides"]).params
+    assert [taken[name] for name in ("pictures", "score_cam", "windows", "strides")] == [8, 0, 100, True]
 
 
 def measured() -> Measured:

@@ -1,46 +1,5 @@
-"""The commands of `loupe-train`, in the order of its help: each module has a tuple `COMMANDS`."""
+"""The commands of `loupe-train`: a module each, named like the command, with the command as its `command`.
 
-from __future__ import annotations
-
-from training.commands import (
-    crossval,
-    data,
-    dissect,
-    evaluate,
-    fit,
-    gate_report,
-    networks,
-    pack,
-    parts,
-    recipe,
-    results,
-    score,
-    sections,
-    sets,
-    trials,
-)
-from training.commands.options import Command
-from training.commands.studies import depth_probe, faithful, ood, quantization_report, routing
-
-COMMANDS: tuple[Command, ...] = (
-    *data.COMMANDS,
-    *recipe.COMMANDS,
-    *fit.COMMANDS,
-    *pack.COMMANDS,
-    *evaluate.COMMANDS,
-    *faithful.COMMANDS,
-    *results.COMMANDS,
-    *sets.COMMANDS,
-    *depth_probe.COMMANDS,
-    *dissect.COMMANDS,
-    *gate_report.COMMANDS,
-    *ood.COMMANDS,
-    *routing.COMMANDS,
-    *networks.COMMANDS,
-    *quantization_report.COMMANDS,
-    *crossval.COMMANDS,
-    *trials.COMMANDS,
-    *score.COMMANDS,
-    *sections.COMMANDS,
-    *parts.COMMANDS,
-)
+A command's module is imported when the command is asked for, and what is heavy (TensorFlow, above all) by the command's own
+body: so help and completion answer at once. `group.py` lists them.
+"""

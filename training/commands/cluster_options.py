@@ -1,17 +1,23 @@
-"""Arguments of the commands that run on the distributed engine."""
+"""Options of the commands that run on several processes or a cluster."""
 
 from __future__ import annotations
 
-import argparse
+import click
 
-from device.arguments import at_least
+from training.commands.options import joined
 
+WORKERS = 2
 
-def add_engine(parser: argparse.ArgumentParser, workers: int) -> None:
-    parser.add_argument(
+cluster_options = joined(
+    click.option(
         "--workers",
-        type=at_least(1),
-        default=workers,
-        help=f"processes on this machine, one thread each (default {workers})",
-    )
-    parser.add_argument("--scheduler", help="tcp://HOST:8786 of a running Dask cluster, instead of this machine")
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=WORKERS,
+        show_default=True,
+        help="processes on this machine, one thread each",
+    ),
+    click.option(
+        "--scheduler", metavar="ADDRESS", help="tcp://HOST:8786 of a running Dask cluster, instead of this machine"
+    ),
+)

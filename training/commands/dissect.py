@@ -2,37 +2,95 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from device.arguments import at_least, between
-from training.commands.options import Command, add_keys
+import click
+
+from device.base.command_line import FiniteRange
+from training.commands.options import PATH, RUNS, RecipeName, examples, keys_option
 
 PHANTOMS = "phantoms"
 PICTURES, UNITS, PATCHES, QUANTILE = 200, 256, 8, 0.995
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", type=Path, help="bundle file whose units are measured")
-    parser.add_argument("data", help=f"folder of its data set, or {PHANTOMS}: fields drawn by Loupe's own code")
-    parser.add_argument("--recipe", help="recipe that says how the data set is laid out (default the bundle's id)")
-    parser.add_argument("--out", type=Path, help="folder of the page and the atlas (default runs/dissect/BUNDLE)")
-    parser.add_argument("--units", type=at_least(1), default=UNITS, help=f"units that get patches (default {UNITS})")
-    parser.add_argument("--patches", type=at_least(1), default=PATCHES, help=f"patches a unit (default {PATCHES})")
-    parser.add_argument(
-        "--quantile",
-        type=between(0.001, 0.999),
-        default=QUANTILE,
-        help=f"a unit is active above this (default {QUANTILE})",
-    )
-    parser.add_argument("--pictures", type=at_least(1), default=PICTURES, help=f"phantoms to draw (default {PICTURES})")
-    parser.add_argument(
-        "--figures", type=Path, help="atlas that gives units, order and figures; DATA gives patches alone"
-    )
-    add_keys(parser)
+@click.command(
+    "dissect",
+    short_help="measure what excites a bundle's units, for the page and the box's unit survey",
+    epilog=examples(
+        "loupe-train dissect models/bach.loupe ../shared/data/bach",
+        "loupe-train dissect models/bach.loupe phantoms --figures runs/dissect/bach/bach.atlas --out runs/dissect/phantoms",
+    ),
+)
+@click.argument("bundle_file", type=PATH, metavar="BUNDLE", help="bundle file whose units are measured")
+@click.argument("data", metavar="DATA", help=f"folder of its data set, or {PHANTOMS}: fields drawn by Loupe's own code")
+@click.option(
+    "--recipe",
+    "recipe_name",
+    type=RecipeName(),
+    metavar="RECIPE",
+    help="recipe that says how the data set is laid out (default the bundle's id)",
+)
+@click.option(
+    "--out", type=PATH, metavar="DIR", help=f"folder of the page and the atlas (default {RUNS}/dissect/BUNDLE)"
+)
+@click.option(
+    "--units",
+    "most_units",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=UNITS,
+    show_default=True,
+    help="units that get patches",
+)
+@click.option(
+    "--patches",
+    "patches_each",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=PATCHES,
+    show_default=True,
+    help="patches a unit",
+)
+@click.option(
+    "--quantile",
+    type=FiniteRange(0.001, 0.999),
+    metavar="Q",
+    default=QUANTILE,
+    show_default=True,
+    help="a unit is active above this quantile of its values",
+)
+@click.option(
+    "--pictures",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=PICTURES,
+    show_default=True,
+    help="phantoms to draw",
+)
+@click.option(
+    "--figures",
+    type=PATH,
+    metavar="ATLAS",
+    help="atlas that gives units, order and figures; DATA gives patches alone",
+)
+@keys_option
+def command(
+    bundle_file: Path,
+    data: str,
+    recipe_name: str | None,
+    out: Path | None,
+    most_units: int,
+    patches_each: int,
+    quantile: float,
+    pictures: int,
+    figures: Path | None,
+    keys: Path,
+) -> None:
+    """Network dissection of a bundle's units: one HTML page, and the atlas that a technician puts beside the bundle.
 
-
-def run(arguments: argparse.Namespace) -> None:
+    Reads pictures as the box would and writes, for the units that matter most, the patches that excite them, how well they
+    tell classes apart and how they overlap with masks. Patches of research data stay under its terms.
+    """
     import shlex
     import sys
 
@@ -48,35 +106,35 @@ def run(arguments: argparse.Namespace) -> None:
     from training.errors import DissectError
     from training.recipe import load_recipe
 
-    bundle = Bundle.open(arguments.bundle, arguments.keys)
+    bundle = Bundle.open(bundle_file, keys)
     reader = Reader(bundle, LIMITS)
-    known = open_atlas(arguments.figures, bundle) if arguments.figures else None
-    if arguments.figures and known is None:
-        raise DissectError(f"there is no atlas {arguments.figures}: make it with loupe-train dissect on a folder first")
-    if arguments.data == PHANTOMS:
-        subjects = phantom_subjects(bundle, arguments.pictures)
+    known = open_atlas(figures, bundle) if figures else None
+    if figures and known is None:
+        raise DissectError(f"there is no atlas {figures}: make it with loupe-train dissect on a folder first")
+    if data == PHANTOMS:
+        subjects = phantom_subjects(bundle, pictures)
     else:
-        recipe = load_recipe(arguments.recipe or bundle.manifest["id"])
-        subjects = subjects_of(recipe, Path(arguments.data), bundle)
+        recipe = load_recipe(recipe_name or bundle.manifest["id"])
+        subjects = subjects_of(recipe, Path(data), bundle)
     words = sys.argv[1:]
     if "--out" in words:  # it says nothing of how the atlas was made, and may name a person's folder
         del words[words.index("--out") : words.index("--out") + 2]
-    origin = atlases.Origin(f"loupe-train {shlex.join(words)}", arguments.quantile)
-    measured = survey(reader, subjects, arguments.quantile)
+    origin = atlases.Origin(f"loupe-train {shlex.join(words)}", quantile)
+    measured = survey(reader, subjects, quantile)
     units = [int(unit) for unit in known.index["units"]] if known else atlases.ranked(measured)
-    patches = cut_patches(reader, subjects, measured, units[: arguments.units], arguments.patches)
+    patches = cut_patches(reader, subjects, measured, units[:most_units], patches_each)
     made = atlases.make_atlas(reader, subjects, measured, patches, origin, known)
-    folder = arguments.out or Path("runs/dissect") / bundle.manifest["id"]
-    file = folder / (arguments.bundle.stem + SUFFIX)
+    folder = out or RUNS / "dissect" / bundle.manifest["id"]
+    file = folder / (bundle_file.stem + SUFFIX)
     atlases.write_atlas(made, file)
     everything = None if known else {unit: atlases.unit_entry(reader, subjects, measured, unit) for unit in units}
     page = write_page(reader, made, everything, folder)
-    print(told(made.index))
+    print(atlas_summary(made.index))
     print(f"wrote {file} ({file.stat().st_size / 1e6:.2f} MB) and {page}")
 
 
-def told(index: dict[str, object]) -> str:
-    """What a person wants to know of an atlas, in lines."""
+def atlas_summary(index: dict[str, object]) -> str:
+    """An atlas's figures in a few lines."""
     from typing import Any, cast
 
     figures = cast(dict[str, Any], index["figures"])
@@ -93,16 +151,3 @@ def told(index: dict[str, object]) -> str:
     units = cast(dict[str, Any], index["units"])
     lines.append(f"the atlas's {len(units)} units are {figures['covered']:.0%} of those that readings list")
     return "\n".join(lines)
-
-
-COMMANDS = (
-    Command(
-        "dissect",
-        "measure what excites a bundle's units, for the page and the box's unit survey",
-        add_arguments,
-        run,
-        "Network dissection: reads pictures as the box would and writes, for the units that matter most, the patches that "
-        "excite them, how well they tell classes apart and how they overlap with masks: one HTML page, and the atlas that "
-        "a technician puts beside the bundle. Patches of research data stay under its terms.",
-    ),
-)

@@ -2,31 +2,77 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from training.commands.options import Command, add_bundle, add_recipe, open_reader, recipe_and_data
+import click
+
+from training.commands.options import (
+    PATH,
+    bundle_option,
+    examples,
+    keys_option,
+    open_reader,
+    recipe_and_data_options,
+    recipe_and_folder,
+    run_folder_of,
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    add_bundle(parser)
-    parser.add_argument(
-        "--readings", type=Path, help="a readings table, as crossval writes it, instead of reading the test part now"
-    )
-    parser.add_argument("--split", type=Path, help="the split that the bundle was made with, where not the recipe's")
-    parser.add_argument(
-        "--run", type=Path, help="the run behind the bundle: adds the float network and training curves"
-    )
-    parser.add_argument(
-        "--before", type=Path, help="a readings table of another network on the same pictures, for a before/after table"
-    )
-    parser.add_argument(
-        "--out", type=Path, help="folder for report.html and report.json (default the table's, or runs/RECIPE)"
-    )
-
-
-def run(arguments: argparse.Namespace) -> None:
+@click.command(
+    "evaluate",
+    short_help="figures of a bundle or of a cross-validation, as a report",
+    epilog=examples(
+        "loupe-train evaluate bach --readings runs/bach-crossval/readings.parquet",
+        "loupe-train evaluate mine.toml --data mine --split split.json --run runs/mine",
+    ),
+)
+@recipe_and_data_options
+@bundle_option
+@keys_option
+@click.option(
+    "--readings",
+    type=PATH,
+    metavar="TABLE",
+    help="a readings table, as crossval writes it, instead of reading the test part now",
+)
+@click.option(
+    "--split",
+    "split_file",
+    type=PATH,
+    metavar="FILE",
+    help="the split that the bundle was made with, where not the recipe's",
+)
+@click.option(
+    "--run",
+    "run_folder",
+    type=PATH,
+    metavar="DIR",
+    help="the run behind the bundle: adds the float network and training curves",
+)
+@click.option(
+    "--before",
+    type=PATH,
+    metavar="TABLE",
+    help="a readings table of another network on the same pictures, for a before/after table",
+)
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="DIR",
+    help="folder for report.html and report.json (default the table's, or runs/RECIPE)",
+)
+def command(
+    recipe_name: str,
+    data: Path | None,
+    bundle_file: Path | None,
+    keys: Path,
+    readings: Path | None,
+    split_file: Path | None,
+    run_folder: Path | None,
+    before: Path | None,
+    out: Path | None,
+) -> None:
+    """Measures by the box's own code and writes one self-contained report, as a page and as JSON."""
     from dataclasses import replace
 
     from training.data import Split
@@ -34,29 +80,18 @@ def run(arguments: argparse.Namespace) -> None:
     from training.evaluation.report import report_document, write_report
     from training.evaluation.table import load_table
 
-    recipe, data = recipe_and_data(arguments)
-    if arguments.readings:
-        evaluation = evaluate_readings(recipe, arguments.readings)
+    recipe, pictures = recipe_and_folder(recipe_name, data)
+    if readings:
+        evaluation = evaluate_readings(recipe, readings)
     else:
-        split = Split.load(arguments.split) if arguments.split else None
-        reader = open_reader(arguments, recipe)
+        split = Split.load(split_file) if split_file else None
+        reader = open_reader(recipe_name, recipe, bundle_file, keys)
         print(f"{reader.bundle.name} reads the test part of {recipe.id}'s split, as the box reads")
-        evaluation = evaluate_bundle(reader, recipe, data, split=split, run=arguments.run)
-    if arguments.before:
-        name = f"{arguments.before.parent.name}/{arguments.before.name}"
-        evaluation = replace(evaluation, before=load_table(arguments.before), before_name=name)
+        evaluation = evaluate_bundle(reader, recipe, pictures, split=split, run=run_folder)
+    if before:
+        name = f"{before.parent.name}/{before.name}"
+        evaluation = replace(evaluation, before=load_table(before), before_name=name)
     document = report_document(evaluation)
     print_summary(document)
-    default = arguments.readings.parent if arguments.readings else Path("runs") / recipe.id
-    print(f"report: {write_report(document, arguments.out or default)}")
-
-
-COMMANDS = (
-    Command(
-        "evaluate",
-        "figures of a bundle or of a cross-validation, as a report",
-        add_arguments,
-        run,
-        "Measures by the box's own code and writes one self-contained report, as a page and as JSON.",
-    ),
-)
+    default = readings.parent if readings else run_folder_of(None, recipe)
+    print(f"report: {write_report(document, out or default)}")

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from device.arguments import at_least
-from training.commands.options import Command, add_recipe, add_run, recipe_and_data, run_folder
+import click
+
+from training.commands.options import (
+    PATH,
+    epochs_option,
+    examples,
+    recipe_and_data_options,
+    recipe_and_folder,
+    run_folder_of,
+    run_option,
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    add_run(parser)
-    parser.add_argument("--epochs", type=at_least(0), help="instead of the recipe's; 0 leaves the linear probe")
-    parser.add_argument("--split", type=Path, help="a split written before, instead of one made by the recipe's rule")
-    parser.add_argument(
-        "--everything", action="store_true", help="train on all pictures; measure by crossval, pack with --crossval"
-    )
-
-
-def run(arguments: argparse.Namespace) -> None:
+@click.command(
+    "fit",
+    short_help="fine-tune the network on a recipe's training part",
+    epilog=examples(
+        "loupe-train fit bach --everything", "loupe-train fit mine.toml --data mine --split split.json --epochs 0"
+    ),
+)
+@recipe_and_data_options
+@run_option
+@epochs_option
+@click.option(
+    "--split",
+    "split_file",
+    type=PATH,
+    metavar="FILE",
+    help="a split written before, instead of one made by the recipe's rule",
+)
+@click.option("--everything", is_flag=True, help="train on all pictures; measure by crossval, pack with --crossval")
+def command(
+    recipe_name: str,
+    data: Path | None,
+    run_folder: Path | None,
+    epochs: int | None,
+    split_file: Path | None,
+    everything: bool,
+) -> None:
+    """Fits a recipe. An interrupted fit goes on where it stopped when the same command is given again."""
     from training.data import (
         CALIBRATION,
         TEST,
@@ -31,35 +55,24 @@ def run(arguments: argparse.Namespace) -> None:
         split_samples,
     )
 
-    recipe, data = recipe_and_data(arguments)
-    folder = run_folder(arguments, recipe)
-    samples = ready_samples(recipe, data)
-    if arguments.everything:
+    recipe, pictures = recipe_and_folder(recipe_name, data)
+    folder = run_folder_of(run_folder, recipe)
+    samples = ready_samples(recipe, pictures)
+    if everything:
         split = Split({TRAINING: samples, CALIBRATION: [], TEST: []})
-    elif arguments.split:
-        split = Split.load(arguments.split)
+    elif split_file:
+        split = Split.load(split_file)
     else:
         split = split_samples(samples, recipe.split)
-    if arguments.split:
-        check_readable(data, [sample for part in split.parts.values() for sample in part])
-    check_leaks(split, data)
+    if split_file:
+        check_readable(pictures, [sample for part in split.parts.values() for sample in part])
+    check_leaks(split, pictures)
 
     from training.fitting.fit import fit
 
-    fitted = fit(recipe, data, folder, split, epochs=arguments.epochs)
-    measured = f" --crossval runs/{recipe.id}-crossval" if arguments.everything else ""
-    where = f" --data {data}" if arguments.data else ""
+    fitted = fit(recipe, pictures, folder, split, epochs=epochs)
+    measured = f" --crossval runs/{recipe.id}-crossval" if everything else ""
+    where = f" --data {pictures}" if data else ""
     minutes = fitted.facts["minutes"]
     print(f"fitted in {f'{minutes} min' if minutes >= 1 else 'less than a minute'}: {folder}")
-    print(f"Next: loupe-train pack {arguments.recipe}{where}{measured}")
-
-
-COMMANDS = (
-    Command(
-        "fit",
-        "fine-tune the network on a recipe's training part",
-        add_arguments,
-        run,
-        "Fits a recipe. An interrupted fit goes on where it stopped when the same command is given again.",
-    ),
-)
+    print(f"Next: loupe-train pack {recipe_name}{where}{measured}")

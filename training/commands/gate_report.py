@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from training.commands.options import Command, add_bundle, add_foreign, add_recipe, open_reader, recipe_and_data
+import click
+
+from training.commands.options import (
+    PATH,
+    RUNS,
+    bundle_option,
+    crossval_folder,
+    examples,
+    foreign_option,
+    keys_option,
+    open_reader,
+    recipe_and_data_options,
+    recipe_and_folder,
+)
 
 
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    add_bundle(parser)
-    add_foreign(parser)
-    parser.add_argument(
-        "--readings", type=Path, help="proper pictures, as crossval read them (default runs/RECIPE-crossval)"
-    )
-
-
-def report(arguments: argparse.Namespace) -> None:
+@click.command(
+    "gate-report",
+    short_help="how often the gate refuses proper and foreign pictures",
+    epilog=examples("loupe-train gate-report bach", "loupe-train gate-report bach --foreign my-foreign-pictures"),
+)
+@recipe_and_data_options
+@bundle_option
+@keys_option
+@foreign_option
+@click.option(
+    "--readings",
+    type=PATH,
+    metavar="FILE",
+    help=f"proper pictures, as crossval read them (default {RUNS}/RECIPE-crossval/readings.parquet)",
+)
+def command(
+    recipe_name: str,
+    data: Path | None,
+    bundle_file: Path | None,
+    keys: Path,
+    foreign: Path,
+    readings: Path | None,
+) -> None:
+    """Counts how often the gate refuses proper pictures of unseen groups, and each folder of foreign ones."""
     from training.evaluation.table import load_table
     from training.gate.refusals import as_table, gate_report, proper_refusals
+    from training.run_files import READINGS
 
-    recipe, _ = recipe_and_data(arguments)
-    table = load_table(arguments.readings or Path("runs") / f"{recipe.id}-crossval" / "readings.parquet")
+    recipe, _ = recipe_and_folder(recipe_name, data)
+    table = load_table(readings or crossval_folder(None, recipe) / READINGS)
     proper = proper_refusals(f"{recipe.id}, cross-validated", table)
-    print(as_table(gate_report(open_reader(arguments, recipe), proper, arguments.foreign)))
-
-
-COMMANDS = (
-    Command("gate-report", "how often the gate refuses proper and foreign pictures", add_report_arguments, report),
-)
+    print(as_table(gate_report(open_reader(recipe_name, recipe, bundle_file, keys), proper, foreign)))

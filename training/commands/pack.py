@@ -1,116 +1,108 @@
-"""`loupe-train pack` and `loupe-train samples`."""
+"""`loupe-train pack`."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import click
 
 from training.commands.options import (
+    PATH,
     SAMPLES,
-    Command,
-    add_bundle,
-    add_recipe,
-    add_run,
-    bundle_file,
+    bundle_of,
+    bundle_option,
     data_folder,
-    recipe_and_data,
-    run_folder,
+    examples,
+    keys_option,
+    recipe_and_data_options,
+    run_folder_of,
+    run_option,
 )
 from training.errors import RunError
-from training.recipe import Recipe, load_recipe
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from device.reading.bundle import Bundle
+from training.recipe import load_recipe
 
 
-def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    add_run(parser)
-    add_bundle(parser)
-    parser.add_argument(
-        "--crossval",
-        type=Path,
-        help="folder of the cross-validation that measured this recipe: calibration and figures",
-    )
-    parser.add_argument(
-        "--amend",
-        type=Path,
-        metavar="BUNDLE",
-        help="instead of packing a run: this bundle again, with the calibration, figures and promises of --crossval",
-    )
-    parser.add_argument(
-        "--samples", type=Path, default=SAMPLES, help=f"their textures become golden (default {SAMPLES})"
-    )
-    parser.add_argument("--owner", metavar="NAME", help="who signs: names the key's files (default git's user.name)")
-    parser.add_argument(
-        "--key", type=Path, metavar="PEM", help="private key (default ~/.config/loupe/OWNER.pem, made if missing)"
-    )
-
-
-def pack_run(arguments: argparse.Namespace) -> None:
+@click.command(
+    "pack",
+    short_help="quantize, calibrate, fit the gate, measure and sign",
+    epilog=examples(
+        "loupe-train pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe",
+        "loupe-train pack mine.toml --data mine --owner ada",
+        "loupe-train pack bach --amend models/bach.loupe --crossval runs/bach-crossval --bundle runs/bach.loupe",
+    ),
+)
+@recipe_and_data_options
+@run_option
+@bundle_option
+@keys_option
+@click.option(
+    "--crossval",
+    type=PATH,
+    metavar="DIR",
+    help="folder of the cross-validation that measured this recipe: calibration and figures",
+)
+@click.option(
+    "--amend",
+    "amended",
+    type=PATH,
+    metavar="BUNDLE",
+    help="instead of packing a run: this bundle again, with the calibration, figures and promises of --crossval",
+)
+@click.option(
+    "--samples",
+    type=PATH,
+    metavar="DIR",
+    default=SAMPLES,
+    show_default=True,
+    help="sample pictures whose textures become golden",
+)
+@click.option("--owner", metavar="NAME", help="who signs: names the key's files (default git's user.name)")
+@click.option(
+    "--key",
+    type=PATH,
+    metavar="PEM",
+    help="private key (default ~/.config/loupe/OWNER.pem, made if missing)",
+)
+def command(
+    recipe_name: str,
+    data: Path | None,
+    run_folder: Path | None,
+    bundle_file: Path | None,
+    keys: Path,
+    crossval: Path | None,
+    amended: Path | None,
+    samples: Path,
+    owner: str | None,
+    key: Path | None,
+) -> None:
+    """Turns a fitted run into a signed bundle and prints its card."""
     from training.claims import check_claims
     from training.packing.signing import check_bundle_file, find_signer, publish
 
-    recipe = load_recipe(arguments.recipe)
-    check_claims(arguments.recipe, recipe)
-    data = data_folder(arguments, recipe)
-    out = bundle_file(arguments, recipe)
-    signer = find_signer(arguments.owner, arguments.key, arguments.keys)
+    recipe = load_recipe(recipe_name)
+    check_claims(recipe_name, recipe)
+    pictures = data_folder(data, recipe)
+    out = bundle_of(bundle_file, recipe)
+    signer = find_signer(owner, key, keys)
     check_bundle_file(out, signer)
     print(publish(signer))
-    if arguments.amend:
-        bundle = _amend(arguments, recipe, data, out, signer.key)
+    if amended:
+        if crossval is None:
+            raise RunError(
+                "--amend needs --crossval, the folder of the cross-validation whose figures go into the bundle"
+            )
+
+        from device.reading.bundle import Bundle
+        from training.data import find_samples
+        from training.packing.amend import amend
+
+        before = Bundle.open(amended, keys)
+        bundle = amend(before, recipe, find_samples(recipe, pictures), out, signer.key, crossval)
     else:
-        bundle = _pack(arguments, recipe, data, out, signer.key)
+        from training.fitting.fit import load_run
+        from training.packing.pack import pack
+
+        run = load_run(recipe, pictures, run_folder_of(run_folder, recipe))
+        bundle = pack(run, out, signer.key, samples, crossval)
     print(bundle.card)
-    print(f"packed {out}, {out.stat().st_size / 1e6:.2f} MB. Next: loupe verify --bundle {out} --keys {arguments.keys}")
-
-
-def _pack(arguments: argparse.Namespace, recipe: Recipe, data: Path, out: Path, key: Ed25519PrivateKey) -> Bundle:
-    from training.fitting.fit import load_run
-    from training.packing.pack import pack
-
-    run = load_run(recipe, data, run_folder(arguments, recipe))
-    return pack(run, out, key, arguments.samples, arguments.crossval)
-
-
-def _amend(arguments: argparse.Namespace, recipe: Recipe, data: Path, out: Path, key: Ed25519PrivateKey) -> Bundle:
-    """Raises `RunError` without `--crossval`."""
-    if arguments.crossval is None:
-        raise RunError("--amend needs --crossval, the folder of the cross-validation whose figures go into the bundle")
-
-    from device.reading.bundle import Bundle
-    from training.data import find_samples
-    from training.packing.amend import amend
-
-    before = Bundle.open(arguments.amend, arguments.keys)
-    return amend(before, recipe, find_samples(recipe, data), out, key, arguments.crossval)
-
-
-def add_samples_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    add_run(parser)
-    parser.add_argument("--out", type=Path, default=SAMPLES, help=f"folder (default {SAMPLES})")
-
-
-def make(arguments: argparse.Namespace) -> None:
-    from training.fitting.fit import load_run
-    from training.packing.samples import make_samples
-
-    recipe, data = recipe_and_data(arguments)
-    make_samples(load_run(recipe, data, run_folder(arguments, recipe)), arguments.out)
-
-
-COMMANDS = (
-    Command("samples", "make the page's synthetic sample pictures from a run's network", add_samples_arguments, make),
-    Command(
-        "pack",
-        "quantize, calibrate, fit the gate, measure and sign",
-        add_pack_arguments,
-        pack_run,
-        "Turns a fitted run into a signed bundle and prints its card.",
-    ),
-)
+    print(f"packed {out}, {out.stat().st_size / 1e6:.2f} MB. Next: loupe verify --bundle {out} --keys {keys}")

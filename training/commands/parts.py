@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from training.commands.options import Command, add_recipe, recipe_and_data
+import click
+
+from training.commands.options import (
+    crossval_folder,
+    crossval_option,
+    examples,
+    recipe_and_data_options,
+    recipe_and_folder,
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    parser.add_argument("--crossval", type=Path, help="folder of the cross-validation (default runs/RECIPE-crossval)")
+@click.command(
+    "parts",
+    short_help="find from which evidence on a part of a field calls for a caution",
+    epilog=examples("loupe-train parts bach"),
+)
+@recipe_and_data_options
+@crossval_option
+def command(recipe_name: str, data: Path | None, crossval: Path | None) -> None:
+    """Reads a cross-validation's unseen fields, and mosaics of them, with each fold's network.
 
-
-def run(arguments: argparse.Namespace) -> None:
+    Finds from which evidence on a part that speaks for a class of concern gets a caution, how often fields without one get
+    it, and what it finds.
+    """
     from training.evaluation.parts import as_tables, measure_parts
     from training.run_files import PARTS
 
-    recipe, data = recipe_and_data(arguments)
-    crossval = arguments.crossval or Path("runs") / f"{recipe.id}-crossval"
-    print(as_tables(measure_parts(recipe, data, crossval)))
-    print(f"wrote {crossval / PARTS}. Next: loupe-train pack {arguments.recipe} --crossval {crossval}")
-
-
-COMMANDS = (
-    Command(
-        "parts",
-        "find from which evidence on a part of a field calls for a caution",
-        add_arguments,
-        run,
-        "Reads a cross-validation's unseen fields, and mosaics of them, with each fold's network: from which evidence on a "
-        "part that speaks for a class of concern gets a caution, how often fields without one get it, and what it finds.",
-    ),
-)
+    recipe, folder = recipe_and_folder(recipe_name, data)
+    crossval = crossval_folder(crossval, recipe)
+    print(as_tables(measure_parts(recipe, folder, crossval)))
+    print(f"wrote {crossval / PARTS}. Next: loupe-train pack {recipe_name} --crossval {crossval}")

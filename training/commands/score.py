@@ -2,55 +2,68 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from device.arguments import at_least
-from training.commands.cluster_options import add_engine
-from training.commands.options import Command, add_keys
+import click
 
-BATCH, WORKERS = 64, 2
+from training.commands.cluster_options import cluster_options
+from training.commands.options import PATH, examples, keys_option
+
+BATCH = 64
 MAX_MEGAPIXELS, MAX_UPLOAD_MB = 64, 32  # of a new box
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="folder of pictures, with any folders in it")
-    parser.add_argument("--bundle", type=Path, required=True, help="bundle file that reads")
-    parser.add_argument("--out", type=Path, default=Path("readings.parquet"), help="table (default readings.parquet)")
-    parser.add_argument("--batch", type=at_least(1), default=BATCH, help=f"pictures a task (default {BATCH})")
-    parser.add_argument("--benchmark", action="store_true", help="write nothing; measure one worker against --workers")
-    for flag, default, meaning in (
-        ("--max-megapixels", MAX_MEGAPIXELS, "largest picture, millions of pixels"),
-        ("--max-upload-mb", MAX_UPLOAD_MB, "largest file, MB"),
-    ):
-        meaning += f": the box's setting of this name (default of a new box, {default})"
-        parser.add_argument(flag, type=at_least(1), default=default, metavar="N", help=meaning)
-    add_keys(parser)
-    add_engine(parser, WORKERS)
+def limit_option(flag: str, default: int, meaning: str) -> Callable[[Any], Any]:
+    """An option for a limit of the box, named as the box's setting."""
+    meaning += f": the box's setting of this name (default of a new box, {default})"
+    return click.option(flag, type=click.IntRange(min=1), metavar="N", default=default, help=meaning)
 
 
-def run(arguments: argparse.Namespace) -> None:
+@click.command(
+    "score",
+    short_help="read all pictures under a folder with a bundle into a table",
+    epilog=examples("loupe-train score /data/slides --bundle models/bach.loupe --out readings.parquet"),
+)
+@click.argument("folder", type=PATH, metavar="DIR", help="folder of pictures, with any folders in it")
+@click.option("--bundle", "bundle_file", type=PATH, metavar="FILE", required=True, help="bundle file that reads")
+@click.option(
+    "--out", type=PATH, metavar="FILE", default=Path("readings.parquet"), show_default=True, help="table of readings"
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", default=BATCH, show_default=True, help="pictures a task"
+)
+@click.option("--benchmark", "benchmarks", is_flag=True, help="write nothing; measure one worker against --workers")
+@limit_option("--max-megapixels", MAX_MEGAPIXELS, "largest picture, millions of pixels")
+@limit_option("--max-upload-mb", MAX_UPLOAD_MB, "largest file, MB")
+@keys_option
+@cluster_options
+def command(
+    folder: Path,
+    bundle_file: Path,
+    out: Path,
+    batch: int,
+    benchmarks: bool,
+    max_megapixels: int,
+    max_upload_mb: int,
+    keys: Path,
+    workers: int,
+    scheduler: str | None,
+) -> None:
+    """Reads every picture under a folder as the box would, on many workers, into a Parquet table.
+
+    An interrupted scoring goes on where it stopped when the same command is given again.
+    """
     from training.distributed.engine import connect
     from training.distributed.score import benchmark, benchmark_table, score, ship, told
 
-    shipment = ship(arguments.bundle, arguments.keys, arguments.max_megapixels, arguments.max_upload_mb)
-    if arguments.benchmark:
-        counts = sorted({1, arguments.workers})
-        print(benchmark_table(benchmark(arguments.folder, shipment, counts, arguments.batch)))
+    shipment = ship(bundle_file, keys, max_megapixels, max_upload_mb)
+    if benchmarks:
+        counts = sorted({1, workers})
+        print(benchmark_table(benchmark(folder, shipment, counts, batch)))
         return
-    with connect(arguments.scheduler, arguments.workers) as client:
-        table = score(arguments.folder, shipment, client, arguments.out, arguments.batch)
+    with connect(scheduler, workers) as client:
+        table = score(folder, shipment, client, out, batch)
     print(told(table))
-    print(f"wrote {arguments.out}")
-
-
-COMMANDS = (
-    Command(
-        "score",
-        "read all pictures under a folder with a bundle into a table",
-        add_arguments,
-        run,
-        "Reads every picture under a folder as the box would, on many workers, into a Parquet table. An interrupted "
-        "scoring goes on where it stopped when the same command is given again.",
-    ),
-)
+    print(f"wrote {out}")

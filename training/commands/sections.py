@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from device.arguments import between
-from training.commands.options import Command, add_recipe, recipe_and_data
+import click
+
+from device.base.command_line import FiniteRange, ListCommand, ListOption
+from training.commands.options import PATH, RUNS, crossval_folder, examples, recipe_and_data_options, recipe_and_folder
 
 MOST_WINDOWS = 16
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    parser.add_argument(
-        "--runs", type=Path, help="folder of the cross-validation, a folder a patient (default runs/RECIPE-crossval)"
-    )
-    parser.add_argument(
-        "--patients", nargs="+", metavar="PATIENT", help="read only these (default: each one with a fold of its own)"
-    )
-    parser.add_argument(
-        "--steps",
-        nargs="+",
-        type=between(1, MOST_WINDOWS),
-        default=[],
-        metavar="N",
-        help="read again with so many windows starting within a window's side",
-    )
+@click.command(
+    "sections",
+    cls=ListCommand,
+    short_help="read whole sections of unseen patients as the box does",
+    epilog=examples("loupe-train sections idc", "loupe-train sections idc --patients 8863 --steps 1 3"),
+)
+@recipe_and_data_options
+@click.option(
+    "--runs",
+    type=PATH,
+    metavar="DIR",
+    help=f"folder of the cross-validation, a folder a patient (default {RUNS}/RECIPE-crossval)",
+)
+@click.option(
+    "--patients",
+    cls=ListOption,
+    metavar="PATIENT...",
+    help="read only these (default: each one with a fold of its own)",
+)
+@click.option(
+    "--steps",
+    cls=ListOption,
+    type=FiniteRange(1, MOST_WINDOWS),
+    metavar="N...",
+    help="read again with so many windows starting within a window's side",
+)
+def command(
+    recipe_name: str, data: Path | None, runs: Path | None, patients: tuple[str, ...], steps: tuple[float, ...]
+) -> None:
+    """Puts a set's tiles together into sections and reads each with the network and gate that never saw its patient.
 
-
-def run(arguments: argparse.Namespace) -> None:
+    Map and headline are compared with the tiles' labels.
+    """
     from training.evaluation.sections import as_table, headline_table, report_sections
     from training.run_files import FACTS
 
-    recipe, data = recipe_and_data(arguments)
-    runs = arguments.runs or Path("runs") / f"{recipe.id}-crossval"
-    patients = arguments.patients or sorted(found.parent.name for found in runs.glob(f"*/{FACTS}"))
-    rows, headlines = report_sections(recipe, data, runs, patients, arguments.steps)
+    recipe, folder = recipe_and_folder(recipe_name, data)
+    runs = crossval_folder(runs, recipe)
+    names = list(patients) or sorted(facts.parent.name for facts in runs.glob(f"*/{FACTS}"))
+    rows, headlines = report_sections(recipe, folder, runs, names, list(steps))
     print(f"{as_table(rows)}\n\n{headline_table(headlines)}")
-
-
-COMMANDS = (
-    Command(
-        "sections",
-        "read whole sections of unseen patients as the box does",
-        add_arguments,
-        run,
-        "Puts IDC's tiles together into sections, reads each with its fold's network and gate, and compares map and "
-        "headline with the tiles' labels.",
-    ),
-)

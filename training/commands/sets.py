@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from training.commands.options import Command
+import click
+
+from training.commands.options import PATH, RUNS, crossval_folder, examples, recipe_argument
 from training.errors import TableError
 from training.recipe import load_recipe
 from training.run_files import READINGS
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", help="a shipped recipe (bach) or a .toml file")
-    parser.add_argument(
-        "--readings", type=Path, help=f"readings of a cross-validation (default runs/RECIPE-crossval/{READINGS})"
-    )
-    parser.add_argument("--choices", action="store_true", help="put other ways to find thresholds beside")
-
-
-def run(arguments: argparse.Namespace) -> None:
+@click.command(
+    "sets",
+    short_help="what answers promise, and how often they held the true class, fold by fold",
+    epilog=examples("loupe-train sets bach", "loupe-train sets bach --choices"),
+)
+@recipe_argument
+@click.option(
+    "--readings",
+    type=PATH,
+    metavar="FILE",
+    help=f"readings of a cross-validation (default {RUNS}/RECIPE-crossval/{READINGS})",
+)
+@click.option("--choices", is_flag=True, help="put other ways to find thresholds beside")
+def command(recipe_name: str, readings: Path | None, choices: bool) -> None:
+    """Prints what answers promise, and how often they held the true class, fold by fold."""
     from training.evaluation.metrics import calibrate_folds
     from training.evaluation.sets import answered, sets_summary
     from training.evaluation.sets_report import choices_table, sets_words
     from training.evaluation.table import check_table, load_table
     from training.evaluation.words import unit_of
 
-    recipe = load_recipe(arguments.recipe)
+    recipe = load_recipe(recipe_name)
     names = {label.id: label.name["en"] for label in recipe.labels}
-    readings = arguments.readings or Path("runs") / f"{recipe.id}-crossval" / READINGS
+    readings = readings or crossval_folder(None, recipe) / READINGS
     table = load_table(readings)
     check_table(table, list(names))
     table, _ = calibrate_folds(table, list(names), offsets=recipe.calibration.offsets)
@@ -36,10 +43,5 @@ def run(arguments: argparse.Namespace) -> None:
     if sets is None:
         raise TableError(f"{readings}: the gate accepted pictures of one fold alone")
     print(sets_words(sets, names))
-    if arguments.choices:
+    if choices:
         print(f"\n{choices_table(answered(table, list(names)), recipe.answer, names)}")
-
-
-COMMANDS = (
-    Command("sets", "what answers promise, and how often they held the true class, fold by fold", add_arguments, run),
-)

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from device.arguments import at_least
-from training.commands.cluster_options import add_engine
-from training.commands.options import Command, add_recipe, recipe_and_data
+import click
 
-WORKERS = 2
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    parser.add_argument(
-        "--set",
-        action="append",
-        required=True,
-        metavar="SETTING=VALUE,…",
-        help="values to try of a recipe's setting, as fit.learning_rate=1e-4,3e-4; several settings: all combinations",
-    )
-    parser.add_argument("--random", type=at_least(1), metavar="N", help="only N of the combinations, drawn at random")
-    parser.add_argument("--out", type=Path, help="folder of the trials (default runs/RECIPE-trials)")
-    parser.add_argument("--epochs", type=at_least(0), help="instead of the recipe's; 0 leaves the linear probe")
-    add_engine(parser, WORKERS)
+from training.commands.cluster_options import cluster_options
+from training.commands.options import PATH, RUNS, epochs_option, examples, recipe_and_data_options, recipe_and_folder
 
 
-def run(arguments: argparse.Namespace) -> None:
+@click.command(
+    "trials",
+    short_help="try values of a recipe's settings, judged on its calibration part",
+    epilog=examples("loupe-train trials bach --set fit.learning_rate=1e-4,3e-4 --set fit.dropout=0.1,0.3 --random 3"),
+)
+@recipe_and_data_options
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    required=True,
+    metavar="SETTING=VALUE,…",
+    help="values to try of a recipe's setting, as fit.learning_rate=1e-4,3e-4; several settings: all combinations",
+)
+@click.option(
+    "--random",
+    "most",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="only N of the combinations, drawn at random",
+)
+@click.option("--out", type=PATH, metavar="DIR", help=f"folder of the trials (default {RUNS}/RECIPE-trials)")
+@epochs_option
+@cluster_options
+def command(
+    recipe_name: str,
+    data: Path | None,
+    settings: tuple[str, ...],
+    most: int | None,
+    out: Path | None,
+    epochs: int | None,
+    workers: int,
+    scheduler: str | None,
+) -> None:
+    """Fits a recipe with other settings, many combinations at once, and ranks them on the calibration part.
+
+    The test part isn't looked at. Trials that are finished aren't done again.
+    """
     from training.data import find_samples, split_samples
     from training.data.leaks import check_leaks
     from training.distributed.engine import connect
     from training.distributed.trials import make_trials, parse_choices, run_trials
 
-    recipe, data = recipe_and_data(arguments)
-    out = arguments.out or Path("runs") / f"{recipe.id}-trials"
-    trials = make_trials(recipe, dict(map(parse_choices, arguments.set)), arguments.random)
-    split = split_samples(find_samples(recipe, data), recipe.split)
-    check_leaks(split, data)
-    with connect(arguments.scheduler, arguments.workers) as client:
-        table = run_trials(trials, data, out, split, client, epochs=arguments.epochs)
+    recipe, pictures = recipe_and_folder(recipe_name, data)
+    out = out or RUNS / f"{recipe.id}-trials"
+    trials = make_trials(recipe, dict(map(parse_choices, settings)), most)
+    split = split_samples(find_samples(recipe, pictures), recipe.split)
+    check_leaks(split, pictures)
+    with connect(scheduler, workers) as client:
+        table = run_trials(trials, pictures, out, split, client, epochs=epochs)
     print(table.to_string(index=False))
     print(f"judged on the calibration part alone; wrote {out}/trials.csv and trials.json")
-
-
-COMMANDS = (
-    Command(
-        "trials",
-        "try values of a recipe's settings, judged on its calibration part",
-        add_arguments,
-        run,
-        "Fits a recipe with other settings, many combinations at once, and ranks them on the calibration part; the test "
-        "part isn't looked at. Trials that are finished aren't done again.",
-    ),
-)

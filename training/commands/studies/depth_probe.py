@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
 
-from training.commands.options import Command, add_recipe, recipe_and_data
+import click
+
+from training.commands.options import examples, recipe_and_data_options, recipe_and_folder
 
 
-def run(arguments: argparse.Namespace) -> None:
+@click.command(
+    "depth-probe",
+    short_help="measure how deep into the frozen network a task should look",
+    epilog=examples("loupe-train depth-probe idc"),
+)
+@recipe_and_data_options
+def command(recipe_name: str, data: Path | None) -> None:
+    """Fits a linear probe on every block of ImageNet's Lite0, fold by fold."""
     from training.studies.depth_probe import depth_probe
 
-    print(depth_probe(*recipe_and_data(arguments)))
-
-
-COMMANDS = (
-    Command(
-        "depth-probe",
-        "measure how deep into the frozen network a task should look",
-        add_recipe,
-        run,
-        "Fits a linear probe on every block of ImageNet's Lite0, fold by fold.",
-    ),
-)
+    print(depth_probe(*recipe_and_folder(recipe_name, data)))

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from training.commands.options import Command, add_foreign, add_recipe, recipe_and_data
+import click
+
+from training.commands.options import (
+    PATH,
+    RUNS,
+    crossval_folder,
+    crossval_option,
+    examples,
+    foreign_option,
+    recipe_and_data_options,
+    recipe_and_folder,
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    add_foreign(parser)
-    parser.add_argument("--crossval", type=Path, help="folder of the cross-validation (default runs/RECIPE-crossval)")
-    parser.add_argument("--out", type=Path, help="folder of what is kept, and of the report (default runs/RECIPE-ood)")
+@click.command(
+    "ood",
+    short_help="benchmark detectors of foreign pictures on the integer network's outputs",
+    epilog=examples("loupe-train ood bach"),
+)
+@recipe_and_data_options
+@foreign_option
+@crossval_option
+@click.option(
+    "--out", type=PATH, metavar="DIR", help=f"folder of what is kept, and of the report (default {RUNS}/RECIPE-ood)"
+)
+def command(recipe_name: str, data: Path | None, foreign: Path, crossval: Path | None, out: Path | None) -> None:
+    """Reads foreign, corrupted and proper pictures with the networks of a cross-validation and compares detectors.
 
-
-def run(arguments: argparse.Namespace) -> None:
+    Figures: AUROC, AUPR, FPR at 95 % TPR, cost. What was read is kept, so that a second run takes a minute.
+    """
     from training.studies.ood.benchmark import benchmark
     from training.studies.ood.report import markdown, write
 
-    recipe, data = recipe_and_data(arguments)
-    crossval = arguments.crossval or Path("runs") / f"{recipe.id}-crossval"
-    out = arguments.out or Path("runs") / f"{recipe.id}-ood"
-    document = benchmark(recipe, data, arguments.foreign, crossval, out)
+    recipe, folder = recipe_and_folder(recipe_name, data)
+    out = out or RUNS / f"{recipe.id}-ood"
+    document = benchmark(recipe, folder, foreign, crossval_folder(crossval, recipe), out)
     page = write(document, out)
     print(markdown(document))
     print(f"wrote {page}, with ood.json and ood.md beside it ({document['minutes']} min)")
-
-
-COMMANDS = (
-    Command(
-        "ood",
-        "benchmark detectors of foreign pictures on the integer network's outputs",
-        add_arguments,
-        run,
-        "Reads foreign, corrupted and proper pictures with the networks of a cross-validation and compares detectors: "
-        "AUROC, AUPR, FPR at 95 % TPR, cost. What was read is kept, so that a second run takes a minute.",
-    ),
-)

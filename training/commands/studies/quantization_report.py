@@ -1,64 +1,34 @@
-"""`loupe-train ops`, `loupe-train head-placement` and `loupe-train quantization-report`."""
+"""`loupe-train quantization-report`."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from training.commands.options import Command, add_recipe, add_run, recipe_and_data, run_folder
+import click
+
+from training.commands.options import (
+    PATH,
+    examples,
+    recipe_and_data_options,
+    recipe_and_folder,
+    run_folder_of,
+    run_option,
+)
 
 
-def add_ops_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, help="a .tflite or .loupe file")
-
-
-def ops(arguments: argparse.Namespace) -> None:
-    from training.quantization.convert import list_ops
-
-    for op, count in sorted(list_ops(arguments.file.read_bytes()).items()):
-        print(f"{count:4}  {op}")
-
-
-def add_placement_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    add_run(parser)
-
-
-def placement(arguments: argparse.Namespace) -> None:
-    from training.fitting.fit import load_run
-    from training.studies.head_placement import compare
-
-    recipe, data = recipe_and_data(arguments)
-    print(compare(load_run(recipe, data, run_folder(arguments, recipe))))
-
-
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe(parser)
-    add_run(parser)
-    parser.add_argument("--out", type=Path, help="folder of the page (default: the run's)")
-
-
-def report(arguments: argparse.Namespace) -> None:
+@click.command(
+    "quantization-report",
+    short_help="error of the integer network against the float one, layer by layer",
+    epilog=examples("loupe-train quantization-report bach"),
+)
+@recipe_and_data_options
+@run_option
+@click.option("--out", type=PATH, metavar="DIR", help="folder of the page (default: the run's)")
+def command(recipe_name: str, data: Path | None, run_folder: Path | None, out: Path | None) -> None:
+    """Compares every layer of the integer network with the float one and writes a page of the errors."""
     from training.fitting.fit import load_run
     from training.studies.quantization_report import report_run
 
-    recipe, data = recipe_and_data(arguments)
-    folder = run_folder(arguments, recipe)
-    print(report_run(load_run(recipe, data, folder), arguments.out or folder))
-
-
-COMMANDS = (
-    Command("ops", "list a network's operations with their types", add_ops_arguments, ops),
-    Command(
-        "head-placement",
-        "measure the head inside the integer network against outside",
-        add_placement_arguments,
-        placement,
-    ),
-    Command(
-        "quantization-report",
-        "error of the integer network against the float one, layer by layer",
-        add_report_arguments,
-        report,
-    ),
-)
+    recipe, pictures = recipe_and_folder(recipe_name, data)
+    folder = run_folder_of(run_folder, recipe)
+    print(report_run(load_run(recipe, pictures, folder), out or folder))

@@ -1,0 +1,31 @@
+"""`loupe-train head-placement`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from training.commands.options import (
+    examples,
+    recipe_and_data_options,
+    recipe_and_folder,
+    run_folder_of,
+    run_option,
+)
+
+
+@click.command(
+    "head-placement",
+    short_help="measure the head inside the integer network against outside",
+    epilog=examples("loupe-train head-placement bach"),
+)
+@recipe_and_data_options
+@run_option
+def command(recipe_name: str, data: Path | None, run_folder: Path | None) -> None:
+    """Measures the class-map head inside the integer network against the head in float after it."""
+    from training.fitting.fit import load_run
+    from training.studies.head_placement import compare
+
+    recipe, pictures = recipe_and_folder(recipe_name, data)
+    print(compare(load_run(recipe, pictures, run_folder_of(run_folder, recipe))))

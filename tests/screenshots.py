@@ -79,8 +79,8 @@ def shoot(driver: WebDriver, name: str, height_px: int | None = None) -> None:
     clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": SCALE}
     taken = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
     picture = Image.open(BytesIO(base64.b64decode(taken["data"]))).convert("RGB")
-    picture.save(IMAGES / f"{name}.png", optimize=True)
-    print(IMAGES / f"{name}.png")
+    picture.save(IMAGES / f"{name}.webp", quality=82, method=6)
+    print(IMAGES / f"{name}.webp")
 
 
 def main(base: str) -> None:

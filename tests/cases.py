@@ -28,8 +28,8 @@ from device.base.texts import LANGUAGES
 from device.cli import main as main_of_loupe
 from device.reading.image import Image, Limits, decode
 from device.settings import Settings
+from device.web.app import create_app
 from device.web.samples import INDEX
-from device.web.service import create_app
 from tests.support.serving import serving
 from tests.support.shipped import MODELS, ROOT
 

@@ -18,7 +18,7 @@ from device.reading.bundle import Bundle
 from device.reading.manifest import SCHEMA_FILE
 from device.reading.reading import Reader
 from device.settings import Settings
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.shipped import ROOT, SAMPLES, SHARED_DATA
 from training.cli import loupe_train
 from training.recipe import CHOICES, DEFAULTS, RANGES

@@ -16,11 +16,11 @@ from device.base.strict_json import DEPTH, DIGITS
 from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.storage.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
-from device.web.body_limits import limit_of
+from device.web.app import create_app
 from device.web.door.rules import Rules
-from device.web.form import HEAD_LIMIT, PARTS_LIMIT
-from device.web.inbound import ADDRESS_LIMIT, BRACKETS_LIMIT, TEXT_LIMIT
-from device.web.service import create_app
+from device.web.incoming.body_limits import limit_of
+from device.web.incoming.form import HEAD_LIMIT, PARTS_LIMIT
+from device.web.incoming.head import ADDRESS_LIMIT, BRACKETS_LIMIT, TEXT_LIMIT
 from device.web.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
 from tests.support.pictures import png
 from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES

@@ -534,7 +534,7 @@ class JsonInvalid(LoupeError):
 
 
 class BodyTooLarge(LoupeError):
-    """More was sent than any request to this address needs (`device/web/body_limits.py`)."""
+    """More was sent than any request to this address needs (`device/web/incoming/body_limits.py`)."""
 
     code = "body_too_large"
     status = 413

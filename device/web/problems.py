@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from device.base.errors import Fact, LoupeError, echoed
 from device.base.texts import error_words, fill, words
 from device.settings import Settings
-from device.web.body_limits import too_large
+from device.web.incoming.body_limits import too_large
 
 PROBLEM, PAGE = "application/problem+json", "text/html"
 MACHINE_PATHS = ("/api/", "/healthz", "/readyz")

@@ -20,12 +20,12 @@ from device.base.dumps import forbid_dumps
 from device.base.errors import LoupeError
 from device.base.log import ServiceLog, warn
 from device.settings import BYTES_PER_MB, Settings
-from device.web.body_limits import FORM_OVERHEAD_BYTES, PICTURES, limit_of, too_large
+from device.web.app import EXTENSION, Box, create_app
 from device.web.desks.pool import COSTLY_DESKS, Cost, places
+from device.web.door.listener import bind, is_handed_over, unusable
 from device.web.door.rules import Rules
 from device.web.door.worker import DoorWorker
-from device.web.listener import bind, is_handed_over, unusable
-from device.web.service import EXTENSION, Box, create_app
+from device.web.incoming.body_limits import FORM_OVERHEAD_BYTES, PICTURES, limit_of, too_large
 
 HEARTBEAT_TIMEOUT_S = 60
 GRACE_S = 10
@@ -84,7 +84,7 @@ class Server(BaseApplication):
     def __init__(
         self, settings: Settings, listener: socket.socket | None = None, log: ServiceLog | None = None
     ) -> None:
-        """`listener`: bound by `device/web/listener.py`; None where systemd hands one over. `log`: if it has one."""
+        """`listener`: bound by `device/web/door/listener.py`; None where systemd hands one over. `log`: if it has one."""
         self._listener, self._log = listener, log
         self.rules = rules_of(settings)
         self._app = create_app(settings)

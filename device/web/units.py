@@ -35,7 +35,7 @@ from device.reading.reading import identity
 from device.settings import Settings
 from device.storage.lexicon import Lexicon, lexicon_of
 from device.storage.names import Agreed, Names, agreed, clean_expert, export_names, given_name, imported_names
-from device.web.inbound import sent_json
+from device.web.incoming.head import sent_json
 
 PATCHES_IN_READING = 3
 NAMES_SHOWN = 3  # of a unit among others

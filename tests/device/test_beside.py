@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.shipped import BUNDLE, KEYS, MODELS, SAMPLES
 
 

@@ -11,7 +11,7 @@ from markupsafe import escape
 from device.documents.card import card
 from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.answering import answering
 from tests.support.shipped import SAMPLES
 

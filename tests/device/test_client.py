@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from device.web.client import address, is_gone, mark_served
 from device.web.door.client import Client
+from device.web.incoming.client import address, is_gone, mark_served
 
 
 def test_the_door_tells_whether_a_client_has_gone() -> None:

@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 
 from device.base.errors import BodyTooLarge
-from device.web.client import is_gone, mark_served
 from device.web.door.body import Body
 from device.web.door.door import Door
 from device.web.door.rules import Rules
+from device.web.incoming.client import is_gone, mark_served
 
 MB = 1_000_000
 LARGE = b"\0" * (5 * MB)

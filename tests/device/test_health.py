@@ -15,7 +15,7 @@ from device.documents.health import histogram, promise, wilson
 from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.storage.drift import BINS, Counts
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 DEVICE = Path(create_app.__code__.co_filename).parent

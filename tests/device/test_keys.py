@@ -19,7 +19,7 @@ from device.reading.bundle import Bundle
 from device.reading.golden import bundle_files
 from device.reading.keys import MAX_BYTES, trusted_keys
 from device.settings import Settings
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES, SIGNER
 
 GOOD = (KEYS / f"{SIGNER}.pub").read_bytes()

@@ -15,7 +15,7 @@ from device.bench import free_port
 from device.cli import main
 from device.settings import Settings
 from device.web import server
-from device.web.listener import bind, is_handed_over
+from device.web.door.listener import bind, is_handed_over
 from tests.support.serving import serving
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 

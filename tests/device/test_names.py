@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.storage.names import TOTAL_LIMIT, UNIT_LIMIT, Given, Names
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
 
 AT = "2026-01-01T00:00:00.000Z"

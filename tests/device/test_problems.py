@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 from device.base.texts import LANGUAGES
 from device.reading.bundle import Bundle
 from device.settings import Settings
+from device.web.app import create_app
 from device.web.problems import http_words
-from device.web.service import create_app
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}

@@ -14,10 +14,10 @@ from device.base.errors import ModelUnusable
 from device.base.texts import LANGUAGES
 from device.reading.bundle import Bundle
 from device.settings import Settings
+from device.web.app import EXTENSION, Box, create_app
 from device.web.desks.desk import DeskHere
 from device.web.desks.pool import Cost
 from device.web.desks.readiness import KEPT_AFTER_FAILURE_S, KEPT_S, Readiness
-from device.web.service import EXTENSION, Box, create_app
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 

@@ -26,7 +26,7 @@ from device.reading.reading import Reader, Reading
 from device.reading.routing import Router
 from device.reading.sections import FOREIGN, READ, Section
 from device.settings import Settings
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.pictures import png
 from tests.support.shipped import KEYS, MODELS
 

@@ -18,7 +18,7 @@ from device.reading.golden import bundle_files, open_verified
 from device.reading.image import Limits
 from device.reading.routing import Opinion, Router, choose
 from device.settings import Settings
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.shipped import BUNDLE, KEYS, MODELS, SAMPLES
 
 

@@ -17,8 +17,8 @@ from device.base.texts import LANGUAGES
 from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.settings import Settings
+from device.web.app import create_app
 from device.web.samples import INDEX, open_samples
-from device.web.service import create_app
 from tests.support.pictures import png
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 

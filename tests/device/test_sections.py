@@ -35,7 +35,7 @@ from device.reading.sections import (
     window_of,
 )
 from device.settings import Settings
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.pictures import png
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 

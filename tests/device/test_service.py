@@ -24,8 +24,8 @@ from device.reading.bundle import Bundle
 from device.reading.image import Limits, decode
 from device.reading.reading import Reader
 from device.settings import Settings
+from device.web.app import create_app
 from device.web.desks.pool import Cost
-from device.web.service import create_app
 from tests.support.serving import serving
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES, SIGNER
 

@@ -19,8 +19,8 @@ from device.base.errors import (
 )
 from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.web.listener import is_loopback
-from device.web.service import create_app
+from device.web.app import create_app
+from device.web.door.listener import is_loopback
 from device.web.technician import WRONG_BY_ADDRESS, WRONG_IN_ALL, WRONG_KEPT, Technician, read_code
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
@@ -171,7 +171,7 @@ def test_only_a_loopback_address_is_the_machine_alone(host: str, alone: bool) ->
 
 def test_sockets_that_systemd_hands_over_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {3: ("127.0.0.1", 80), 4: ("::", 80, 0, 0), 5: "/run/loupe.sock"}
-    monkeypatch.setattr("device.web.listener._name_of", names.__getitem__)
+    monkeypatch.setattr("device.web.door.listener._name_of", names.__getitem__)
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     for count, alone in ((1, True), (2, False), (3, False)):
         monkeypatch.setenv("LISTEN_FDS", str(count))

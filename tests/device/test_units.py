@@ -23,7 +23,7 @@ from device.reading.reading import Reader
 from device.settings import Settings
 from device.storage.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
 from device.storage.names import TOTAL_LIMIT, Given, Names, agreed
-from device.web.service import create_app
+from device.web.app import create_app
 from tests.support.shipped import KEYS, MODELS, SAMPLES
 
 UNIT = 76

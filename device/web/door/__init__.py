@@ -6,9 +6,9 @@ its body and for reading the answer, the bytes of each, the connections of an ad
 unread bodies and answers take together. Where something runs short, the address that holds most of it gives back, and a
 newcomer is never refused for what others hold.
 
-`acceptor.py` takes new connections; `connection.py` follows one, and `head.py` reads what it asks; `door.py` has all of
-them. `room.py` is the memory for what they send, `later.py` work that can be put off. `lanes.py` gives whole requests to
-threads, fairly by address (`turns.py`); `wsgi.py` calls the app, `body.py` is what it reads, `refusal.py` words the door's
-own answers, `rules.py` has all figures. `worker.py` puts the door into gunicorn, which keeps the process alive, and
-`device/base/allocator.py` gives its memory back.
+`listener.py` binds the socket, `acceptor.py` takes new connections; `connection.py` follows one, and `head.py` reads
+what it asks; `door.py` has all of them. `room.py` is the memory for what they send, `later.py` work that can be put
+off. `lanes.py` gives whole requests to threads, fairly by address (`turns.py`); `wsgi.py` calls the app, `body.py` is
+what it reads, `refusal.py` words the door's own answers, `rules.py` has all figures. `worker.py` puts the door into
+gunicorn, which keeps the process alive, and `device/base/allocator.py` gives its memory back.
 """

@@ -13,9 +13,9 @@ import os
 import socket
 from collections.abc import Callable
 
-from device.web.client import machine_address
 from device.web.door.rules import Rules
 from device.web.door.turns import Turns
+from device.web.incoming.client import machine_address
 
 TAKEN_AT_ONCE, LOOKED_AT_AT_ONCE, OPENED_AT_ONCE = 64, 64, 32
 CROWD = 16  # of one address in the line

@@ -1,4 +1,7 @@
-"""What the app may know of whoever sent a request: `environ["loupe.client"]`, read through `device/web/client.py`."""
+"""What the app may know of whoever sent a request: `environ["loupe.client"]`.
+
+The app reads it through `device/web/incoming/client.py`.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,6 @@ import h11
 from device.base.errors import Busy, LoupeError
 from device.base.log import LOG
 from device.base.texts import DEFAULT_LANGUAGE
-from device.web.client import machine_address
 from device.web.door.answer import Answer
 from device.web.door.body import Body
 from device.web.door.client import Client
@@ -27,6 +26,7 @@ from device.web.door.head import fault, request_of, size_of
 from device.web.door.phase import Phase
 from device.web.door.refusal import language_of, refusal
 from device.web.door.wsgi import Request, call, environ_of
+from device.web.incoming.client import machine_address
 
 if TYPE_CHECKING:
     from device.web.door.door import Door

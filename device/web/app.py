@@ -1,9 +1,8 @@
 """The box's web service: the page and a small JSON API (`docs/engineers/api.md`). The way of a picture itself is
 `device/reading/reading.py`.
 
-Nothing that is sent reaches the disk: forms are read in memory (`device/web/form.py`; Werkzeug's parser would spool
-large files
-to a temporary one), file names are ignored and requests aren't logged.
+Nothing that is sent reaches the disk: forms are read in memory (`device/web/incoming/form.py`; Werkzeug's parser would
+spool large files to a temporary one), file names are ignored and requests aren't logged.
 """
 
 from __future__ import annotations
@@ -53,15 +52,15 @@ from device.reading.sections import parse_um_per_px
 from device.settings import BYTES_PER_MB, Settings
 from device.storage.drift import DriftLog
 from device.storage.served import check_served, remember
-from device.web.body_limits import limit_of, too_large
-from device.web.client import CLIENT, address, is_gone, mark_served
 from device.web.desks.desk import Answered, Asked, Desk, Office, desks_here
 from device.web.desks.pool import COSTLY_DESKS, Cost, DeskPool
 from device.web.desks.readiness import Readiness
 from device.web.desks.reading_process import ReadingProcess
-from device.web.form import picture_in
-from device.web.inbound import Bounded, ShortNumber, refuse_long_addresses, sent_json
-from device.web.listener import is_loopback
+from device.web.door.listener import is_loopback
+from device.web.incoming.body_limits import limit_of, too_large
+from device.web.incoming.client import CLIENT, address, is_gone, mark_served
+from device.web.incoming.form import picture_in
+from device.web.incoming.head import Bounded, ShortNumber, refuse_long_addresses, sent_json
 from device.web.problems import add_problem_handlers
 from device.web.samples import Samples, open_samples
 from device.web.technician import HEADER, NEEDED, Technician, read_code

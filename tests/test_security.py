@@ -20,7 +20,8 @@ from device.web.app import create_app
 from device.web.door.rules import Rules
 from device.web.incoming.body_limits import limit_of
 from device.web.incoming.form import HEAD_LIMIT, PARTS_LIMIT
-from device.web.incoming.head import ADDRESS_LIMIT, BRACKETS_LIMIT, TEXT_LIMIT
+from device.web.incoming.head import ADDRESS_LIMIT, TEXT_LIMIT
+from device.web.incoming.json_body import BRACKETS_LIMIT
 from device.web.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
 from tests.support.pictures import png
 from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES

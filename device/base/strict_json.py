@@ -1,5 +1,5 @@
 """JSON read strictly: that of a file that comes with a model (a bundle's manifest, an atlas' index, the list of versions
-served), and that of a request (`device/web/incoming/head.py`).
+served), and that of a request (`device/web/incoming/json_body.py`).
 
 What Python's reader lets pass, and what breaks a page or a sum later, is refused by name: a key that stands twice, NaN and
 infinity, numbers that no figure of ours comes near, nesting, text that isn't Unicode.

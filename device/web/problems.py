@@ -1,16 +1,14 @@
 """How the service says no: `application/problem+json` (RFC 9457, `docs/engineers/api.md`), or a page for a browser.
 
 Named errors bring their words (`device/base/errors.py`). What Flask and Werkzeug raise by themselves, from an unknown
-address to
-a fault in the code, gets those of `http` in `device/base/texts`: no message of theirs reaches anyone, for it may tell
-of the
-inside.
+address to a fault in the code, gets those of `http` in `device/base/texts`: no message of theirs reaches anyone, because it
+may describe the inside of the program.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, render_template, request
@@ -20,6 +18,7 @@ from device.base.errors import Fact, LoupeError, echoed
 from device.base.texts import error_words, fill, words
 from device.settings import Settings
 from device.web.incoming.body_limits import too_large
+from device.web.incoming.query import language
 
 PROBLEM, PAGE = "application/problem+json", "text/html"
 MACHINE_PATHS = ("/api/", "/healthz", "/readyz")
@@ -27,8 +26,8 @@ RETRY_FACT = "retry_after_s"  # of errors that pass by themselves
 KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
 
 
-def add_problem_handlers(app: Flask, language: Callable[[], str], settings: Settings) -> None:
-    """Answer named errors and HTTP's. `language` gives that of the request."""
+def add_problem_handlers(app: Flask, settings: Settings) -> None:
+    """Answer named errors and those of HTTP."""
 
     def answer_named(error: LoupeError) -> Response:
         _let_go_of_frames(error)

@@ -20,7 +20,8 @@ from device.base.dumps import forbid_dumps
 from device.base.errors import LoupeError
 from device.base.log import ServiceLog, warn
 from device.settings import BYTES_PER_MB, Settings
-from device.web.app import EXTENSION, Box, create_app
+from device.web.app import create_app
+from device.web.box import EXTENSION, Box
 from device.web.desks.pool import COSTLY_DESKS, Cost, places
 from device.web.door.listener import bind, is_handed_over, unusable
 from device.web.door.rules import Rules

@@ -1,4 +1,4 @@
-"""The unit survey: what excites each unit of a model, what it is called, and the routes by which experts name it.
+"""The units of the box's models: what excites each of them, and what it is called (`docs/researchers/units.md`).
 
 A unit's weights are the bundle's own; its patches and figures come from the atlas beside the bundle, where there is one;
 its names from the bundle (given when it was packed) and from this box's store. Names and patches are put into a reading
@@ -7,7 +7,6 @@ here too (`name_units`), after it was read: the reading itself needs neither.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import suppress
@@ -15,14 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flask import Flask, Response, jsonify, render_template, request
-from werkzeug.exceptions import NotFound
 
-from device import __version__
 from device.base.errors import (
     LoupeError,
     StoreUnusable,
-    UnitNameMissing,
     UnitUnknown,
     echoed,
 )
@@ -34,12 +29,10 @@ from device.reading.maps import Head
 from device.reading.reading import identity
 from device.settings import Settings
 from device.storage.lexicon import Lexicon, lexicon_of
-from device.storage.names import Agreed, Names, agreed, clean_expert, export_names, given_name, imported_names
-from device.web.incoming.head import sent_json
+from device.storage.names import Agreed, Names, agreed
 
 PATCHES_IN_READING = 3
 NAMES_SHOWN = 3  # of a unit among others
-A_DAY = "private, max-age=86400"
 
 
 class Answers:
@@ -194,7 +187,7 @@ class ModelUnits:
 
 
 class Units:
-    """The units of all bundles of a box, and its views. `language` and `asked` give the request's language and bundles."""
+    """The units of all bundles of a box."""
 
     def __init__(self, settings: Settings, bundles: Sequence[Bundle]) -> None:
         self._names = names = Names(settings.store)
@@ -228,85 +221,3 @@ class Units:
             unit["name"] = unit["names"][0]["name"] if unit["names"] else None
             unit["patches"] = [patch["url"] for patch in model.patches_json(unit["unit"])[:PATCHES_IN_READING]]
         return document
-
-
-def add_unit_routes(
-    app: Flask, units: Units, language: Callable[[], str], asked_bundles: Callable[[], Sequence[Bundle]]
-) -> None:
-    """Page and API of the unit survey (`docs/researchers/units.md`). `asked_bundles` gives those that `?model=` names."""
-
-    def asked() -> ModelUnits:
-        return units.of(asked_bundles()[0])
-
-    def units_page() -> str:
-        chosen = language()
-        return render_template("units.html", language=chosen, words=words(chosen), version=__version__)
-
-    def get_units() -> Response:
-        model, chosen = asked(), language()
-        try:
-            survey = model.listed.of(chosen, model.names.state(), lambda: app.json.dumps(model.survey_json(chosen)))
-        except StoreUnusable as error:
-            return jsonify(model.survey_json(chosen, error))
-        return Response(survey, mimetype="application/json")
-
-    def get_unit(unit: int) -> Response:
-        model = asked()
-        return jsonify(model.unit_json(model.checked(unit), model.agreed([unit]), language(), names=None))
-
-    def get_unit_patch(unit: int, rank: int) -> Response:
-        model = asked()
-        if problem := model.problem:
-            raise problem
-        patches = model.patches_json(model.checked(unit))
-        if not model.atlas or rank >= len(patches):
-            raise NotFound
-        response = Response(model.atlas.patches[patches[rank]["file"]], mimetype="image/jpeg")
-        response.headers["Cache-Control"] = A_DAY
-        return response
-
-    def put_unit_name(unit: int) -> Response:
-        model = asked()
-        given = given_name(model.checked(unit), sent_json(), model.lexicon)
-        model.names.give(model.network, [given])
-        return get_unit(unit)
-
-    def delete_unit_name(unit: int) -> Response:
-        model = asked()
-        if not model.names.take_back(model.network, model.checked(unit), clean_expert(request.args.get("expert"))):
-            raise UnitNameMissing(unit=unit)
-        return get_unit(unit)
-
-    def get_unit_names() -> Response:
-        model = asked()
-
-        def export() -> str:
-            names = export_names(model.names.given(model.network), model.network, model.model, model.lexicon)
-            # Letters as they are: escaped, an export could be too large to be imported.
-            return json.dumps(names, ensure_ascii=False)
-
-        return Response(model.listed.of("export", model.names.state(), export), mimetype="application/json")
-
-    def put_unit_names() -> Response:
-        model = asked()
-        sent = sent_json()
-        given = imported_names(sent, model.network, model.model, model.lexicon, model.count)
-        model.names.give(model.network, given, keep_newer=True)
-        return jsonify(imported=len(given))
-
-    def delete_unit_names() -> Response:
-        model = asked()
-        return jsonify(removed=model.names.remove(model.network))
-
-    for rule, view, method in (
-        ("/units", units_page, "GET"),
-        ("/api/v1/units", get_units, "GET"),
-        ("/api/v1/units/<int:unit>", get_unit, "GET"),
-        ("/api/v1/units/<int:unit>/patches/<int:rank>", get_unit_patch, "GET"),
-        ("/api/v1/units/<int:unit>/name", put_unit_name, "PUT"),
-        ("/api/v1/units/<int:unit>/name", delete_unit_name, "DELETE"),
-        ("/api/v1/units/names", get_unit_names, "GET"),
-        ("/api/v1/units/names", put_unit_names, "PUT"),
-        ("/api/v1/units/names", delete_unit_names, "DELETE"),
-    ):
-        app.add_url_rule(rule, view_func=view, methods=[method])

@@ -14,7 +14,7 @@ from device.settings import Settings
 from device.web.app import create_app
 from device.web.incoming.body_limits import FORM_OVERHEAD_BYTES, JSON_BYTES, NAMES_BYTES, limit_of
 from device.web.incoming.form import PARTS_LIMIT, picture_in
-from device.web.incoming.head import COMMAS_LIMIT, parse_json
+from device.web.incoming.json_body import COMMAS_LIMIT, parse_json
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 COMBINING = "a" + "\N{COMBINING COMMA ABOVE RIGHT}\N{COMBINING GRAVE ACCENT BELOW}" * 300_000

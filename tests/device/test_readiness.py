@@ -14,7 +14,8 @@ from device.base.errors import ModelUnusable
 from device.base.texts import LANGUAGES
 from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.web.app import EXTENSION, Box, create_app
+from device.web.app import create_app
+from device.web.box import EXTENSION, Box
 from device.web.desks.desk import DeskHere
 from device.web.desks.pool import Cost
 from device.web.desks.readiness import KEPT_AFTER_FAILURE_S, KEPT_S, Readiness

@@ -17,7 +17,8 @@ from device.reading.bundle import Bundle
 from device.reading.manifest import NETWORK
 from device.settings import Settings
 from device.storage.served import MAX_BYTES, MOST_MODELS, check_served, order_of, read_served, remember, served_file
-from device.web.app import EXTENSION, create_app
+from device.web.app import create_app
+from device.web.box import EXTENSION
 from tests.support.serving import serving
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 from training.packing.container import write_bundle

@@ -296,59 +296,6 @@ def test_each_kind_of_picture_waits_for_its_like(
     assert status("previews", large) == 200
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-@pytest.mark.parametrize(
-    "origin",
-    ["http://elsewhere", "null", "", "http://localhost:8001", "http://localhost.elsewhere", "http://[", "\ud83d"],
-)
-def test_another_sites_page_can_send_nothing(client: FlaskClient, method: str, origin: str) -> None:
-    path = {"POST": "/api/v1/readings", "PUT": "/api/v1/units/names", "DELETE": "/api/v1/units/1/name"}[method]
-    header = origin.encode("utf-8", "replace").decode()
-    response = client.open(path, method=method, headers={"Origin": header}, data=b"x", content_type="text/plain")
-    assert (response.status_code, response.json["code"]) == (403, "other_origin")
-    assert client.get("/api/v1/model", headers={"Origin": header}).status_code == 200
-
-
-def test_the_boxs_own_pages_and_programs_can(client: FlaskClient, golden: bytes) -> None:
-    for headers in (
-        {},
-        {"Origin": "http://localhost"},
-        {"Origin": "http://Loupe.local:8000", "Host": "loupe.local:8000"},
-    ):
-        assert client.post("/api/v1/readings", data=golden, headers=headers).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "192.168.1.7",
-        "192.168.1.7:8000",
-        "[fe80::1]:8000",
-        "loupe",
-        "LOUPE.local",
-        "loupe.lan:80",
-        "loupe.home.arpa.",
-        "box.example",
-    ],
-)
-def test_the_box_answers_to_addresses_local_names_and_those_it_was_given(bundle: Bundle, host: str) -> None:
-    client = create_app(Settings(BUNDLE, KEYS, SAMPLES, names=("box.example",)), bundle).test_client()
-    assert client.get("/api/v1/model", headers={"Host": host}).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["attacker.example", "attacker.example:80", "loupe.local.attacker.example", "192.168.1.7.attacker.example", "a b"],
-)
-def test_a_page_whose_name_points_at_the_box_learns_nothing(client: FlaskClient, host: str) -> None:
-    for path in ("/", "/health", "/api/v1/model", "/healthz"):
-        response = client.get(path, headers={"Host": host})
-        assert (response.status_code, response.json["code"]) == (421, "unknown_host")
-        assert response.json["facts"]["host"] == host
-    sent = client.post("/api/v1/readings", headers={"Host": host, "Origin": f"http://{host}"}, data=b"x")
-    assert sent.status_code == 421
-
-
 def test_what_was_sent_is_repeated_in_brief(client: FlaskClient) -> None:
     response = client.get(f"/api/v1/model?model={'x' * 1000}")
     assert (response.status_code, len(response.json["facts"]["model"])) == (404, 61)

@@ -21,7 +21,8 @@ from device.storage.drift import TABLES as DRIFT_TABLES
 from device.storage.names import TABLE, UNIT_LIMIT, Given, Names
 from device.storage.salvage import MOST_ASIDE
 from device.storage.store import PATIENCE_S, Store, beside, connect
-from device.web.app import EXTENSION, create_app
+from device.web.app import create_app
+from device.web.box import EXTENSION
 from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
 
 PAGE = 4096

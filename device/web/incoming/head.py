@@ -1,15 +1,13 @@
-"""What a request brings besides a picture, bounded before anything looks at it: its head, and JSON.
+"""The head of a request, bounded before anything looks at it.
 
 The program gets of a head what it uses, each part no longer than it needs to be: what parses them (Werkzeug, `email`) was
-not made for the worst of texts. JSON is bounded in breadth before it becomes values, which take up to a hundred times its
-bytes, and read strictly (`device/base/strict_json.py`).
+not made for the worst of texts.
 """
 
 from __future__ import annotations
 
 import re
 import string
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -17,9 +15,6 @@ from urllib.parse import quote
 from flask import request
 from werkzeug.exceptions import RequestURITooLarge
 from werkzeug.routing import IntegerConverter
-
-from device.base import strict_json
-from device.base.errors import JsonInvalid, JsonTooDeep, Phrase
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -32,6 +27,7 @@ ANY = re.compile(rf"[^\r\n]{{0,{TEXT_LIMIT}}}")
 HEADERS = {
     "HTTP_HOST": ANY,
     "HTTP_ORIGIN": ANY,
+    "HTTP_SEC_FETCH_SITE": ANY,
     "HTTP_ACCEPT": ANY,
     "HTTP_ACCEPT_LANGUAGE": ANY,
     "HTTP_RANGE": re.compile(r"bytes=\d{0,12}-\d{0,12}", re.ASCII),
@@ -39,14 +35,6 @@ HEADERS = {
     "HTTP_IF_MODIFIED_SINCE": re.compile(DATE, re.ASCII),
     "HTTP_X_LOUPE_CODE": ANY,
     "CONTENT_TYPE": ANY,
-}
-# JSON: more than any document that the box takes has.
-BRACKETS_LIMIT, COMMAS_LIMIT = 15_000, 100_000
-REASONS = {
-    "syntax": Phrase("json_syntax"),
-    "encoding": Phrase("json_encoding"),
-    "members": Phrase("json_members"),
-    "number": Phrase("json_number"),
 }
 
 
@@ -90,20 +78,3 @@ def refuse_long_addresses() -> None:
     """Raises `RequestURITooLarge`."""
     if len(request.environ["PATH_INFO"]) + len(request.environ.get("QUERY_STRING", "")) > ADDRESS_LIMIT:
         raise RequestURITooLarge
-
-
-def sent_json() -> Any:
-    """What the request sent as JSON; None where it sent something else. Raises `JsonInvalid`, `JsonTooDeep`."""
-    return parse_json(request.get_data(cache=False)) if request.is_json else None
-
-
-def parse_json(data: bytes) -> Any:
-    """The value of a JSON document in UTF-8. Raises `JsonInvalid`, `JsonTooDeep`."""
-    if data.count(b"[") + data.count(b"{") > BRACKETS_LIMIT or data.count(b",") > COMMAS_LIMIT:
-        raise JsonInvalid(reason=Phrase("json_breadth"))
-    try:
-        return strict_json.parse(data.removeprefix(BOM_UTF8))
-    except strict_json.NotStrict as error:
-        if error.rule == "depth":
-            raise JsonTooDeep() from error
-        raise JsonInvalid(reason=REASONS[error.rule]) from error

@@ -1,0 +1,1 @@
+"""What the box answers: one module a noun, each with a blueprint whose views stand beside their routes."""

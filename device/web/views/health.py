@@ -1,0 +1,54 @@
+"""How the box is, as a page and as JSON; and how a technician begins a model's drift watch anew."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, render_template
+
+from device.base.errors import ResetUnconfirmed
+from device.base.texts import words
+from device.documents.health import health
+from device.web.box import the_box
+from device.web.incoming.json_body import sent_json
+from device.web.incoming.query import language
+
+blueprint = Blueprint("health", __name__)
+
+
+def _health() -> dict[str, Any]:
+    box = the_box()
+    failure = box.failure()
+    problems = [*([failure] if failure else []), *box.problems()]
+    return health(box.bundles, box.drift, box.settings.threads, problems, datetime.now(), language())
+
+
+@blueprint.get("/health")
+def get_health_page() -> str:
+    chosen = language()
+    t = words(chosen)["health"]
+    return render_template(
+        "health.html", language=chosen, words=words(chosen), t=t, health=_health(), now=datetime.now()
+    )
+
+
+@blueprint.get("/api/v1/health")
+def get_health() -> Response:
+    return jsonify(_health())
+
+
+@blueprint.post("/api/v1/health/reset")
+def post_health_reset() -> Response:
+    """JSON alone: a browser lets no other site's page send that here."""
+    asked = sent_json()
+    if not isinstance(asked, dict) or asked.get("confirm") is not True:
+        raise ResetUnconfirmed()
+    box = the_box()
+    bundle = next((bundle for bundle in box.bundles if bundle.manifest["id"] == asked.get("model")), None)
+    if bundle is None:
+        raise ResetUnconfirmed()
+    box.drift.reset(bundle, datetime.now())
+    if box.drift.problem:
+        raise box.drift.problem
+    return jsonify(_health())

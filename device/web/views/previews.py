@@ -1,0 +1,20 @@
+"""A picture that browsers can't show is sent, and comes back as a JPEG of the pixels that a reading sees."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from device.reading.preview import fitting
+from device.web.box import the_box
+from device.web.incoming.picture import cost_of, sent_picture
+
+blueprint = Blueprint("previews", __name__)
+
+
+@blueprint.post("/api/v1/previews")
+def post_preview() -> Response:
+    """Waits for a desk as a reading does, so that previews can't crowd readings out."""
+    box = the_box()
+    data = sent_picture(box.settings)
+    with box.desk(cost_of(data, fitting), request.environ) as (desk, gone):
+        return Response(desk.preview(data, gone), mimetype="image/jpeg")

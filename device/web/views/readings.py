@@ -1,0 +1,40 @@
+"""A picture is sent, and its reading comes back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from flask import Blueprint, Response, jsonify, request
+
+from device.base.errors import SectionTooLarge
+from device.reading.reading import target_of
+from device.web.box import Box, the_box
+from device.web.desks.desk import Answered, Asked
+from device.web.desks.pool import Cost
+from device.web.incoming.picture import cost_of, sent_picture
+from device.web.incoming.query import language, um_per_px
+
+blueprint = Blueprint("readings", __name__)
+
+
+@blueprint.post("/api/v1/readings")
+def post_reading() -> Response:
+    box = the_box()
+    data, pixel_um = sent_picture(box.settings), um_per_px()
+    box.readiness.check_files()
+    asked = Asked(data, request.args.get("model"), pixel_um, language(), sections=False)
+    limits = box.settings.limits
+    cost = cost_of(data, *(target_of(bundle, limits, pixel_um, sections=False) for bundle in box.bundles))
+    try:
+        answered = _read(box, asked, cost)
+    except SectionTooLarge:  # to be a field, and so to be read before sections that wait
+        answered = _read(box, replace(asked, sections=True), Cost.SECTION)
+    if not box.samples.holds(data):
+        box.drift.note(answered.noted, datetime.now())
+    return jsonify(box.units.name_units(answered.document, language()))
+
+
+def _read(box: Box, asked: Asked, cost: Cost) -> Answered:
+    with box.desk(cost, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
+        return desk.read(asked, gone)

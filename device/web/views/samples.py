@@ -1,0 +1,25 @@
+"""The sample pictures that the page offers to try the box with."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, send_from_directory
+from werkzeug.exceptions import NotFound
+
+from device.web.box import the_box
+from device.web.incoming.query import language
+
+blueprint = Blueprint("samples", __name__)
+
+
+@blueprint.get("/api/v1/samples")
+def get_samples() -> Response:
+    chosen = language()
+    return jsonify(samples=[sample.as_json(chosen) for sample in the_box().samples.offered])
+
+
+@blueprint.get("/samples/<path:file>")
+def get_sample_picture(file: str) -> Response:
+    box = the_box()
+    if not box.samples.has_file(file):
+        raise NotFound
+    return send_from_directory(box.settings.samples.resolve(), file)

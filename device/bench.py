@@ -23,8 +23,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image as Pillow
 
-from device.reading.bundle import Bundle
-from device.reading.golden import bundle_files
+from device.reading.bundle import Bundle, bundle_files
 from device.reading.manifest import NETWORK
 from device.reading.reading import Reader
 from device.reading.routing import Router

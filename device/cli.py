@@ -162,7 +162,7 @@ def _print(text: str) -> None:
 
 def _open_verified(settings: Settings, language: str) -> tuple[Bundle, ...]:
     """The bundles of the settings; what is wrong with other keys is told. Raises a `LoupeError`."""
-    from device.reading.golden import open_verified
+    from device.documents.rehearsal import open_verified
 
     bundles = open_verified(settings)
     for problem in key_problems(settings.keys):
@@ -172,6 +172,7 @@ def _open_verified(settings: Settings, language: str) -> tuple[Bundle, ...]:
 
 def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> int:
     from device.documents.overlay import draw_overlay
+    from device.documents.reading_document import reading_document
     from device.reading.decoding.budget import set_budget
     from device.reading.routing import Router
     from device.reading.sections import parse_um_per_px
@@ -195,7 +196,7 @@ def _read(arguments: argparse.Namespace, settings: Settings, language: str) -> i
             _complain(error, language, name)
             status = EXIT_PROBLEM
             continue
-        document = routed.as_json(language)
+        document = reading_document(routed, language)
         if arguments.json:
             _print(json.dumps({"file": name, **document}, ensure_ascii=False))
         else:

@@ -19,6 +19,7 @@ from device.reading.manifest import SCHEMA_FILE
 from device.reading.reading import Reader
 from device.settings import Settings
 from device.web.app import create_app
+from tests.support.reading_json import reading_json
 from tests.support.shipped import ROOT, SAMPLES, SHARED_DATA
 from training.cli import loupe_train
 from training.recipe import CHOICES, DEFAULTS, RANGES
@@ -101,7 +102,8 @@ def test_every_key_of_a_reading_is_documented(reader: Reader, bundle: Bundle) ->
         return {key for inner in value for key in keys(inner)} if isinstance(value, list) else set()
 
     golden = bundle.members[bundle.manifest["golden"][0]["picture"]]
-    found = keys(reader.as_json(reader.read(golden), "en")) | keys(reader.as_json(reader.read(golden, 5.0), "en"))
+    readings = reader.read(golden), reader.read(golden, 5.0)
+    found = set().union(*(keys(reading_json(reader, reading, "en")) for reading in readings))
     assert "window_px" in found
     assert {
         key

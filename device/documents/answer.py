@@ -3,7 +3,7 @@
 A class is left out only where its probability lies below a threshold that pictures of that very class seldom fall below
 (`training/evaluation/sets.py` finds it), so that few pictures of any class, a carcinoma's included, get an answer without
 it. The most probable class is always in. The mean over a section rules nothing out: its headline says shares and regions
-(`device/reading/regions.py`).
+(`device/documents/regions.py`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.base.texts import fill, joined, likelihood, percent, words
+from device.reading.prediction_sets import prediction_sets
 
 FEW_PICTURES = 10  # with the same answer: too few to say how often it is right
 Names = Mapping[str, str]
-
-
-def prediction_sets(probabilities: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which classes can't be ruled out: bool [n, classes] from probabilities [n, classes] and a threshold a class."""
-    top = probabilities.argmax(1)[:, None] == np.arange(probabilities.shape[1])
-    return np.asarray((probabilities >= thresholds) | top)
 
 
 def answer(

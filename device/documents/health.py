@@ -16,12 +16,13 @@ from typing import Any
 from device import __version__
 from device.base.errors import LoupeError, StoreUnusable
 from device.base.texts import error_words, words
+from device.documents.model import identity
 from device.documents.verdict import for_modality, reason_words
 from device.reading.bundle import Bundle
+from device.reading.drift_test import ALARM, BINS, CALM, Watch, calibration_sizes, gaps
 from device.reading.gate import CAUTION_BELOW_P, REASONS
-from device.reading.reading import identity
 from device.reading.runtime import find_runtime
-from device.storage.drift import ALARM, BINS, CALM, NOTHING, Counts, DriftLog, Watch, calibration_sizes, gaps
+from device.storage.drift import NOTHING, Counts, DriftLog
 
 DAYS_SHOWN = 30
 ENOUGH_SITTINGS = 20  # fewer can't reach `ALARM` whatever they show

@@ -264,3 +264,14 @@ def _unzipped(data: bytes) -> tuple[memoryview, dict[str, bytes]]:
             if end - start != LOCAL_HEADER_BYTES + len(info.filename.encode()) + info.file_size:
                 raise ValueError("the zip has bytes between its members")
         return memoryview(data)[: starts[0]], {info.filename: archive.read(info) for info in infos}
+
+
+def bundle_files(path: Path) -> list[Path]:
+    """The bundle itself, or all of a folder by name but hidden files, which a Mac leaves on a stick. Raises `BundleMissing`
+    for a folder without any."""
+    files = (
+        [each for each in sorted(path.glob("*.loupe")) if not each.name.startswith(".")] if path.is_dir() else [path]
+    )
+    if not files:
+        raise BundleMissing(bundle=path.name)
+    return files

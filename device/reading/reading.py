@@ -10,7 +10,7 @@ measured is what is served.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -21,50 +21,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device import __version__
 from device.base.errors import ModelUnusable
-from device.base.texts import likelihood, words
-from device.documents.answer import answer
-from device.documents.verdict import caution_words, questions, refusal
 from device.reading.bundle import Bundle
 from device.reading.gate import Gate, Verdict
-from device.reading.image import Image, Limits, SizeRule, StatedScale, decode
+from device.reading.image import Image, Limits, SizeRule, decode
 from device.reading.maps import Head, Maps, softmax
-from device.reading.regions import (
-    Region,
-    Scale,
-    concern_of,
-    parts_json,
-    places_json,
-    regions_json,
-    regions_of,
-    section_concern,
-    section_headline,
-)
+from device.reading.regions import Region, concern_of, regions_of
 from device.reading.runtime import Network, Runtime
-from device.reading.sections import (
-    FOREIGN,
-    GLASS,
-    READ,
-    WHOLE_UP_TO,
-    Section,
-    check_um_per_px,
-    is_section,
-    read_section,
-    true_size,
-)
+from device.reading.sections import WHOLE_UP_TO, Section, check_um_per_px, is_section, read_section, true_size
 
-SCHEMA = "loupe-reading/1"
 UNITS_SHOWN = 8
 BLANK_ODDS, LIMIT_ODDS = 2.0, 100.0
-UNIT_SCALE = 8  # a unit's map is drawn on a scale so many times finer than a class's: many units make up one class map
 
 
 @dataclass(frozen=True)
 class Reading:
     """What the box says of one picture. `outputs` are the network's integers, by name; of a section only `features`, each
     window's pooled to one place. `probabilities` (bundle order) and `maps` exist for refused pictures too, for
-    evaluation, but `as_json` and every surface for people leave them out then: a refused picture gets no class."""
+    evaluation, but every document for people leaves them out then: a refused picture gets no class."""
 
     image: Image
     outputs: Mapping[str, NDArray[Any]]
@@ -97,54 +71,6 @@ class Reading:
         return np.asarray(np.bincount(counted.argmax(1), minlength=counted.shape[1]) / max(1, len(counted)))
 
 
-def identity(bundle: Bundle, language: str) -> dict[str, Any]:
-    """Which model reads: id, version, title, the bundle's hash and whose key signed it."""
-    manifest = bundle.manifest
-    return {
-        "id": manifest["id"],
-        "version": manifest["version"],
-        "title": manifest["title"][language],
-        "sha256": bundle.sha256,
-        "signer": bundle.signer,
-    }
-
-
-def _numbers(values: NDArray[np.float64]) -> list[float | None]:
-    """Row by row, None where a place doesn't count."""
-    return [None if value != value else value for value in values.ravel().tolist()]
-
-
-def _map_scale(reading: Reading) -> Scale:
-    """From cells of the class map to pixels of the file's picture."""
-    rows, columns, _ = reading.maps.values.shape
-    return Scale((reading.image.width / columns, reading.image.height / rows), reading.um_per_px)
-
-
-def _stated(scale: StatedScale | None, language: str) -> dict[str, Any] | None:
-    """The size of a pixel that the file states, µm, with where it says so."""
-    if scale is None:
-        return None
-    told = words(language)["stated_scale"]
-    value = f"{scale.um_per_px:.4g}"
-    sentence = told["words"].format(
-        value=value if language == "en" else value.replace(".", ","), source=told["sources"][scale.source]
-    )
-    return {"value": scale.um_per_px, "source": scale.source, "words": sentence}
-
-
-def _where(strangeness: NDArray[np.float32] | None) -> dict[str, Any] | None:
-    """The map of what is foreign, None where the gate gives none."""
-    if strangeness is None:
-        return None
-    rows, columns = strangeness.shape
-    return {
-        "rows": rows,
-        "columns": columns,
-        "foreign": float((strangeness > 1).mean()),
-        "values": np.round(strangeness.astype(np.float64), 3).ravel().tolist(),
-    }
-
-
 def target_of(bundle: Bundle, limits: Limits, um_per_px: float | None, *, sections: bool = True) -> int | SizeRule:
     """At what size a bundle's network gets a picture, as `device.reading.image.decode` takes it. Raises `ScaleInvalid`."""
     preprocessing = bundle.manifest["preprocessing"]
@@ -166,7 +92,7 @@ class Reader:
         self.network = Network(bundle.network_path, threads=threads, runtime=runtime, copies=copies)
         self._check_outputs()
         self.gate, self.head = Gate(bundle), Head(bundle)
-        self._temperature: float = bundle.manifest["calibration"]["temperature"]
+        self.temperature: float = bundle.manifest["calibration"]["temperature"]
         self._area_px: int = bundle.manifest["preprocessing"]["area_px"]
         self.modality: str = bundle.manifest["modality"]
 
@@ -218,7 +144,7 @@ class Reader:
             "total": (judged - start) * 1e3,
         }
         return Reading(
-            image, outputs, verdict, maps, softmax(maps.logits, self._temperature), timings_ms, um_per_px=um_per_px
+            image, outputs, verdict, maps, softmax(maps.logits, self.temperature), timings_ms, um_per_px=um_per_px
         )
 
     def _read_section(
@@ -233,7 +159,7 @@ class Reader:
             {"features": section.features},
             verdict,
             maps,
-            softmax(maps.logits, self._temperature),
+            softmax(maps.logits, self.temperature),
             timings_ms,
             um_per_px=um_per_px,
             section=section,
@@ -247,171 +173,14 @@ class Reader:
         if reading.section is None:
             return rules["blank_below"], rules["limit"]
         classes = len(reading.probabilities)
-        per_log_odds = self._temperature * (classes - 1) / classes
+        per_log_odds = self.temperature * (classes - 1) / classes
         return round(log(BLANK_ODDS) * per_log_odds, 2), round(log(LIMIT_ODDS) * per_log_odds, 2)
-
-    def as_json(self, reading: Reading, language: str) -> dict[str, Any]:
-        """A reading as JSON-able values with its words in a language; the contract is `docs/engineers/api.md`."""
-        told = words(language)
-        verdict, image = reading.verdict, reading.image
-        document: dict[str, Any] = {
-            "schema": SCHEMA,
-            "notice": told["notice"],
-            "verdict": {
-                "accepted": verdict.accepted,
-                "caution": reading.caution,
-                "caution_words": caution_words(verdict, reading.section, language),
-                "reason": refusal(verdict, reading.um_per_px, self.modality, language),
-                "magnification": verdict.magnification,
-                "where": _where(reading.strangeness),
-                "questions": questions(verdict, self.modality, language),
-            },
-            "answer": None,
-            "prediction": None,
-            "class_map": None,
-            "parts": None,
-            "units": None,
-            "units_rest": None,
-            "section": self._section(reading, language),
-            "image": {
-                "width": image.width,
-                "height": image.height,
-                "format": image.format,
-                "notes": list(image.notes),
-                "read_width": image.pixels.shape[1],
-                "read_height": image.pixels.shape[0],
-                "um_per_px": reading.um_per_px,
-                "stated_um_per_px": _stated(image.stated_um_per_px, language),
-                "preview": image.preview,
-            },
-            "model": identity(self.bundle, language),
-            "runtime": {
-                "name": self.network.runtime.name,
-                "version": self.network.runtime.version,
-                "exact": self.network.runtime.exact,
-            },
-            "timings_ms": {name: round(value, 2) for name, value in reading.timings_ms.items()},
-            "software": __version__,
-        }
-        if verdict.accepted:
-            section = document["section"]
-            given = answer(self.bundle.manifest, reading.probabilities, language, section and section["headline"])
-            document["answer"] = given
-            document |= self._decision(reading, language, answered=given["concern"])
-        return document
-
-    def _decision(self, reading: Reading, language: str, *, answered: bool) -> dict[str, Any]:
-        """What an accepted picture has beside its answer; `answered`: that names a class of concern."""
-        manifest, maps, best = self.bundle.manifest, reading.maps, reading.best
-        labels = manifest["labels"]
-        rows, columns, _ = maps.values.shape
-        blank_below, limit = self.scale(reading)
-        return {
-            "prediction": {
-                "label": labels[best]["id"],
-                "name": labels[best]["name"][language],
-                "probabilities": [
-                    {
-                        "label": label["id"],
-                        "name": label["name"][language],
-                        "probability": float(probability),
-                        "logit": float(logit),
-                        "likelihood": likelihood(float(probability), language),
-                    }
-                    for label, probability, logit in zip(labels, reading.probabilities, maps.logits, strict=True)
-                ],
-            },
-            "class_map": {
-                "rows": rows,
-                "columns": columns,
-                "cell_px": [reading.image.width / columns, reading.image.height / rows],
-                "unit": "logit",
-                "counted": int(np.count_nonzero(maps.counted)),
-                "limit": limit,
-                "blank_below": blank_below,
-                "values": {label["id"]: _numbers(maps.values[..., k]) for k, label in enumerate(labels)},
-                "places": places_json(maps, self.bundle.labels, _map_scale(reading), blank_below),
-            },
-            "parts": self._parts(reading, language, answered=answered),
-            **self._units(reading, language),
-        }
-
-    def _section(self, reading: Reading, language: str) -> dict[str, Any] | None:
-        section = reading.section
-        if section is None:
-            return None
-        image = reading.image
-        across = image.width / image.pixels.shape[1]
-        down = image.height / image.pixels.shape[0]
-        labels = self.bundle.manifest["labels"]
-        headline, concern = self._section_answer(reading, section, language)
-        return {
-            "headline": headline,
-            "concern": concern,
-            "read": section.count(READ),
-            "foreign": section.count(FOREIGN),
-            "glass": section.count(GLASS),
-            "reasons": dict(section.reasons),
-            "window_px": [section.window_px[0] * across, section.window_px[1] * down],
-            "shares": [
-                {"label": label["id"], "name": label["name"][language], "share": float(share)}
-                for label, share in zip(labels, reading.shares, strict=True)
-            ]
-            if reading.verdict.accepted
-            else None,
-        }
 
     def regions(self, reading: Reading) -> list[Region]:
         """The connected places that speak for a class of concern, largest first."""
         return regions_of(reading.maps, concern_of(self.bundle.manifest))
 
-    def _regions_json(self, reading: Reading, regions: Sequence[Region]) -> list[dict[str, Any]]:
-        return regions_json(regions, reading.maps, self.bundle.labels, _map_scale(reading), self._temperature)
-
-    def _section_answer(
-        self, reading: Reading, section: Section, language: str
-    ) -> tuple[str, dict[str, Any] | None] | tuple[None, None]:
-        """The headline of a section and its regions of concern, both None where it is refused."""
-        if not reading.verdict.accepted:
-            return None, None
-        manifest, regions = self.bundle.manifest, self.regions(reading)
-        concern = concern_of(manifest)
-        names = [label["name"][language] for label in manifest["labels"]]
-        headline = section_headline(section, reading.shares, regions, names, concern, language)
-        found = self._regions_json(reading, regions)
-        return headline, section_concern(regions, found, reading.maps, self.bundle.labels, concern)
-
-    def _parts(self, reading: Reading, language: str, *, answered: bool) -> dict[str, Any] | None:
-        """The parts of a field that speak for a class of concern; a section's stand in `section`."""
-        manifest = self.bundle.manifest
-        concern = concern_of(manifest)
-        if reading.section is not None or not concern:
-            return None
-        regions = self.regions(reading)
-        return parts_json(regions, self._regions_json(reading, regions), manifest, answered, language)
-
-    def _units(self, reading: Reading, language: str) -> dict[str, Any]:
-        """The units with the largest part in the logit of the class that is read, each with its map, and the rest."""
-        manifest, best = self.bundle.manifest, reading.best
-        parts = reading.maps.units[:, best]
-        shown = np.argsort(-np.abs(parts), kind="stable")[:UNITS_SHOWN]
-        values = self.head.unit_maps(reading.outputs["features"], reading.maps.counted, shown.tolist(), best)
-        blank_below, limit = self.scale(reading)
-        return {
-            "units": [
-                {
-                    "unit": int(unit),
-                    "name": manifest["units"].get(str(unit), {}).get(language),
-                    "contribution": float(parts[unit]),
-                    "values": _numbers(values[..., place]),
-                }
-                for place, unit in enumerate(shown)
-            ],
-            "units_rest": {
-                "count": len(parts) - len(shown),
-                "contribution": float(np.delete(parts, shown).sum()),
-                "bias": float(self.head.bias[best]),
-                "limit": limit / UNIT_SCALE,
-                "blank_below": blank_below / UNIT_SCALE,
-            },
-        }
+    def strongest_units(self, reading: Reading) -> list[int]:
+        """The units with the largest part in the logit of the class that is read, the largest first."""
+        parts = reading.maps.units[:, reading.best]
+        return [int(unit) for unit in np.argsort(-np.abs(parts), kind="stable")[:UNITS_SHOWN]]

@@ -15,10 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from device.base.errors import DecodingTooSlow, ImageError, ReadingStopped, SectionTooLarge, UnknownModel, echoed
-from device.documents.verdict import ANY, no_model_words, refusal
 from device.reading.bundle import Bundle
 from device.reading.gate import PICTURE_REASONS, Verdict
 from device.reading.image import Limits
@@ -56,40 +54,8 @@ class Routed:
     def opinions(self) -> tuple[Opinion, ...]:
         return tuple(said for _, said in self.asked if isinstance(said, Opinion))
 
-    def as_json(self, language: str) -> dict[str, Any]:
-        """The chosen reading as JSON-able values, with `routing`: what each bundle said (`docs/engineers/api.md`)."""
-        document = self.chosen.reader.as_json(self.chosen.reading, language)
-        document["routing"] = [
-            {
-                "model": reader.bundle.manifest["id"],
-                "title": reader.bundle.manifest["title"][language],
-                "chosen": said is self.chosen,
-                **_said(said),
-            }
-            for reader, said in self.asked
-        ]
-        if not self.chosen.accepted:
-            document["verdict"]["reason"] = self._refusal(language)
-        return document
-
-    def _refusal(self, language: str) -> dict[str, Any]:
-        """Why the picture is refused and what to do; `model` is whose words these are, None where they are the box's."""
-        verdict, um_per_px = self.chosen.reading.verdict, self.chosen.reading.um_per_px
-        modalities = {opinion.reader.modality for opinion in self.opinions if not opinion.reading.verdict.other_kind}
-        modality = self.chosen.reader.modality if len(self.asked) == 1 else ANY
-        if modality == ANY and len(modalities) == 1:
-            (modality,) = modalities
-        reason = refusal(verdict, um_per_px, modality, language)
-        assert reason is not None
-        told_by: str | None = self.chosen.model
-        if len(self.asked) > 1 and self._none_of_these:
-            titles = [reader.bundle.manifest["title"][language] for reader, _ in self.asked]
-            reason |= no_model_words(verdict, titles, modality, language)
-            told_by = None
-        return {**reason, "model": told_by}
-
     @property
-    def _none_of_these(self) -> bool:
+    def none_of_these(self) -> bool:
         """Whether the picture is foreign to each bundle that may have a say, and not only at another magnification."""
         verdict = self.chosen.reading.verdict
         if verdict.reason in UNFIT_REASONS or verdict.magnification is not None:
@@ -97,12 +63,10 @@ class Routed:
         return all(opinion.reading.verdict.foreign for opinion in having_a_say(self.opinions))
 
 
-def _said(said: Opinion | ImageError) -> dict[str, Any]:
-    if isinstance(said, ImageError):
-        return {"accepted": False, "reason": said.code, "least_p": None, "ms": None}
-    verdict = said.reading.verdict
-    took_ms = round(said.reading.timings_ms["total"], 2)
-    return {"accepted": said.accepted, "reason": verdict.reason, "least_p": least_p(verdict), "ms": took_ms}
+def alone(reader: Reader, reading: Reading) -> Routed:
+    """A reading by one bundle that alone was asked."""
+    opinion = Opinion(reader, reading)
+    return Routed(((reader, opinion),), opinion)
 
 
 def least_p(verdict: Verdict) -> float | None:

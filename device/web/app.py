@@ -16,8 +16,8 @@ from jinja2.runtime import Context
 
 from device.base.log import warn
 from device.base.texts import fill
+from device.documents.rehearsal import open_verified
 from device.reading.bundle import Bundle
-from device.reading.golden import open_verified
 from device.reading.keys import key_problems
 from device.settings import Settings
 from device.web.answers import set_form_of_answers

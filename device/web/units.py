@@ -23,10 +23,10 @@ from device.base.errors import (
 )
 from device.base.log import warn
 from device.base.texts import error_words, words
+from device.documents.model import identity
 from device.reading.atlas import Atlas, atlas_path, network_of, open_atlas
 from device.reading.bundle import Bundle
 from device.reading.maps import Head
-from device.reading.reading import identity
 from device.settings import Settings
 from device.storage.lexicon import Lexicon, lexicon_of
 from device.storage.names import Agreed, Names, agreed
@@ -191,7 +191,7 @@ class Units:
 
     def __init__(self, settings: Settings, bundles: Sequence[Bundle]) -> None:
         self._names = names = Names(settings.store)
-        # The files that were opened: `bundle_files` (device/reading/golden.py) finds them in this folder.
+        # The files that were opened: `bundle_files` (device/reading/bundle.py) finds them in this folder.
         folder = settings.bundle if settings.bundle.is_dir() else settings.bundle.parent
         self._models = {
             bundle.manifest["id"]: ModelUnits(bundle, atlas_path(folder / bundle.name), names) for bundle in bundles

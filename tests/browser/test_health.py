@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from device.reading.bundle import Bundle
-from device.storage.drift import BINS
+from device.reading.drift_test import BINS
 from tests.support.chromium import as_phone, click, wait_until
 from tests.support.serving import serving
 from tests.support.simulated_clinic import DAYS, SITTINGS_A_DAY, fill

@@ -17,6 +17,7 @@ from device.reading.manifest import check_manifest
 from device.reading.reading import Reader
 from tests.support.answering import answering
 from tests.support.pictures import png
+from tests.support.reading_json import reading_json
 from tests.support.shipped import SAMPLES
 
 CONCERN = ["insitu", "invasive"]
@@ -132,7 +133,7 @@ def test_a_section_has_its_own_headline_and_is_never_cleared(bundle: Bundle) -> 
     picture = Pillow.new("RGB", (2 * tile.width, tile.height))
     for x in (0, tile.width):
         picture.paste(tile, (x, 0))
-    document = reader.as_json(reader.read(png(picture), 1.68), "en")
+    document = reading_json(reader, reader.read(png(picture), 1.68), "en")
     assert document["section"] is not None
     assert document["answer"]["headline"] == document["section"]["headline"]
     assert document["answer"]["labels"] == list(bundle.labels)
@@ -140,7 +141,7 @@ def test_a_section_has_its_own_headline_and_is_never_cleared(bundle: Bundle) -> 
 
 
 def test_a_refused_picture_has_no_answer(reader: Reader) -> None:
-    document = reader.as_json(reader.read((SAMPLES / "foreign-landscape.jpg").read_bytes()), "en")
+    document = reading_json(reader, reader.read((SAMPLES / "foreign-landscape.jpg").read_bytes()), "en")
     assert document["answer"] is None
 
 

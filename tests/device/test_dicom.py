@@ -54,6 +54,7 @@ from tests.support.drawn_dicom import (
     written,
 )
 from tests.support.pictures import png
+from tests.support.reading_json import reading_json
 from tests.support.shipped import KEYS, MODELS
 
 # pydicom's remarks on damaged files, which pytest shows although the box doesn't.
@@ -536,7 +537,7 @@ def test_nothing_of_the_patient_is_in_a_reading(
         reader = Reader(Bundle.open(MODELS / "busi.loupe", KEYS), LIMITS)
         reading = reader.read(dicom(colour(640, 480), SequenceOfUltrasoundRegions=[region(0.008)]))
         for language in LANGUAGES:
-            assert planted(str(reader.as_json(reading, language))) == []
+            assert planted(str(reading_json(reader, reading, language))) == []
     assert planted(repr(reading.image)) == []
     assert planted(caplog.text + "".join(capfd.readouterr())) == []
 
@@ -603,10 +604,10 @@ def test_an_ultrasound_is_read_as_its_png_is() -> None:
     for samples in (ultrasound(), golden):
         scale = {"SequenceOfUltrasoundRegions": [region(0.008)]}
         syntaxes = (EXPLICIT, JPEG_LS) if samples.ndim == 2 else (RLE, JPEG_2000)
-        expected = reader.as_json(reader.read(png(PIL.Image.fromarray(samples))), "en")
+        expected = reading_json(reader, reader.read(png(PIL.Image.fromarray(samples))), "en")
         for syntax in syntaxes:
             reading = reader.read(dicom(samples, syntax=syntax, **scale))
-            told = reader.as_json(reading, "en")
+            told = reading_json(reader, reading, "en")
             for part in ("verdict", "prediction", "class_map", "units"):
                 assert told[part] == expected[part]
             assert reading.image.stated_um_per_px.um_per_px == 80

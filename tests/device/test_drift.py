@@ -18,21 +18,10 @@ import numpy as np
 import pytest
 
 from device.reading.bundle import Bundle
+from device.reading.drift_test import ALARM, BINS, SITTING_MOST, Question, Watch, bin_of, calibration_sizes, gaps
 from device.reading.gate import MADE, PICTURE, SCALE, SHOWS, Answer, Verdict, conformal_p
 from device.reading.reading import Reading
-from device.storage.drift import (
-    ALARM,
-    BINS,
-    SITTING_MOST,
-    Counts,
-    DriftLog,
-    Question,
-    Watch,
-    bin_of,
-    calibration_sizes,
-    gaps,
-    noted,
-)
+from device.storage.drift import Counts, DriftLog, noted
 from tests.support.shipped import BUNDLE, KEYS, ROOT
 
 START = datetime(2026, 1, 5, 9, 0)

@@ -12,6 +12,7 @@ from PIL import ImageFilter
 from device.reading.gate import Answer, Verdict, cells, coarse, conformal_p, mean_of, picture_statistics
 from device.reading.image import Limits, decode
 from device.reading.reading import Reader
+from tests.support.reading_json import reading_json
 from tests.support.shipped import SAMPLES
 from training.drawn.phantoms import KINDS, draw
 from training.gate.magnification import magnified
@@ -108,7 +109,7 @@ def test_a_thumbnail_is_too_small(reader: Reader, accepted_sample: bytes) -> Non
 def test_too_few_pixels_whose_size_is_given_are_too_large_ones(reader: Reader, accepted_sample: bytes) -> None:
     pixels = decode(accepted_sample, Limits()).pixels
     reading = reader.read(as_png(pixels[::4, ::4]), um_per_px=4 * reader.bundle.manifest["preprocessing"]["um_per_px"])
-    reason = reader.as_json(reading, "en")["verdict"]["reason"]
+    reason = reading_json(reader, reading, "en")["verdict"]["reason"]
     assert (reason["code"], reason["variant"]) == ("too_small", "scaled")
     assert "size of a pixel" in reason["next_step"]
     assert "thumbnail" not in reason["next_step"]

@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 from device.base.texts import LANGUAGES, words
 from device.documents.health import histogram, promise, wilson
 from device.reading.bundle import Bundle
+from device.reading.drift_test import BINS
 from device.settings import Settings
-from device.storage.drift import BINS, Counts
+from device.storage.drift import Counts
 from device.web.app import create_app
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from device.base.errors import KeysMissing, KeyUnreadable, UnknownSigner
 from device.base.texts import LANGUAGES
 from device.cli import main
-from device.reading.bundle import Bundle
-from device.reading.golden import bundle_files
+from device.reading.bundle import Bundle, bundle_files
 from device.reading.keys import MAX_BYTES, trusted_keys
 from device.settings import Settings
 from device.web.app import create_app

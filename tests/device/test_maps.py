@@ -13,6 +13,7 @@ from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.reading.reading import Reader, Reading
 from tests.support.pictures import png
+from tests.support.reading_json import reading_json
 from tests.support.shipped import SAMPLES
 
 FIELD = (512, 384)
@@ -60,7 +61,7 @@ def test_glass_has_no_value_and_the_mean_of_the_rest_is_the_logit_exactly(half: 
 
 def test_units_and_their_maps_leave_glass_out_too(half: Reading, counting: Reader) -> None:
     assert np.allclose(half.maps.units.sum(0) + counting.head.bias, half.maps.logits, rtol=0, atol=1e-12)
-    document = counting.as_json(replace(half, verdict=replace(half.verdict, reason=None)), "en")
+    document = reading_json(counting, replace(half, verdict=replace(half.verdict, reason=None)), "en")
     assert document["class_map"]["counted"] == half.maps.counted.sum()
     values = list(document["class_map"]["values"].values())
     values += [unit["values"] for unit in document["units"]]

@@ -15,6 +15,7 @@ from device.reading.golden import verify_golden
 from device.reading.maps import softmax
 from device.reading.reading import Reader
 from device.reading.runtime import Network
+from tests.support.reading_json import reading_json
 from tests.support.shipped import SHARED_DATA
 
 
@@ -56,7 +57,7 @@ def test_json_carries_the_same_numbers_and_words(reader: Reader, bundle: Bundle)
     accepted = [r for r in map(reader.read, goldens(bundle)) if r.verdict.accepted]
     assert accepted, "the bundle needs a golden picture that is accepted"
     reading = accepted[0]
-    document = reader.as_json(reading, "fr")
+    document = reading_json(reader, reading, "fr")
     class_map = document["class_map"]
     for k, row in enumerate(document["prediction"]["probabilities"]):
         values = class_map["values"][row["label"]]
@@ -72,7 +73,7 @@ def test_a_refused_picture_gets_no_class(reader: Reader) -> None:
     buffer = BytesIO()
     Pillow.new("RGB", (800, 600), (250, 250, 250)).save(buffer, "PNG")
     reading = reader.read(buffer.getvalue())
-    document = reader.as_json(reading, "en")
+    document = reading_json(reader, reading, "en")
     assert reading.verdict.reason == "blank"
     assert document["verdict"]["reason"]["next_step"]
     assert document["prediction"] is document["class_map"] is document["units"] is None
@@ -116,7 +117,7 @@ def test_a_wrong_magnification_is_told_in_words_with_what_the_size_of_a_pixel_ca
 ) -> None:
     reading = reader.read(goldens(bundle)[0])
     verdict = replace(reading.verdict, reason="wrong_magnification", magnification=ratio)
-    document = reader.as_json(replace(reading, verdict=verdict), "en")
+    document = reading_json(reader, replace(reading, verdict=verdict), "en")
     assert told in document["verdict"]["reason"]["detail"]
     assert document["verdict"]["magnification"] == ratio
     assert document["prediction"] is None

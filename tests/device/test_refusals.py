@@ -16,11 +16,11 @@ from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
 from device.base.texts import LANGUAGES, words
+from device.documents.reading_document import reading_document
 from device.documents.verdict import caution_words, reason_words
-from device.reading.bundle import Bundle
+from device.reading.bundle import Bundle, bundle_files
 from device.reading.colours import Colours, colours_of
 from device.reading.gate import MADE, REASONS, SCALE, SHOWS, VARIANTS, Answer, Verdict
-from device.reading.golden import bundle_files
 from device.reading.image import Limits
 from device.reading.reading import Reader, Reading
 from device.reading.routing import Router
@@ -28,6 +28,7 @@ from device.reading.sections import FOREIGN, READ, Section
 from device.settings import Settings
 from device.web.app import create_app
 from tests.support.pictures import png
+from tests.support.reading_json import reading_json
 from tests.support.shipped import KEYS, MODELS
 
 CAUSES: list[tuple[str, str | None]] = [(reason, None) for reason in REASONS] + [
@@ -79,7 +80,7 @@ def test_a_refusal_says_the_same_however_many_others_came_before(
     ]
 
     def reason_of(reading: Reading) -> dict[str, Any]:
-        return dict(reader.as_json(reading, language)["verdict"]["reason"])
+        return dict(reading_json(reader, reading, language)["verdict"]["reason"])
 
     first = [reason_of(reading) for reading in readings]
     assert [reason_of(reading) for reading in reversed(readings)] == first[::-1]
@@ -155,7 +156,7 @@ def bundles() -> dict[str, Bundle]:
 
 def refusal_of(bundles: dict[str, Bundle], models: list[str], kind: str, language: str = "en") -> dict[str, Any]:
     router = Router([bundles[name] for name in models], Limits())
-    document = router.read(png(Pillow.fromarray(drawn(kind)))).as_json(language)
+    document = reading_document(router.read(png(Pillow.fromarray(drawn(kind)))), language)
     return dict(document["verdict"]["reason"])
 
 
@@ -205,7 +206,7 @@ def test_a_black_picture_hears_nothing_of_any_instrument(bundles: dict[str, Bund
 
 def test_one_named_model_words_its_refusal_itself(bundles: dict[str, Bundle]) -> None:
     router = Router(list(bundles.values()), Limits())
-    document = router.read(png(Pillow.fromarray(drawn("section"))), model="bach").as_json("en")
+    document = reading_document(router.read(png(Pillow.fromarray(drawn("section"))), model="bach"), "en")
     assert document["verdict"]["reason"]["model"] == "bach"
     assert "This box reads" not in document["verdict"]["reason"]["detail"]
 

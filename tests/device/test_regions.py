@@ -14,25 +14,15 @@ from PIL import Image as Pillow
 
 from device.cli import main
 from device.documents.overlay import draw_overlay
+from device.documents.regions import parts_json, places_json, regions_json, section_concern
 from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.reading.maps import Maps
 from device.reading.reading import Reader
-from device.reading.regions import (
-    Scale,
-    concern_of,
-    connected,
-    lead_of,
-    leading,
-    parts_json,
-    places_json,
-    regions_json,
-    regions_of,
-    section_concern,
-    strongest_places,
-)
+from device.reading.regions import Scale, concern_of, connected, lead_of, leading, regions_of, strongest_places
 from tests.support.answering import answering
 from tests.support.pictures import png
+from tests.support.reading_json import reading_json
 from tests.support.shipped import SAMPLES
 
 LABELS = ("normal", "benign", "insitu", "invasive")
@@ -228,7 +218,7 @@ def test_a_section_with_a_tumour_is_never_headlined_by_its_mean(reader: Reader, 
     """A ninth of it is invasive, so the mean says normal; the headline says the share and where."""
     picture = side_by_side([["texture-normal", "texture-normal", "texture-invasive"], NORMAL, NORMAL])
     reading = reader.read(png(picture), SCALE_UM)
-    document = reader.as_json(reading, language)
+    document = reading_json(reader, reading, language)
     assert document["prediction"]["label"] == "normal"
     section = document["section"]
     assert re.search(share, section["headline"])
@@ -245,7 +235,7 @@ def test_a_section_with_a_tumour_is_never_headlined_by_its_mean(reader: Reader, 
 
 def test_a_section_without_one_is_not_told_to_be_free_of_it(reader: Reader) -> None:
     reading = reader.read(png(side_by_side([NORMAL, NORMAL])), SCALE_UM)
-    section = reader.as_json(reading, "en")["section"]
+    section = reading_json(reader, reading, "en")["section"]
     assert section["concern"]["regions"] == []
     assert "That is no proof that there is none" in section["headline"]
     assert f"None of the {section['read']} windows" in section["headline"]
@@ -253,7 +243,7 @@ def test_a_section_without_one_is_not_told_to_be_free_of_it(reader: Reader) -> N
 
 def test_a_refused_section_gets_no_headline(reader: Reader) -> None:
     landscape = Pillow.open(SAMPLES / "foreign-landscape.jpg").convert("RGB").resize((1536, 1152))
-    document = reader.as_json(reader.read(png(landscape), SCALE_UM), "en")
+    document = reading_json(reader, reader.read(png(landscape), SCALE_UM), "en")
     assert (document["section"]["headline"], document["section"]["concern"]) == (None, None)
     assert document["parts"] is None
 
@@ -262,8 +252,8 @@ def test_a_model_without_a_class_of_concern_has_no_parts_and_headlines_the_large
     unmarked = Reader(answering(bundle, concern=[]), Limits())
     assert concern_of(unmarked.bundle.manifest) == ()
     alone = unmarked.read((SAMPLES / "texture-invasive.jpg").read_bytes())
-    assert unmarked.as_json(alone, "en")["parts"] is None
-    section = unmarked.as_json(unmarked.read(png(side_by_side([NORMAL, NORMAL])), SCALE_UM), "en")["section"]
+    assert reading_json(unmarked, alone, "en")["parts"] is None
+    section = reading_json(unmarked, unmarked.read(png(side_by_side([NORMAL, NORMAL])), SCALE_UM), "en")["section"]
     assert section["headline"] == "100% of the tissue that was read speaks for normal tissue"
     assert section["concern"] is None
 
@@ -271,7 +261,7 @@ def test_a_model_without_a_class_of_concern_has_no_parts_and_headlines_the_large
 def test_a_pasted_quarter_is_a_region_where_it_was_pasted(reader: Reader) -> None:
     picture = field("texture-normal")
     picture.paste(field("texture-invasive").crop((0, 0, 256, 192)), (256, 192))
-    document = reader.as_json(reader.read(png(picture)), "en")
+    document = reading_json(reader, reader.read(png(picture)), "en")
     region = document["parts"]["regions"][0]
     assert region["x"] > 256
     assert region["y"] > 192
@@ -299,7 +289,7 @@ def test_a_normal_field_with_a_quarter_of_carcinoma_gets_a_caution_that_shows_it
 ) -> None:
     picture = field("texture-normal")
     picture.paste(field(pasted).crop((128, 96, 384, 288)), (left, top))
-    document = cautious.as_json(cautious.read(png(picture)), "en")
+    document = reading_json(cautious, cautious.read(png(picture)), "en")
     assert document["answer"]["labels"] == ["normal"]
     parts = document["parts"]
     assert parts["caution"]
@@ -311,7 +301,7 @@ def test_a_normal_field_with_a_quarter_of_carcinoma_gets_a_caution_that_shows_it
 
 @pytest.mark.parametrize("name", ["texture-normal", "phantom-benign"])
 def test_a_field_without_carcinoma_gets_no_caution(cautious: Reader, name: str) -> None:
-    document = cautious.as_json(cautious.read((SAMPLES / f"{name}.jpg").read_bytes()), "en")
+    document = reading_json(cautious, cautious.read((SAMPLES / f"{name}.jpg").read_bytes()), "en")
     assert not document["answer"]["concern"]
     assert not document["parts"]["caution"]
 
@@ -320,7 +310,7 @@ def test_loupe_read_prints_the_caution(
     marked: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cautious = replace(marked, manifest={**marked.manifest, "parts": LOW_RULE})
-    monkeypatch.setattr("device.reading.golden.open_verified", lambda _: [cautious])
+    monkeypatch.setattr("device.documents.rehearsal.open_verified", lambda _: [cautious])
     picture = field("texture-normal")
     picture.paste(field("texture-invasive").crop((0, 0, 256, 192)), (256, 192))
     (tmp_path / "field.png").write_bytes(png(picture))
@@ -331,7 +321,7 @@ def test_loupe_read_prints_the_caution(
 def test_loupe_read_draws_the_class_of_concern_over_a_section(
     marked: Bundle, reader: Reader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("device.reading.golden.open_verified", lambda _: [marked])
+    monkeypatch.setattr("device.documents.rehearsal.open_verified", lambda _: [marked])
     picture = side_by_side([["texture-normal", "texture-normal", "texture-invasive"], NORMAL, NORMAL])
     file, overlay = tmp_path / "section.png", tmp_path / "overlay.png"
     file.write_bytes(png(picture))

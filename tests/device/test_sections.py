@@ -37,6 +37,7 @@ from device.reading.sections import (
 from device.settings import Settings
 from device.web.app import create_app
 from tests.support.pictures import png
+from tests.support.reading_json import reading_json
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 KNOWN = ("texture-normal", "texture-invasive", "texture-benign", "texture-insitu")
@@ -113,7 +114,7 @@ def test_a_picture_of_about_a_field_is_read_whole_at_the_true_scale(reader: Read
     assert reading.image.pixels.shape[:2] == (FIELD[1], FIELD[0])
     half = reader.read(png(field), scale / 2)
     assert half.image.pixels.shape[:2] == (256, 320) or half.image.pixels.shape[:2] == (224, 320)
-    assert reader.as_json(half, "en")["image"]["um_per_px"] == scale / 2
+    assert reading_json(reader, half, "en")["image"]["um_per_px"] == scale / 2
 
 
 def test_without_a_size_of_a_pixel_a_large_picture_is_one_field(reader: Reader, bundle: Bundle) -> None:
@@ -252,13 +253,13 @@ def test_bare_glass_is_refused_as_blank_without_a_single_pass_of_the_network(rea
     reading = reader.read(png(Pillow.new("RGB", (1600, 1200), GLASS_RGB)), scale)
     assert reading.verdict.reason == "blank"
     assert reading.timings_ms["network"] == 0
-    document = reader.as_json(reading, "en")
+    document = reading_json(reader, reading, "en")
     assert document["prediction"] is None
     assert document["section"]["shares"] is None
 
 
 def test_json_of_a_section_tells_what_was_left_out(tissue: Reading, reader: Reader) -> None:
-    document = reader.as_json(tissue, "fr")
+    document = reading_json(reader, tissue, "fr")
     section, drawn = document["section"], document["class_map"]
     assert section["read"] == drawn["counted"]
     cells = drawn["rows"] * drawn["columns"]

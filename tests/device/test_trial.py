@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device.base.errors import GoldenMismatch, ModelUnusable
 from device.cli import main
+from device.documents.rehearsal import open_verified
 from device.reading import trial
 from device.reading.bundle import Bundle
-from device.reading.golden import open_verified
 from device.reading.manifest import NETWORK
 from device.reading.trial import MORE_MEMORY_BYTES, try_apart
 from device.settings import Settings

@@ -24,6 +24,7 @@ from device.settings import Settings
 from device.storage.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
 from device.storage.names import TOTAL_LIMIT, Given, Names, agreed
 from device.web.app import create_app
+from tests.support.reading_json import reading_json
 from tests.support.shipped import KEYS, MODELS, SAMPLES
 
 UNIT = 76
@@ -110,7 +111,7 @@ def test_all_units_and_the_bias_make_the_logit_in_whole_steps(reader: Reader, bu
 
 def test_each_shown_unit_has_its_own_map_and_all_parts_make_the_score(reader: Reader, bundle: Bundle) -> None:
     reading = reader.read(accepted(bundle))
-    document = reader.as_json(reading, "en")
+    document = reading_json(reader, reading, "en")
     units, rest = document["units"], document["units_rest"]
     for unit in units:
         assert len(unit["values"]) == document["class_map"]["rows"] * document["class_map"]["columns"]

@@ -17,9 +17,10 @@ from typing import cast
 import numpy as np
 
 from device.reading.bundle import Bundle
+from device.reading.drift_test import calibration_sizes
 from device.reading.gate import CAUTION_BELOW_P, REASON_OF_QUESTION, Answer, Verdict, conformal_p
 from device.reading.reading import Reading
-from device.storage.drift import DriftLog, calibration_sizes, noted
+from device.storage.drift import DriftLog, noted
 from tests.support.shipped import BUNDLE, KEYS
 
 DAYS, SITTINGS_A_DAY = 24, 12

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.reading.bundle import Bundle
-from device.reading.golden import bundle_files
+from device.reading.bundle import Bundle, bundle_files
 from device.reading.image import Limits
 from device.reading.routing import Router
 from tests.support.shipped import KEYS, MODELS, SAMPLES, SHARED_DATA

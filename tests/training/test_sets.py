@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from device.base.texts import likelihood
-from device.documents.answer import prediction_sets
 from device.reading.maps import softmax
+from device.reading.prediction_sets import prediction_sets
 from training.errors import TableError
 from training.evaluation.sets import (
     Answered,

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from device.documents.answer import prediction_sets
 from device.reading.maps import Head, Maps
+from device.reading.prediction_sets import prediction_sets
 from device.reading.regions import Region, leading, regions_of
 from device.reading.runtime import Network
 from training.data import TEST, Sample, load_pixels

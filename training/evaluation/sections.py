@@ -21,7 +21,7 @@ from scipy.ndimage import map_coordinates
 from sklearn.metrics import roc_auc_score
 
 from device.reading.reading import Reader, Reading
-from device.reading.regions import regions_of, section_headline, strongest_places
+from device.reading.regions import regions_of, strongest_places
 from device.reading.sections import FOREIGN, GLASS, READ, STEPS, Section, read_section
 from training.data import Sample, find_samples
 from training.data.adapters.idc import UM_PER_PX
@@ -55,12 +55,11 @@ class SectionRow:
 
 @dataclass(frozen=True)
 class HeadlineRow:
-    """What a section is headlined, beside the truth: the share of its read windows that speaks for carcinoma, in how many
-    regions; the share of its tiles that pathologists called carcinoma; and how many of the marked places, the strongest of
-    carcinoma, lie in such a tile."""
+    """The facts of a section's headline, beside the truth: the share of its read windows that speaks for carcinoma, and in
+    how many regions; the share of its tiles that pathologists called carcinoma; and how many of the marked places, the
+    strongest of carcinoma, lie in such a tile."""
 
     patient: str
-    headline: str
     share_said: float
     regions: int
     largest: float
@@ -123,7 +122,7 @@ def read_tiles(
             measure(tiles, count, maps.values[..., CARCINOMA], maps.logits[CARCINOMA], section, outcome, seconds)
         )
     blank_below, _ = reader.scale(reading)
-    return rows, headline_row(tiles, reading, reader, blank_below)
+    return rows, headline_row(tiles, reading, blank_below)
 
 
 def measure(
@@ -150,11 +149,9 @@ def measure(
     )
 
 
-def headline_row(tiles: Tiles, reading: Reading, reader: Reader, least: float) -> HeadlineRow:
+def headline_row(tiles: Tiles, reading: Reading, least: float) -> HeadlineRow:
     """Of a section's reading. `least`: the evidence below which its map is left blank."""
-    assert reading.section is not None
     regions = regions_of(reading.maps, [CARCINOMA])
-    names = [label["name"]["en"] for label in reader.bundle.manifest["labels"]]
     values = reading.maps.values[..., CARCINOMA]
     scale = np.array(tiles.grid.shape) / np.array(values.shape)
     places = [
@@ -163,7 +160,6 @@ def headline_row(tiles: Tiles, reading: Reading, reader: Reader, least: float) -
     ]
     return HeadlineRow(
         patient=tiles.patient,
-        headline=section_headline(reading.section, reading.shares, regions, names, [CARCINOMA], "en"),
         share_said=sum(region.share for region in regions),
         regions=len(regions),
         largest=max((region.share for region in regions), default=0.0),
@@ -175,13 +171,17 @@ def headline_row(tiles: Tiles, reading: Reading, reader: Reader, least: float) -
 
 def headline_table(rows: Sequence[HeadlineRow]) -> str:
     """A Markdown table, a section a row."""
-    head = ("patient", "headline", "tiles with carcinoma", "largest region", "marked places in a tile with carcinoma")
+    head = (
+        *("patient", "headlined as carcinoma", "regions", "tiles with carcinoma", "largest region"),
+        "marked places in a tile with carcinoma",
+    )
     return markdown_table(
         head,
         [
             (
                 row.patient,
-                row.headline,
+                f"{row.share_said:.0%}",
+                f"{row.regions}",
                 f"{row.true_share:.0%}",
                 f"{row.largest:.0%}",
                 f"{row.places_right} of {row.places}",

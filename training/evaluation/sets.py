@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from device.base.texts import LIKELIHOODS
-from device.documents.answer import prediction_sets
+from device.reading.prediction_sets import prediction_sets
 from training.errors import TableError
 from training.evaluation import resampling
 from training.evaluation.metrics import measurable, natural_order

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from device.reading.drift_test import SITTING_GAP_S, Watch, calibration_sizes, p_values_of
 from device.reading.reading import Reader
-from device.storage.drift import SITTING_GAP_S, Watch, calibration_sizes, p_values_of
 from training.data.pictures import counted
 from training.evaluation.words import markdown_table
 from training.studies.routing import pictures_of

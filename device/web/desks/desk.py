@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from device.base.errors import LoupeError, SelfTestFailed
 from device.base.log import LOG
 from device.base.texts import LANGUAGES
+from device.documents.reading_document import reading_document
 from device.reading.bundle import Bundle
 from device.reading.golden import verify_picture
 from device.reading.image import Limits
@@ -72,7 +73,7 @@ class DeskHere:
         """See `Desk`."""
         routed = self.router.read(asked.data, asked.model, asked.um_per_px, stop, sections=asked.sections)
         chosen = routed.chosen
-        return Answered(routed.as_json(asked.language), noted(chosen.reader.bundle, chosen.reading))
+        return Answered(reading_document(routed, asked.language), noted(chosen.reader.bundle, chosen.reading))
 
     def preview(self, data: bytes, stop: Stop) -> bytes:
         """See `Desk`."""
@@ -88,7 +89,7 @@ class DeskHere:
             bundle = self.router.readers[0].bundle
             routed = self.router.read(bundle.members[bundle.manifest["golden"][0]["picture"]])
             for language in LANGUAGES:
-                routed.as_json(language)
+                reading_document(routed, language)
         except LoupeError:
             raise
         except Exception as error:  # whatever it is, readings would fail by it

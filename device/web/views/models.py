@@ -6,8 +6,8 @@ from flask import Blueprint, Response, jsonify
 
 from device import __version__
 from device.base.texts import words
+from device.documents.model import identity
 from device.reading.formats import FORMATS
-from device.reading.reading import identity
 from device.web.box import the_box
 from device.web.incoming.query import asked_bundles, language
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from device.documents.health import problem_json
-from device.reading.reading import identity
+from device.documents.model import identity
 from device.web.box import the_box
 from device.web.incoming.query import language
 

@@ -28,8 +28,7 @@ from training.commands.studies.set_options import default_sets, sets_options
 @keys_option
 def command(sets: tuple[str, ...], most: int, foreign: Path, bundles_path: Path, keys: Path) -> None:
     """Reads sets of pictures with the box's own router and counts which bundle reads what."""
-    from device.reading.bundle import Bundle
-    from device.reading.golden import bundle_files
+    from device.reading.bundle import Bundle, bundle_files
     from device.reading.routing import Router
     from training.data import LIMITS
     from training.studies.routing import as_table, pictures_of, share_out

@@ -112,6 +112,7 @@ lint: .venv/dev docs  ## check style, types, playbooks, YAML and the documentati
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/yamllint --strict provisioning
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline provisioning
 

@@ -81,8 +81,10 @@ def floors_of_contract() -> list[tuple[str, ...]]:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
-    (contract,) = (each for each in contracts if each["type"] == "layers" and "device.base" in each["layers"])
-    return [tuple(name.strip() for name in layer.replace(":", "|").split("|")) for layer in contract["layers"]]
+    (contract,) = (each for each in contracts if each.get("containers") == ["device"])
+    return [
+        tuple(f"device.{name.strip()}" for name in layer.replace(":", "|").split("|")) for layer in contract["layers"]
+    ]
 
 
 def contents(graph: grimp.ImportGraph, modules: tuple[str, ...]) -> tuple[str, ...]:

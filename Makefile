@@ -14,7 +14,7 @@ BROWSER_PACKAGES := chromium chromium-driver
 PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases torture torture-short lint format docs drawing train bench fresh-test box-test lock sbom clean
+.PHONY: help setup run test cases torture torture-short lint format docs drawing help-pages train bench fresh-test box-test lock sbom clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -125,6 +125,9 @@ docs: .venv/dev  ## build the documentation as a site into build/site; a link th
 
 drawing: .venv/dev  ## draw the floors of device/ and their imports anew: docs/images/floors.svg
 	$(FROM_ROOT) -m tools.drawing
+
+help-pages: .venv/dev  ## write the box's own help from docs/clinic anew
+	$(FROM_ROOT) -m tools.help_pages
 
 RECIPE ?= bach
 

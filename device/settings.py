@@ -1,49 +1,140 @@
 """The box's settings: defaults, then a TOML file, then flags of the command line, each checked against its limits.
 
-`docs/technicians/settings.md` says what each one does; a test keeps the two in step.
+`Settings` is the one place that says a setting's name, default, limits and help. Checking, the flags of `loupe`,
+`settings.schema.json` and the tests of the documentation and of the playbook's role follow it. To add a setting, write its
+field there, its row in `docs/technicians/settings.md`, and run `python -m device.settings`, which writes the schema anew.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
+
+from msgspec import Meta, Struct, ValidationError, convert, json, to_builtins
+from msgspec.structs import fields, replace
 
 from device.base.errors import Phrase, SettingInvalid
 from device.base.files import reason_of
 from device.base.hosts import is_host_name
-from device.reading.image import Limits
+
+if TYPE_CHECKING:
+    from device.reading.image import Limits
 
 BYTES_PER_MB = 1_000_000
-MAX_BYTES = BYTES_PER_MB  # of a file with settings
-MODEL_ID = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+MAX_FILE_BYTES = BYTES_PER_MB  # of a file with settings
 SYSTEM_FILE = Path("/etc/loupe/loupe.toml")
+SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
+
+# The commands that take a setting as a flag.
+EVERY_COMMAND = ("read", "serve", "verify", "bench")
+WITH_STORE = ("serve", "verify")
+SERVING = ("serve",)
 
 
-@dataclass(frozen=True)
-class Settings:
+class HostName(str):
+    """A DNS name in lower case, without the dot at its end."""
+
+    def __new__(cls, name: str) -> HostName:
+        """Raises `ValueError`."""
+        text = str(name).lower().removesuffix(".")
+        if not is_host_name(text):
+            raise ValueError("no DNS name")
+        return super().__new__(cls, text)
+
+
+# `\Z`, because Python's `$` also matches before a line's end.
+MODEL_ID = r"^[a-z][a-z0-9_-]{0,39}\Z"
+TEXT = r"^[^\u0000]+\Z"
+ModelId: TypeAlias = Annotated[str, Meta(pattern=MODEL_ID)]
+Text: TypeAlias = Annotated[str, Meta(pattern=TEXT)]
+
+
+def about(
+    help: str,
+    values: str = "",
+    *,
+    commands: tuple[str, ...] = SERVING,
+    placeholder: str = "N",
+    phrase: str = "text",
+    unit: str = "",
+    least: int | None = None,
+    most: int | None = None,
+) -> Meta:
+    """What is said of a setting.
+
+    `help`: what it means, for `--help` and the schema. `values`: what it may be, in words; of a whole number its bounds,
+    `least` and `most`, in its `unit`, say that. `commands`: those that take it as a flag. `placeholder`: stands for its
+    value in their help. `phrase`: what an error says is allowed, a key of `phrases` in `device/base/texts`.
+    """
+    facts = {"values": values, "commands": commands, "placeholder": placeholder, "phrase": phrase}
+    return Meta(ge=least, le=most, description=f"{help}, {unit}" if unit else help, extra=facts)
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the model is, where the service listens and how much it takes on."""
 
-    bundle: Path = Path("models/bach.loupe")
-    keys: Path = Path("models/keys")
-    samples: Path = Path("models/samples")
-    store: Path = Path("var/loupe.sqlite")
-    technician_code_file: Path | None = None
-    allow_older: tuple[str, ...] = ()
-    host: str = "127.0.0.1"
-    names: tuple[str, ...] = ()
-    port: int = 8000
-    threads: int = 2
-    queue: int = 64
-    max_upload_mb: int = 32
-    max_megapixels: int = 64
-    decode_memory_mb: int = 200
-    upload_memory_mb: int = 48
+    bundle: Annotated[
+        Path, about("model, or folder of models", "a file or a folder", commands=EVERY_COMMAND, placeholder="PATH")
+    ] = Path("models/bach.loupe")
+    keys: Annotated[Path, about("trusted public keys", "a folder", commands=EVERY_COMMAND, placeholder="DIR")] = Path(
+        "models/keys"
+    )
+    samples: Annotated[Path, about("sample pictures", "a folder", commands=EVERY_COMMAND, placeholder="DIR")] = Path(
+        "models/samples"
+    )
+    store: Annotated[Path, about("what outlives a restart", "a file", commands=WITH_STORE, placeholder="FILE")] = Path(
+        "var/loupe.sqlite"
+    )
+    technician_code_file: Annotated[
+        Path | None,
+        about(
+            "file with the code that resetting a watch, importing names and taking names back need; without it they need "
+            "no code where only this machine can connect, and are refused otherwise",
+            "a file",
+            placeholder="FILE",
+        ),
+    ] = None
+    allow_older: Annotated[
+        tuple[ModelId, ...],
+        about(
+            "models that may be of an older version than this box has served",
+            "a list of models' ids",
+            commands=WITH_STORE,
+            placeholder="ID",
+            phrase="model_ids",
+        ),
+    ] = ()
+    host: Annotated[
+        Text,
+        about(
+            "address to listen on; 0.0.0.0 for the whole network",
+            "an address of this machine or a name of one; IPv6 with or without brackets",
+            placeholder="HOST",
+        ),
+    ] = "127.0.0.1"
+    names: Annotated[
+        tuple[HostName, ...],
+        about(
+            "DNS names of the box beside addresses and local names",
+            "a list of DNS names, without ports; with accents as `xn--…`",
+            placeholder="NAME",
+            phrase="dns_names",
+        ),
+    ] = ()
+    port: Annotated[int, about("port to listen on", least=1, most=65535)] = 8000
+    threads: Annotated[int, about("pictures read at the same time", least=1, most=16)] = 2
+    queue: Annotated[int, about("pictures that may wait", least=0, most=1000)] = 64
+    max_upload_mb: Annotated[int, about("largest file", unit="MB", least=1, most=512)] = 32
+    max_megapixels: Annotated[int, about("largest picture", unit="millions of pixels", least=1, most=512)] = 64
+    decode_memory_mb: Annotated[int, about("memory for decoding pictures", unit="MB", least=64, most=100_000)] = 200
+    upload_memory_mb: Annotated[
+        int, about("memory for what is being sent and waits", unit="MB", least=1, most=4096)
+    ] = 48
 
     @property
     def max_upload_bytes(self) -> int:
@@ -51,55 +142,76 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
+        from device.reading.image import Limits  # loads numpy, which help and completion need not wait for
+
         return Limits(max_megapixels=self.max_megapixels)
 
 
-# The whole numbers that a setting may be.
-RANGES = {
-    "port": (1, 65535),
-    "threads": (1, 16),
-    "queue": (0, 1000),
-    "max_upload_mb": (1, 512),
-    "max_megapixels": (1, 512),
-    "decode_memory_mb": (64, 100_000),
-    "upload_memory_mb": (1, 4096),
-}
+@dataclass(frozen=True)
+class Setting:
+    """One setting as `Settings` declares it; the words are those of `about`. `type`: with its limits, for msgspec."""
+
+    name: str
+    type: Any
+    default: object
+    help: str
+    values: str
+    commands: tuple[str, ...]
+    placeholder: str
+    phrase: str
+    bounds: tuple[int, int] | None
+
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words."""
+        return f"{self.bounds[0]}…{self.bounds[1]}" if self.bounds else self.values
+
+    @property
+    def is_path(self) -> bool:
+        return get_args(self.type)[0] in (Path, Path | None)
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.default, tuple)
 
 
-def _checked(name: str, value: Any) -> Any:
-    kind = next((field.type for field in fields(Settings) if field.name == name), None)
-    if kind is None:
-        raise SettingInvalid(setting=name, value=str(value), allowed=", ".join(f.name for f in fields(Settings)))
-    if name in RANGES:
-        low, high = RANGES[name]
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise SettingInvalid(setting=name, value=str(value), allowed=f"{low}…{high}")
-        return value
-    if name == "names":
-        names = (
-            tuple(str(each).lower().removesuffix(".") for each in value) if isinstance(value, list | tuple) else ("",)
-        )
-        if not all(map(is_host_name, names)):
-            raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("dns_names"))
-        return names
-    if name == "allow_older":
-        ids = value if isinstance(value, list | tuple) else [""]
-        if not all(isinstance(each, str) and MODEL_ID.fullmatch(each) for each in ids):
-            raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("model_ids"))
-        return tuple(ids)
-    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
-        raise SettingInvalid(setting=name, value=str(value), allowed=Phrase("text"))
-    return Path(value) if kind.startswith("Path") else str(value)
+def _declared() -> Iterator[Setting]:
+    for field in fields(Settings):
+        meta = get_args(field.type)[-1]
+        bounds = None if meta.ge is None else (meta.ge, meta.le)
+        yield Setting(field.name, field.type, field.default, meta.description, bounds=bounds, **meta.extra)
 
 
-def _table(file: Path) -> dict[str, Any]:
-    """What a TOML file says; that Windows wrote it, with a byte-order mark or in UTF-16, is no harm. Raises
+SETTINGS: Mapping[str, Setting] = {setting.name: setting for setting in _declared()}
+
+
+def _path_or_host_name(kind: type, value: object) -> Path | HostName:
+    """A value of the types that msgspec doesn't know. Raises `ValueError`."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("no text")
+    return Path(value) if kind is Path else HostName(value)
+
+
+def _checked(name: str, value: object) -> object:
+    """The value of a setting as `Settings` has it. Raises `SettingInvalid`."""
+    setting = SETTINGS.get(name)
+    if setting is None:
+        raise SettingInvalid(setting=name, value=str(value), allowed=", ".join(SETTINGS))
+    try:
+        return convert(value, setting.type, dec_hook=_path_or_host_name)
+    except ValidationError as error:
+        allowed = setting.allowed if setting.bounds else Phrase(setting.phrase)
+        raise SettingInvalid(setting=name, value=str(value), allowed=allowed) from error
+
+
+def _table(file: Path) -> dict[str, object]:
+    """The values in a TOML file, by name. One that Windows wrote, with a byte-order mark or in UTF-16, is read too. Raises
     `SettingInvalid`."""
     try:
         with file.open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"larger than {MAX_BYTES // BYTES_PER_MB} MB")
+            data = opened.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ValueError(f"larger than {MAX_FILE_BYTES // BYTES_PER_MB} MB")
         encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
         return tomllib.loads(data.decode(encoding))
     except (OSError, ValueError, RecursionError) as error:
@@ -108,18 +220,39 @@ def _table(file: Path) -> dict[str, Any]:
         ) from error
 
 
-def load_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:
+def load_settings(file: Path | None, flags: Mapping[str, object]) -> Settings:
     """Settings from a file (`SYSTEM_FILE` where None is given and it exists) and flags (None: not given).
 
     Relative paths in a file are relative to the file. Raises `SettingInvalid` naming the setting.
     """
     chosen = file or (SYSTEM_FILE if os.path.lexists(SYSTEM_FILE) else None)
-    settings = Settings()
+    values: dict[str, object] = {}
     if chosen is not None:
-        table = _table(chosen)
-        values: dict[str, Any] = {name: _checked(name, value) for name, value in table.items()}
-        for name, value in values.items():
-            values[name] = chosen.parent / value if isinstance(value, Path) else value
-        settings = replace(settings, **values)
-    given = {name: _checked(name, value) for name, value in flags.items() if value is not None}
-    return replace(settings, **given)
+        for name, value in _table(chosen).items():
+            checked = _checked(name, value)
+            values[name] = chosen.parent / checked if isinstance(checked, Path) else checked
+    values |= {name: _checked(name, value) for name, value in flags.items() if value is not None}
+    return replace(Settings(), **values)
+
+
+def schema_text() -> str:
+    """The text of `settings.schema.json`: the JSON Schema of a file with settings, which editors can use."""
+    properties = {}
+    for setting in SETTINGS.values():
+        schema = json.schema(setting.type, schema_hook=lambda _: {"type": "string", "pattern": TEXT})
+        if setting.default is not None:
+            schema["default"] = to_builtins(setting.default, enc_hook=str)
+        properties[setting.name] = schema
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of a Loupe box",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+    # Python's end of a text is `\Z`; JSON Schema's expressions are JavaScript's, where `$` is just that.
+    return json.format(json.encode(document), indent=1).decode().replace(r"\\Z", "$") + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")

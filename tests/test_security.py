@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from msgspec import structs
 from PIL import Image as Pillow
 from werkzeug.test import TestResponse
 
@@ -120,9 +121,9 @@ def test_who_may_send_it(row: Row, client: FlaskClient, settings: Settings, bund
     assert (without.status_code, without.json["code"]) == (403, "technician_code_needed")
     assert send(client, row, "another-code").json["code"] == "technician_code_wrong"
     assert send(client, row, CODE).status_code == 200
-    unset = create_app(replace(settings, technician_code_file=None), bundle).test_client()
+    unset = create_app(structs.replace(settings, technician_code_file=None), bundle).test_client()
     assert send(unset, row, CODE).json["code"] == "technician_code_unset"
-    alone = create_app(replace(settings, technician_code_file=None, host="127.0.0.1"), bundle).test_client()
+    alone = create_app(structs.replace(settings, technician_code_file=None, host="127.0.0.1"), bundle).test_client()
     client.put("/api/v1/units/5/name", json={"text": "swirls", "expert": "AB"})
     assert send(alone, row).status_code == 200
 

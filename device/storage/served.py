@@ -72,7 +72,7 @@ def _models(document: Any) -> dict[str, Served]:
 def _served(model: str, entry: Any) -> Served:
     """Raises `ValueError`."""
     version, sha256 = (entry.get("version"), entry.get("sha256")) if isinstance(entry, dict) else (None, None)
-    for form, text in ((MODEL_ID, model), (VERSION, version), (SHA256, sha256)):
+    for form, text in ((re.compile(MODEL_ID), model), (VERSION, version), (SHA256, sha256)):
         if not isinstance(text, str) or not form.fullmatch(text):
             raise ValueError("it has a model without a version and a hash")
     return Served(str(version), str(sha256))

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from device import cli
 from device.base.errors import SettingInvalid
 from device.cli import main
+from device.commands import command, read, verify
 from device.documents import overlay
 from device.reading.bundle import Bundle
-from device.settings import Settings
+from device.settings import SETTINGS, Settings
 from tests.support.shipped import BUNDLE, KEYS
 
 WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
@@ -103,7 +102,7 @@ def test_an_overlay_that_cannot_be_written_is_told_in_one_line_before_anything_i
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cli, "_open_verified", lambda *_: pytest.fail("the models were opened first"))
+    monkeypatch.setattr(read, "open_verified_bundles", lambda *_: pytest.fail("the models were opened first"))
     folder = accepted.parent
     (folder / "folder.png").mkdir()
     (folder / "link.png").symlink_to(accepted)
@@ -222,7 +221,7 @@ def test_a_person_who_stops_it_sees_no_traceback(monkeypatch: pytest.MonkeyPatch
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_open_verified", stop)
+    monkeypatch.setattr(verify, "open_verified_bundles", stop)
     assert main(["verify", *WITH_BUNDLE]) == 130
 
 
@@ -257,27 +256,104 @@ def test_verify_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "[unknown_signer]" in capsys.readouterr().err
 
 
-def test_every_flag_of_serve_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def settings_given(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> Mapping[str, object]:
+    """The flags that a command hands to the settings; those that weren't typed are None."""
     given: dict[str, object] = {}
 
-    def kept(_: Path | None, flags: Mapping[str, object]) -> Settings:
+    def keep(_: Path | None, flags: Mapping[str, object]) -> Settings:
         given.update(flags)
         raise SettingInvalid(setting="", value="", allowed="")
 
-    monkeypatch.setattr(cli, "load_settings", kept)
-    typed = {field.name: "7" for field in fields(Settings)}
-    flags = [part for name, value in typed.items() for part in (f"--{name.replace('_', '-')}", value)]
-    assert main(["serve", *flags]) == 1
-    assert {name: value if isinstance(value, list) else str(value) for name, value in given.items()} == {
-        **typed, "names": ["7"], "allow_older": ["7"]
-    }  # fmt: skip
+    monkeypatch.setattr(command, "load_settings", keep)
+    assert main(arguments) == 1
+    return given
+
+
+def test_every_flag_of_serve_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = [part for name in SETTINGS for part in (f"--{name.replace('_', '-')}", "7")]
+    given = settings_given(monkeypatch, ["serve", *flags])
+    assert given == {
+        name: ("7",) if setting.is_list else 7 if setting.bounds else "7" for name, setting in SETTINGS.items()
+    }
+    assert set(settings_given(monkeypatch, ["serve"]).values()) == {None}
+    assert settings_given(monkeypatch, ["serve", "--queue", "0"])["queue"] == 0
+
+
+@pytest.mark.parametrize("typed", ["--names a.example b.example", "--names a.example --port 7 --names b.example"])
+def test_a_flag_that_is_a_list_takes_several_values_or_stands_several_times(
+    typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = settings_given(monkeypatch, ["serve", *typed.split()])
+    assert given["names"] == ("a.example", "b.example")
+
+
+@pytest.mark.parametrize("name", ["read", "serve", "verify", "bench"])
+def test_the_help_of_a_command_names_its_settings_and_their_defaults(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for setting in SETTINGS.values():
+        flag = f"--{setting.name.replace('_', '-')} "
+        assert (flag in printed) == (name in setting.commands)
+        if name in setting.commands:
+            assert setting.help in printed
+            assert not setting.bounds or f"({setting.allowed}, default {setting.default})" in printed
+
+
+@pytest.mark.parametrize("typed", [[], ["look"], ["read"], ["serve", "--port", "x"], ["serve", "--prot", "1"]])
+def test_a_command_line_that_cannot_be_right_ends_with_2(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed) == 2
+    assert "Usage: loupe" in capsys.readouterr().err
+
+
+def test_a_number_out_of_its_limits_is_told_in_the_language_of_the_user(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--threads", "17", "--language", "fr"]) == 1
+    assert (
+        "Le réglage threads vaut 17\N{NO-BREAK SPACE}; valeurs permises\N{NO-BREAK SPACE}: 1…16."
+        in capsys.readouterr().err
+    )
 
 
 def test_a_benchmark_without_repeats_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["bench", "-n", "0", *WITH_BUNDLE])
-    assert stopped.value.code == 2
-    assert "'0' isn't a whole number, 1 or more" in capsys.readouterr().err
+    assert main(["bench", "-n", "0", *WITH_BUNDLE]) == 2
+    assert "0 is not in the range x>=1" in capsys.readouterr().err
+
+
+def completed(typed: str) -> list[str]:
+    """What bash offers for the last word."""
+    words = typed.split(" ")
+    environment = {
+        **os.environ,
+        "_LOUPE_COMPLETE": "bash_complete",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'loupe'; from device.cli import main; main()"]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return ended.stdout.split()
+
+
+def test_the_shell_completes_commands_flags_and_their_values() -> None:
+    assert completed("loupe ") == ["plain,bench", "plain,read", "plain,serve", "plain,verify"]
+    assert completed("loupe read --um") == ["plain,--um-per-px"]
+    assert completed("loupe read --language ") == ["plain,en", "plain,fr"]
+    assert completed("loupe verify --max") == []
+    assert completed("loupe read field") == ["file,field"]
+    assert completed("loupe serve --bundle mod") == ["file,mod"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_there_for_each_shell(shell: str) -> None:
+    command = [sys.executable, "-m", "device.cli"]
+    environment = {**os.environ, "_LOUPE_COMPLETE": f"{shell}_source"}
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    assert f"_LOUPE_COMPLETE={shell}_complete" in ended.stdout
+
+
+def test_help_and_completion_load_no_reader() -> None:
+    code = "import sys, device.cli; device.cli.main(['read', '--help']); sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_the_box_needs_nothing_of_training() -> None:

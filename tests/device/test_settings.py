@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from device.base.errors import SettingInvalid
-from device.settings import RANGES, Settings, load_settings
+from device.base.errors import Phrase, SettingInvalid
+from device.settings import SCHEMA_FILE, SETTINGS, Settings, load_settings, schema_text
+
+BOUNDS = {setting.name: setting.bounds for setting in SETTINGS.values() if setting.bounds}
 
 
 def write(folder: Path, text: str) -> Path:
@@ -40,10 +46,13 @@ def test_flags_override_the_file_which_overrides_defaults(tmp_path: Path) -> Non
         ("[port]", "port"),
         ("names = 'loupe.clinic.example'", "names"),
         ("names = ['http://loupe.clinic.example']", "names"),
+        ("names = [3]", "names"),
+        ("names = ['loupe.clinic.example\\n']", "names"),
         ("allow_older = 'bach'", "allow_older"),
         ("allow_older = ['models/bach.loupe']", "allow_older"),
-        *((f"{name} = {low - 1}", name) for name, (low, _) in RANGES.items()),
-        *((f"{name} = {high + 1}", name) for name, (_, high) in RANGES.items()),
+        ("allow_older = ['bach\\n']", "allow_older"),
+        *((f"{name} = {low - 1}", name) for name, (low, _) in BOUNDS.items()),
+        *((f"{name} = {high + 1}", name) for name, (_, high) in BOUNDS.items()),
     ],
 )
 def test_a_bad_setting_is_named(tmp_path: Path, text: str, setting: str) -> None:
@@ -93,3 +102,42 @@ def test_the_systems_file_is_named_where_it_cannot_be_read(tmp_path: Path, monke
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid):
         load_settings(tmp_path / "none.toml", {})
+
+
+def test_an_error_says_what_a_setting_may_be(tmp_path: Path) -> None:
+    for text, value, allowed in (
+        ("threads = 17", "17", "1…16"),
+        ("names = 'x'", "x", Phrase("dns_names")),
+        ("allow_older = ['X']", "['X']", Phrase("model_ids")),
+        ("host = 3", "3", Phrase("text")),
+        ("prot = 1", "1", ", ".join(SETTINGS)),
+    ):
+        with pytest.raises(SettingInvalid) as caught:
+            load_settings(write(tmp_path, text), {})
+        assert (caught.value.value, caught.value.allowed) == (value, allowed)
+        assert type(caught.value.allowed) is type(allowed)
+
+
+def test_the_schema_that_ships_is_the_records() -> None:
+    """`python -m device.settings` writes it."""
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("", True),
+        ('bundle = "m"\nallow_older = ["bach"]\nnames = ["a.example"]\nport = 80', True),
+        ("port = 0", False),
+        ("port = '80'", False),
+        ("prot = 80", False),
+        ("bundle = ''", False),
+        ("allow_older = ['X']", False),
+    ],
+)
+def test_the_schema_takes_and_refuses_what_the_program_does(text: str, valid: bool, tmp_path: Path) -> None:
+    file = write(tmp_path, text)
+    validator = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    assert validator.is_valid(tomllib.loads(text)) == valid
+    with nullcontext() if valid else pytest.raises(SettingInvalid):
+        load_settings(file, {})

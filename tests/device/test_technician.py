@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from msgspec import structs
 
 from device.base.errors import (
     LoupeError,
@@ -204,10 +204,10 @@ def test_the_service_asks_for_the_code_on_loopback_too_where_it_has_one(settings
 
 def test_a_box_on_the_network_without_a_code_refuses_and_says_what_to_do(settings: Settings, bundle: Bundle) -> None:
     for host, answer in (("0.0.0.0", (403, "technician_code_unset")), ("127.0.0.1", (200, None))):
-        client = create_app(replace(settings, technician_code_file=None, host=host), bundle).test_client()
+        client = create_app(structs.replace(settings, technician_code_file=None, host=host), bundle).test_client()
         assert reset(client) == answer
 
 
 def test_a_code_that_cannot_be_read_stops_the_start(settings: Settings, bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(TechnicianCodeInvalid):
-        create_app(replace(settings, technician_code_file=tmp_path / "none"), bundle)
+        create_app(structs.replace(settings, technician_code_file=tmp_path / "none"), bundle)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from msgspec import structs
 
 from device.reading.atlas import atlas_path, network_of, open_atlas
 from device.reading.bundle import Bundle
@@ -224,7 +225,7 @@ def test_exported_names_are_a_manifests_units_and_import_elsewhere(
     assert exported["units"] == {"5": {"en": "swirls", "fr": "swirls"}, str(UNIT): {"en": "necrosis", "fr": "nécrose"}}
     check_manifest({**bundle.manifest, "units": exported["units"]}, "packed")
 
-    elsewhere = create_app(replace(settings, store=tmp_path / "other.sqlite"), bundle).test_client()
+    elsewhere = create_app(structs.replace(settings, store=tmp_path / "other.sqlite"), bundle).test_client()
     assert json.loads(elsewhere.put("/api/v1/units/names", json=exported).data) == {"imported": 2}
     assert json.loads(elsewhere.get("/api/v1/units/names").data) == exported
 
@@ -308,7 +309,7 @@ def test_without_a_store_readings_and_patches_go_on_and_naming_says_why(
     settings: Settings, bundle: Bundle, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    client = create_app(replace(settings, store=tmp_path / "file" / "loupe.sqlite"), bundle).test_client()
+    client = create_app(structs.replace(settings, store=tmp_path / "file" / "loupe.sqlite"), bundle).test_client()
     listed = json.loads(client.get("/api/v1/units?lang=en").data)
     assert [problem["code"] for problem in listed["problems"]] == ["store_unusable"]
     assert listed["units"][0]["patches"]

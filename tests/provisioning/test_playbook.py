@@ -11,7 +11,7 @@ import jinja2
 import pytest
 import yaml
 
-from device.settings import Settings, load_settings
+from device.settings import SETTINGS, Settings, load_settings
 from tests.support.shipped import ROOT
 
 PROVISIONING = ROOT / "provisioning"
@@ -85,6 +85,25 @@ def test_every_setting_of_the_role_has_a_type_a_default_and_a_line_for_technicia
     assert [name for name in options() if f"`{name}`" not in documented] == []
 
 
+# What the role chooses itself: files from the workstation, the port of the page, as much memory as the board has.
+OF_THE_ROLE = ("keys", "samples", "port", "decode_memory_mb")
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if f"loupe_{name}" in options()])
+def test_a_setting_that_the_role_repeats_has_the_type_and_default_of_the_program(name: str) -> None:
+    setting, option = SETTINGS[name], options()[f"loupe_{name}"]
+    kind = "int" if setting.bounds else "list" if setting.is_list else "path" if setting.is_path else "str"
+    assert isinstance(option, dict)
+    assert option["type"] == kind
+    if name not in OF_THE_ROLE:
+        default = load(ROLE / "defaults" / "main.yml")[f"loupe_{name}"]
+        assert default == (list(setting.default) if isinstance(setting.default, tuple) else setting.default)
+        shown = f"`{default}`" if setting.is_list else default
+        assert f"| `loupe_{name}` | {shown} |" in (ROOT / "docs" / "technicians" / "index.md").read_text(
+            encoding="utf-8"
+        )
+
+
 def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -> None:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     environment.filters |= {"basename": os.path.basename, "to_json": json.dumps}
@@ -93,7 +112,7 @@ def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -
     variables["loupe_names"] = ["loupe.clinic.example"]
     memory = environment.from_string(variables["loupe_decode_memory_mb"])
     small, large = (memory.render(ansible_facts={"memtotal_mb": board}) for board in (906, 1840))
-    assert (small, large) == (str(Settings.decode_memory_mb), "600")
+    assert (small, large) == (str(Settings().decode_memory_mb), "600")
     variables["loupe_decode_memory_mb"] = large
     written = tmp_path / "loupe.toml"
     written.write_text(template.render(variables | {"ansible_managed": "managed"}))
@@ -102,7 +121,7 @@ def test_the_service_accepts_the_settings_that_the_role_writes(tmp_path: Path) -
     assert settings.names == ("loupe.clinic.example",)
     assert settings.store == Path("/var/lib/loupe/loupe.sqlite")
     assert settings.keys == Path("/etc/loupe/keys")
-    assert (settings.threads, settings.queue) == (Settings.threads, Settings.queue)
+    assert (settings.threads, settings.queue) == (Settings().threads, Settings().queue)
     assert settings.decode_memory_mb == 600
     assert settings.technician_code_file is None
     written.write_text(

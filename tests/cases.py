@@ -17,6 +17,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -150,8 +151,13 @@ def twelve_in_sixteen(folder: Path) -> Differences:
 
 def client_of(store: Path, **changed: Path) -> FlaskClient:
     """A client of the box as it ships, with other settings where some are given."""
-    shipped = {"bundle": MODELS / "bach.loupe", "keys": MODELS / "keys", "samples": MODELS / "samples"}
-    return create_app(Settings(**{**shipped, **changed, "store": store}, threads=1)).test_client()
+    paths: dict[str, Any] = {
+        "bundle": MODELS / "bach.loupe",
+        "keys": MODELS / "keys",
+        "samples": MODELS / "samples",
+        **changed,
+    }
+    return create_app(Settings(**paths, store=store, threads=1)).test_client()
 
 
 def command(*arguments: str | Path) -> tuple[int, str]:
@@ -168,9 +174,9 @@ def same_words_each_time(folder: Path) -> Differences:
         client = client_of(Path(store) / "store.sqlite")
         for language in LANGUAGES:
             urls = [f"/api/v1/readings?lang={language}", f"/api/v1/readings?lang={language}&um_per_px=0.8"]
-            first = [client.post(url, data=picture).json.get("verdict") for url in urls]
+            first = [(client.post(url, data=picture).json or {}).get("verdict") for url in urls]
             for url, verdict in [*zip(urls, first, strict=True)] * 3:
-                if client.post(url, data=picture).json.get("verdict") != verdict:
+                if (client.post(url, data=picture).json or {}).get("verdict") != verdict:
                     yield f"{url} answers otherwise after other pictures"
 
 

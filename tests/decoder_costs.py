@@ -14,10 +14,12 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from importlib.metadata import distribution
 from io import BytesIO
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -84,14 +86,17 @@ def print_damage_costs() -> None:
     from device.reading.image import decode_in_process as decode
     from tests.support.drawn_files import encode, tissue
 
+    def look_for_damage(jpeg: bytes) -> None:
+        check_whole(list(walk(jpeg)))
+
     print("JPEG                        look for damage   read, that included")
     for width, height in ((768, 576), (2048, 1536), (5184, 3888)):
         for progressive in (False, True):
             noise = np.random.default_rng(0).normal(0, 5, (height, width, 3))
             picture = PIL.Image.fromarray(np.clip(np.asarray(tissue(width, height)) + noise, 0, 255).astype(np.uint8))
             data = encode(picture, "JPEG", quality=90, progressive=progressive)
-            look = fastest_ms(lambda data=data: check_whole(list(walk(data))))
-            read = fastest_ms(lambda data=data: decode(data, Limits(), 512 * 384))
+            look = fastest_ms(partial(look_for_damage, data))
+            read = fastest_ms(partial(decode, data, Limits(), 512 * 384))
             name = f"{width} × {height}{', progressive' if progressive else ''}"
             print(f"{name:28} {look:12.1f} ms {read:18.1f} ms")
 
@@ -144,7 +149,7 @@ def print_limits() -> None:
     from tests.support.drawn_dicom import JPEG_2000, JPEG_LS, dicom
     from tests.support.drawn_files import encode
 
-    def paged(samples: NDArray[np.generic], **options: object) -> bytes:
+    def paged(samples: NDArray[np.generic], **options: Any) -> bytes:
         file = BytesIO()
         tifffile.imwrite(file, samples, photometric="rgb", **options)
         return file.getvalue()
@@ -218,9 +223,8 @@ def main() -> None:
             files = [Path(str(found.locate_file(file))) for file in found.files or () if "__pycache__" not in str(file)]
             megabytes = sum(file.stat().st_size for file in files) / 1e6
             named = [line for line in found.metadata.get_all("Classifier", []) if line.startswith("License ::")]
-            licence = (
-                found.metadata.get("License-Expression") or found.metadata.get("License") or ", ".join(named) or "?"
-            )
+            metadata = found.metadata.json
+            licence = str(metadata.get("license_expression") or metadata.get("license") or ", ".join(named) or "?")
             once = first_file(kind, Path(folder))
             print(f"{package:18} {found.version:12} {megabytes:6.1f}  {once:>18}  {licence.splitlines()[0][:60]}")
 

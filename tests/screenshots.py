@@ -59,7 +59,9 @@ def pick_samples(base: str) -> tuple[str, str]:
 
 def draw_from(base: str, folder: Path) -> Path:
     """A section of the samples that the box accepts, with one that it refuses."""
-    known, foreign, file = [], [], folder / "section.png"
+    known: list[Path] = []
+    foreign: list[Path] = []
+    file = folder / "section.png"
     for sample in json.load(urlopen(f"{base}/api/v1/samples"))["samples"]:
         copy = folder / sample["file"]
         copy.write_bytes(urlopen(base + sample["url"]).read())

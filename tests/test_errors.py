@@ -16,7 +16,7 @@ from device.base.errors import Fact, LoupeError, Phrase, SettingInvalid, TooMany
 from device.base.texts import LANGUAGES, error_words, words
 from tests.support.shipped import ROOT
 
-SAMPLE_FACTS = {str: "a text", int: 7, float: 0.5}
+SAMPLE_FACTS: dict[type, Fact] = {str: "a text", int: 7, float: 0.5}
 
 
 def named_errors(base: type[LoupeError] = LoupeError) -> Iterator[type[LoupeError]]:

@@ -132,7 +132,7 @@ def test_who_may_send_it(row: Row, client: FlaskClient, settings: Settings, bund
 def test_it_takes_so_large_a_body(row: Row, client: FlaskClient, settings: Settings) -> None:
     limit = limit_of(row.method, row.address, settings)
     assert limit == SIZES[row.largest_body]
-    body = {"data": bytes(limit + 1), "content_type": "application/json", "headers": {HEADER: CODE}}
+    body: dict[str, Any] = {"data": bytes(limit + 1), "content_type": "application/json", "headers": {HEADER: CODE}}
     assert client.open(row.address, method=row.method, **body).status_code == 413
     if limit:
         body["data"] = bytes(min(limit, 1_000_000))

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ PARTS = {"title", "detail", "next_step"}
 MODALITIES = ("any", "histology", "mammography", "ultrasound")
 
 
-def flat(words: dict, path: str = "") -> Iterator[tuple[str, str]]:
+def flat(words: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
     for key, value in words.items():
         if isinstance(value, dict):
             yield from flat(value, f"{path}{key}.")
@@ -99,7 +100,7 @@ OF_NO_MICROSCOPE = {
 }
 
 
-def spoken(words: dict, modality: str, codes: set[str]) -> str:
+def spoken(words: dict[str, Any], modality: str, codes: set[str]) -> str:
     texts = [text for code, parts in words["reasons"].items() if code in codes for text in parts.values()]
     texts += [words["no_model"]["next_step"], *words["questions_help"].values()]
     texts += [text for text in words["health"].values() if isinstance(text, dict)]

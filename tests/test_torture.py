@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.shipped import MODELS
 from tests.torture import __main__ as program
 from tests.torture import attacks, bombs, damage, fuzz, harm, wire
 from tests.torture.beside import SAME, Ordeal
-from tests.torture.box import MODELS, Memory, running
+from tests.torture.box import Memory, running
 from tests.torture.good import Asked, GoodClient, Served
 from tests.torture.table import After, Beside
 

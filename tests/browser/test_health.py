@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -53,7 +54,7 @@ def guarded_box(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield url
 
 
-def told(box: str, language: str = "en") -> dict:
+def told(box: str, language: str = "en") -> dict[str, Any]:
     return dict(json.load(urlopen(f"{box}/api/v1/health?lang={language}")))
 
 
@@ -82,7 +83,7 @@ def test_each_chart_draws_its_counts_and_says_them_in_words_and_as_a_table(page:
         tallest = max(heights)
         assert heights == pytest.approx([tallest * c / max(asked["counts"]) for c in asked["counts"]], abs=0.02)
         drawn = figure.find_element(By.TAG_NAME, "svg")
-        named = [page.find_element(By.ID, name).text for name in drawn.get_attribute("aria-labelledby").split()]
+        named = [page.find_element(By.ID, name).text for name in str(drawn.get_attribute("aria-labelledby")).split()]
         assert named[0] == asked["title"]
         assert "within the band" in named[1]
         summary = figure.find_element(By.TAG_NAME, "summary")

@@ -167,8 +167,8 @@ def test_a_part_of_a_field_that_raised_caution_is_outlined_and_shown_first(page:
     assert text(page, "places-rest") == "2 smaller ones make up 44% of the picture."
     outline = page.find_element(By.CSS_SELECTOR, "#outlines .outline")
     image = accepted.reading["image"]
-    assert float(outline.get_attribute("x")) == pytest.approx(256 / image["width"])
-    assert float(outline.get_attribute("height")) == pytest.approx(128 / image["height"])
+    assert float(str(outline.get_attribute("x"))) == pytest.approx(256 / image["width"])
+    assert float(str(outline.get_attribute("height"))) == pytest.approx(128 / image["height"])
 
 
 def test_a_unit_has_no_marks_of_a_class(page: WebDriver, accepted: Sample):

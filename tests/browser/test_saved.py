@@ -67,7 +67,12 @@ def saved_picture(page: WebDriver, x: float = 0.5, y: float = 0.5) -> dict[str, 
 
 
 def test_the_saved_picture_carries_all_that_the_reading_says(page: WebDriver, accepted: Sample):
-    part = {"caution": True, "label": "invasive", "words": "A part speaks for invasive carcinoma.", "regions": []}
+    part: dict[str, Any] = {
+        "caution": True,
+        "label": "invasive",
+        "words": "A part speaks for invasive carcinoma.",
+        "regions": [],
+    }
     change_readings(page, {"answer": ANSWER, "parts": part, "verdict": {"caution": True}})
     choose_sample(page, accepted.id)
     page.find_element(By.ID, "case-label").send_keys("H 12/345 B")
@@ -120,7 +125,7 @@ def test_clocks_that_differ_are_told_in_the_report(page: WebDriver, accepted: Sa
     )
     upload(page, accepted.file)
     assert saved_json(page)["saved"]["clocks_agree"] is False
-    details = page.find_element(By.ID, "details-list").get_attribute("textContent")
+    details = str(page.find_element(By.ID, "details-list").get_attribute("textContent"))
     assert "The box’s clock says January 2, 1970" in details
     assert "one of them is wrong" in details
 

@@ -191,7 +191,7 @@ def test_a_name_that_cannot_be_kept_is_told_in_its_card(survey: WebDriver, shown
 
 def test_the_survey_is_filtered_sorted_and_speaks_french(survey: WebDriver, box: str, shown: list[int], bundle: Bundle):
     def order() -> list[str]:
-        return [each.get_attribute("id") for each in survey.find_elements(By.CLASS_NAME, "unit-card")]
+        return [str(each.get_attribute("id")) for each in survey.find_elements(By.CLASS_NAME, "unit-card")]
 
     assert order() == [f"unit-{unit}" for unit in shown]
     label = bundle.labels[-1]

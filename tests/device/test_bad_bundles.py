@@ -120,7 +120,8 @@ def test_no_number_of_a_manifest_may_be_boundless(packer: Packer, sound: Bundle)
             put(path, value)(manifest, {})
             with pytest.raises(SchemaMismatch):
                 check_manifest(manifest, "b.loupe")
-    for value in (float("nan"), float("inf"), 1e30, 10**30, True, "1", 0):
+    values: tuple[Any, ...] = (float("nan"), float("inf"), 1e30, 10**30, True, "1", 0)
+    for value in values:
         with pytest.raises((SchemaMismatch, BundleMalformed)):
             packer.opened(packer.zipped(put(("calibration", "temperature"), value)))
 

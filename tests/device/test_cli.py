@@ -187,7 +187,7 @@ def test_names_and_words_that_a_terminal_cannot_show_are_written_all_the_same(
     name = os.fsencode(accepted.parent) + b"/\xff\xe9.png"
     Path(os.fsdecode(name)).write_bytes(accepted.read_bytes())
     environment = {**os.environ, "LC_ALL": locale, "PYTHONIOENCODING": ":strict", "PYTHONCOERCECLOCALE": "0"}
-    command = [sys.executable, "-m", "device.cli", "read", name, *form, *WITH_BUNDLE]
+    command: list[str | bytes] = [sys.executable, "-m", "device.cli", "read", name, *form, *WITH_BUNDLE]
     ended = subprocess.run(command, check=False, capture_output=True, env=environment)
     assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False)
     assert b".png" in ended.stdout

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -54,9 +55,7 @@ def box() -> Iterator[Sandbox]:
     made._stop()
 
 
-def in_child(
-    box: Sandbox, data: bytes, stop: Callable[[], bool] | None = None, mb: int = 200, **wanted: object
-) -> Image:
+def in_child(box: Sandbox, data: bytes, stop: Callable[[], bool] | None = None, mb: int = 200, **wanted: Any) -> Image:
     kind = kind_of(data)
     assert kind is not None
     budget = Budget(mb * 1_000_000)
@@ -363,7 +362,7 @@ def test_the_budget_makes_others_wait_keeps_a_part_for_fields_and_is_given_back(
     budget.take(budget.most)
     with OwnMemory(budget, None).taken(10_000_000, 1_000_000):
         assert budget.used > budget.most
-    done = []
+    done: list[None] = []
     waiting = threading.Thread(target=lambda: done.append(budget.take(50_000_000)))
     waiting.start()
     time.sleep(0.05)
@@ -402,7 +401,9 @@ def test_a_decoder_that_takes_more_than_its_header_says_is_told_so(
 ) -> None:
     data = encode(PIL.Image.new("RGB", (3000, 2000)), "BMP")
     monkeypatch.setattr(sandbox, "SPARE_ADDRESSES", 0)
-    monkeypatch.setattr(sandbox.resource, "prlimit", lambda *_: (0, 0))  # what it asks for isn't enough
+    monkeypatch.setattr(
+        "device.reading.decoding.sandbox.resource.prlimit", lambda *_: (0, 0)
+    )  # what it asks for isn't enough
     with pytest.raises(DecodingTooLarge):
         in_child(box, data, target=AREA)
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -71,7 +72,7 @@ def drawn(size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.clip(np.asarray(tissue(*size)).astype(np.int16) + noise, 0, 255).astype(np.uint8)
 
 
-def paged(pixels: NDArray[np.generic], **options: object) -> bytes:
+def paged(pixels: NDArray[np.generic], **options: Any) -> bytes:
     file = io.BytesIO()
     tifffile.imwrite(file, pixels, photometric="rgb", **options)
     return file.getvalue()

@@ -269,17 +269,19 @@ WATCH: dict[str, Any] = json.loads(Watch("2026-01-05", {MADE: Question()}).as_te
     ]
     + [
         ("drift_watch", text if isinstance(text, str) else json.dumps({**WATCH, **text}))
-        for text in (
-            "[]",
-            "[" * 100_000,
-            {"questions": []},
-            {"questions": {MADE: {**WATCH["questions"][MADE], "urn": [0.0] * 19}}},
-            {"questions": {MADE: {**WATCH["questions"][MADE], "capital": [float("nan")] * 5}}},
-            {"since": 7},
-            {"last": "yesterday"},
-            {"last": "2026-01-05T09:00:00+00:00"},
-            {"pictures": None},
-            {"alarm": {"found": "2026-01-05", "began": "2026-01-05", "question": "none", "stranger": True}},
+        for text in list[Any](
+            (
+                "[]",
+                "[" * 100_000,
+                {"questions": []},
+                {"questions": {MADE: {**WATCH["questions"][MADE], "urn": [0.0] * 19}}},
+                {"questions": {MADE: {**WATCH["questions"][MADE], "capital": [float("nan")] * 5}}},
+                {"since": 7},
+                {"last": "yesterday"},
+                {"last": "2026-01-05T09:00:00+00:00"},
+                {"pictures": None},
+                {"alarm": {"found": "2026-01-05", "began": "2026-01-05", "question": "none", "stranger": True}},
+            )
         )
     ],
 )

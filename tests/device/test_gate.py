@@ -77,7 +77,7 @@ def test_a_picture_that_is_foreign_in_a_part_is_read_with_caution() -> None:
     plain = Answer("made", True, 0.5, 1.2, 0.4)
     strange = np.array([[0.4, 1.3]], np.float32)
     assert Verdict((plain,), None, strangeness=strange).caution
-    assert not Verdict((plain,), None, strangeness=strange / 2).caution
+    assert not Verdict((plain,), None, strangeness=np.float32(0.5) * strange).caution
 
 
 # What is done to a proper picture, and what the gate must call it. The gate of the shipped model, on its own samples.

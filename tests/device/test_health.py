@@ -36,7 +36,8 @@ def goldens(bundle: Bundle) -> list[tuple[bytes, str | None]]:
 
 
 def told(client: FlaskClient, language: str = "en") -> dict[str, Any]:
-    return dict(client.get(f"/api/v1/health?lang={language}").json)
+    health: dict[str, Any] = client.get(f"/api/v1/health?lang={language}").get_json()
+    return health
 
 
 def test_each_reading_is_counted_with_its_reason(client: FlaskClient, goldens: list[tuple[bytes, str | None]]) -> None:

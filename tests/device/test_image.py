@@ -88,6 +88,7 @@ def convert(picture: PIL.Image.Image, mode: str) -> PIL.Image.Image:
         return picture.convert(mode)
     srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     converted = ImageCms.applyTransform(picture, ImageCms.buildTransform(srgb, lab, "RGB", "LAB"))
+    assert converted is not None
     converted.info.clear()  # it carries the profile
     return converted
 
@@ -352,7 +353,9 @@ def test_a_decompression_bomb_is_refused_without_memory_for_it(kind: str) -> Non
 def test_limits_are_inclusive() -> None:
     limits = Limits(max_megapixels=0.03, min_px=100, max_aspect=3)
     decode(encode(PIL.Image.new("RGB", (300, 100)), "PNG"), limits)
-    for size, error in {(301, 100): TooManyPixels, (302, 99): ImageTooSmall, (99, 99): ImageTooSmall}.items():
+    refused: dict[tuple[int, int], type[ImageError]]
+    refused = {(301, 100): TooManyPixels, (302, 99): ImageTooSmall, (99, 99): ImageTooSmall}
+    for size, error in refused.items():
         with pytest.raises(error):
             decode(encode(PIL.Image.new("RGB", size), "PNG"), limits)
     with pytest.raises(ImageTooNarrow) as raised:

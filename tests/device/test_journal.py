@@ -137,7 +137,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     environment = os.environ | {"TMPDIR": str(folder / "tmp"), "HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
     ours, theirs = socket.socketpair()  # systemd's journal is a socket too
     with theirs:
-        served = subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=folder / "home", env=environment)
+        served = subprocess.Popen(
+            command, stdout=theirs.fileno(), stderr=theirs.fileno(), cwd=folder / "home", env=environment
+        )
     written = threading.Thread(target=_write_down, args=(ours, folder / "log"))
     written.start()
     running = Service(port, folder)

@@ -6,6 +6,7 @@ import io
 import struct
 import time
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -17,7 +18,7 @@ from device.reading.image import Limits, decode
 from tests.support.drawn_files import difference, encode, tissue
 
 LIMITS = Limits()
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "4:2:0": {"subsampling": 2},
     "4:4:4": {"subsampling": 0},
     "optimized": {"optimize": True},

@@ -108,7 +108,7 @@ def test_the_survey_and_the_export_are_as_fresh_as_the_names(bundle: Bundle, tmp
 def test_a_unit_and_a_box_have_room_for_so_many_names_as_documented(client: FlaskClient) -> None:
     def name(unit: int, expert: str) -> tuple[int, str | None]:
         answer = client.put(f"/api/v1/units/{unit}/name", json={"text": "other", "expert": expert})
-        return answer.status_code, answer.json.get("code")
+        return answer.status_code, (answer.json or {}).get("code")
 
     over = send(client, [row(5, f"X{k}") for k in range(UNIT_LIMIT + 1)])
     assert (over.status_code, over.json["code"]) == (409, "unit_names_full")

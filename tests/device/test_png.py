@@ -173,7 +173,7 @@ def test_kinds_that_need_more_memory_may_have_fewer_pixels() -> None:
     decode(encode(blank, "PNG", compress_level=1), limits, 512 * 384)
     with pytest.raises(TooManyPixels) as raised:
         decode(encode(blank, "WEBP", lossless=True, method=0), limits, 512 * 384)
-    assert 8 < raised.value.facts["limit_megapixels"] < 25
+    assert 8 < raised.value.limit_megapixels < 25
 
 
 def test_a_large_run_length_bmp_is_named() -> None:

@@ -7,6 +7,7 @@ import re
 import tracemalloc
 from collections.abc import Iterator
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask, abort
@@ -14,6 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import default_exceptions
 from werkzeug.test import TestResponse
 
+from device.base.errors import Fact
 from device.base.texts import LANGUAGES
 from device.reading.bundle import Bundle
 from device.settings import Settings
@@ -51,7 +53,7 @@ def client(app: Flask) -> Iterator[FlaskClient]:
 
 def told(response: TestResponse) -> dict[str, str]:
     assert response.mimetype == "application/problem+json"
-    problem: dict[str, str] = response.json
+    problem: dict[str, Any] = response.get_json()
     assert problem["status"] == response.status_code
     assert problem["title"] and problem["detail"] and problem["next_step"]  # noqa: PT018
     assert SECRET not in response.text
@@ -159,7 +161,7 @@ def test_doubled_slashes_lead_to_the_address_that_is_meant(client: FlaskClient) 
 
 
 def test_each_word_of_http_can_be_said() -> None:
-    facts = {"status": 499, "method": "PUT", "allowed": "GET"}
+    facts: dict[str, Fact] = {"status": 499, "method": "PUT", "allowed": "GET"}
     for language in LANGUAGES:
         for status in (400, 404, 405, 413, 416, 418, 499, 500, 502):
             assert http_words(status, facts, language)["next_step"]

@@ -101,7 +101,7 @@ def test_the_service_gives_the_same_refusal_each_time(bundle: Bundle, tmp_path: 
     ]
 
     def reason_of(data: bytes, scale: str, language: str) -> Any:
-        answer = client.post(f"/api/v1/readings?lang={language}{scale}", data=data).json
+        answer = client.post(f"/api/v1/readings?lang={language}{scale}", data=data).json or {}
         return answer["verdict"]["reason"] if "verdict" in answer else answer["detail"]
 
     first = [reason_of(*each) for each in asked]

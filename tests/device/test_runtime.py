@@ -60,7 +60,7 @@ def test_without_any_runtime_the_box_says_so(monkeypatch: pytest.MonkeyPatch) ->
 @fallback
 def test_tflite_runtime_agrees_with_the_golden_outputs_within_tolerance() -> None:
     done = subprocess.run(
-        [FALLBACK, "-m", "device.cli", "verify", "--bundle", BUNDLE, "--keys", KEYS],
+        [FALLBACK, "-m", "device.cli", "verify", "--bundle", str(BUNDLE), "--keys", str(KEYS)],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -72,7 +72,18 @@ def test_readings_by_tflite_runtime_say_that_they_are_not_exact(bundle: Bundle, 
     golden = bundle.manifest["golden"][0]
     picture = tmp_path / "golden.png"
     picture.write_bytes(bundle.members[golden["picture"]])
-    command = [FALLBACK, "-m", "device.cli", "read", picture, "--json", "--bundle", BUNDLE, "--keys", KEYS]
+    command = [
+        str(FALLBACK),
+        "-m",
+        "device.cli",
+        "read",
+        str(picture),
+        "--json",
+        "--bundle",
+        str(BUNDLE),
+        "--keys",
+        str(KEYS),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     reading = json.loads(done.stdout)
     assert reading["runtime"] == {"name": "tflite-runtime", "version": "2.14.0", "exact": False}

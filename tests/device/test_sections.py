@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from http.client import HTTPConnection
 from io import BytesIO
@@ -203,7 +204,7 @@ class Head:
         return features.mean((0, 1), dtype=np.float32)
 
 
-def judged(reasons: list[str | None]) -> tuple[Verdict, Any]:
+def judged(reasons: Sequence[str | None]) -> tuple[Verdict, Any]:
     """A strip of tissue with a window for each of the reasons."""
     pixels = np.full((64, 32 * len(reasons), 3), 120, np.uint8)
     image = Image(pixels, pixels.shape[1], 64, "PNG", ())
@@ -241,7 +242,7 @@ def test_a_refused_window_that_is_mostly_glass_is_the_edge_of_the_tissue() -> No
 
 
 def test_blank_windows_are_glass_and_do_not_count() -> None:
-    verdict, section = judged(["blank"] * 8 + [None, "unknown_content"])
+    verdict, section = judged([*["blank"] * 8, None, "unknown_content"])
     assert verdict.accepted
     assert section.foreign_share == 0.5
     verdict, section = judged(["blank"] * 10)

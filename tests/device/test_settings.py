@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -77,14 +78,15 @@ def test_a_file_that_windows_wrote_is_read(encoding: str, line_end: str, tmp_pat
 @pytest.mark.parametrize("damage", ["latin-1", "zeros", "picture", "folder", "circle of links", "sparse"])
 def test_a_file_that_cannot_be_read_is_named(damage: str, tmp_path: Path) -> None:
     file = tmp_path / "loupe.toml"
-    {
+    harm: dict[str, Callable[[], object]] = {
         "latin-1": lambda: file.write_bytes("# réglages".encode("latin-1")),
         "zeros": lambda: file.write_bytes(bytes(100)),
         "picture": lambda: file.write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF"),
         "folder": file.mkdir,
         "circle of links": lambda: file.symlink_to(file.name),
         "sparse": lambda: (file.touch(), os.truncate(file, 4_000_000_000)),
-    }[damage]()
+    }
+    harm[damage]()
     with pytest.raises(SettingInvalid) as caught:
         load_settings(file, {})
     assert caught.value.setting == "config"

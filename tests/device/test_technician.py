@@ -188,7 +188,7 @@ def settings(tmp_path: Path) -> Settings:
 def reset(client: FlaskClient, **headers: str) -> tuple[int, str | None]:
     sent = {"X-Loupe-Code": headers["code"]} if "code" in headers else {}
     answer = client.post("/api/v1/health/reset", json={"model": "bach", "confirm": True}, headers=sent)
-    return answer.status_code, answer.json.get("code")
+    return answer.status_code, (answer.json or {}).get("code")
 
 
 def test_the_service_asks_for_the_code_on_loopback_too_where_it_has_one(settings: Settings, bundle: Bundle) -> None:

@@ -6,7 +6,7 @@ import io
 import struct
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
@@ -35,10 +35,11 @@ PIXELS = np.asarray(tissue())
 GREY = np.asarray(tissue().convert("L"))
 
 
-def written(pixels: np.ndarray, *, big: bool = False, order: str = "<", **options: Any) -> bytes:
+def written(pixels: np.ndarray, *, big: bool = False, order: Literal["<", ">"] = "<", **options: Any) -> bytes:
     file = io.BytesIO()
     with tifffile.TiffWriter(file, bigtiff=big, byteorder=order) as writer:
-        writer.write(pixels, **({"metadata": None} | options))
+        settings: dict[str, Any] = {"metadata": None} | options
+        writer.write(pixels, **settings)
     return file.getvalue()
 
 
@@ -49,7 +50,7 @@ def read(data: bytes, limits: Limits = LIMITS) -> Image:
     return image
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "one strip": {"rowsperstrip": 120},
     "strips": {"rowsperstrip": 7},
     "tiles": {"tile": (32, 48)},
@@ -62,7 +63,7 @@ LOSSLESS = [None, "lzw", "zlib", "packbits", "zstd"]
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_each_layout_gives_the_picture(big: bool, order: str, layout: str, planar: str) -> None:
+def test_each_layout_gives_the_picture(big: bool, order: Literal["<", ">"], layout: str, planar: str) -> None:
     pixels = PIXELS if planar == "contig" else PIXELS.transpose(2, 0, 1)
     for compression in LOSSLESS:
         options = {**LAYOUTS[layout], "compression": compression, "planarconfig": planar, "photometric": "rgb"}
@@ -75,7 +76,7 @@ def test_each_layout_gives_the_picture(big: bool, order: str, layout: str, plana
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite", "rgb", "rgb, planes"])
-def test_sixteen_bits_in_each_layout(order: str, layout: str, photometric: str) -> None:
+def test_sixteen_bits_in_each_layout(order: Literal["<", ">"], layout: str, photometric: str) -> None:
     source = GREY if photometric.startswith("mini") else PIXELS
     deep = source.astype(np.uint16) * 257
     if photometric == "miniswhite":
@@ -149,7 +150,7 @@ def test_a_palette_and_inks() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("subsampling", [(1, 1), (2, 2), (2, 1)])
 def test_jpeg_in_ycbcr(layout: str, subsampling: tuple[int, int]) -> None:
-    options = {
+    options: dict[str, Any] = {
         "compression": "jpeg",
         "compressionargs": {"level": 95},
         "subsampling": subsampling,
@@ -278,7 +279,7 @@ def pyramid(*, sub_directories: bool, **options: Any) -> bytes:
     base = np.asarray(tissue(960, 720))
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
-        common = {"photometric": "rgb", "tile": (128, 128), "metadata": None, **options}
+        common: dict[str, Any] = {"photometric": "rgb", "tile": (128, 128), "metadata": None, **options}
         writer.write(base, subifds=2 if sub_directories else 0, **common)
         for factor, darker in ((2, 20), (4, 40)):
             writer.write(base[::factor, ::factor] - np.uint8(darker), subfiletype=1, **common)
@@ -335,7 +336,7 @@ def test_a_scanner_s_slide_has_levels_a_thumbnail_a_label_and_a_macro() -> None:
     file = io.BytesIO()
     head = "Aperio Image Library v12.0.15\n960x720 [0,0 960x720] (256x256) JPEG/RGB Q=70"
     with tifffile.TiffWriter(file) as writer:
-        common = {"photometric": "rgb", "metadata": None}
+        common: dict[str, Any] = {"photometric": "rgb", "metadata": None}
         writer.write(base, tile=(128, 128), description=f"{head}|AppMag = 20|MPP = 0.4990|Left = 1", **common)
         writer.write(base[::5, ::5], description=head.replace("(256x256)", "-> 192x144"), **common)
         writer.write(base[::4, ::4] - np.uint8(40), tile=(128, 128), description=f"{head} -> 240x180", **common)
@@ -349,6 +350,7 @@ def test_a_scanner_s_slide_has_levels_a_thumbnail_a_label_and_a_macro() -> None:
     image = decode(data, LIMITS)
     assert (image.pixels == base).all()
     assert (image.stated_um_per_px and image.stated_um_per_px.um_per_px) == 0.499
+    assert image.stated_um_per_px is not None
     assert image.stated_um_per_px.source == "aperio"
     assert [copy.width for copy in find_picture(data).copies] == [240, 192]
     assert decode(data, LIMITS, lambda *_: (240, 180)).pixels.mean() == pytest.approx(base.mean() - 40, abs=1)

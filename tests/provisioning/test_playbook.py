@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -25,12 +26,12 @@ def run(*command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=PROVISIONING, env=environment, capture_output=True, text=True)
 
 
-def load(path: Path) -> dict[str, object]:
+def load(path: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def options() -> dict[str, object]:
-    return dict(load(ROLE / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"])  # type: ignore[index, call-overload]
+def options() -> dict[str, Any]:
+    return dict(load(ROLE / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"])
 
 
 def test_playbook_parses_and_follows_ansible_lints_production_rules() -> None:

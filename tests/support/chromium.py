@@ -57,6 +57,7 @@ def open_chromium(width: int = 1280, height: int = 900, *, font: Path | None = N
     font than that file."""
     with TemporaryDirectory() as profile:
         options = Options()
+        assert BROWSER, MISSING
         options.binary_location = BROWSER
         for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
             options.add_argument(flag)

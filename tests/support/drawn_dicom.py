@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
@@ -73,7 +73,7 @@ def dicom(
         dataset.PixelData = encapsulate(packed)
         dataset["PixelData"].is_undefined_length = True
     else:
-        order = ">" if syntax == BIG else "<"
+        order: Literal["<", ">"] = ">" if syntax == BIG else "<"
         stored = samples.transpose(2, 0, 1) if getattr(dataset, "PlanarConfiguration", 0) else samples
         data = np.ascontiguousarray(stored).astype(samples.dtype.newbyteorder(order)).tobytes()
         dataset.PixelData = data + b"\0" * (len(data) % 2)
@@ -108,7 +108,7 @@ def pack(samples: NDArray[Any], syntax: str, bits: int) -> list[bytes] | None:
             return [imagecodecs.jpeg8_encode(samples, 98, bitspersample=12)]
         return [imagecodecs.jpeg8_encode(samples, 95)]
     if syntax in (LOSSLESS, LOSSLESS_SV1):
-        colours = {"colorspace": "RGB", "outcolorspace": "RGB"} if samples.ndim == 3 else {}
+        colours: dict[str, Any] = {"colorspace": "RGB", "outcolorspace": "RGB"} if samples.ndim == 3 else {}
         return [imagecodecs.jpeg8_encode(samples, lossless=True, predictor=1, bitspersample=bits, **colours)]
     if syntax in (JPEG_LS, JPEG_LS_NEAR):
         return [imagecodecs.jpegls_encode(samples, level=0 if syntax == JPEG_LS else 1)]

@@ -40,7 +40,10 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def tiff(tags: dict[int, int | tuple[int, ...]], data: bytes) -> bytes:
+Tags = dict[int, int | tuple[int, ...]]
+
+
+def tiff(tags: Tags, data: bytes) -> bytes:
     """A little-endian TIFF of one strip or tile; tags with several values are SHORTs."""
     offset = 8 + 2 + 12 * (len(tags) + 2) + 4
     place, size = (324, 325) if 322 in tags else (273, 279)
@@ -57,9 +60,18 @@ def tiff(tags: dict[int, int | tuple[int, ...]], data: bytes) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags) + 2) + entries + struct.pack("<I", 0) + values + data
 
 
-def tiff_tags(width: int, height: int, photometric: int, bits: tuple[int, ...], **more: int) -> dict[int, object]:
+def tiff_tags(
+    width: int, height: int, photometric: int, bits: tuple[int, ...], **more: int
+) -> dict[int, int | tuple[int, ...]]:
     named = {"compression": 259, "orientation": 274, "sample_format": 339, "tile_width": 322, "tile_height": 323}
-    tags: dict[int, object] = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 277: len(bits)}
+    tags: dict[int, int | tuple[int, ...]] = {
+        256: width,
+        257: height,
+        258: bits,
+        259: 1,
+        262: photometric,
+        277: len(bits),
+    }
     if "tile_width" not in more:
         tags[278] = height
     return tags | {named[name]: value for name, value in more.items()}

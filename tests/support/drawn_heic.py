@@ -154,11 +154,11 @@ def _planes(picture: NDArray[np.uint8], depth: int) -> list[NDArray[np.uint16]]:
     height, width = picture.shape[:2]
     around = ((0, -height % BLOCK), (0, -width % BLOCK))
     if picture.ndim == 2:
-        return [np.pad(picture, around, "edge").astype(np.uint16) << (depth - 8)]
+        return [np.left_shift(np.pad(picture, around, "edge"), depth - 8, dtype=np.uint16)]
     colours = np.asarray(PIL.Image.fromarray(picture).convert("YCbCr")).astype(np.uint16)
     planes = [np.pad(colours[..., part], around, "edge") for part in range(3)]
     halved = [(p[0::2, 0::2] + p[1::2, 0::2] + p[0::2, 1::2] + p[1::2, 1::2] + 2) // 4 for p in planes[1:]]
-    return [plane << (depth - 8) for plane in (planes[0], *halved)]
+    return [np.left_shift(plane, depth - 8, dtype=np.uint16) for plane in (planes[0], *halved)]
 
 
 def hevc(picture: NDArray[np.uint8], depth: int = 8) -> tuple[bytes, bytes]:

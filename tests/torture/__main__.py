@@ -22,10 +22,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.shipped import MODELS
 from tests.torture import fuzz, harm, outward, single
 from tests.torture.attacks import ATTACKS, SHORT
 from tests.torture.beside import OTHER, SAME, Ordeal
-from tests.torture.box import MODELS, Memory, running
+from tests.torture.box import Memory, running
 from tests.torture.damage import KINDS
 from tests.torture.good import GoodClient
 from tests.torture.table import HEAD, RATIO, Beside, Findings

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.drawn_files import encode, tissue
+from tests.support.shipped import MODELS
 from tests.torture.bombs import sent
-from tests.torture.box import MODELS
 from tests.torture.wire import READINGS, Target, ask, exchange
 
 GETS = (

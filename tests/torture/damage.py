@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import PIL.Image
@@ -18,7 +18,7 @@ def jpegs() -> Iterator[bytes]:
 
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
-    kinds = (
+    kinds: tuple[dict[str, Any], ...] = (
         {},
         {"progressive": True},
         {"subsampling": 0, "optimize": True},
@@ -51,7 +51,7 @@ def tiffs() -> Iterator[bytes]:
 
     rgb, grey = np.asarray(tissue()), np.asarray(tissue().convert("L"))
 
-    def written(pixels: np.ndarray, *, big: bool = False, order: str = "<", **options: Any) -> bytes:
+    def written(pixels: np.ndarray, *, big: bool = False, order: Literal["<", ">"] = "<", **options: Any) -> bytes:
         file = io.BytesIO()
         with tifffile.TiffWriter(file, bigtiff=big, byteorder=order) as writer:
             writer.write(pixels, metadata=None, **options)
@@ -62,11 +62,12 @@ def tiffs() -> Iterator[bytes]:
     for compression in (None, "lzw", "zlib", "packbits", "zstd", "jpeg", "webp", "jpeg2000"):
         yield written(rgb, photometric="rgb", compression=compression, tile=(64, 64))
         yield written(rgb, photometric="rgb", compression=compression, rowsperstrip=32, big=True)
-    for order in "<>":
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
+    for order in orders:
         deep, planes = grey.astype(np.uint16) * 257, rgb.transpose(2, 0, 1).astype(np.uint16) * 16
         yield written(deep, order=order, photometric="miniswhite", compression="lzw", predictor=True)
         yield written(planes, order=order, photometric="rgb", planarconfig="separate")
-    stated = {"resolution": (40000, 40000), "resolutionunit": 3}
+    stated: dict[str, Any] = {"resolution": (40000, 40000), "resolutionunit": 3}
     yield written(rgb, photometric="rgb", tile=(64, 64), subifds=1, compression="jpeg", **stated)
     yield encode(tissue().convert("P"), "TIFF")
     yield encode(tissue().convert("CMYK"), "TIFF", compression="tiff_lzw")

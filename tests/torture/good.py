@@ -164,7 +164,7 @@ class GoodClient:
             connection.request(method, path, body, fields or {})
             response = connection.getresponse()
             told = response.read()
-            return judged(response.status, response.headers, told), told
+            return judged(response.status, dict(response.headers), told), told
         except (OSError, http.client.HTTPException) as error:
             return type(error).__name__, b""
         finally:

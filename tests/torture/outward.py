@@ -7,9 +7,10 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+from tests.support.shipped import MODELS
 from tests.torture.attack import Beside
 from tests.torture.beside import OTHER
-from tests.torture.box import MODELS, Box, Memory
+from tests.torture.box import Box, Memory
 from tests.torture.damage import KINDS
 from tests.torture.good import GoodClient
 from tests.torture.table import Findings

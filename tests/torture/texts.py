@@ -101,7 +101,7 @@ def draw_queries(_rng: random.Random) -> list[Request]:
         ),
         *(",".join(f"x{n};q=0.{n}" for n in range(700)), '"' + "\\" * 7000, "text/" + long, "a=" * 3000, "(" * 7000),
     ]
-    names = (
+    names: tuple[str, ...] = (
         "Accept-Language",
         "Accept",
         "Cookie",
@@ -172,7 +172,7 @@ def draw_imports(rng: random.Random) -> list[Request]:
     """Imports of names: for one unit, for all, of a network that is another, far beyond any limit."""
     from device.reading.atlas import network_of
     from device.reading.bundle import Bundle
-    from tests.torture.box import MODELS
+    from tests.support.shipped import MODELS
 
     network = network_of(Bundle.open(MODELS / "bach.loupe", MODELS / "keys"))
     every = list(range(1000, 1280))

@@ -56,7 +56,7 @@ def answer(connection: socket.socket, method: str = "GET") -> str:
         return "closed"
     finally:
         response.close()
-    return judged(response.status, response.headers, body)
+    return judged(response.status, dict(response.headers), body)
 
 
 def judged(status: int, fields: Mapping[str, str], body: bytes) -> str:

@@ -14,13 +14,14 @@ from distributed import Client
 from PIL import Image
 
 from training.data import Split, find_samples, make_folds
-from training.distributed.crossval import FOLDS, METRICS, READINGS, crossval, fold_split
+from training.distributed.crossval import METRICS, crossval, fold_split
 from training.distributed.engine import connect
 from training.distributed.trials import make_trials, parse_choices, run_trials
 from training.drawn.phantoms import draw
 from training.errors import CrossvalError, RecipeError, TaskFailed, TrialError
 from training.evaluation.table import load_table
 from training.recipe import Recipe, load_recipe
+from training.run_files import FOLDS, READINGS
 
 RECIPE = """
 id = "miniature"

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -86,7 +87,7 @@ def test_a_split_tests_and_calibrates_on_two_folds() -> None:
         ({"folds": 2}, 2, "leaves no picture of class number"),
     ],
 )
-def test_splits_that_cannot_be_are_refused(change: dict[str, int], groups: int, named: str) -> None:
+def test_splits_that_cannot_be_are_refused(change: dict[str, Any], groups: int, named: str) -> None:
     with pytest.raises(SplitError, match=named):
         split_samples(samples_of(groups), replace(RULE, **change))
 

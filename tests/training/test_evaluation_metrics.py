@@ -233,7 +233,7 @@ def test_before_and_after_are_compared_on_the_same_pictures() -> None:
         (lambda table: table.assign(error="no_image"), "nothing to measure"),
     ],
 )
-def test_a_table_that_cannot_be_measured_is_refused_by_name(spoil, says: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_table_that_cannot_be_measured_is_refused_by_name(spoil, says: str) -> None:
     with pytest.raises(TableError, match=says):
         summary(spoil(chance_table()), LABELS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,9 +17,10 @@ from training.drawn.phantoms import draw
 from training.errors import RunError
 from training.fitting.balance import balanced_loss, epoch_order, sample_weights
 from training.fitting.batches import training_batches
-from training.fitting.fit import HISTORY, LOGS, RESUME, fit, fit_regression, float_logits, load_run
+from training.fitting.fit import fit, fit_regression, float_logits, load_run
 from training.networks import scale_pixels
 from training.recipe import load_recipe
+from training.run_files import HISTORY, LOGS, RESUME
 
 BASE = load_recipe("breakhis")
 SMALL = replace(
@@ -51,7 +53,7 @@ def test_an_interrupted_fit_goes_on_and_ends_as_one(
     """A fit that is cut off in its third epoch goes on from the second, and leaves three lines of history."""
     data, split = drawn
 
-    class CutOff(keras.callbacks.CSVLogger):
+    class CutOff(keras.callbacks.CSVLogger):  # type: ignore[misc]  # Keras has no types
         def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
             if epoch == 2:
                 raise _PowerCut
@@ -107,10 +109,9 @@ def test_losses_by_hand() -> None:
     logits = np.array([[0, np.log(3)], [0, 0]], np.float32)
     targets = np.array([[0, 1, 1], [0, 1, 3]], np.float32)
 
-    def loss(**how: object) -> float:
-        return float(
-            balanced_loss(replace(BASE.fit, **({"balance": "none", "label_smoothing": 0.0} | how)))(targets, logits)
-        )
+    def loss(**how: Any) -> float:
+        changed: dict[str, Any] = {"balance": "none", "label_smoothing": 0.0} | how
+        return float(balanced_loss(replace(BASE.fit, **changed))(targets, logits))
 
     assert loss() == pytest.approx((-np.log(3 / 4) + 3 * np.log(2)) / 2, rel=1e-5)
     smooth = -0.9 * np.log(3 / 4) - 0.1 * np.log(1 / 4)

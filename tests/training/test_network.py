@@ -9,6 +9,7 @@ import sys
 import types
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -100,13 +101,14 @@ def test_a_strided_tensor_is_read_in_its_own_shape(tmp_path: Path) -> None:
     utils._rebuild_tensor_v2 = _rebuild_tensor_v2  # type: ignore[attr-defined]
 
     class Tensor:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[Any, ...]:
             return _rebuild_tensor_v2, (Storage(), 1, (2, 3), (1, 2), False, OrderedDict())
 
     sys.modules["torch"], sys.modules["torch._utils"] = torch, utils
     try:
         body = io.BytesIO()
-        for part in (LEGACY_MAGIC, 1001, {}):
+        parts: tuple[Any, ...] = (LEGACY_MAGIC, 1001, {})
+        for part in parts:
             pickle.dump(part, body, 2)
         Pickler(body, 2).dump(OrderedDict(t=Tensor()))
         pickle.dump(["0"], body, 2)
@@ -167,4 +169,4 @@ def test_a_float_network_is_not_run_on_the_box(tmp_path: Path) -> None:
         converter.inference_input_type, converter.inference_output_type = kind, tf.int8
         (tmp_path / "i.tflite").write_bytes(converter.convert())
         results.append(Network(tmp_path / "i.tflite").run(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))["y"])
-    assert np.array_equal(*results)  # uint8 and int8 input take the same pixels
+    assert np.array_equal(results[0], results[1])  # uint8 and int8 input take the same pixels

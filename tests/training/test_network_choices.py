@@ -107,7 +107,7 @@ def test_what_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     broken = tmp_path / "broken.h5"
     broken.write_bytes(b"not HDF5")
     vgg16 = APPLICATIONS["vgg16"]
-    monkeypatch.setitem(APPLICATIONS, "vgg16", type(vgg16)(unreachable, *list(vars(vgg16).values())[1:]))  # type: ignore[arg-type]
+    monkeypatch.setitem(APPLICATIONS, "vgg16", type(vgg16)(unreachable, *list(vars(vgg16).values())[1:]))
     model = build("conv3", 2)
     for name, source, message in (
         ("vgg16", "imagenet", "can't be downloaded.*a file"),

@@ -18,10 +18,19 @@ from training.recipe import load_recipe
 from training.studies.ood import benchmark as bench
 from training.studies.ood.collect import FIT, FLOAT, HEAD, ODIN_OF, PROPER_SET, TEACH, Collected, Fold, cells, gather
 from training.studies.ood.corruptions import CORRUPTIONS, corrupt
-from training.studies.ood.detectors import LAST_LAYER, LOGITS, ROWS, LastLayer, fit_mahalanobis
+from training.studies.ood.detectors import (
+    AUTOENCODER,
+    CLASSIFIER,
+    GATE,
+    LAST_LAYER,
+    LOGITS,
+    ROWS,
+    LastLayer,
+    fit_mahalanobis,
+)
 from training.studies.ood.figures import by_picture, ranked, resampling
 from training.studies.ood.report import write
-from training.studies.ood.score import CELLS_MEAN, CLASSIFIER, MEANS, Candidate, Scored, score_fold
+from training.studies.ood.score import CELLS_MEAN, MEANS, Candidate, Scored, score_fold
 from training.studies.ood.sets import ForeignSet, fitting_corruptions, foreign_sets
 from training.studies.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 
@@ -199,7 +208,7 @@ def test_ties_go_to_the_cheapest_and_the_gate_does_not_compete() -> None:
     def row(detector: str, auroc: float, ms: float) -> dict[str, object]:
         return {"detector": detector, VALIDATION: {"auroc": {"value": auroc}}, "ms": ms}
 
-    rows = [row(bench.GATE, 0.999, 0.1), row("dear", 0.9805, 9.0), row("cheap", 0.98, 1.0), row("worse", 0.9, 0.1)]
+    rows = [row(GATE, 0.999, 0.1), row("dear", 0.9805, 9.0), row("cheap", 0.98, 1.0), row("worse", 0.9, 0.1)]
     assert bench.choose(rows)["detector"] == "cheap"
 
 
@@ -234,7 +243,7 @@ def test_a_benchmark_ends_in_a_page_that_fetches_nothing(tmp_path: Path, monkeyp
     assert seen == ["0", "1"]
     assert document["shown"][0][VALIDATION]["auroc"]["value"] > 0.95
     assert document["refused"]["proper"] == pytest.approx(0.5)
-    assert document["winner"]["detector"] not in (bench.GATE, bench.AUTOENCODER)
+    assert document["winner"]["detector"] not in (GATE, AUTOENCODER)
     # What is written is what was measured: the same JSON, a table with every set, and a page without a single link.
     page = write(document, tmp_path / "report")
     assert json.loads((tmp_path / "report" / "ood.json").read_text()) == document

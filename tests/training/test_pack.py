@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,10 +129,11 @@ def test_offsets_shift_the_head_so_that_maps_still_add_up_to_what_is_said(run: R
 def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the head's classes swapped, the integer network agrees with the float one on nothing."""
     import training.packing.pack
+    from training.quantization.convert import integer_head
 
-    real = training.packing.pack.integer_head
+    real = integer_head
 
-    def swapped(*arguments: object) -> object:
+    def swapped(*arguments: Any) -> object:
         head = real(*arguments)
         return replace(head, weights=head.weights[:, ::-1].copy(), bias=head.bias[::-1].copy())
 

@@ -146,7 +146,12 @@ def crossval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
             for sample in members:
                 logits = GreyHead().maps(None, pixels[sample.file]).logits + shift
                 p = np.exp(logits) / np.exp(logits).sum()
-                row = {"file": sample.file, "group": sample.group, "label": LABELS[sample.label], "fold": name}
+                row: dict[str, Any] = {
+                    "file": sample.file,
+                    "group": sample.group,
+                    "label": LABELS[sample.label],
+                    "fold": name,
+                }
                 row |= {"prediction": LABELS[int(logits.argmax())], "caution": False}
                 row |= dict(zip(class_columns("logit", LABELS), logits, strict=True))
                 rows.append(row | dict(zip(class_columns("p", LABELS), p, strict=True)))

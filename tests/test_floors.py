@@ -29,8 +29,8 @@ def test_an_import_of_a_higher_floor_is_named(tmp_path: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(module, copy)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    with (tmp_path / "device/reading/maps.py").open("a") as module:
-        module.write("import device.documents.health\n")
+    with (tmp_path / "device/reading/maps.py").open("a") as source:
+        source.write("import device.documents.health\n")
     checked = subprocess.run(
         [sys.executable, "-c", CHECK],
         cwd=tmp_path,

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from device.reading.bundle import Bundle
-from device.settings import Settings
+from device.settings import HostName, Settings
 from device.web.app import create_app
 from device.web.guards import is_own_origin
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
@@ -68,7 +68,7 @@ def test_the_boxs_own_pages_and_programs_can(client: FlaskClient, golden: bytes)
     ],
 )
 def test_the_box_answers_to_addresses_local_names_and_those_it_was_given(bundle: Bundle, host: str) -> None:
-    client = create_app(Settings(BUNDLE, KEYS, SAMPLES, names=("box.example",)), bundle).test_client()
+    client = create_app(Settings(BUNDLE, KEYS, SAMPLES, names=(HostName("box.example"),)), bundle).test_client()
     assert client.get("/api/v1/model", headers={"Host": host}).status_code == 200
 
 

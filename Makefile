@@ -90,8 +90,8 @@ for _ in range(60):
 endef
 export OPEN_WHEN_READY
 
-test: setup  ## run all tests (some: make test TESTS=tests/device)
-	$(BIN)/python -m pytest $(TESTS)
+test: setup  ## run all tests, on each core (some: make test TESTS=tests/device)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 cases: .venv/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
 	$(BIN)/python -m tests.cases $(CASES)

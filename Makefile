@@ -10,11 +10,14 @@ PORT ?= 8000
 BIN := .venv/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BROWSER_PACKAGES := chromium chromium-driver
+# What checks the page's scripts. Nothing of it is shipped.
+NODE_PACKAGES := node_modules/.package-lock.json
 # The second runtime, tflite-runtime, has wheels for no newer Python. A pyenv shim may be there and still not run.
 PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases torture torture-short lint format docs drawing help-pages train bench fresh-test box-test lock sbom clean
+.PHONY: help setup debian-packages run test cases torture torture-short lint format generated docs drawing help-pages train bench \
+	fresh-test box-test lock sbom clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -39,8 +42,11 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --
 @touch $@
 endef
 
-setup: .venv/dev .venv-fallback/ready  ## install everything that tests and training need
+setup: .venv/dev .venv-fallback/ready debian-packages $(NODE_PACKAGES)  ## install everything that tests, lint and training need
+
+debian-packages:
 	$(call debian,command -v chromium && command -v chromedriver,$(BROWSER_PACKAGES))
+	$(call debian,command -v node,nodejs)
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -69,6 +75,12 @@ else
 	$(call install,.venv-fallback,fallback.txt)
 endif
 
+$(NODE_PACKAGES): package.json package-lock.json
+	$(call debian,command -v node && command -v npm,nodejs npm)
+	@echo "Installing what checks the page's scripts ..."
+	npm ci --silent --ignore-scripts
+	@touch $@
+
 # --- daily use -------------------------------------------------------------------------------------------------------
 
 run: .venv/box  ## start the box here: http://127.0.0.1:8000 (other: make run PORT=8080)
@@ -90,7 +102,7 @@ for _ in range(60):
 endef
 export OPEN_WHEN_READY
 
-test: setup  ## run all tests, on each core (some: make test TESTS=tests/device)
+test: .venv/dev .venv-fallback/ready debian-packages  ## run all tests, on each core (some: make test TESTS=tests/device)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 cases: .venv/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
@@ -108,11 +120,12 @@ torture-short: .venv/dev  ## less of each attack, at most 5 minutes
 	$(call debian,command -v strace,strace)
 	$(TORTURE) --short
 
-lint: .venv/dev docs  ## check style, types, playbooks, YAML and the documentation's links
+lint: .venv/dev $(NODE_PACKAGES) docs  ## check style, types, the page's scripts, playbooks, YAML and the documentation's links
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	npm run --silent lint
 	$(BIN)/yamllint --strict provisioning
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline provisioning
 
@@ -120,14 +133,18 @@ format: .venv/dev  ## let ruff fix and format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+generated: .venv/dev drawing help-pages  ## write anew what is generated: page constants, settings' schema, drawing, help pages
+	$(BIN)/python -m tools.page_constants
+	$(BIN)/python -m device.settings
+
 docs: .venv/dev  ## build the documentation as a site into build/site; a link that leads nowhere is an error
 	$(BIN)/mkdocs build --quiet --strict
 
 drawing: .venv/dev  ## draw the floors of device/ and their imports anew: docs/images/floors.svg
-	$(FROM_ROOT) -m tools.drawing
+	$(BIN)/python -m tools.drawing
 
 help-pages: .venv/dev  ## write the box's own help from docs/clinic anew
-	$(FROM_ROOT) -m tools.help_pages
+	$(BIN)/python -m tools.help_pages
 
 RECIPE ?= bach
 
@@ -165,4 +182,4 @@ sbom: .venv/dev  ## write a bill of materials (CycloneDX) of the wheels in build
 	$(BIN)/python provisioning/sbom.py
 
 clean:  ## remove what was installed and built here
-	rm -rf .venv .venv-fallback build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-fallback node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

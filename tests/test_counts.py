@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,5 +95,8 @@ def test_singular_and_plural_are_those_of_unicode() -> None:
 
 def test_the_scripts_fill_by_the_same_form() -> None:
     """The page's form of a place is the box's own, letter for letter; `tests/browser/test_counts.py` runs it."""
-    script = (Path(texts.__file__).parents[2] / "web" / "static" / "words.js").read_text(encoding="utf-8")
-    assert re.findall(r"const PLACE = /(.+)/g;", script) == [PLACE.pattern]
+    static = Path(texts.__file__).parents[2] / "web" / "static"
+    assert 'const PLACE = new RegExp(PLACE_PATTERN, "g");' in (static / "words.js").read_text(encoding="utf-8")
+    constants = (static / "constants.js").read_text(encoding="utf-8")
+    (pattern,) = re.findall(r"const PLACE_PATTERN = (.+);", constants)
+    assert json.loads(pattern) == PLACE.pattern

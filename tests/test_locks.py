@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 
@@ -60,3 +61,12 @@ def test_what_writes_the_locks_is_installed_from_a_lock() -> None:
     installed = re.findall(r"pip install (.*)", rules)
     assert installed
     assert [options for options in installed if "--require-hashes" not in options and "--no-index" not in options] == []
+
+
+def test_what_checks_the_pages_scripts_is_pinned_by_hashes_and_names_no_registry() -> None:
+    lock = json.loads((ROOT / "package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert packages
+    assert all(re.match(r"sha512-[A-Za-z0-9+/]{86}==$", entry["integrity"]) for entry in packages.values())
+    assert not [name for name, entry in packages.items() if "resolved" in entry]
+    assert all(entry["dev"] for entry in packages.values())

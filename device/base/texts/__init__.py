@@ -23,7 +23,8 @@ DEFAULT_LANGUAGE = "en"
 
 # The greatest probability that still goes by each name; the last has none above it.
 LIKELIHOODS = ((0.05, "very_unlikely"), (0.25, "unlikely"), (0.6, "possible"), (0.9, "likely"), (1.0, "very_likely"))
-
+# A share beyond these is written as "below 1 %" or "above 99 %": the model is never that sure.
+LEAST_SHARE, MOST_SHARE = 0.01, 0.99
 
 PLACE = re.compile(r"\{(\w+)(?::([^{}|]*)(?:\|([^{}|]*))?)?\}")
 THOUSANDS = {"en": ",", "fr": "\N{NARROW NO-BREAK SPACE}"}
@@ -87,9 +88,9 @@ def percent(share: float, language: str, digits: int = 0) -> str:
     """A share, 0 to 1, as the page writes it. Never 0 or 100 %, unless it is just so; with `digits`, rounded up."""
     if digits:
         share = ceil(round(share * 10 ** (digits + 2), 6)) / 10 ** (digits + 2)
-    elif 0 < share < 0.01:
+    elif 0 < share < LEAST_SHARE:
         return str(words(language)["page"]["below_one_percent"])
-    elif 0.99 < share < 1:
+    elif MOST_SHARE < share < 1:
         return str(words(language)["page"]["above_99_percent"])
     number = f"{share * 100:.{digits}f}"
     return f"{number}%" if language == "en" else f"{number.replace('.', ',')}\N{NO-BREAK SPACE}%"

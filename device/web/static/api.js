@@ -1,45 +1,88 @@
 // Talks to the box. Whatever goes wrong comes out as a Problem that says why and what to do next.
 
+import { READING_SCHEMA } from "./constants.js";
 import { errorWords, language, word } from "./words.js";
+
+/** @import { ModelDocument, ReadingDocument, SamplesDocument, UnitDocument, UnitsDocument } from "../types/documents" */
+/** @import { Headers, ProblemWords, Sample } from "../types/page" */
 
 const PATIENCE_MS = 120_000;
 const PATIENCE_SECTION_MS = 1_200_000; // thousands of windows on a small board
 
 export class Problem extends Error {
+  /** @param {ProblemWords & { code: string, status?: number }} words `status`: of the answer, where there was one */
   constructor({ title, detail, next_step, code, status }) {
     super(title);
-    Object.assign(this, { title, detail, nextStep: next_step, code, status });
+    this.title = title;
+    this.detail = detail;
+    this.nextStep = next_step;
+    this.code = code;
+    this.status = status;
   }
 }
 
+/**
+ * A problem that this page words itself.
+ * @param {413 | 503 | "network" | "page" | "timeout" | "unexpected"} name
+ * @param {{ status?: number }} facts
+ */
 export function ownProblem(name, facts = {}) {
   return new Problem({
     title: word(`problem_${name}_title`),
     detail: word(`problem_${name}_detail`, facts),
     next_step: word(`problem_${name}_next_step`),
-    code: name,
+    code: String(name),
     status: facts.status,
   });
 }
 
-// The service words its own problems; a proxy or a half-started service may answer without them.
+/**
+ * The service words its own problems; a proxy or a half-started service may answer without them.
+ * @param {number} status
+ * @param {(ProblemWords & { code: string }) | null} body
+ */
 function problemFrom(status, body) {
   if (body?.title && body?.next_step) return new Problem({ ...body, status });
   if (status === 413 || status === 503) return ownProblem(status, { status });
   return ownProblem("unexpected", { status });
 }
 
-// The file's name stays here: it may hold a patient's name and the box has no use for it.
+/**
+ * The file's name stays here: it may hold a patient's name and the box has no use for it.
+ * @param {Blob} file
+ */
 function formOf(file) {
   const form = new FormData();
   form.append("image", file, "picture");
   return form;
 }
 
-// Sends one picture and answers `{ reading, boxDate }`: the reading, and the box's clock or null. `onProgress(share)` gets
-// the share of the upload that is done, 1 once the box reads.
+/**
+ * What JSON says, null where it is none.
+ * @param {string} text
+ */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Sends one picture. Of the answer: the reading, and the box's clock or null.
+ * @param {File} file
+ * @param {object} options
+ * @param {(share: number) => void} options.onProgress gets the share of the upload that is done, 1 once the box reads
+ * @param {AbortSignal} options.signal
+ * @param {number | null} options.limitMb
+ * @param {string} options.umPerPx
+ * @param {string} options.model
+ * @returns {Promise<{ reading: ReadingDocument, boxDate: Date | null }>}
+ */
 export function requestReading(file, { onProgress, signal, limitMb, umPerPx, model }) {
-  const refuse = (code, status, facts) => Promise.reject(new Problem({ ...errorWords(code, facts), code, status }));
+  const refuse = (/** @type {string} */ code, /** @type {number} */ status, /** @type {object} */ facts) => (
+    Promise.reject(new Problem({ ...errorWords(code, facts), code, status })));
   if (file.size === 0) return refuse("image_empty", 422, {});
   if (limitMb && file.size > limitMb * 1e6) return refuse("upload_too_large", 413, { limit_mb: limitMb });
   return new Promise((resolve, reject) => {
@@ -52,17 +95,13 @@ export function requestReading(file, { onProgress, signal, limitMb, umPerPx, mod
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.upload.onload = () => onProgress(1);
     request.onload = () => {
-      let body = null;
-      try {
-        body = JSON.parse(request.response);
-      } catch {
-        // not JSON: problemFrom words it by its status
+      const body = parsed(request.response);
+      const boxDate = new Date(request.getResponseHeader("Date") ?? "");
+      if (request.status === 200 && body?.schema === READING_SCHEMA) {
+        resolve({ reading: body, boxDate: boxDate.getTime() > 0 ? boxDate : null });
+      } else {
+        reject(problemFrom(request.status, body));
       }
-      const boxDate = new Date(request.getResponseHeader("Date"));
-      if (request.status === 200 && body?.schema === "loupe-reading/1") {
-        resolve({ reading: body, boxDate: boxDate > 0 ? boxDate : null });
-      }
-      else reject(problemFrom(request.status, body));
     };
     request.onerror = () => reject(ownProblem("network"));
     request.ontimeout = () => reject(ownProblem("timeout"));
@@ -72,8 +111,12 @@ export function requestReading(file, { onProgress, signal, limitMb, umPerPx, mod
   });
 }
 
-// The pixels that the box reads, as an <img>, for a file that this browser doesn't show as they are; null where the box
-// can't give them just now: the reading stands without.
+/**
+ * The pixels that the box reads, as an <img>, for a file that this browser doesn't show as they are; null where the box
+ * can't give them just now: the reading stands without.
+ * @param {File} file
+ * @param {AbortSignal} signal
+ */
 export async function requestPreview(file, signal) {
   const url = `/api/v1/previews?lang=${language()}`;
   const answer = await fetch(url, { method: "POST", body: formOf(file), signal }).catch(() => null);
@@ -83,17 +126,27 @@ export async function requestPreview(file, signal) {
   return picture.decode().then(() => picture, () => null);
 }
 
+/**
+ * @param {string} path
+ * @param {Record<string, string>} parameters
+ */
 async function get(path, parameters = {}) {
   return ask("GET", path, parameters);
 }
 
-// `message`, where there is one, is sent as JSON; `headers` come along.
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Record<string, string>} parameters
+ * @param {unknown} [message] sent as JSON, where there is one
+ * @param {Headers} [headers]
+ */
 async function ask(method, path, parameters, message, headers = {}) {
-  const sent = message === undefined
+  const content = message === undefined
     ? { headers } : { body: JSON.stringify(message), headers: { ...headers, "Content-Type": "application/json" } };
   let answer;
   try {
-    answer = await fetch(`${path}?${new URLSearchParams({ ...parameters, lang: language() })}`, { method, ...sent });
+    answer = await fetch(`${path}?${new URLSearchParams({ ...parameters, lang: language() })}`, { method, ...content });
   } catch {
     throw ownProblem("network");
   }
@@ -102,16 +155,61 @@ async function ask(method, path, parameters, message, headers = {}) {
   return body;
 }
 
+/** @returns {Promise<ModelDocument>} */
 export const getModel = () => get("/api/v1/model");
+
+/**
+ * @param {string} model
+ * @returns {Promise<UnitsDocument>}
+ */
 export const getUnits = (model) => get("/api/v1/units", { model });
+
+/**
+ * @param {string} model
+ * @param {number} unit
+ * @param {{ expert: string, term?: string, text?: string }} name
+ * @returns {Promise<UnitDocument>}
+ */
 export const nameUnit = (model, unit, name) => ask("PUT", `/api/v1/units/${unit}/name`, { model }, name);
+
+/**
+ * @param {string} model
+ * @param {number} unit
+ * @param {string} expert
+ * @param {Headers} headers
+ * @returns {Promise<UnitDocument>}
+ */
 export const takeBackUnitName = (model, unit, expert, headers) =>
   ask("DELETE", `/api/v1/units/${unit}/name`, { model, expert }, undefined, headers);
-export const getUnitNames = (model) => get("/api/v1/units/names", { model });
-export const sendUnitNames = (model, names, headers) => ask("PUT", "/api/v1/units/names", { model }, names, headers);
-export const resetWatch = (model, headers) => ask("POST", "/api/v1/health/reset", {}, { model, confirm: true }, headers);
-export const getSamples = async () => (await get("/api/v1/samples")).samples;
 
+/**
+ * @param {string} model
+ * @returns {Promise<unknown>}
+ */
+export const getUnitNames = (model) => get("/api/v1/units/names", { model });
+
+/**
+ * @param {string} model
+ * @param {unknown} names as `getUnitNames` gave them
+ * @param {Headers} headers
+ * @returns {Promise<{ imported: number }>}
+ */
+export const sendUnitNames = (model, names, headers) => ask("PUT", "/api/v1/units/names", { model }, names, headers);
+
+/**
+ * @param {string} model
+ * @param {Headers} headers
+ * @returns {Promise<unknown>}
+ */
+export const resetWatch = (model, headers) => ask("POST", "/api/v1/health/reset", {}, { model, confirm: true }, headers);
+
+export async function getSamples() {
+  /** @type {SamplesDocument} */
+  const { samples } = await get("/api/v1/samples");
+  return samples;
+}
+
+/** @param {Sample} sample */
 export async function getSamplePicture(sample) {
   const answer = await fetch(sample.url).catch(() => null);
   if (!answer?.ok) throw ownProblem(answer ? "unexpected" : "network", { status: answer?.status });

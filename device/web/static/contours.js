@@ -5,28 +5,39 @@
 import { clearFrom, strongFrom } from "./evidence.js";
 import { bilinear } from "./overlay.js";
 
+/** @import { CellMap, Contour } from "../types/page" */
+/** @typedef {{ values: Float64Array, rows: number, columns: number, samplesACell: number }} Samples */
+
 const SAMPLES = 60_000; // of a whole map
 const MOST_A_CELL = 8; // along a side
 
-// The lines of a map: `{ level, strong, path }`, `path` as an SVG path has it.
+/**
+ * The lines of a map.
+ * @param {CellMap} map
+ * @returns {Contour[]}
+ */
 export function contoursOf(map) {
   const samples = sample(map);
-  return [clearFrom(map), strongFrom(map)].flatMap((level, strong) => [level, -level].map((each) => ({
-    level: each, strong: Boolean(strong), path: pathAt(samples, each),
+  return [clearFrom(map), strongFrom(map)].flatMap((threshold, strong) => [threshold, -threshold].map((level) => ({
+    level, strong: Boolean(strong), path: pathAt(samples, level),
   })));
 }
 
+/**
+ * @param {CellMap} map
+ * @returns {Samples}
+ */
 function sample(map) {
-  const side = Math.max(1, Math.min(MOST_A_CELL, Math.floor(Math.sqrt(SAMPLES / (map.rows * map.columns)))));
-  const rows = map.rows * side;
-  const columns = map.columns * side;
+  const samplesACell = Math.max(1, Math.min(MOST_A_CELL, Math.floor(Math.sqrt(SAMPLES / (map.rows * map.columns)))));
+  const rows = map.rows * samplesACell;
+  const columns = map.columns * samplesACell;
   const values = new Float64Array(rows * columns);
   for (let row = 0, at = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1, at += 1) {
-      values[at] = bilinear(map, (row + 0.5) / side, (column + 0.5) / side) ?? Number.NaN;
+      values[at] = bilinear(map, (row + 0.5) / samplesACell, (column + 0.5) / samplesACell) ?? Number.NaN;
     }
   }
-  return { values, rows, columns, side };
+  return { values, rows, columns, samplesACell };
 }
 
 // Which sides of a square a line joins, by which of its corners lie above the level (1, 2, 4, 8: clockwise from the top
@@ -36,19 +47,33 @@ const JOINS = [
   [[2, 3]], [[2, 0]], [[0, 1], [2, 3]], [[2, 1]], [[1, 3]], [[1, 0]], [[0, 3]], [],
 ];
 
-function pathAt({ values, rows, columns, side }, level) {
-  const points = new Map(); // where the line crosses a side, by the side's number: 2 × sample, + 1 for the one downwards
-  const joined = new Map(); // a side's number -> those of the sides that the line goes on to
+/**
+ * @param {Samples} samples
+ * @param {number} level
+ */
+function pathAt({ values, rows, columns, samplesACell }, level) {
+  /**
+   * Where the line crosses a side, by the side's number: 2 × sample, + 1 for the one downwards.
+   * @type {Map<number, string>}
+   */
+  const points = new Map();
+  /**
+   * A side's number -> those of the sides that the line goes on to.
+   * @type {Map<number, number[]>}
+   */
+  const joined = new Map();
+  /** @type {(at: number, down: 0 | 1) => number} */
   const cross = (at, down) => {
     const key = 2 * at + down;
     if (!points.has(key)) {
       const share = (level - values[at]) / (values[at + (down ? columns : 1)] - values[at]);
       const x = (at % columns) + 0.5 + (down ? 0 : share);
       const y = Math.floor(at / columns) + 0.5 + (down ? share : 0);
-      points.set(key, `${(x / side).toFixed(3)} ${(y / side).toFixed(3)}`);
+      points.set(key, `${(x / samplesACell).toFixed(3)} ${(y / samplesACell).toFixed(3)}`);
     }
     return key;
   };
+  /** @type {(one: number, other: number) => void} */
   const join = (one, other) => {
     for (const [from, to] of [[one, other], [other, one]]) joined.set(from, [...(joined.get(from) ?? []), to]);
   };
@@ -65,17 +90,24 @@ function pathAt({ values, rows, columns, side }, level) {
   return trace(points, joined);
 }
 
-// Strings the crossings together, first the lines that end somewhere, then the rings.
+/**
+ * Strings the crossings together, first the lines that end somewhere, then the rings.
+ * @param {Map<number, string>} points
+ * @param {Map<number, number[]>} joined
+ */
 function trace(points, joined) {
+  /** @type {string[]} */
   const parts = [];
-  const follow = (start) => {
+  const neighbours = (/** @type {number} */ key) => joined.get(key) ?? [];
+  const follow = (/** @type {number} */ start) => {
     const steps = [points.get(start)];
     let here = start;
     for (;;) {
-      const [next] = joined.get(here);
+      const [next] = neighbours(here);
       if (next === undefined) break;
-      joined.set(here, joined.get(here).filter((each) => each !== next));
-      joined.set(next, joined.get(next).filter((each) => each !== here));
+      const from = here;
+      joined.set(from, neighbours(from).filter((each) => each !== next));
+      joined.set(next, neighbours(next).filter((each) => each !== from));
       steps.push(points.get(next));
       here = next;
     }

@@ -4,12 +4,20 @@ import { dateWords, trustWords } from "./clock.js";
 import { byId, element, setText } from "./dom.js";
 import { milliseconds, number, word, wordOr } from "./words.js";
 
-const STEPS = ["decode", "network", "maps", "gate"];
+/** @import { Clock, PageWord, Reading } from "../types/page" */
 
+const STEPS = /** @type {const} */ (["decode", "network", "maps", "gate"]);
+
+/**
+ * @param {Reading} reading
+ * @param {{ fileName: string, clock: Clock }} origin
+ */
 export function showDetails(reading, { fileName, clock }) {
   const { image, model, runtime, timings_ms: timings } = reading;
   const notes = image.notes.map((code) => wordOr(`note_${code}`, code));
-  const size = (width, height) => ({ width: number(width), height: number(height), format: image.format });
+  const size = (/** @type {number} */ width, /** @type {number} */ height) => (
+    { width: number(width), height: number(height), format: image.format });
+  /** @type {[PageWord, string | Node][]} */
   const facts = [
     ["details_date", `${dateWords(clock.date)}: ${trustWords(clock)}`],
     ["details_file", fileName],
@@ -30,18 +38,20 @@ export function showDetails(reading, { fileName, clock }) {
   showTimings(timings);
 }
 
+/** @param {Reading["timings_ms"]} timings */
 function showTimings(timings) {
+  /** @type {[typeof STEPS[number] | "rest", number][]} */
   const steps = STEPS.map((step) => [step, timings[step] ?? 0]);
-  const rest = timings.total - steps.reduce((sum, [, value]) => sum + value, 0);
+  const rest = timings.total - steps.reduce((sum, [, duration]) => sum + duration, 0);
   steps.push(["rest", Math.max(0, rest)]);
-  const track = element("div", { className: "timing-track", ariaHidden: "true" }, ...steps.map(([step, value]) => {
+  const track = element("div", { className: "timing-track", ariaHidden: "true" }, ...steps.map(([step, duration]) => {
     const part = element("span", { className: `timing ${step}` });
-    part.style.width = `${(100 * value) / timings.total}%`;
+    part.style.width = `${(100 * duration) / timings.total}%`;
     return part;
   }));
-  const words = element("ul", {}, ...steps.map(([step, value]) => element("li", {},
+  const words = element("ul", {}, ...steps.map(([step, duration]) => element("li", {},
     element("span", { className: `timing ${step}`, ariaHidden: "true" }),
-    ` ${word(`timing_${step}`)} ${milliseconds(value)}`)));
+    ` ${word(`timing_${step}`)} ${milliseconds(duration)}`)));
   const total = element("p", {}, word("details_time", { total: milliseconds(timings.total) }));
   byId("timings").replaceChildren(total, track, words);
 }

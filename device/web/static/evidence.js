@@ -3,19 +3,31 @@
 
 import { number, word } from "./words.js";
 
+/** @import { Scale, ShownMap } from "../types/page" */
+
+/** @param {Pick<Scale, "limit">} scale */
 export const clearFrom = ({ limit }) => limit / 3;
+
+/** @param {Pick<Scale, "limit">} scale */
 export const strongFrom = ({ limit }) => (2 * limit) / 3;
 
+/**
+ * @param {Pick<ShownMap, "name" | "limit" | "blank_below">} map
+ * @param {number} value in logit units
+ */
 export function cellWords(map, value) {
   const { name } = map;
   const size = Math.abs(value);
   if (size < map.blank_below) return word("cell_blank", { name });
-  const side = value > 0 ? "for" : "against";
+  const direction = value > 0 ? "for" : "against";
   const strength = size < clearFrom(map) ? "weak" : size < strongFrom(map) ? "clear" : "strong";
-  return word(`cell_${side}_${strength}`, { name });
+  return word(`cell_${direction}_${strength}`, { name });
 }
 
-// What the lines of a map stand for.
-export const levelWords = (map) => word("legend_levels", {
-  blank: number(map.blank_below, 2, 0), clear: number(clearFrom(map), 2), strong: number(strongFrom(map), 2),
+/**
+ * What the lines of a map stand for.
+ * @param {Scale} scale
+ */
+export const levelWords = (scale) => word("legend_levels", {
+  blank: number(scale.blank_below, 2, 0), clear: number(clearFrom(scale), 2), strong: number(strongFrom(scale), 2),
 });

@@ -3,104 +3,131 @@
 // research-use notice.
 
 import { clockJson, dateWords, trustWords } from "./clock.js";
-import { byId, element } from "./dom.js";
+import { OVERLAY_LONGEST_PX } from "./constants.js";
+import { byId, canvasById, contextOf, element, inputById } from "./dom.js";
 import { clearFrom, levelWords, strongFrom } from "./evidence.js";
 import { drawMarks } from "./marks.js";
 import { drawScale } from "./overlay.js";
+import { classOf } from "./reading.js";
 import { mark, percent, word } from "./words.js";
 
-const LONGEST_SIDE = 2048;
+/** @import { AcceptedReading, AcceptedReport, Contour, Grid, Report, Scale } from "../types/page" */
+/** @typedef {{ text: string, strong?: boolean, scale?: boolean }} Line a line below a saved picture, or the scale */
+
 const LEAST_WIDTH = 720; // smaller pictures are enlarged so that the words below fit, up to MOST_ENLARGED times
 const MOST_ENLARGED = 4;
 export const LEAST_STRENGTH = 0.4; // a saved map can be seen, whatever the slider on the screen says
 
+/**
+ * A date as names of files have it.
+ * @param {Date} date
+ */
 export function stamp(date) {
-  const two = (value) => String(value).padStart(2, "0");
+  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
   return `${date.getFullYear()}${two(date.getMonth() + 1)}${two(date.getDate())}-${two(date.getHours())}${two(date.getMinutes())}`;
 }
 
+/**
+ * @param {Blob} blob
+ * @param {string} name of the file
+ */
 export function download(blob, name) {
   const url = URL.createObjectURL(blob);
   element("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers start the download late
 }
 
-// A reading with what only this page knows of it.
+/**
+ * A reading with what only this page knows of it.
+ * @param {Report} report
+ */
 export function savedReading({ reading, clock, caseLabel, synthetic }) {
   return { ...reading, saved: { ...clockJson(clock), case_label: caseLabel || null, synthetic_sample: synthetic } };
 }
 
-export function saveReading(kept) {
-  const text = JSON.stringify(savedReading(kept), null, 1);
-  download(new Blob([text], { type: "application/json" }), `loupe-reading-${stamp(kept.clock.date)}.json`);
+/** @param {Report} report */
+export function saveReading(report) {
+  const text = JSON.stringify(savedReading(report), null, 1);
+  download(new Blob([text], { type: "application/json" }), `loupe-reading-${stamp(report.clock.date)}.json`);
 }
 
-export function savePicture(kept) {
-  composePicture(kept).toBlob((blob) => {
-    if (blob) download(blob, `loupe-picture-${stamp(kept.clock.date)}.png`);
+/** @param {AcceptedReport} report */
+export function savePicture(report) {
+  composePicture(report).toBlob((blob) => {
+    if (blob) download(blob, `loupe-picture-${stamp(report.clock.date)}.png`);
     else byId("status").textContent = word("save_failed");
   }, "image/png");
 }
 
-// What stands below a saved picture, as `{ text, strong }`.
+/**
+ * What stands below a saved picture.
+ * @param {Report & { reading: AcceptedReading }} report
+ * @returns {Line[]}
+ */
 export function reportLines({ reading, clock, caseLabel, synthetic }) {
   const { answer, model, parts, prediction, section, verdict } = reading;
-  const textOf = (id) => byId(id).textContent.trim();
-  const name = (label) => prediction.probabilities.find((each) => each.label === label).name;
+  const textOf = (/** @type {string} */ id) => (byId(id).textContent ?? "").trim();
+  const names = answer.labels.map((label) => classOf(reading, label).name);
   // A section's likelihoods are those of a mean, see findings.js.
-  const classes = section
+  const classes = section?.shares
     ? [`${word("section_heading")}: ${section.shares.map((each) => `${each.name} ${percent(each.share)}`).join(" · ")}`]
     : prediction.probabilities.map((each) => `${each.name}: ${each.likelihood} (${percent(each.probability)})`);
-  const said = `${word(verdict.caution ? "verdict_caution" : "verdict_accepted")}: ${textOf("verdict-title")}`;
+  const verdictLine = `${word(verdict.caution ? "verdict_caution" : "verdict_accepted")}: ${textOf("verdict-title")}`;
   return [
-    synthetic && { text: textOf("synthetic-words"), strong: true },
-    { text: caseLabel ? `${word("case_label_words", { label: caseLabel })} · ${said}` : said, strong: true },
-    verdict.caution && { text: textOf("verdict-detail") },
+    ...synthetic ? [{ text: textOf("synthetic-words"), strong: true }] : [],
+    { text: caseLabel ? `${word("case_label_words", { label: caseLabel })} · ${verdictLine}` : verdictLine, strong: true },
+    ...verdict.caution ? [{ text: textOf("verdict-detail") }] : [],
     { text: answer.headline, strong: true },
-    { text: word("saved_set", { names: answer.labels.map(name).join("; ") }) },
-    parts?.caution && { text: parts.words },
+    { text: word("saved_set", { names: names.join("; ") }) },
+    ...parts?.caution && parts.words ? [{ text: parts.words }] : [],
     { text: answer.advice },
     { text: classes.join(" · ") },
     { text: `${dateWords(clock.date)}: ${trustWords(clock)}` },
     { text: `${model.title} (${model.id}), ${word("model_version", model)}, SHA-256 ${model.sha256}` },
     { text: textOf("notice"), strong: true },
-  ].filter(Boolean);
+  ];
 }
 
-// The picture as it is on the screen, with its lines and marks, above a strip that says what it is.
-export function composePicture(kept) {
-  const { reading, picture, view } = kept;
+/**
+ * The picture as it is on the screen, with its lines and marks, above a strip that says what it is.
+ * @param {AcceptedReport} report
+ */
+export function composePicture(report) {
+  const { reading, picture, view } = report;
   const { map } = view;
   const source = picture ? [picture.naturalWidth, picture.naturalHeight] : [reading.image.width, reading.image.height];
-  const shrink = Math.min(1, LONGEST_SIDE / Math.max(...source));
+  const shrink = Math.min(1, OVERLAY_LONGEST_PX / Math.max(...source));
   const scale = Math.max(shrink, Math.min(MOST_ENLARGED, LEAST_WIDTH / source[0]));
   const [width, height] = source.map((side) => Math.round(side * scale));
   const text = Math.max(13, Math.round(width / 64));
-  const strength = Math.max(LEAST_STRENGTH, byId("opacity").value / 100);
+  const strength = Math.max(LEAST_STRENGTH, Number(inputById("opacity").value) / 100);
   const canvas = element("canvas", { width, height });
-  const context = canvas.getContext("2d");
-  const font = (strong) => `${strong ? 600 : 400} ${text}px ${getComputedStyle(document.body).fontFamily}`;
-  const lines = [
+  const context = contextOf(canvas);
+  const font = (/** @type {boolean | undefined} */ strong) => `${strong ? 600 : 400} ${text}px ${getComputedStyle(document.body).fontFamily}`;
+  /** @type {Line[]} */
+  const paragraphs = [
     { text: word("saved_title", { name: map.name, strength: percent(strength) }), strong: true, scale: true },
-    ...byId("cells").checked ? [] : [{ text: levelWords(map) }],
+    ...inputById("cells").checked ? [] : [{ text: levelWords(map) }],
     ...view.marks.map(({ rank, words }) => ({ text: `${rank}  ${words}` })),
-    ...reportLines(kept),
-  ].flatMap((line) => {
-    context.font = font(line.strong);
-    const parts = wrap(context, line.text, width - 2 * text).map((part) => ({ ...line, text: part, scale: false }));
-    return line.scale ? [...parts, { scale: true }] : parts;
+    ...reportLines(report),
+  ];
+  /** @type {Line[]} */
+  const lines = paragraphs.flatMap((paragraph) => {
+    context.font = font(paragraph.strong);
+    const wrapped = wrap(context, paragraph.text, width - 2 * text).map((part) => ({ ...paragraph, text: part, scale: false }));
+    return paragraph.scale ? [...wrapped, { text: "", scale: true }] : wrapped;
   });
-  const lineHeight = (line) => Math.round(text * (line.scale ? 2.2 : 1.4));
+  const lineHeight = (/** @type {Line} */ line) => Math.round(text * (line.scale ? 2.2 : 1.4));
   canvas.height = height + lines.reduce((sum, line) => sum + lineHeight(line), 2 * text);
 
   context.fillStyle = "#fff";
   context.fillRect(0, 0, width, canvas.height);
   if (picture) drawPicture(context, picture, width, height);
   context.globalAlpha = strength;
-  context.drawImage(byId("overlay"), 0, 0, width, height);
+  context.drawImage(canvasById("overlay"), 0, 0, width, height);
   context.globalAlpha = 1;
   drawContours(context, view.contours, map, width, height);
-  if (byId("where").checked) context.drawImage(byId("foreign"), 0, 0, width, height);
+  if (inputById("where").checked) context.drawImage(canvasById("foreign"), 0, 0, width, height);
   drawMarks(context, view.marks, reading, width, height);
 
   let top = height + text;
@@ -117,15 +144,28 @@ export function composePicture(kept) {
   return canvas;
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {HTMLImageElement} picture
+ * @param {number} width
+ * @param {number} height
+ */
 function drawPicture(context, picture, width, height) {
   context.drawImage(picture, 0, 0, width, height);
-  if (byId("colour").checked) return;
+  if (inputById("colour").checked) return;
   context.globalCompositeOperation = "saturation";
   context.fillStyle = "#808080";
   context.fillRect(0, 0, width, height);
   context.globalCompositeOperation = "source-over";
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Contour[]} contours
+ * @param {Grid} grid
+ * @param {number} width
+ * @param {number} height
+ */
 function drawContours(context, contours, { rows, columns }, width, height) {
   const toPixels = new DOMMatrix([width / columns, 0, 0, height / rows, 0, 0]);
   const thickness = Math.max(1, width / 700);
@@ -134,8 +174,12 @@ function drawContours(context, contours, { rows, columns }, width, height) {
     const line = new Path2D();
     line.addPath(new Path2D(path), toPixels);
     const dashes = level > 0 ? [] : [6 * thickness, 4 * thickness];
-    for (const [colour, width, dash] of [["rgb(255 255 255 / 80%)", 3, []], [level > 0 ? "#7a1d00" : "#003061", 1.3, dashes]]) {
-      Object.assign(context, { strokeStyle: colour, lineWidth: (width + strong) * thickness });
+    const strokes = [
+      { colour: "rgb(255 255 255 / 80%)", thick: 3, dash: [] },
+      { colour: level > 0 ? "#7a1d00" : "#003061", thick: 1.3, dash: dashes },
+    ];
+    for (const { colour, thick, dash } of strokes) {
+      Object.assign(context, { strokeStyle: colour, lineWidth: (thick + Number(strong)) * thickness });
       context.setLineDash(dash);
       context.stroke(line);
     }
@@ -143,6 +187,11 @@ function drawContours(context, contours, { rows, columns }, width, height) {
   context.setLineDash([]);
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Scale} map
+ * @param {{ x: number, y: number, width: number, height: number }} bar
+ */
 function drawLegend(context, map, bar) {
   drawScale(context, map, { ...bar, levels: [clearFrom(map), strongFrom(map)] });
   Object.assign(context, { strokeStyle: "#718696", lineWidth: 1 });
@@ -155,10 +204,15 @@ function drawLegend(context, map, bar) {
   context.fillText(`${mark(map.limit)} logit`, bar.x + bar.width + bar.height * 0.4, bar.y + bar.height * 0.9);
 }
 
-// Breaks at spaces, and within what is longer than a line, such as a hash.
+/**
+ * Breaks at spaces, and within what is longer than a line, such as a hash.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} words
+ * @param {number} width
+ */
 function wrap(context, words, width) {
   const lines = [""];
-  const fits = (text) => context.measureText(text).width <= width;
+  const fits = (/** @type {string} */ text) => context.measureText(text).width <= width;
   for (const each of words.split(" ")) {
     const longer = lines.at(-1) ? `${lines.at(-1)} ${each}` : each;
     if (fits(longer)) {

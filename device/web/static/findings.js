@@ -1,10 +1,15 @@
 // What an accepted picture is read as: the answer, the likelihoods of all classes, and the units behind the most likely one.
 
-import { byId, element, setText, show } from "./dom.js";
+import { byId, element, setText, show, within } from "./dom.js";
+import { classOf } from "./reading.js";
 import { language, number, percent, signed, word } from "./words.js";
+
+/** @import { AcceptedReading, MapView, Unit } from "../types/page" */
+/** @import { UnitName } from "../types/documents" */
 
 // The headline is the answer: the classes that can't be ruled out. Its classes are marked among the bars. A section's
 // likelihoods are those of the mean over all its tissue, in which a small tumour is lost: shares stand in their place.
+/** @param {AcceptedReading} reading */
 export function showAnswer({ answer, parts, prediction, model, section }) {
   setText("answer-headline", answer.headline);
   setText("answer-advice", answer.advice);
@@ -13,12 +18,12 @@ export function showAnswer({ answer, parts, prediction, model, section }) {
   if (sum) setText("answer-sum", word("answer_sum", { ...sum, probability: percent(sum.probability) }));
   setText("answer-record", record?.words ?? "");
   setText("answer-promise", answer.promise?.words ?? "");
-  byId("answer-card").search = new URLSearchParams({ lang: language(), model: model.id });
+  byId("answer-card", HTMLAnchorElement).search = String(new URLSearchParams({ lang: language(), model: model.id }));
   show("answer-part", Boolean(parts?.caution));
   if (parts?.caution) {
-    setText("answer-part-words", parts.words);
+    setText("answer-part-words", parts.words ?? "");
     byId("answer-part-show").onclick = () => {
-      byId("segments").querySelector(`input[value="${parts.label}"]`).click();
+      chooseClass(parts.label);
       byId("map").scrollIntoView({ block: "start" });
     };
   }
@@ -27,26 +32,42 @@ export function showAnswer({ answer, parts, prediction, model, section }) {
     const row = bar(each.name, `${each.likelihood} · ${percent(each.probability)}`, 0, each.probability);
     if (answer.labels.includes(each.label)) {
       row.classList.add("in-answer");
-      row.querySelector(".bar-name").append(element("span", { className: "unseen" }, ` (${word("answer_mark")})`));
+      within(row, ".bar-name").append(element("span", { className: "unseen" }, ` (${word("answer_mark")})`));
     }
     return row;
   }));
 }
 
-// A name that the bundle or experts on this box gave a unit, and who did.
+// Shows the map of a class, as a click on it does.
+const chooseClass = (/** @type {string | null} */ label) => within(byId("segments"), `input[value="${label}"]`).click();
+
+/**
+ * A name that the bundle or experts on this box gave a unit, and who did.
+ * @param {UnitName} given
+ */
 function nameWords({ name, experts, from }) {
   if (from === "model") return word("unit_by_model", { name });
   return word("unit_by_experts", { name, count: experts });
 }
 
-const namesOf = (unit) => unit.names ?? (unit.name ? [{ name: unit.name, from: "model" }] : []);
+/** @typedef {{ names?: UnitName[], names_more?: number, name?: string | null }} Named of a reading or of the survey */
 
-// The names of a unit in words, and how many more there are.
+/**
+ * @param {Named} unit
+ * @returns {UnitName[]}
+ */
+const namesOf = (unit) => unit.names ?? (unit.name ? [{ name: unit.name, term: null, experts: null, from: "model" }] : []);
+
+/**
+ * The names of a unit in words, and how many more there are.
+ * @param {Named} unit
+ */
 export function nameLines(unit) {
   const more = unit.names_more ? [word("unit_names_more", { count: unit.names_more })] : [];
   return [...namesOf(unit).map(nameWords), ...more];
 }
 
+/** @param {Named} unit */
 function calledWords(unit) {
   const [first] = namesOf(unit);
   if (!first) return word("unit_called_none");
@@ -55,7 +76,11 @@ function calledWords(unit) {
   return word("unit_called_experts", facts);
 }
 
-// One sentence on the unit that raises the score most. "Mostly" is said only of one that brings half of it.
+/**
+ * One sentence on the unit that raises the score most. "Mostly" is said only of one that brings half of it.
+ * @param {Unit[]} units
+ * @param {AcceptedReading["prediction"]["probabilities"][number]} predicted
+ */
 function leadWords(units, { name, logit }) {
   const [strongest] = [...units].sort((one, other) => other.contribution - one.contribution);
   if (strongest.contribution <= 0) return "";
@@ -65,15 +90,20 @@ function leadWords(units, { name, logit }) {
   return strongest.contribution >= logit / 2 && logit > 0 ? word("units_mostly", facts) : word("units_largest", facts);
 }
 
-// The units behind the class that is read. The longest bar is the largest contribution: lengths compare the units with
-// each other, not with other readings. A click on a unit shows its own map through `view` (mapview.js), another takes it
-// away; all units' maps have one scale, finer than that of the classes by `units_rest`.
+/**
+ * The units behind the class that is read. The longest bar is the largest contribution: lengths compare the units with
+ * each other, not with other readings. A click on a unit shows its own map through `view`, another takes it away; all
+ * units' maps have one scale, finer than that of the classes by `units_rest`.
+ * @param {AcceptedReading} reading
+ * @param {MapView} view
+ */
 export function showUnits(reading, view) {
   const { units, units_rest: rest } = reading;
-  const predicted = reading.prediction.probabilities.find((each) => each.label === reading.prediction.label);
+  const predicted = classOf(reading, reading.prediction.label);
   const { name } = predicted;
   const largest = Math.max(...units.map((unit) => Math.abs(unit.contribution)), Number.MIN_VALUE);
   const finer = number(reading.class_map.limit / rest.limit);
+  /** @type {HTMLButtonElement[]} */
   const buttons = [];
   setText("units-lead", leadWords(units, predicted));
   setText("units-help", `${word("units_help", { name })} ${word("units_click")}`);
@@ -81,15 +111,15 @@ export function showUnits(reading, view) {
     shown: units.length, sum: signed(units.reduce((sum, unit) => sum + unit.contribution, 0), 2),
     count: rest.count, rest: signed(rest.contribution, 2), bias: signed(rest.bias, 2), logit: signed(predicted.logit, 2),
   }));
-  byId("units-survey").search = new URLSearchParams({ lang: language(), model: reading.model.id });
+  byId("units-survey", HTMLAnchorElement).search = String(new URLSearchParams({ lang: language(), model: reading.model.id }));
 
-  const press = (pressed) => buttons.forEach((each) => each.setAttribute("aria-pressed", String(each === pressed)));
+  const press = (/** @type {HTMLButtonElement | null} */ pressed) => buttons.forEach((each) => each.setAttribute("aria-pressed", String(each === pressed)));
   byId("segments").onchange = () => press(null);
-  const showClass = () => byId("segments").querySelector(`input[value="${predicted.label}"]`).click();
 
+  /** @type {(unit: Unit, button: HTMLButtonElement) => void} */
   function showMapOf(unit, button) {
     if (button.getAttribute("aria-pressed") === "true") {
-      showClass();
+      chooseClass(predicted.label);
       return;
     }
     view.showMap({
@@ -107,10 +137,10 @@ export function showUnits(reading, view) {
     const button = element("button", { type: "button", className: "unit-button" });
     button.setAttribute("aria-pressed", "false");
     button.onclick = () => showMapOf(unit, button);
-    const told = nameLines(unit).join("; ") || word("unit_unnamed");
-    button.append(element("span", { className: "unit-number" }, word("unit_number", unit)), element("span", { className: "unit-name" }, told));
+    const names = nameLines(unit).join("; ") || word("unit_unnamed");
+    button.append(element("span", { className: "unit-number" }, word("unit_number", unit)), element("span", { className: "unit-name" }, names));
     buttons.push(button);
-    row.querySelector(".bar-name").append(button);
+    within(row, ".bar-name").append(button);
     if (unit.patches?.length) {
       row.append(element("span", { className: "unit-patches" }, ...unit.patches.map((src, rank) => element("img", {
         src, width: 48, height: 48, alt: word("unit_patch", { unit: unit.unit, rank: rank + 1 }),
@@ -120,6 +150,12 @@ export function showUnits(reading, view) {
   }));
 }
 
+/**
+ * @param {string} name
+ * @param {string} words
+ * @param {number} from share of the track's width at which the bar begins
+ * @param {number} share of the track's width that it has
+ */
 function bar(name, words, from, share) {
   const filled = element("span", { className: "bar-filled" });
   filled.style.left = `${100 * from}%`;

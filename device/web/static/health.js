@@ -1,21 +1,21 @@
 // Resetting a drift watch, after a question. All else on the health page needs no script.
 
 import { Problem, resetWatch } from "./api.js";
-import { byId } from "./dom.js";
+import { byId, within } from "./dom.js";
 import { withCode } from "./technician.js";
 import { loadWords } from "./words.js";
 
-loadWords();
-for (const button of document.querySelectorAll("button.reset")) {
-  const { model } = button.dataset;
-  const dialog = byId(`${model}-dialog`);
-  const failed = dialog.querySelector(".problem");
+/** @param {HTMLButtonElement} button */
+function offerReset(button) {
+  const model = button.dataset.model ?? "";
+  const dialog = byId(`${model}-dialog`, HTMLDialogElement);
+  const failed = within(dialog, ".problem");
   button.onclick = () => {
     failed.hidden = true;
     dialog.showModal();
   };
-  dialog.querySelector(".no").onclick = () => dialog.close();
-  dialog.querySelector(".yes").onclick = async () => {
+  within(dialog, ".no").onclick = () => dialog.close();
+  within(dialog, ".yes").onclick = async () => {
     failed.hidden = true;
     try {
       await withCode((headers) => resetWatch(model, headers));
@@ -27,3 +27,8 @@ for (const button of document.querySelectorAll("button.reset")) {
     }
   };
 }
+
+loadWords();
+/** @type {NodeListOf<HTMLButtonElement>} */
+const resetButtons = document.querySelectorAll("button.reset");
+resetButtons.forEach(offerReset);

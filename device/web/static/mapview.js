@@ -4,46 +4,65 @@
 // In grey, because the stain's pink and violet beside the map's orange look like evidence against.
 
 import { contoursOf } from "./contours.js";
-import { byId, element, setText, show, svgElement } from "./dom.js";
+import { byId, canvasById, contextOf, element, inputById, setText, show, svgElement } from "./dom.js";
 import { cellWords, clearFrom, levelWords, strongFrom } from "./evidence.js";
 import { firstLabel, showMarks } from "./marks.js";
 import { countCells, drawOverlay, drawScale, drawWhere } from "./overlay.js";
+import { classOf } from "./reading.js";
 import { mark, signed, word } from "./words.js";
 import { isPartial, whereWords } from "./wheremap.js";
 
-// Shows the map of a reading over the picture (a loaded <img> with the pixels that the box read, or null where there is
-// none), first that of the class that matters most. Returns a view: `map` is what is shown now, `contours` and `marks`
-// what lies over it, and `showMap({ name, values, mean, limit, blank_below })` shows another map on the same grid (`limit`
-// and `blank_below`: those of the classes where left out), such as that of one unit. The class switch goes back to a class.
+/** @import { AcceptedReading, Contour, Grid, MapView, ShownMap } from "../types/page" */
+
+/**
+ * Shows the map of a reading over the picture, first that of the class that matters most. The view that is returned shows
+ * another map on the same grid when it is asked to, such as that of one unit, with the scale of the classes where that map
+ * brings none. The class switch goes back to a class.
+ * @param {AcceptedReading} reading
+ * @param {HTMLImageElement | null} picture loaded, with the pixels that the box read, or null where there is none
+ */
 export function showMap(reading, picture) {
   const grid = reading.class_map;
   const { where } = reading.verdict;
   const classes = reading.prediction.probabilities;
-  const canvas = byId("overlay");
-  const view = { map: null, contours: [], marks: [], showMap: showAnother };
-  let place = null; // the cell that is pointed at, as [row, column]
+  const canvas = canvasById("overlay");
+  /** @type {(each: typeof classes[number]) => Parameters<MapView["showMap"]>[0]} */
+  const mapOfClass = ({ label, name, logit }) => ({ label, name, values: grid.values[label], mean: logit });
+  /** @type {(map: Parameters<MapView["showMap"]>[0]) => ShownMap} */
+  const onGrid = (map) => (
+    { limit: grid.limit, blank_below: grid.blank_below, ...map, rows: grid.rows, columns: grid.columns });
+  const first = mapOfClass(classOf(reading, firstLabel(reading)));
+  /** @type {MapView} */
+  const view = { map: onGrid(first), contours: [], marks: [], showMap: showAnother };
+  /**
+   * The cell that is pointed at, as row and column.
+   * @type {[number, number] | null}
+   */
+  let place = null;
 
   const stack = byId("stack");
-  stack.parentElement.style.setProperty("--shape", reading.image.width / reading.image.height);
+  stack.parentElement?.style.setProperty("--shape", String(reading.image.width / reading.image.height));
   byId("picture").hidden = !picture;
-  if (picture) byId("picture").src = picture.src;
+  if (picture) byId("picture", HTMLImageElement).src = picture.src;
   show("map-trouble", !picture);
   // What was set for another picture doesn't hold for this one.
-  byId("opacity").value = byId("opacity").defaultValue;
-  for (const id of ["cells", "colour"]) byId(id).checked = false;
+  const opacity = inputById("opacity");
+  opacity.value = opacity.defaultValue;
+  for (const id of ["cells", "colour"]) inputById(id).checked = false;
 
   function draw() {
-    const cells = byId("cells").checked;
+    const cells = inputById("cells").checked;
     drawOverlay(canvas, view.map, { cells });
     view.contours = cells ? [] : contoursOf(view.map);
     drawContours(view.contours, view.map);
     strengthen();
-    stack.classList.toggle("in-colour", byId("colour").checked);
-    show("foreign", byId("where").checked);
+    stack.classList.toggle("in-colour", inputById("colour").checked);
+    show("foreign", inputById("where").checked);
   }
 
-  const strengthen = () => stack.style.setProperty("--strength", byId("opacity").value / 100);
+  const strengthen = () => stack.style.setProperty("--strength", String(Number(opacity.value) / 100));
 
+  /** @type {(row: number, column: number) => void} */
   function point(row, column) {
     place = [Math.max(0, Math.min(grid.rows - 1, row)), Math.max(0, Math.min(grid.columns - 1, column))];
     const cursor = byId("cursor");
@@ -54,18 +73,18 @@ export function showMap(reading, picture) {
     cursor.style.height = `${100 / grid.rows}%`;
     const at = place[0] * grid.columns + place[1];
     const value = view.map.values[at];
-    const told = { row: place[0] + 1, column: place[1] + 1 };
+    const facts = { row: place[0] + 1, column: place[1] + 1 };
     if (value === null) {
-      setText("readout", word(leftOut(at), told));
+      setText("readout", word(leftOut(at), facts));
     } else {
-      setText("readout", word("cell_value", { ...told, value: signed(value), words: cellWords(view.map, value) }));
+      setText("readout", word("cell_value", { ...facts, value: signed(value), words: cellWords(view.map, value) }));
     }
   }
 
   // Why a place has no value. Of a section the verdict tells of the same places.
-  function leftOut(at) {
+  function leftOut(/** @type {number} */ at) {
     if (!reading.section) return "cell_bare";
-    return where.values[at] > 1 ? "cell_foreign" : "cell_glass";
+    return where && where.values[at] > 1 ? "cell_foreign" : "cell_glass";
   }
 
   function pointAway() {
@@ -74,8 +93,9 @@ export function showMap(reading, picture) {
     setText("readout", word("map_explore"));
   }
 
+  /** @type {MapView["showMap"]} */
   function showAnother(map) {
-    view.map = { limit: grid.limit, blank_below: grid.blank_below, ...map, rows: grid.rows, columns: grid.columns };
+    view.map = onGrid(map);
     const { name } = map;
     const counts = countCells(view.map);
     show("little", counts.blank === counts.all);
@@ -91,25 +111,23 @@ export function showMap(reading, picture) {
     if (place) point(...place);
   }
 
-  const showClass = ({ label, name, logit }) => showAnother({ label, name, values: grid.values[label], mean: logit });
-
   byId("segments").replaceChildren(...classes.map((each) => {
     const choice = element("input", { type: "radio", name: "class", value: each.label, className: "unseen" });
-    choice.onchange = () => showClass(each);
+    choice.onchange = () => showAnother(mapOfClass(each));
     return element("label", { className: "segment" }, choice, element("span", {}, each.name));
   }));
   for (const id of ["cells", "colour", "where"]) byId(id).onchange = draw;
-  byId("opacity").oninput = strengthen;
+  opacity.oninput = strengthen;
   show("hold", Boolean(picture));
   showWhileHeld(byId("hold"), (held) => stack.classList.toggle("bare", held));
 
   const partial = isPartial(where);
   show("where-tool", partial);
-  byId("where").checked = partial && reading.verdict.caution;
+  inputById("where").checked = partial && reading.verdict.caution;
   setText("where-words", partial ? whereWords(reading) : "");
-  if (partial) drawWhere(byId("foreign"), where);
+  if (isPartial(where)) drawWhere(canvasById("foreign"), where);
 
-  canvas.onpointermove = canvas.onpointerdown = (event) => {
+  canvas.onpointermove = canvas.onpointerdown = (/** @type {PointerEvent} */ event) => {
     const box = canvas.getBoundingClientRect();
     point(
       Math.floor(((event.clientY - box.top) / box.height) * grid.rows),
@@ -117,10 +135,12 @@ export function showMap(reading, picture) {
     );
   };
   // On a touch screen the value stays when the finger leaves.
-  canvas.onpointerleave = (event) => event.pointerType === "mouse" && pointAway();
+  canvas.onpointerleave = (event) => {
+    if (event.pointerType === "mouse") pointAway();
+  };
   canvas.onblur = pointAway;
   canvas.onkeydown = (event) => {
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const step = STEP_BY_KEY.get(event.key);
     if (event.key === "Escape") pointAway();
     if (!step) return;
     event.preventDefault();
@@ -130,13 +150,20 @@ export function showMap(reading, picture) {
   };
 
   pointAway();
-  showClass(classes.find((each) => each.label === firstLabel(reading)));
+  showAnother(first);
   return view;
 }
 
-// Calls `act(held)` when a button is pressed down, with a finger, the mouse or the keyboard, and when it is let go.
+// Rows and columns that an arrow key goes.
+const STEP_BY_KEY = new Map([["ArrowUp", [-1, 0]], ["ArrowDown", [1, 0]], ["ArrowLeft", [0, -1]], ["ArrowRight", [0, 1]]]);
+
+/**
+ * Calls `act(held)` when a button is pressed down, with a finger, the mouse or the keyboard, and when it is let go.
+ * @param {HTMLElement} button
+ * @param {(held: boolean) => void} act
+ */
 function showWhileHeld(button, act) {
-  const hold = (held) => {
+  const hold = (/** @type {boolean} */ held) => {
     button.setAttribute("aria-pressed", String(held));
     act(held);
   };
@@ -146,25 +173,35 @@ function showWhileHeld(button, act) {
     hold(true);
   };
   button.onpointerup = button.onpointercancel = button.onblur = () => hold(false);
-  button.onkeydown = ({ key }) => [" ", "Enter"].includes(key) && hold(true);
+  button.onkeydown = ({ key }) => {
+    if ([" ", "Enter"].includes(key)) hold(true);
+  };
   button.onkeyup = () => hold(false);
   button.oncontextmenu = (event) => event.preventDefault(); // a long touch
 }
 
+/**
+ * @param {Contour[]} contours
+ * @param {Grid} grid
+ */
 function drawContours(contours, { rows, columns }) {
-  const canvas = byId("contours");
-  canvas.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
+  const drawing = byId("contours", SVGSVGElement);
+  drawing.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
   // Light beneath dark, so that a line shows on any ground.
+  /** @type {(name: string, contour: Contour) => SVGPathElement} */
   const line = (name, { level, strong, path }) => svgElement("path", {
     d: path, class: `${name} ${level > 0 ? "for" : "against"} ${strong ? "strong" : "clear"}`,
   });
-  canvas.replaceChildren(...["line-under", "line"].flatMap((name) => contours.map((each) => line(name, each))));
+  drawing.replaceChildren(...["line-under", "line"].flatMap((name) => contours.map((each) => line(name, each))));
 }
 
-// The scale with its levels: those at which lines are drawn.
+/**
+ * The scale with its levels: those at which lines are drawn.
+ * @param {ShownMap} map
+ */
 function showScale(map) {
-  const scale = byId("scale");
-  const context = scale.getContext("2d");
+  const scale = canvasById("scale");
+  const context = contextOf(scale);
   context.clearRect(0, 0, scale.width, scale.height);
   const levels = [clearFrom(map), strongFrom(map)];
   drawScale(context, map, { x: 0, y: 0, width: scale.width, height: scale.height, levels });

@@ -6,21 +6,36 @@ import { byId, element, setText, show, svgElement } from "./dom.js";
 import { cellWords } from "./evidence.js";
 import { number, percent, signed, word } from "./words.js";
 
+/** @import { AcceptedReading, Mark, Reading, ShownMap } from "../types/page" */
+/** @import { Region } from "../types/documents" */
+
 const MOST_REGIONS = 6; // marked, the largest; the others are counted
 
-// The regions of a class that are to be looked at: of a section those of its classes of concern, of a field those that
-// raised the caution about a part of it. Empty where there are none.
+/**
+ * The regions of a class that are to be looked at: of a section those of its classes of concern, of a field those that
+ * raised the caution about a part of it. Empty where there are none.
+ * @param {Pick<Reading, "section" | "parts">} reading
+ * @param {string | undefined} label
+ */
 function regionsOf({ section, parts }, label) {
   const from = section?.concern ?? (parts?.caution ? parts : null);
   return (from?.regions ?? []).filter((region) => region.label === label);
 }
 
-// The class whose map is shown first.
+/**
+ * The class whose map is shown first.
+ * @param {Pick<AcceptedReading, "section" | "parts" | "prediction">} reading
+ */
 export function firstLabel({ section, parts, prediction }) {
   return section?.concern?.label ?? (parts?.caution ? parts.label : null) ?? prediction.label;
 }
 
-// What is marked for a class: `{ rank, x, y, box, words }`, in pixels of the picture; `box` of a region alone.
+/**
+ * What is marked for a class, or for nothing where the map is that of a unit.
+ * @param {AcceptedReading} reading
+ * @param {ShownMap} map
+ * @returns {Mark[]}
+ */
 export function marksOf(reading, map) {
   const regions = regionsOf(reading, map.label);
   if (regions.length) {
@@ -28,13 +43,20 @@ export function marksOf(reading, map) {
       ...region, rank: index + 1, words: regionWords(region, map, reading.section),
     }));
   }
-  return (reading.class_map.places?.[map.label] ?? []).map((place) => ({ ...place, words: placeWords(place, map) }));
+  const places = map.label === undefined ? [] : reading.class_map.places?.[map.label] ?? [];
+  return places.map((place) => ({ ...place, words: placeWords(place, map) }));
 }
 
+/** @type {(place: { row: number, column: number, value: number }, map: ShownMap) => string} */
 const placeWords = ({ row, column, value }, map) => word("place_words", {
   row: row + 1, column: column + 1, value: signed(value), words: cellWords(map, value),
 });
 
+/**
+ * @param {Region} region
+ * @param {ShownMap} map
+ * @param {Reading["section"]} section
+ */
 function regionWords({ share, area_mm2: area, strength }, { name }, section) {
   const facts = { name, share: percent(share), strength: signed(strength) };
   const where = section ? "section" : "field";
@@ -42,7 +64,12 @@ function regionWords({ share, area_mm2: area, strength }, { name }, section) {
   return word(`region_${where}_area`, { ...facts, area: number(area, area < 0.1 ? 3 : area < 10 ? 1 : 0) });
 }
 
-// Puts the marks over the picture and lists them below. `picture`: the loaded <img> that they open, or null.
+/**
+ * Puts the marks over the picture and lists them below.
+ * @param {AcceptedReading} reading
+ * @param {ShownMap} map
+ * @param {HTMLImageElement | null} picture loaded, which the marks open
+ */
 export function showMarks(reading, map, picture) {
   const { width, height } = reading.image;
   const marks = marksOf(reading, map);
@@ -53,29 +80,40 @@ export function showMarks(reading, map, picture) {
     button.style.setProperty("--y", `${(100 * y) / height}%`);
     return button;
   });
-  const open = (index) => openCloseup({
-    picture, reading, marks, index, title: map.name, onClose: (last) => buttons[last].focus(),
-  });
-  buttons.forEach((button, index) => { button.onclick = () => open(index); });
+  if (picture) {
+    buttons.forEach((button, index) => {
+      button.onclick = () => openCloseup({
+        picture, reading, marks, index, title: map.name, onClose: (last) => buttons[last].focus(),
+      });
+    });
+  }
   byId("marks").replaceChildren(...buttons);
-  byId("outlines").replaceChildren(...marks.filter(({ box }) => box).flatMap(({ box: [left, top, right, bottom] }) => (
+  const boxes = marks.flatMap(({ box }) => (box ? [box] : []));
+  byId("outlines", SVGSVGElement).replaceChildren(...boxes.flatMap(([left, top, right, bottom]) => (
     ["outline-under", "outline"].map((name) => svgElement("rect", {
       class: name, x: left / width, y: top / height, width: (right - left) / width, height: (bottom - top) / height,
     })))));
-  const regions = marks.some(({ box }) => box);
-  const left = regions ? regionsOf(reading, map.label).slice(marks.length) : [];
+  const regions = boxes.length > 0;
+  const unmarked = regions ? regionsOf(reading, map.label).slice(marks.length) : [];
   show("places", marks.length > 0);
   setText("places-heading", word(regions ? "regions_heading" : "places_heading", { name: map.name }));
   setText("places-hint", picture ? word("places_hint") : "");
   byId("places-list").replaceChildren(...marks.map(({ rank, words }) => element("li", {},
     element("span", { className: "mark-number", ariaHidden: "true" }, String(rank)), element("span", {}, words))));
-  setText("places-rest", left.length ? word(reading.section ? "regions_rest_section" : "regions_rest_field", {
-    count: left.length, share: percent(left.reduce((sum, { share }) => sum + share, 0)),
+  setText("places-rest", unmarked.length ? word(reading.section ? "regions_rest_section" : "regions_rest_field", {
+    count: unmarked.length, share: percent(unmarked.reduce((sum, { share }) => sum + share, 0)),
   }) : "");
   return marks;
 }
 
-// Draws marks and outlines on a canvas of the picture, for the saved picture.
+/**
+ * Draws marks and outlines on a canvas of the picture, for the saved picture.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Mark[]} marks
+ * @param {Reading} reading
+ * @param {number} width
+ * @param {number} height
+ */
 export function drawMarks(context, marks, { image }, width, height) {
   const across = width / image.width;
   const down = height / image.height;
@@ -83,11 +121,11 @@ export function drawMarks(context, marks, { image }, width, height) {
   context.save();
   for (const { box } of marks) {
     if (!box) continue;
-    const frame = [box[0] * across, box[1] * down, (box[2] - box[0]) * across, (box[3] - box[1]) * down];
-    for (const [colour, thick, dashes] of [["#fff", 4, []], ["#14212b", 2, [8, 5]]]) {
+    const strokes = [{ colour: "#fff", thick: 4, dashes: [] }, { colour: "#14212b", thick: 2, dashes: [8, 5] }];
+    for (const { colour, thick, dashes } of strokes) {
       Object.assign(context, { strokeStyle: colour, lineWidth: (thick * radius) / 12 });
       context.setLineDash(dashes);
-      context.strokeRect(...frame);
+      context.strokeRect(box[0] * across, box[1] * down, (box[2] - box[0]) * across, (box[3] - box[1]) * down);
     }
   }
   context.setLineDash([]);

@@ -3,11 +3,18 @@
 // where nothing counts: bare glass, in a section also what looks foreign.
 
 import { COLOURS, colourIndex, colourOf } from "./colours.js";
+import { HATCH_DARK_RGB, HATCH_DARK_WIDTH, HATCH_LIGHT_RGB, HATCH_LIGHT_WIDTH, HATCHES } from "./constants.js";
+import { contextOf } from "./dom.js";
+
+/** @import { CellMap, Grid, Scale, Where } from "../types/page" */
 
 const DRAWN_PIXELS = 400_000; // sharp on a desktop, still quick on a phone
 const LEAST_SIGN = 12; // a cell so many pixels wide has room for a sign
 
-// How many cells speak for something, against it, and too little to be shown, of all that have a value.
+/**
+ * How many cells speak for something, against it, and too little to be shown, of all that have a value.
+ * @param {Pick<CellMap, "values" | "blank_below">} map
+ */
 export function countCells({ values, blank_below: blankBelow }) {
   const counts = { for: 0, against: 0, blank: 0, all: 0 };
   for (const value of values) {
@@ -19,8 +26,13 @@ export function countCells({ values, blank_below: blankBelow }) {
   return counts;
 }
 
-// The value at a place, in cells from the top left: between the middles of the cells that have a value; outside the middles
-// of the border cells the border's value holds. Null where a cell has none.
+/**
+ * The value at a place, in cells from the top left: between the middles of the cells that have a value; outside the middles
+ * of the border cells the border's value holds. Null where a cell has none.
+ * @param {Pick<CellMap, "values" | "rows" | "columns">} map
+ * @param {number} y
+ * @param {number} x
+ */
 export function bilinear({ values, rows, columns }, y, x) {
   if (values[Math.floor(y) * columns + Math.floor(x)] === null) return null;
   const row = Math.max(0, Math.min(rows - 1, y - 0.5));
@@ -33,9 +45,11 @@ export function bilinear({ values, rows, columns }, y, x) {
   const across = column - left;
   let sum = 0;
   let weight = 0;
+  /** @type {(at: number, share: number) => void} */
   const add = (at, share) => {
-    if (values[at] === null) return;
-    sum += share * values[at];
+    const value = values[at];
+    if (value === null) return;
+    sum += share * value;
     weight += share;
   };
   add(top * columns + left, (1 - down) * (1 - across));
@@ -45,11 +59,16 @@ export function bilinear({ values, rows, columns }, y, x) {
   return sum / weight;
 }
 
-// Draws a map: smooth between the middles of the cells, or the true cells, each with its sign.
+/**
+ * Draws a map: smooth between the middles of the cells, or the true cells, each with its sign.
+ * @param {HTMLCanvasElement} canvas
+ * @param {CellMap} map
+ * @param {{ cells: boolean }} options
+ */
 export function drawOverlay(canvas, map, { cells }) {
   const { rows, columns, values } = map;
   const side = fitCanvas(canvas, map);
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   const pixels = context.createImageData(canvas.width, canvas.height);
   const drawn = new Uint32Array(pixels.data.buffer);
   for (let y = 0, at = 0; y < rows * side; y += 1) {
@@ -64,7 +83,11 @@ export function drawOverlay(canvas, map, { cells }) {
   if (cells && side >= LEAST_SIGN) drawSigns(context, map, side);
 }
 
-// Gives the canvas whole pixels for each cell; the side of a cell.
+/**
+ * Gives the canvas whole pixels for each cell; the side of a cell.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Grid} grid
+ */
 function fitCanvas(canvas, { rows, columns }) {
   const side = Math.max(1, Math.floor(Math.sqrt(DRAWN_PIXELS / (rows * columns))));
   canvas.width = columns * side;
@@ -72,7 +95,12 @@ function fitCanvas(canvas, { rows, columns }) {
   return side;
 }
 
-// Plus and minus in the cells, so that the side can be read without colour.
+/**
+ * Plus and minus in the cells, so that for and against can be told apart without colour.
+ * @param {CanvasRenderingContext2D} context
+ * @param {CellMap} map
+ * @param {number} side of a cell, in pixels
+ */
 function drawSigns(context, map, side) {
   context.strokeStyle = "#fff";
   context.lineWidth = Math.max(1, side / 18);
@@ -92,12 +120,17 @@ function drawSigns(context, map, side) {
   context.stroke();
 }
 
-// Hatches the cells of a verdict's `where` that look foreign (above 1) and draws their border, dark beside light so that
-// it shows on any picture. Nothing else is touched.
+/**
+ * Hatches the cells of a verdict's `where` that look foreign (above 1) and draws their border, dark beside light so that
+ * it shows on any picture. Nothing else is touched.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Where} where
+ */
 export function drawWhere(canvas, where) {
   const { rows, columns, values } = where;
   const side = fitCanvas(canvas, where);
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
+  /** @type {(row: number, column: number) => boolean} */
   const foreign = (row, column) => row >= 0 && column >= 0 && row < rows && column < columns
     && values[row * columns + column] > 1;
   const inside = new Path2D();
@@ -107,24 +140,28 @@ export function drawWhere(canvas, where) {
       if (!foreign(row, column)) continue;
       const [left, top, right, bottom] = [column, row, column + 1, row + 1].map((cells) => cells * side);
       inside.rect(left, top, side, side);
-      for (const [near, from, to] of [
-        [[row - 1, column], [left, top], [right, top]], [[row + 1, column], [left, bottom], [right, bottom]],
-        [[row, column - 1], [left, top], [left, bottom]], [[row, column + 1], [right, top], [right, bottom]],
-      ]) {
-        if (foreign(...near)) continue;
+      /** @type {(from: [number, number], to: [number, number]) => void} */
+      const drawBorder = (from, to) => {
         border.moveTo(...from);
         border.lineTo(...to);
-      }
+      };
+      if (!foreign(row - 1, column)) drawBorder([left, top], [right, top]);
+      if (!foreign(row + 1, column)) drawBorder([left, bottom], [right, bottom]);
+      if (!foreign(row, column - 1)) drawBorder([left, top], [left, bottom]);
+      if (!foreign(row, column + 1)) drawBorder([right, top], [right, bottom]);
     }
   }
-  const gap = Math.max(canvas.width, canvas.height) / 55;
+  const gap = Math.max(canvas.width, canvas.height) / HATCHES;
   const lines = new Path2D();
   for (let x = -canvas.height; x < canvas.width; x += gap) {
     lines.moveTo(x, canvas.height);
     lines.lineTo(x + canvas.height, 0);
   }
-  const stroke = (path, dark, light) => {
-    for (const [colour, width] of [["rgb(20 33 43 / 85%)", dark], ["#fff", light]]) {
+  /** @type {(path: Path2D, darkWidth: number, lightWidth: number) => void} */
+  const stroke = (path, darkWidth, lightWidth) => {
+    const dark = { colour: `rgb(${HATCH_DARK_RGB.join(" ")} / 85%)`, width: darkWidth };
+    const light = { colour: `rgb(${HATCH_LIGHT_RGB.join(" ")})`, width: lightWidth };
+    for (const { colour, width } of [dark, light]) {
       context.strokeStyle = colour;
       context.lineWidth = width * gap;
       context.stroke(path);
@@ -133,12 +170,17 @@ export function drawWhere(canvas, where) {
   context.lineCap = "round";
   context.save();
   context.clip(inside);
-  stroke(lines, 0.3, 0.12);
+  stroke(lines, HATCH_DARK_WIDTH, HATCH_LIGHT_WIDTH);
   context.restore();
   stroke(border, 0.5, 0.22);
 }
 
-// The legend's bar: the same colours from -limit to +limit, with a stroke at each level of a line, for and against.
+/**
+ * The legend's bar: the same colours from -limit to +limit, with a stroke at each level of a line, for and against.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Scale} map
+ * @param {{ x: number, y: number, width: number, height: number, levels: number[] }} bar
+ */
 export function drawScale(context, map, { x, y, width, height, levels }) {
   context.save();
   for (let column = 0; column < width; column += 1) {

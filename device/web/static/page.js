@@ -4,29 +4,48 @@
 import { getModel, ownProblem, Problem, requestPreview, requestReading } from "./api.js";
 import { clockOf } from "./clock.js";
 import { showDetails } from "./details.js";
-import { byId, setText, show } from "./dom.js";
+import { byId, inputById, setText, show, within } from "./dom.js";
 import { savePicture, saveReading } from "./exports.js";
 import { showAnswer, showUnits } from "./findings.js";
-import { blameWords, forgetGiven, offerStated, readGiven, rememberedScale, showChips, writeScale } from "./given.js";
+import { blameWords, clearField, forgetGiven, offerStated, readGiven, rememberedScale, showChips, writeScale } from "./given.js";
 import { showMap } from "./mapview.js";
 import { offerModels, showRouting } from "./models.js";
+import { isAccepted } from "./reading.js";
 import { countWindows, showSection } from "./sectionview.js";
 import { listenForPictures, showSamples } from "./sources.js";
 import { showVerdict } from "./verdict.js";
 import { showRefused } from "./wheremap.js";
 import { fileSize, loadWords, percent, word } from "./words.js";
 
+/** @import { BoxModel, Clock, Given, Reading, Sample } from "../types/page" */
+/**
+ * @typedef {object} Chosen the picture that was chosen
+ * @property {File} file
+ * @property {string | null} sampleId null unless it is a sample
+ * @property {string[]} urls that go with the picture
+ * @property {Promise<HTMLImageElement | null>} picture as this browser shows it
+ * @property {HTMLImageElement | null} preview as the box shows it, once it was asked
+ * @property {Given} given what it was read with last
+ * @property {boolean} scaleTakenBack the size that the file states isn't to be used
+ * @property {string} caseLabel
+ */
+
 const SHAPE_TOLERANCE = 0.02; // browser and box may round a side differently
 
-// { file, sampleId: null unless a sample, urls, picture: Promise of an <img> or null, given: what it was read with last,
-// keepsOwnScale: the size that the file states was taken back, caseLabel }
+/** @type {Chosen | null} */
 let chosen = null;
-let models = []; // what the box can read with, once it has said so
-let samples = null; // Promise of the offered samples by id
-let request = null; // AbortController of the reading under way
-let uploadLimitMb = null; // what the box takes, once it has said so
-let listeners = null; // AbortController of the listeners on the document
+/** @type {BoxModel[]} what the box can read with, once it has said so */
+let models = [];
+/** @type {Promise<Map<string, Sample>>} the offered samples by id */
+let samples = Promise.resolve(new Map());
+/** @type {AbortController | null} of the reading under way */
+let request = null;
+/** @type {number | null} what the box takes, once it has said so */
+let uploadLimitMb = null;
+/** @type {AbortController | null} of the listeners on the document */
+let listeners = null;
 
+/** @param {"idle" | "busy" | "done" | "failed"} state */
 function setState(state) {
   document.body.dataset.state = state;
   show("intro", state === "idle");
@@ -38,6 +57,10 @@ function setState(state) {
   show("result", state === "done");
 }
 
+/**
+ * @param {File} file
+ * @param {string | null} sampleId
+ */
 function choose(file, sampleId = null) {
   request?.abort();
   if (chosen) {
@@ -50,25 +73,36 @@ function choose(file, sampleId = null) {
     file, sampleId, urls: [picture.src], picture: picture.decode().then(() => picture, () => null), given: readGiven(),
     preview: null, scaleTakenBack: false, caseLabel: "",
   };
-  byId("case-label").value = "";
-  return read();
+  inputById("case-label").value = "";
+  read(chosen);
 }
 
-// The picture that the browser shows, if it has surely the pixels that the box read, else the box's preview of it; or null.
-async function pictureOf(shown, { image }, signal) {
-  const ratio = shown && (shown.naturalWidth / shown.naturalHeight) / (image.width / image.height);
-  if (shown && !image.preview && Math.abs(Math.log(ratio)) < SHAPE_TOLERANCE) return shown;
-  const mine = chosen;
-  mine.preview ??= await requestPreview(mine.file, signal);
-  if (mine.preview) mine.urls.push(mine.preview.src);
-  return mine.preview;
+/**
+ * The picture that the browser shows, if it has surely the pixels that the box read, else the box's preview of it; or null.
+ * @param {HTMLImageElement | null} shown
+ * @param {Reading} reading
+ * @param {Chosen} subject
+ * @param {AbortSignal} signal
+ */
+async function pictureOf(shown, { image }, subject, signal) {
+  if (shown && !image.preview) {
+    const ratio = (shown.naturalWidth / shown.naturalHeight) / (image.width / image.height);
+    if (Math.abs(Math.log(ratio)) < SHAPE_TOLERANCE) return shown;
+  }
+  subject.preview ??= await requestPreview(subject.file, signal);
+  if (subject.preview) subject.urls.push(subject.preview.src);
+  return subject.preview;
 }
 
-async function read(given = readGiven()) {
-  const { file, picture, sampleId } = chosen;
+/**
+ * Has the box read the chosen picture, and shows what it says.
+ * @param {Chosen} subject
+ */
+async function read(subject, given = readGiven()) {
+  const { file, picture, sampleId } = subject;
   const mine = new AbortController();
   request = mine;
-  chosen.given = given;
+  subject.given = given;
   setState("busy");
   show("problem", false);
   show("cancelled", false);
@@ -79,7 +113,7 @@ async function read(given = readGiven()) {
     if (request !== mine) return;
     show("preview", Boolean(shown));
     show("preview-none", !shown);
-    if (shown) byId("preview").src = shown.src;
+    if (shown) byId("preview", HTMLImageElement).src = shown.src;
   });
   try {
     const shown = await picture;
@@ -90,17 +124,17 @@ async function read(given = readGiven()) {
     });
     if (request !== mine) return;
     const clock = clockOf(new Date(), boxDate);
-    const remembered = given.umPerPx || chosen.scaleTakenBack ? null : rememberedScale(reading.image);
+    const remembered = given.umPerPx || subject.scaleTakenBack ? null : rememberedScale(reading.image);
     if (remembered) {
-      readWithScale(remembered);
+      readWithScale(subject, remembered);
       return;
     }
-    const drawn = await pictureOf(shown, reading, mine.signal);
-    const sample = sampleId && (await samples).get(sampleId);
-    if (request === mine) showReading(reading, drawn, sample, clock);
+    const drawn = await pictureOf(shown, reading, subject, mine.signal);
+    const sample = sampleId ? (await samples).get(sampleId) : undefined;
+    if (request === mine) showReading(subject, reading, drawn, sample, clock);
   } catch (problem) {
     if (request !== mine) return; // another picture has been chosen meanwhile
-    if (problem.name === "AbortError") showCancelled();
+    if (problem instanceof DOMException && problem.name === "AbortError") showCancelled();
     else if (problem instanceof Problem) showProblem(problem);
     else {
       // Half a reading must not stay on the screen.
@@ -110,39 +144,52 @@ async function read(given = readGiven()) {
   }
 }
 
-function readWithScale(umPerPx) {
+/**
+ * @param {Chosen} subject
+ * @param {number} umPerPx
+ */
+function readWithScale(subject, umPerPx) {
   writeScale(umPerPx);
-  read();
+  read(subject);
 }
 
+// Reads again what was chosen; nothing where a sample couldn't be fetched.
+function readAgain() {
+  if (chosen) read(chosen);
+}
+
+/** @param {"um-per-px" | "model"} field */
 function takeBack(field) {
-  byId(field).value = "";
-  if (field === "um-per-px") chosen.scaleTakenBack = true;
-  read();
+  clearField(field);
+  if (chosen && field === "um-per-px") chosen.scaleTakenBack = true;
+  readAgain();
 }
 
+/** @param {number} share of the upload that is done */
 function setStage(share, windows = 0) {
   const sending = share < 1;
   const reading = windows ? word("stage_section", { windows }) : word("stage_read");
   const text = sending ? word("stage_upload", { percent: percent(Math.max(share, 0.01)) }) : reading;
   setText("stage", text);
-  if (sending) byId("progress-bar").value = share;
-  else byId("progress-bar").removeAttribute("value"); // how long the reading takes isn't known: a moving bar
+  const bar = byId("progress-bar", HTMLProgressElement);
+  if (sending) bar.value = share;
+  else bar.removeAttribute("value"); // how long the reading takes isn't known: a moving bar
   setText("status", sending ? "" : text);
 }
 
 function showCancelled() {
   setState("failed");
   show("cancelled");
-  byId("again").lastElementChild.textContent = word("read");
+  within(byId("again"), "span").textContent = word("read");
   suggest("again");
   byId("again").focus();
 }
 
+/** @param {Problem} problem */
 function showProblem(problem) {
   setState("failed");
   show("problem");
-  byId("problem-title").lastElementChild.textContent = problem.title;
+  within(byId("problem-title"), "span").textContent = problem.title;
   setText("problem-detail", problem.detail ?? "");
   setText("problem-next-step", problem.nextStep);
   setText("problem-code", word("error_code", { code: problem.code }));
@@ -150,57 +197,68 @@ function showProblem(problem) {
   const given = chosen?.given ?? { umPerPx: "", model: "" };
   setText("problem-blame", blameWords(given, problem.code, models));
   showChips("problem-chips", given, { models, onRemove: takeBack });
-  byId("again").lastElementChild.textContent = word("again");
+  within(byId("again"), "span").textContent = word("again");
   // What the box says of the file itself won't change by sending it again.
-  suggest(problem.status >= 400 && problem.status < 500 ? "other" : "again");
+  suggest(problem.status && problem.status >= 400 && problem.status < 500 ? "other" : "again");
 }
 
+/** @param {"again" | "other"} id */
 function suggest(id) {
   for (const each of ["again", "other"]) byId(each).classList.toggle("primary", each === id);
 }
 
-function showReading(reading, picture, sample, clock) {
-  const synthetic = Boolean(chosen.sampleId);
-  const accepted = reading.verdict.accepted;
-  let view = null;
+/**
+ * @param {Chosen} subject
+ * @param {Reading} reading
+ * @param {HTMLImageElement | null} picture
+ * @param {Sample | undefined} sample
+ * @param {Clock} clock
+ */
+function showReading(subject, reading, picture, sample, clock) {
+  const synthetic = Boolean(subject.sampleId);
+  const report = () => ({ reading, clock, synthetic, caseLabel: subject.caseLabel });
   setState("done");
   showVerdict(reading);
   showRouting(reading);
-  showGiven(reading);
+  showGiven(subject, reading);
   show("synthetic", synthetic);
   setText("synthetic-sample", sample?.description ?? "");
-  for (const id of ["prediction", "map", "units", "save-picture"]) show(id, accepted);
-  show("refused-picture", !accepted);
+  for (const id of ["prediction", "map", "units", "save-picture"]) show(id, isAccepted(reading));
+  show("refused-picture", !isAccepted(reading));
   showSection(reading.section);
-  if (accepted) {
+  byId("save-reading").onclick = () => saveReading(report());
+  if (isAccepted(reading)) {
     showAnswer(reading);
-    view = showMap(reading, picture);
+    const view = showMap(reading, picture);
     show("units", Boolean(reading.units?.length));
     if (reading.units?.length) showUnits(reading, view);
+    byId("save-picture").onclick = () => savePicture({ ...report(), reading, picture, view });
   } else {
     showRefused(reading, picture);
   }
-  showDetails(reading, { fileName: sample?.title ?? chosen.file.name, clock });
+  showDetails(reading, { fileName: sample?.title ?? subject.file.name, clock });
   labelCase();
-  const kept = { reading, picture, view, clock, synthetic };
-  byId("save-reading").onclick = () => saveReading({ ...kept, caseLabel: chosen.caseLabel });
-  byId("save-picture").onclick = () => savePicture({ ...kept, caseLabel: chosen.caseLabel });
   scrollTo({ top: 0 });
   byId("verdict").focus({ preventScroll: true });
 }
 
-// What was given for the picture, what of it may have caused a refusal, and what the file offers.
-function showGiven({ verdict, image }) {
-  const { given } = chosen;
+/**
+ * What was given for the picture, what of it may have caused a refusal, and what the file offers.
+ * @param {Chosen} subject
+ * @param {Reading} reading
+ */
+function showGiven(subject, { verdict, image }) {
+  const { given } = subject;
   showChips("chips", given, { models, stated: image.stated_um_per_px, onRemove: takeBack });
   setText("blame", verdict.reason ? blameWords(given, verdict.reason.code, models) : "");
-  offerStated(image, given, readWithScale);
+  offerStated(image, given, (umPerPx) => readWithScale(subject, umPerPx));
 }
 
 // The label of the case is the clinic's own. It stays in this tab and goes with the picture, so that it can't stand on
 // another patient's report.
 function labelCase() {
-  chosen.caseLabel = byId("case-label").value.trim();
+  if (!chosen) return;
+  chosen.caseLabel = inputById("case-label").value.trim();
   setText("print-case", chosen.caseLabel ? word("case_label_words", { label: chosen.caseLabel }) : "");
 }
 
@@ -209,18 +267,22 @@ async function showIdentity() {
     const model = await getModel();
     uploadLimitMb = model.limits?.max_upload_mb ?? null;
     models = model.models;
-    offerModels(models, chosen?.given.model);
+    offerModels(models, chosen?.given.model ?? "");
     setText("identity", model.models.map((each) => `${each.title} · ${word("model_version", each)}`).join("; "));
   } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
     setText("identity", problem.title);
   }
 }
 
-// Takes over the page in the other language without leaving it, so that the chosen picture isn't lost.
+/**
+ * Takes over the page in the other language without leaving it, so that the chosen picture isn't lost.
+ * @param {MouseEvent} event
+ */
 async function changeLanguage(event) {
   if (!chosen) return;
   event.preventDefault();
-  const address = event.currentTarget.href;
+  const address = byId("other-language", HTMLAnchorElement).href;
   const answer = await fetch(address).catch(() => null);
   if (!answer?.ok) return;
   const other = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -228,13 +290,14 @@ async function changeLanguage(event) {
   request = null;
   document.documentElement.lang = other.documentElement.lang;
   document.title = other.title;
-  const { given, caseLabel } = chosen;
+  const subject = chosen;
+  const { given, caseLabel } = subject;
   document.body.replaceWith(document.adoptNode(other.body));
   history.replaceState(null, "", address);
   start();
-  byId("case-label").value = caseLabel;
-  byId("um-per-px").value = given.umPerPx;
-  read(given); // the models aren't offered yet
+  inputById("case-label").value = caseLabel;
+  inputById("um-per-px").value = given.umPerPx;
+  read(subject, given); // the models aren't offered yet
 }
 
 function start() {
@@ -243,18 +306,16 @@ function start() {
   loadWords();
   setState("idle");
   listenForPictures((file) => choose(file), listeners.signal);
-  samples = showSamples(choose, showIfIdle);
+  samples = showSamples(choose, showSampleProblem);
   showIdentity();
   byId("other-language").onclick = changeLanguage;
   byId("cancel").onclick = () => request?.abort();
-  byId("again").onclick = () => read();
-  byId("read-again").onclick = () => read();
+  byId("again").onclick = readAgain;
+  byId("read-again").onclick = readAgain;
   byId("um-per-px").onkeydown = (event) => {
-    if (event.key === "Enter" && chosen) read();
+    if (event.key === "Enter") readAgain();
   };
-  byId("model").onchange = () => {
-    if (chosen) read();
-  };
+  byId("model").onchange = readAgain;
   byId("case-label").oninput = labelCase;
   byId("print").onclick = async () => {
     await document.fonts.ready;
@@ -263,10 +324,14 @@ function start() {
 }
 
 // Paper can't be unfolded.
-addEventListener("beforeprint", () => { byId("details").open = true; });
+addEventListener("beforeprint", () => { byId("details", HTMLDetailsElement).open = true; });
 
-// A sample that can't be fetched: there is no picture to keep, so the problem stands alone.
-function showIfIdle(problem) {
+/**
+ * A sample that can't be fetched: there is no picture to keep, so the problem stands alone.
+ * @param {unknown} problem
+ */
+function showSampleProblem(problem) {
+  if (!(problem instanceof Problem)) throw problem;
   setText("chosen-name", "");
   show("preview", false);
   showProblem(problem);

@@ -1,24 +1,29 @@
 // What a section adds to a reading: how many windows were read, and the share of the tissue that each class has.
 
+import { WHOLE_UP_TO, WINDOW_STEPS } from "./constants.js";
 import { byId, element, setText, show } from "./dom.js";
 import { percent, word } from "./words.js";
 
-const WHOLE_UP_TO = 1.5; // device/reading/sections.py: so many times the model's area is still read whole
-const STEPS = 2;
+/** @import { BoxModel, Reading } from "../types/page" */
 
-// About how many windows a section will have for all models together, glass included; 0 where it is read whole.
+/**
+ * About how many windows a section will have for all models together, glass included; 0 where it is read whole.
+ * @param {{ naturalWidth: number, naturalHeight: number }} picture
+ * @param {number} umPerPx
+ * @param {BoxModel[]} models
+ */
 export function countWindows({ naturalWidth, naturalHeight }, umPerPx, models) {
   return models.reduce((sum, { preprocessing }) => {
     const scale = umPerPx / preprocessing.um_per_px;
     const areas = (naturalWidth * naturalHeight * scale ** 2) / preprocessing.area_px;
-    return areas > WHOLE_UP_TO ? sum + Math.round(areas * STEPS ** 2) : sum;
+    return areas > WHOLE_UP_TO ? sum + Math.round(areas * WINDOW_STEPS ** 2) : sum;
   }, 0);
 }
 
+/** @param {Reading["section"]} section */
 export function showSection(section) {
-  const shown = Boolean(section?.shares);
-  show("section", shown);
-  if (!shown) return;
+  show("section", Boolean(section?.shares));
+  if (!section?.shares) return;
   setText("section-words", word("section_words", section));
   byId("shares").replaceChildren(...section.shares.map(({ name, share }) => {
     const filled = element("span", { className: "bar-filled" });

@@ -1,47 +1,59 @@
 // The ways in which a picture comes to the page: file picker, phone camera, drop anywhere, paste, sample strip.
 
 import { getSamplePicture, getSamples } from "./api.js";
-import { byId, element, icon, setText, show } from "./dom.js";
+import { byId, element, icon, inputById, setText, show } from "./dom.js";
 import { word, wordOr } from "./words.js";
 
-// Calls `onPicture(file)` for each picture that a person gives. `signal` ends it all when the page changes its language.
+/** @import { Sample } from "../types/page" */
+
+/**
+ * Calls `onPicture` for each picture that a person gives.
+ * @param {(file: File) => void} onPicture
+ * @param {AbortSignal} signal ends it all when the page changes its language
+ */
 export function listenForPictures(onPicture, signal) {
-  for (const button of document.querySelectorAll("[data-opens]")) {
-    button.onclick = () => byId(button.dataset.opens).click();
+  /** @type {NodeListOf<HTMLElement>} */
+  const openers = document.querySelectorAll("[data-opens]");
+  for (const button of openers) {
+    button.onclick = () => byId(button.dataset.opens ?? "").click();
   }
   for (const id of ["picker", "camera"]) {
-    byId(id).onchange = (event) => {
-      const [file] = event.target.files;
+    const input = inputById(id);
+    input.onchange = () => {
+      const [file] = input.files ?? [];
       if (file) onPicture(file);
     };
     // Without this, choosing the same file again would go unnoticed.
-    byId(id).onclick = (event) => { event.target.value = ""; };
+    input.onclick = () => { input.value = ""; };
   }
 
-  const holdsFile = (event) => event.dataTransfer?.types.includes("Files");
-  const dragging = (now) => document.body.classList.toggle("dragging", now);
-  const on = (name, act) => document.addEventListener(name, act, { signal });
-  on("dragover", (event) => {
+  const holdsFile = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
+  const dragging = (/** @type {boolean} */ now) => document.body.classList.toggle("dragging", now);
+  document.addEventListener("dragover", (event) => {
     if (!holdsFile(event)) return;
     event.preventDefault();
     dragging(true);
-  });
-  on("dragleave", (event) => { if (!event.relatedTarget) dragging(false); });
-  on("drop", (event) => {
+  }, { signal });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) dragging(false); }, { signal });
+  document.addEventListener("drop", (event) => {
     if (!holdsFile(event)) return;
     event.preventDefault();
     dragging(false);
-    const [file] = event.dataTransfer.files;
+    const [file] = event.dataTransfer?.files ?? [];
     if (file) onPicture(file);
-  });
-  on("paste", (event) => {
+  }, { signal });
+  document.addEventListener("paste", (event) => {
     const [file] = event.clipboardData?.files ?? [];
     if (file) onPicture(new File([file], word("pasted_name"), { type: file.type }));
-  });
+  }, { signal });
 }
 
-// Fills the strip and returns the samples by id. `onSample(file, id)` gets the chosen one, `onProblem(problem)` what went
-// wrong with fetching it.
+/**
+ * Fills the strip and returns the samples by id.
+ * @param {(file: File, id: string) => void} onSample gets the chosen one
+ * @param {(problem: unknown) => void} onProblem gets what went wrong with fetching it
+ * @returns {Promise<Map<string, Sample>>}
+ */
 export async function showSamples(onSample, onProblem) {
   let samples;
   try {

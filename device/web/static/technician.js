@@ -1,19 +1,26 @@
 // The technician's code, where the box asks for it. It stays in this tab's memory alone, until the tab is closed or loaded anew.
 
-import { byId } from "./dom.js";
+import { Problem } from "./api.js";
+import { CODE_ERRORS, CODE_HEADER } from "./constants.js";
+import { byId, inputById } from "./dom.js";
 
-const ASKS = ["technician_code_needed", "technician_code_wrong"];
+/** @import { Headers } from "../types/page" */
+
 let code = "";
 
-// Sends with the code, where there is one; asks for it as long as the box wants another and nobody cancels. `send(headers)`
-// throws a Problem where the box refuses; that of the last try is thrown on.
+/**
+ * Sends with the code, where there is one; asks for it as long as the box wants another and nobody cancels. `send` throws a
+ * Problem where the box refuses; that of the last try is thrown on.
+ * @template T
+ * @param {(headers: Headers) => Promise<T>} send
+ */
 export async function withCode(send) {
   for (;;) {
     try {
       // No code has other characters, and a header can't have them.
-      return await send(code ? { "X-Loupe-Code": code.replace(/[^!-~]/g, "?") } : {});
+      return await send(code ? { [CODE_HEADER]: code.replace(/[^!-~]/g, "?") } : {});
     } catch (problem) {
-      if (!ASKS.includes(problem.code)) throw problem;
+      if (!(problem instanceof Problem && CODE_ERRORS.includes(problem.code))) throw problem;
       const typed = await askForCode(code ? problem : null);
       code = typed ?? "";
       if (typed === null) throw problem;
@@ -21,10 +28,14 @@ export async function withCode(send) {
   }
 }
 
-// What was typed, null where nothing was. `problem` says what is wrong with the code that was tried.
+/**
+ * What was typed, null where nothing was.
+ * @param {Problem | null} problem what is wrong with the code that was tried
+ * @returns {Promise<string | null>}
+ */
 function askForCode(problem) {
-  const dialog = byId("code-dialog");
-  const field = byId("code-field");
+  const dialog = byId("code-dialog", HTMLDialogElement);
+  const field = inputById("code-field");
   byId("code-problem").hidden = !problem;
   byId("code-problem").textContent = problem ? `${problem.title}. ${problem.nextStep}` : "";
   field.value = "";

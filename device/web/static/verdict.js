@@ -1,37 +1,55 @@
 // The verdict of the gate and its questions.
 
-import { byId, element, icon, setText, show } from "./dom.js";
+import { CAUTION_BELOW_P } from "./constants.js";
+import { byId, element, icon, setText, show, within } from "./dom.js";
 import { milliseconds, number, word } from "./words.js";
 
-const RARE = 0.05; // device/reading/gate.py: CAUTION_BELOW_P
+/** @import { Reading } from "../types/page" */
+/** @typedef {Reading["verdict"]["questions"][number]} Question */
 
+const MARK_OF_ANSWER = { passed: "check", narrow: "caution", failed: "stop", unasked: "unasked" };
+
+/** @param {Reading} reading */
 export function showVerdict(reading) {
   const { accepted, caution, reason, questions } = reading.verdict;
   const state = !accepted ? "refused" : caution ? "caution" : "accepted";
   byId("result").dataset.verdict = state;
   setText("verdict-kicker", word(`verdict_${state}`));
-  setText("verdict-title", reason?.title ?? word(`verdict_${state}_title`));
-  setText("verdict-detail", reason?.detail ?? reading.verdict.caution_words ?? word(`verdict_${state}_detail`));
+  // A refusal has a reason, and that its own words.
+  setText("verdict-title", reason?.title ?? word(caution ? "verdict_caution_title" : "verdict_accepted_title"));
+  setText("verdict-detail", reason?.detail ?? reading.verdict.caution_words ?? word("verdict_accepted_detail"));
   show("verdict-next", Boolean(reason?.next_step));
-  byId("verdict-next").lastElementChild.textContent = reason?.next_step ?? "";
+  within(byId("verdict-next"), "span").textContent = reason?.next_step ?? "";
   show("no-class", !accepted);
   setText("duration", word("duration", { duration: milliseconds(reading.timings_ms.total) }));
 
-  const narrow = (each) => caution && each.p_value !== null && each.p_value < RARE;
-  byId("questions").replaceChildren(...questions.map((each) => question(each, narrow(each))));
+  byId("questions").replaceChildren(...questions.map((each) => question(each, answerTo(each, caution))));
   byId("question-numbers").replaceChildren(...questions.map((each) => element("tr", {},
     element("th", { scope: "row" }, each.title),
     ...[each.p_value, each.score, each.threshold].map((value) => element("td", {}, figure(value))),
   )));
 }
 
-const figure = (value) => (typeof value === "number" ? number(value, 3) : "\u2013");
+const figure = (/** @type {number | null} */ value) => (typeof value === "number" ? number(value, 3) : "\u2013");
 
-function question({ title, help, passed }, narrow) {
-  const answer = passed === true ? (narrow ? "narrow" : "passed") : passed === false ? "failed" : "unasked";
-  const mark = { passed: "check", narrow: "caution", failed: "stop", unasked: "unasked" }[answer];
+/**
+ * How a question was answered. With caution: an answer that few proper pictures give passes narrowly.
+ * @param {Pick<Question, "passed" | "p_value">} question
+ * @param {boolean} caution
+ */
+export function answerTo({ passed, p_value: pValue }, caution) {
+  if (passed === null) return "unasked";
+  if (!passed) return "failed";
+  return caution && pValue !== null && pValue < CAUTION_BELOW_P ? "narrow" : "passed";
+}
+
+/**
+ * @param {Question} question
+ * @param {ReturnType<typeof answerTo>} answer
+ */
+function question({ title, help }, answer) {
   return element("li", { className: answer },
-    icon(mark),
+    icon(MARK_OF_ANSWER[answer]),
     element("div", {},
       element("p", { className: "asked-title" }, title),
       element("p", { className: "hint" }, help)),

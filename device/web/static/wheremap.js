@@ -1,32 +1,42 @@
 // Where a picture looks foreign to the model, in words, and drawn over a picture that was refused.
 
-import { byId, setText, show } from "./dom.js";
+import { NEARLY_ALL } from "./constants.js";
+import { byId, canvasById, setText, show } from "./dom.js";
 import { drawWhere } from "./overlay.js";
 import { percent, word } from "./words.js";
 
-const NEARLY_ALL = 0.95; // a map in which all is hatched tells nothing
+/** @import { Reading, Where } from "../types/page" */
 
+/**
+ * Whether a part of the picture looks foreign, not all: a map in which all is hatched tells nothing.
+ * @param {Where | null} where
+ * @returns {where is Where}
+ */
 export function isPartial(where) {
-  return Boolean(where) && where.foreign > 0 && where.foreign < NEARLY_ALL;
+  return where !== null && where.foreign > 0 && where.foreign < NEARLY_ALL;
 }
 
+/** @param {Pick<Reading, "verdict" | "section">} reading */
 export function whereWords({ verdict, section }) {
   const kind = verdict.accepted ? "share" : "refused";
-  if (!section) return word(`where_${kind}`, { share: percent(verdict.where.foreign) });
+  if (!section) return word(`where_${kind}`, { share: percent(verdict.where?.foreign ?? 0) });
   const { foreign, read } = section;
   return word(`where_${kind}_section`, { share: percent(foreign / (foreign + read)) });
 }
 
-// The refused picture (a loaded <img>), hatched where it looks foreign if that is only a part of it.
+/**
+ * The refused picture, hatched where it looks foreign if that is only a part of it.
+ * @param {Reading} reading
+ * @param {HTMLImageElement | null} picture loaded
+ */
 export function showRefused(reading, picture) {
   show("refused-picture", Boolean(picture));
   if (!picture) return;
   const { where } = reading.verdict;
-  const drawn = isPartial(where);
-  byId("refused-image").src = picture.src;
-  byId("refused-stack").parentElement.style.setProperty("--shape", picture.naturalWidth / picture.naturalHeight);
-  show("refused-foreign", drawn);
+  byId("refused-image", HTMLImageElement).src = picture.src;
+  byId("refused-stack").parentElement?.style.setProperty("--shape", String(picture.naturalWidth / picture.naturalHeight));
+  show("refused-foreign", isPartial(where));
   show("refused-where", Boolean(where?.foreign));
-  if (drawn) drawWhere(byId("refused-foreign"), where);
+  if (isPartial(where)) drawWhere(canvasById("refused-foreign"), where);
   if (where?.foreign) setText("refused-where", isPartial(where) ? whereWords(reading) : word("where_all"));
 }

@@ -1,0 +1,101 @@
+// What the page's scripts hand to each other. What the box sends is in documents.d.ts.
+
+import type en from "../../base/texts/en.json";
+export type { Grid } from "./documents";
+import type { CellValues, Grid, ModelDocument, ReadingDocument, SamplesDocument } from "./documents";
+
+export type Reading = ReadingDocument;
+export type Sample = SamplesDocument["samples"][number];
+export type BoxModel = ModelDocument["models"][number];
+export type Where = NonNullable<Reading["verdict"]["where"]>;
+export type Unit = NonNullable<Reading["units"]>[number];
+
+/** A reading of a picture that the gate accepted: only then is there an answer. */
+export type AcceptedReading = Reading & {
+  answer: NonNullable<Reading["answer"]>;
+  prediction: NonNullable<Reading["prediction"]>;
+  class_map: NonNullable<Reading["class_map"]>;
+  units: NonNullable<Reading["units"]>;
+  units_rest: NonNullable<Reading["units_rest"]>;
+};
+
+/** The key of a text of the page, in device/base/texts. */
+export type PageWord = keyof typeof en.page;
+
+export interface ProblemWords {
+  title: string;
+  detail: string;
+  next_step: string;
+}
+
+/** The scale of a map, in logit units: where the colours end, and below which a place is left blank. */
+export interface Scale {
+  limit: number;
+  blank_below: number;
+}
+
+/** A map on a grid over the picture. */
+export interface CellMap extends Grid, Scale {
+  values: CellValues;
+}
+
+/** The map that is shown: that of a class, which has a label, or that of a unit. */
+export interface ShownMap extends CellMap {
+  name: string;
+  mean: number;
+  label?: string;
+}
+
+/** A line of equal evidence, as an SVG path in cells. */
+export interface Contour {
+  level: number;
+  strong: boolean;
+  path: string;
+}
+
+/** A numbered place over the picture, in its pixels. A region has a box: left, top, right, bottom. */
+export interface Mark {
+  rank: number;
+  x: number;
+  y: number;
+  words: string;
+  box?: [number, number, number, number];
+}
+
+/** What the map view shows now, and how another map is put there. */
+export interface MapView {
+  map: ShownMap;
+  contours: Contour[];
+  marks: Mark[];
+  showMap(map: Pick<ShownMap, "name" | "values" | "mean" | "label"> & Partial<Scale>): void;
+}
+
+/** When a picture was read: by this device's clock and the box's, and whether they agree (null: the box's isn't known). */
+export interface Clock {
+  date: Date;
+  boxDate: Date | null;
+  agrees: boolean | null;
+}
+
+/** What a person gave for one picture: the size of its pixels as written, and the model's id; empty where nothing. */
+export interface Given {
+  umPerPx: string;
+  model: string;
+}
+
+/** All that a saved reading or picture is made of. */
+export interface Report {
+  reading: Reading;
+  clock: Clock;
+  caseLabel: string;
+  synthetic: boolean;
+}
+
+export interface AcceptedReport extends Report {
+  reading: AcceptedReading;
+  picture: HTMLImageElement | null;
+  view: MapView;
+}
+
+/** The header with the technician's code, where there is one. */
+export type Headers = Record<string, string>;

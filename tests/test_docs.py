@@ -20,7 +20,8 @@ from device.web.app import create_app
 from tests.support.reading_json import reading_json
 from tests.support.shipped import ROOT, SAMPLES, SHARED_DATA
 from training.cli import loupe_train
-from training.recipe import CHOICES, DEFAULTS, RANGES
+from training.recipe import Recipe
+from training.setting_words import settings_of
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 DOCS = {path.relative_to(ROOT / "docs").as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
@@ -65,8 +66,8 @@ def test_the_table_of_settings_has_each_with_its_default_and_limits_in_the_order
 
 
 def test_every_recipe_setting_is_documented() -> None:
-    for path in (*RANGES, *CHOICES, *(prefix + name for prefix, table in DEFAULTS.items() if prefix for name in table)):
-        assert f"`{path}`" in DOCS["researchers/index.md"], path
+    for setting in settings_of(Recipe):
+        assert f"`{setting.path}`" in DOCS["researchers/index.md"], setting.path
 
 
 def test_every_page_is_documented(bundle: Bundle) -> None:

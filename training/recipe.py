@@ -1,281 +1,241 @@
-"""A recipe: what to train, on what and how, as data (`training/recipes/*.toml`, or a file of your own)."""
+"""A recipe: what to train, on what and how, as data (`training/recipes/*.toml`, or a file of your own).
+
+The records here are the one place that says which settings there are, what each means and may be, and its default. Checking
+and `recipe.schema.json`, by which an editor completes and checks a recipe, follow them. To add a setting, write its field
+here and its row in docs/researchers/index.md, and run `python -m training.recipe`, which writes the schema anew.
+"""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from device.reading.tissue import EVERYWHERE, TISSUE
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from device.base.json_schema import schema_text
 from training.errors import RecipeError
+from training.setting_words import ALLOWED, record_of
 
 RECIPES = Path(__file__).with_name("recipes")
-T = TypeVar("T")
+SCHEMA_FILE = Path(__file__).with_name("recipe.schema.json")
+LEAST_UM_PER_PX, MOST_UM_PER_PX = 0.05, 1000
+SEED_LIMIT = 2**31
+
+Modality: TypeAlias = Literal["histology", "mammography", "ultrasound"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+
+Name: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_-]{0,39}\Z",
+        extra={ALLOWED: "small letters, digits, hyphens or underscores, a letter first, at most 40"},
+    ),
+]
+Version: TypeAlias = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\Z", extra={ALLOWED: "three numbers, such as 1.0.0"})]
+Seed: TypeAlias = Annotated[int, Meta(ge=0, le=SEED_LIMIT)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Confidence: TypeAlias = Annotated[float, Meta(ge=0.5, le=0.999)]
+Passes: TypeAlias = Annotated[int, Meta(ge=0, le=10_000)]
 
 
-@dataclass(frozen=True)
-class Label:
-    id: str
-    name: Mapping[str, str]
+class Record(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all: it can't be changed, and has no other settings than its own."""
 
 
-@dataclass(frozen=True)
-class Data:
-    adapter: str
-    name: str
-    source: str
-    terms: str
-    um_per_px: float
-    area_px: int
-    options: Mapping[str, str]
+class Words(Record, frozen=True):
+    """A text for people, in each language."""
+
+    en: str
+    fr: str
 
 
-@dataclass(frozen=True)
-class SplitRule:
-    """How groups (patients) are put on sides: `folds` stratified folds of whole groups, or one fold for each group that has
-    at least `min_each` pictures of every class. A single split tests on one fold and calibrates on another."""
-
-    scheme: str
-    folds: int
-    min_each: int
-    seed: int
-    test_fold: int
-    calibration_fold: int
+TwoLanguages: TypeAlias = Annotated[Words, Meta(extra={ALLOWED: "a table with the texts en and fr"})]
 
 
-@dataclass(frozen=True)
-class NetworkChoice:
+class Label(Record, frozen=True):
+    """A class: its id as the adapter knows it, and its name for people."""
+
+    id: Annotated[Name, Meta(description="the class as the adapter knows it")]
+    name: Annotated[TwoLanguages, Meta(description="the class as people read it")]
+
+
+class Data(Record, frozen=True):
+    """Which pictures, and at which scale the network sees them."""
+
+    adapter: Annotated[str, Meta(description="how the data set's folder is read")]
+    name: Annotated[str, Meta(description="what the pictures are: the card says it")]
+    source: Annotated[str, Meta(description="where the pictures come from")]
+    terms: Annotated[str, Meta(description="on what terms the pictures may be used")]
+    um_per_px: Annotated[
+        float,
+        Meta(ge=LEAST_UM_PER_PX, le=MOST_UM_PER_PX, description="size of a pixel as the network sees the pictures, µm"),
+    ]
+    area_px: Annotated[
+        int, Meta(ge=4096, le=4_194_304, description="how many pixels the network sees of a picture, about")
+    ]
+    options: Annotated[
+        Mapping[str, str],
+        Meta(
+            description="options of the adapter, as texts or numbers",
+            extra_json_schema={"additionalProperties": {"type": ["string", "number"]}},
+            extra={ALLOWED: "a table of texts or numbers"},
+        ),
+    ] = {}
+
+
+class SplitRule(Record, frozen=True):
+    """How groups (patients) are put into parts: `folds` stratified folds of whole groups, or one fold for each group that
+    has at least `min_each` pictures of every class. A single split tests on one fold and calibrates on another."""
+
+    scheme: Annotated[
+        Literal["folds", "leave-one-group-out"],
+        Meta(description="stratified folds of whole groups, or one fold for each group with enough of every class"),
+    ] = "folds"
+    folds: Annotated[int, Meta(ge=2, le=1000, description="how many folds")] = 5
+    min_each: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="pictures of every class that a group needs to be a fold of its own")
+    ] = 1
+    seed: Annotated[Seed, Meta(description="of the folds' order")] = 1
+    test_fold: Annotated[int, Meta(ge=0, le=999, description="fold that a single split tests on")] = 0
+    calibration_fold: Annotated[int, Meta(ge=0, le=999, description="fold that a single split calibrates on")] = 1
+
+
+class NetworkChoice(Record, frozen=True):
     """Which network, where its weights come from, how many of its first blocks stay as they are, and which places of its
     class map make the logit."""
 
-    name: str
-    weights: str
-    frozen_blocks: int
-    counts: str
+    name: Annotated[str, Meta(description="the network; `loupe-train networks` lists them")] = "lite0"
+    weights: Annotated[str, Meta(description="`imagenet`, `none`, or a file of weights")] = "imagenet"
+    frozen_blocks: Annotated[int, Meta(ge=0, le=16, description="first blocks that aren't trained")] = 5
+    counts: Annotated[Literal["everywhere", "tissue"], Meta(description="which places' mean makes a logit")] = (
+        "everywhere"
+    )
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(Record, frozen=True):
     """`square_px` are the sides of the squares that are cut out of pictures; several are mixed, step by step."""
 
-    epochs: int
-    batch: int
-    square_px: tuple[int, ...]
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-    logit_norm: float
-    dropout: float
-    balance: str
-    refit_head: bool
-    patience: int
-    seed: int
+    epochs: Annotated[Passes, Meta(description="passes over the training part; 0 leaves a linear probe")]
+    batch: Annotated[int, Meta(ge=1, le=1024, description="pictures a step")]
+    square_px: Annotated[
+        tuple[Annotated[int, Meta(ge=32, le=2048)], ...],
+        Meta(min_length=1, description="sides of the squares cut from pictures for training, mixed step by step"),
+    ]
+    learning_rate: Annotated[Share, Meta(description="of AdamW, at its highest")] = 3e-4
+    weight_decay: Annotated[Share, Meta(description="of AdamW")] = 1e-2
+    label_smoothing: Annotated[float, Meta(ge=0, le=0.5, description="share of a target given to all classes")] = 0.1
+    logit_norm: Annotated[Share, Meta(description="temperature of logit normalisation; 0: off")] = 0.0
+    dropout: Annotated[float, Meta(ge=0, le=0.9, description="share of units dropped before the head")] = 0.3
+    balance: Annotated[
+        Literal["none", "weights", "groups", "sampling", "focal"],
+        Meta(description="how classes with few pictures are made to count"),
+    ] = "none"
+    refit_head: Annotated[
+        bool, Meta(description="fit the head once more, on the trained features of whole pictures")
+    ] = False
+    patience: Annotated[
+        Passes, Meta(description="passes without a better calibration loss after which fitting stops; 0: never")
+    ] = 0
+    seed: Annotated[Seed, Meta(description="of weights, order and augmentation")] = 1
 
 
-@dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Record, frozen=True):
     """How far each change of a training picture may go; 0 switches it off. `upright` pictures are mirrored left to right,
     never turned by quarters: in ultrasound, depth points down."""
 
-    rotation_deg: float
-    scale: float
-    stain: float
-    brightness: float
-    contrast: float
-    blur: float
-    upright: bool
+    rotation_deg: Annotated[float, Meta(ge=0, le=180, description="largest turn, degrees")] = 180.0
+    scale: Annotated[Share, Meta(description="largest change of magnification, logarithm")] = 0.3
+    stain: Annotated[Share, Meta(description="relative change of haematoxylin, eosin and residual density")] = 0.25
+    brightness: Annotated[Share, Meta(description="largest change of brightness, as a share")] = 0.15
+    contrast: Annotated[Share, Meta(description="largest change of contrast, as a share")] = 0.2
+    blur: Annotated[Share, Meta(description="strongest blur, as a share")] = 0.5
+    upright: Annotated[bool, Meta(description="mirror left to right alone, never turn by quarters")] = False
 
 
-@dataclass(frozen=True)
-class GateRule:
-    """The promise that at most `alpha` of proper pictures are refused, with `confidence`; `unit` is what is exchangeable:
-    the patient (the samples' group), or the picture where a set knows no patients."""
+class CalibrationRule(Record, frozen=True):
+    """Whether calibration shifts classes (`training/evaluation/calibrate.py`) or fits a temperature alone."""
 
-    alpha: float
-    confidence: float
-    unit: str
+    offsets: Annotated[bool, Meta(description="fit an offset for each class beside the temperature")] = False
 
 
-@dataclass(frozen=True)
-class AnswerRule:
+class GateRule(Record, frozen=True):
+    """The bound on refusals: with `confidence`, at most `alpha` of valid pictures are refused. `unit` is what is
+    exchangeable: the patient (the samples' group), or the picture where a set knows no patients."""
+
+    alpha: Annotated[
+        float, Meta(ge=0.001, le=0.5, description="largest share of valid pictures that the gate may refuse")
+    ] = 0.05
+    confidence: Annotated[Confidence, Meta(description="how sure that bound is")] = 0.9
+    unit: Annotated[
+        Literal["patient", "picture"],
+        Meta(description="what is exchangeable: patients, or pictures where none are named"),
+    ] = "patient"
+
+
+class AnswerRule(Record, frozen=True):
     """Which classes are of concern, what they are called together (where there are several), and what answers promise: with
     `confidence`, at least `level` of the pictures of each class get an answer that has their class in it."""
 
-    concern: tuple[str, ...]
-    sum: Mapping[str, str] | None
-    level: float
-    confidence: float
+    concern: Annotated[tuple[str, ...], Meta(description="labels that are never shown as harmless")] = ()
+    sum: Annotated[
+        Words | None,
+        Meta(
+            description="what the classes of concern are called together",
+            extra={ALLOWED: "a table with the texts en and fr"},
+        ),
+    ] = None
+    level: Annotated[Confidence, Meta(description="share of each class's pictures whose answer holds their class")] = (
+        0.9
+    )
+    confidence: Annotated[Confidence, Meta(description="how sure that is")] = 0.9
 
 
-@dataclass(frozen=True)
-class CalibrationRule:
-    """Whether calibration shifts classes (`training/evaluation/calibrate.py`) or fits a temperature alone."""
-
-    offsets: bool
-
-
-@dataclass(frozen=True)
-class QuantizationBudget:
+class QuantizationBudget(Record, frozen=True):
     """What the integer network may lose against the float one before packing refuses; passes of quantization-aware
     fine-tuning that are tried first."""
 
-    max_accuracy_loss: float
-    min_agreement: float
-    rescue_epochs: int
+    max_accuracy_loss: Annotated[Share, Meta(description="accuracy that the integer network may lose")] = 0.002
+    min_agreement: Annotated[Share, Meta(description="share of pictures that both networks must call alike")] = 0.995
+    rescue_epochs: Annotated[
+        int, Meta(ge=0, le=100, description="passes of quantization-aware fine-tuning that are tried first")
+    ] = 0
 
 
-@dataclass(frozen=True)
-class Recipe:
-    id: str
-    version: str
-    title: Mapping[str, str]
-    modality: str
-    labels: tuple[Label, ...]
+class Recipe(Record, frozen=True, kw_only=True):
+    """Everything that decides how a model is made."""
+
+    id: Annotated[Name, Meta(description="of the model and its bundle")]
+    version: Annotated[Version, Meta(description="of the bundle")]
+    title: Annotated[TwoLanguages, Meta(description="what the model is called")]
+    modality: Annotated[Modality, Meta(description="kind of pictures: decides the words that the box offers for units")]
+    labels: Annotated[tuple[Label, ...], Meta(description="the classes, in order")]
     data: Data
-    split: SplitRule
-    network: NetworkChoice
+    split: SplitRule = SplitRule()
+    network: NetworkChoice = NetworkChoice()
     fit: Fit
-    augmentation: Augmentation
-    calibration: CalibrationRule
-    gate: GateRule
-    answer: AnswerRule
-    quantization: QuantizationBudget
+    augmentation: Augmentation = Augmentation()
+    calibration: CalibrationRule = CalibrationRule()
+    gate: GateRule = GateRule()
+    answer: AnswerRule = AnswerRule()
+    quantization: QuantizationBudget = QuantizationBudget()
 
 
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-VERSION = re.compile(r"\d+\.\d+\.\d+")
-
-# What a number may be, by its path in the file.
-RANGES: dict[str, tuple[float, float]] = {
-    "data.um_per_px": (0.05, 1000),
-    "data.area_px": (4096, 4_194_304),
-    "split.folds": (2, 1000),
-    "split.min_each": (0, 1_000_000),
-    "split.seed": (0, 2**31),
-    "split.test_fold": (0, 999),
-    "split.calibration_fold": (0, 999),
-    "network.frozen_blocks": (0, 16),
-    "fit.epochs": (0, 10_000),
-    "fit.batch": (1, 1024),
-    "fit.square_px": (32, 2048),
-    "fit.learning_rate": (0, 1),
-    "fit.weight_decay": (0, 1),
-    "fit.label_smoothing": (0, 0.5),
-    "fit.logit_norm": (0, 1),
-    "fit.dropout": (0, 0.9),
-    "fit.patience": (0, 10_000),
-    "fit.seed": (0, 2**31),
-    "augmentation.rotation_deg": (0, 180),
-    "augmentation.scale": (0, 1),
-    "augmentation.stain": (0, 1),
-    "augmentation.brightness": (0, 1),
-    "augmentation.contrast": (0, 1),
-    "augmentation.blur": (0, 1),
-    "gate.alpha": (0.001, 0.5),
-    "gate.confidence": (0.5, 0.999),
-    "answer.level": (0.5, 0.999),
-    "answer.confidence": (0.5, 0.999),
-    "quantization.max_accuracy_loss": (0, 1),
-    "quantization.min_agreement": (0, 1),
-    "quantization.rescue_epochs": (0, 100),
-}
-
-# What a word may be, by its path in the file.
-CHOICES: dict[str, tuple[str, ...]] = {
-    "modality": ("histology", "mammography", "ultrasound"),
-    "split.scheme": ("folds", "leave-one-group-out"),
-    "network.counts": (EVERYWHERE, TISSUE),
-    "fit.balance": ("none", "weights", "groups", "sampling", "focal"),
-    "gate.unit": ("patient", "picture"),
-}
-
-# What may be left out of a recipe, and what holds then.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "data.": {"options": {}},
-    "split.": {"scheme": "folds", "folds": 5, "min_each": 1, "seed": 1, "test_fold": 0, "calibration_fold": 1},
-    "network.": {"name": "lite0", "weights": "imagenet", "frozen_blocks": 5, "counts": EVERYWHERE},
-    "fit.": {
-        "learning_rate": 3e-4, "weight_decay": 1e-2, "label_smoothing": 0.1, "logit_norm": 0.0,
-        "dropout": 0.3, "balance": "none", "refit_head": False, "patience": 0, "seed": 1,
-    },
-    "augmentation.": {
-        "rotation_deg": 180, "scale": 0.3, "stain": 0.25, "brightness": 0.15, "contrast": 0.2, "blur": 0.5,
-        "upright": False,
-    },
-    "calibration.": {"offsets": False},
-    "gate.": {"alpha": 0.05, "confidence": 0.9, "unit": "patient"},
-    "answer.": {"concern": [], "sum": None, "level": 0.9, "confidence": 0.9},
-    "quantization.": {"max_accuracy_loss": 0.002, "min_agreement": 0.995, "rescue_epochs": 0},
-    "": {"split": {}, "network": {}, "augmentation": {}, "calibration": {}, "gate": {}, "answer": {}, "quantization": {}},
-}  # fmt: skip
-
-_NESTED: dict[str, type[Any]] = {
-    "data": Data,
-    "split": SplitRule,
-    "network": NetworkChoice,
-    "fit": Fit,
-    "augmentation": Augmentation,
-    "calibration": CalibrationRule,
-    "gate": GateRule,
-    "answer": AnswerRule,
-    "quantization": QuantizationBudget,
-}
-_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
-
-
-def _build(kind: type[T], table: Any, path: str) -> T:
-    if not isinstance(table, dict):
-        raise RecipeError(f"{path} must be a table")
-    assert is_dataclass(kind)
-    known = {field.name: field for field in fields(kind)}
-    if unknown := sorted(table.keys() - known.keys()):
-        raise RecipeError(f"unknown setting {path}{unknown[0]}; there are {', '.join(known)}")
-    table = DEFAULTS.get(path, {}) | table
-    if missing := [name for name in known if name not in table]:
-        raise RecipeError(f"{path}{missing[0]} is missing")
-    return kind(**{name: _value(str(known[name].type), value, path + name) for name, value in table.items()})
-
-
-def _value(kind: str, value: Any, path: str) -> Any:
-    if kind in _KINDS and (not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "bool")):
-        raise RecipeError(f"{path} = {value!r} must be {kind}")
-    if kind == "tuple[int, ...]":
-        if not isinstance(value, list) or not value or not all(type(number) is int for number in value):
-            raise RecipeError(f"{path} must be a list of whole numbers")
-        value = tuple(value)
-    if kind == "tuple[str, ...]":
-        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            raise RecipeError(f"{path} must be a list of texts")
-        value = tuple(value)
-    if path in RANGES:
-        low, high = RANGES[path]
-        if not all(low <= number <= high for number in (value if isinstance(value, tuple) else (value,))):
-            raise RecipeError(f"{path} = {value} must lie in {low:g}…{high:g}")
-    if path in CHOICES and value not in CHOICES[path]:
-        raise RecipeError(f"{path} = {value!r} must be one of {', '.join(CHOICES[path])}")
-    if path == "data.options":
-        if not isinstance(value, dict) or not all(type(option) in (str, int, float) for option in value.values()):
-            raise RecipeError(f"{path} must be a table of texts or numbers")
-        return {name: str(option) for name, option in value.items()}
-    if kind.endswith("| None") and value is None:
-        return None
-    if kind.startswith("Mapping") and (not isinstance(value, dict) or value.keys() != {"en", "fr"}):
-        raise RecipeError(f"{path} must have the texts en and fr")
-    if path == "labels":
-        return tuple(_build(Label, label, f"labels[{number}].") for number, label in enumerate(value))
-    if path in _NESTED:
-        return _build(_NESTED[path], value, f"{path}.")
-    return float(value) if kind == "float" else value
+def recipe_schema() -> str:
+    """The text of `recipe.schema.json`."""
+    return schema_text("Recipe of a Loupe model", Recipe)
 
 
 def make_recipe(table: Any) -> Recipe:
     """The recipe of a table as TOML gives it. Raises `RecipeError` that names the setting at fault."""
-    recipe = _build(Recipe, table, "")
-    known = {label.id: None for label in recipe.labels}
-    _check_names(recipe)
+    recipe = record_of(Recipe, _with_options_as_texts(table))
+    known = [label.id for label in recipe.labels]
+    if len(known) < 2:
+        raise RecipeError(f"labels has {len(known)}: a model tells at least two classes apart")
+    if twice := [name for name in known if known.count(name) > 1]:
+        raise RecipeError(f"labels names {twice[0]} twice")
     if "concern" not in table.get("answer", {}):
         # Until somebody says which they are, no class counts as harmless; `pack` asks for it (`training/claims.py`).
         recipe = replace(recipe, answer=replace(recipe.answer, concern=tuple(known)))
@@ -284,20 +244,14 @@ def make_recipe(table: Any) -> Recipe:
     return recipe
 
 
-def _check_names(recipe: Recipe) -> None:
-    """What a bundle would refuse when all is fitted is refused at once (`device/reading/manifest.schema.json`)."""
-    ids = [label.id for label in recipe.labels]
-    for path, name in (("id", recipe.id), *((f"labels[{number}].id", name) for number, name in enumerate(ids))):
-        if not NAME.fullmatch(name):
-            raise RecipeError(
-                f"{path} = {name!r} must be small letters, digits, hyphens or underscores, a letter first, at most 40"
-            )
-    if not VERSION.fullmatch(recipe.version):
-        raise RecipeError(f"version = {recipe.version!r} must be three numbers, such as 1.0.0")
-    if len(ids) < 2:
-        raise RecipeError(f"labels has {len(ids)}: a model tells at least two classes apart")
-    if twice := [name for name in ids if ids.count(name) > 1]:
-        raise RecipeError(f"labels names {twice[0]} twice")
+def _with_options_as_texts(table: Any) -> Any:
+    """The table with numbers among the adapter's options as texts, since `options = { um_per_px = 0.2 }` is what anybody
+    would write."""
+    match table:
+        case {"data": {"options": {**options}}}:
+            texts = {name: str(value) if type(value) in (int, float) else value for name, value in options.items()}
+            return table | {"data": table["data"] | {"options": texts}}
+    return table
 
 
 def shipped_recipes() -> list[str]:
@@ -316,3 +270,7 @@ def load_recipe(name: str) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path}: {error}") from error
     return make_recipe(table)
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(recipe_schema(), encoding="utf-8")

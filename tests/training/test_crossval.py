@@ -6,11 +6,11 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from distributed import Client
+from msgspec.structs import replace
 from PIL import Image
 
 from training.data import Split, find_samples, make_folds

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from msgspec import structs
 
 from tests.support.shipped import SHARED_DATA
 from training.data import (
@@ -55,18 +56,18 @@ def test_each_group_is_tested_once_and_classes_keep_their_share() -> None:
         assert len(fold.test) + len(fold.rest) == len(samples)
         assert Counter(s.label for s in fold.test) == {0: 16, 1: 16}
     assert make_folds(samples, RULE) == folds
-    assert make_folds(samples, replace(RULE, seed=2)) != folds
+    assert make_folds(samples, structs.replace(RULE, seed=2)) != folds
 
 
 def test_one_group_out_tests_groups_with_enough_of_every_class() -> None:
     samples = [*samples_of(2, each=3), *(Sample(f"q/{n}.png", n % 2, "q") for n in range(4)), Sample("r.png", 1, "r")]
-    rule = replace(RULE, scheme="leave-one-group-out", min_each=3)
+    rule = structs.replace(RULE, scheme="leave-one-group-out", min_each=3)
     folds = make_folds(samples, rule)
     assert [fold.name for fold in folds] == ["p0", "p1"]
     assert {sample.group for sample in folds[0].rest} == {"p1", "q", "r"}
-    assert [fold.name for fold in make_folds(samples, replace(rule, min_each=2))] == ["p0", "p1", "q"]
+    assert [fold.name for fold in make_folds(samples, structs.replace(rule, min_each=2))] == ["p0", "p1", "q"]
     with pytest.raises(SplitError, match="min_each"):
-        make_folds(samples, replace(rule, min_each=4))
+        make_folds(samples, structs.replace(rule, min_each=4))
 
 
 def test_a_split_tests_and_calibrates_on_two_folds() -> None:
@@ -89,7 +90,7 @@ def test_a_split_tests_and_calibrates_on_two_folds() -> None:
 )
 def test_splits_that_cannot_be_are_refused(change: dict[str, Any], groups: int, named: str) -> None:
     with pytest.raises(SplitError, match=named):
-        split_samples(samples_of(groups), replace(RULE, **change))
+        split_samples(samples_of(groups), structs.replace(RULE, **change))
 
 
 def test_a_fold_that_leaves_a_class_untrained_is_refused() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 from device.reading.bundle import Bundle
 from device.reading.reading import Reader
@@ -68,7 +69,7 @@ def document(recipe: Recipe, readings: pd.DataFrame, tmp_path_factory: pytest.Te
         (folder / fold).mkdir()
         (folder / fold / "history.csv").write_text("epoch,accuracy,loss,val_accuracy\n0,0.5,1.2,NA\n1,0.7,0.9,0.6\n")
     (folder / "folds.json").write_text('{"texture": "", "phantom": "", "third": ""}')
-    shifting = replace(recipe, calibration=replace(recipe.calibration, offsets=True))
+    shifting = structs.replace(recipe, calibration=structs.replace(recipe.calibration, offsets=True))
     evaluation = evaluate_readings(shifting, folder / "readings.parquet")
     return report_document(replace(evaluation, before=readings, before_name="a baseline"))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image as Pillow
 
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split, labels_of, load_pixels

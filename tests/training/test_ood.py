@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from sklearn.covariance import LedoitWolf
@@ -214,7 +215,7 @@ def test_ties_go_to_the_cheapest_and_the_gate_does_not_compete() -> None:
 
 def test_a_benchmark_ends_in_a_page_that_fetches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = load_recipe("bach")
-    recipe = replace(recipe, labels=recipe.labels[:CLASSES])
+    recipe = structs.replace(recipe, labels=recipe.labels[:CLASSES])
     folds = [Fold(name, recipe, tmp_path, tmp_path, tmp_path / name) for name in ("0", "1")]
     seen = []
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import structs
 from PIL import Image as Pillow
 
 from device.reading.image import Limits
@@ -28,11 +29,11 @@ from training.recipe import Recipe, load_recipe
 from training.run_files import FACTS, PARTS, READINGS
 
 BASE = load_recipe("breakhis")
-RECIPE: Recipe = replace(
+RECIPE: Recipe = structs.replace(
     BASE,
-    data=replace(BASE.data, area_px=96 * 96),
-    network=replace(BASE.network, name="lite0-shallow", frozen_blocks=16),
-    fit=replace(BASE.fit, epochs=0, batch=4, square_px=(96,)),
+    data=structs.replace(BASE.data, area_px=96 * 96),
+    network=structs.replace(BASE.network, name="lite0-shallow", frozen_blocks=16),
+    fit=structs.replace(BASE.fit, epochs=0, batch=4, square_px=(96,)),
 )
 LABELS = [label.id for label in RECIPE.labels]
 KEY = Ed25519PrivateKey.generate()
@@ -70,7 +71,7 @@ def test_a_run_becomes_a_bundle_that_the_box_reads_with(run: Run, tmp_path: Path
 
 
 def test_a_model_that_counts_tissue_alone_says_so_and_leaves_glass_out_as_in_training(run: Run, tmp_path: Path) -> None:
-    recipe = replace(run.recipe, network=replace(run.recipe.network, counts="tissue"))
+    recipe = structs.replace(run.recipe, network=structs.replace(run.recipe.network, counts="tissue"))
     counting = replace(run, recipe=recipe)
     bundle = pack(counting, tmp_path / "drawn.loupe", KEY, SAMPLES)
     assert bundle.manifest["head"]["counts"] == "tissue"
@@ -113,7 +114,9 @@ def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run,
 
 
 def test_offsets_shift_the_head_so_that_maps_still_add_up_to_what_is_said(run: Run, tmp_path: Path) -> None:
-    shifting = replace(run, recipe=replace(RECIPE, calibration=replace(RECIPE.calibration, offsets=True)))
+    shifting = replace(
+        run, recipe=structs.replace(RECIPE, calibration=structs.replace(RECIPE.calibration, offsets=True))
+    )
     bundle = pack(shifting, tmp_path / "drawn.loupe", KEY, SAMPLES)
     offsets = bundle.manifest["calibration"]["offsets"]
     picture = (run.data / "0.png").read_bytes()
@@ -162,7 +165,7 @@ def test_a_bundle_gets_new_figures_and_promises_around_the_same_network(
     everything = [sample for part in run.split.parts.values() for sample in part]
     whole = replace(run, split=Split({TRAINING: everything, CALIBRATION: [], TEST: []}))
     before = pack(whole, tmp_path / "before.loupe", KEY, SAMPLES, cross_validated)
-    later = replace(RECIPE, version="1.1.0", answer=replace(RECIPE.answer, level=0.8))
+    later = structs.replace(RECIPE, version="1.1.0", answer=structs.replace(RECIPE.answer, level=0.8))
     (cross_validated / PARTS).write_text(json.dumps({"rule": PARTS_RULE}))
     after = amend(before, later, everything, tmp_path / "after.loupe", KEY, cross_validated)
     assert after.manifest["version"] == "1.1.0"
@@ -183,11 +186,18 @@ def test_a_bundle_of_other_data_or_of_the_same_version_is_not_amended(
     everything = [sample for part in run.split.parts.values() for sample in part]
     whole = replace(run, split=Split({TRAINING: everything, CALIBRATION: [], TEST: []}))
     before = pack(whole, tmp_path / "before.loupe", KEY, SAMPLES, cross_validated)
-    later, out = replace(RECIPE, version="1.1.0"), tmp_path / "after.loupe"
+    later, out = structs.replace(RECIPE, version="1.1.0"), tmp_path / "after.loupe"
     with pytest.raises(RunError, match="raise `version`"):
         amend(before, RECIPE, everything, out, KEY, cross_validated)
     with pytest.raises(RunError, match="the split"):
         amend(before, later, everything[1:], out, KEY, cross_validated)
     with pytest.raises(RunError, match="other settings"):
-        amend(before, replace(later, fit=replace(RECIPE.fit, seed=5)), everything, out, KEY, cross_validated)
+        amend(
+            before,
+            structs.replace(later, fit=structs.replace(RECIPE.fit, seed=5)),
+            everything,
+            out,
+            KEY,
+            cross_validated,
+        )
     assert not out.exists()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+import json
+import tomllib
 from pathlib import Path
 
+import fastjsonschema
 import pytest
 
 from training.errors import RecipeError
-from training.recipe import CHOICES, DEFAULTS, RANGES, RECIPES, load_recipe
+from training.recipe import RECIPES, SCHEMA_FILE, Recipe, load_recipe, recipe_schema
+from training.setting_words import settings_of
 
 BACH = (RECIPES / "bach.toml").read_text(encoding="utf-8")
 
@@ -54,16 +57,71 @@ def test_a_bad_setting_is_named(tmp_path: Path, old: str, new: str, named: str) 
     assert named in str(caught.value)
 
 
-def test_ranges_name_settings_that_exist() -> None:
-    recipe = load_recipe("bach")
-    for path in (*RANGES, *CHOICES):
-        attrgetter(path)(recipe)
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("epochs = 50", "epoch = 24", "unknown setting fit.epoch; there are epochs, batch, square_px"),
+        ("epochs = 50", "", "fit.epochs is missing"),
+        ("epochs = 50", "epochs = 2.5", "fit.epochs = 2.5 must be a whole number in 0…10000"),
+        ("epochs = 50", "epochs = 50\nlearning_rate = nan", "fit.learning_rate = nan must be a number in 0…1"),
+        ("square_px = [288]", "square_px = [288, 4]", "fit.square_px[1] = 4 must be a whole number in 32…2048"),
+        (
+            "square_px = [288]",
+            "square_px = 288",
+            "fit.square_px must be a list of whole numbers in 32…2048, at least 1",
+        ),
+        ("refit_head = true", "refit_head = 1", "fit.refit_head = 1 must be true or false"),
+        ('unit = "picture"', 'unit = "slide"', "gate.unit = 'slide' must be one of patient, picture"),
+        ('version = "2.3.0"', 'version = "two"', "version = 'two' must be three numbers, such as 1.0.0"),
+        ("concern = [", "concern = [3, ", "answer.concern[0] = 3 must be a text"),
+        ('options = { block = "10" }', "options = 10", "data.options must be a table of texts or numbers"),
+        ("[fit]", "[[fit]]", "fit must be a table with epochs"),
+        ('fr = "Tissu normal"', 'de = "Gewebe"', "unknown setting labels[0].name.de; there are en, fr"),
+    ],
+)
+def test_a_refusal_names_the_setting_and_what_it_may_be(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in BACH
+    file = tmp_path / "mine.toml"
+    file.write_text(BACH.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(str(file))
+    assert str(caught.value).startswith(says)
+
+
+def test_every_setting_says_what_it_means() -> None:
+    settings = list(settings_of(Recipe))
+    assert len({setting.path for setting in settings}) == len(settings) > 50
+    for setting in settings:
+        assert setting.meaning, setting.path
+        assert setting.allowed, setting.path
 
 
 def test_what_is_left_out_has_its_default() -> None:
     recipe = load_recipe("bach")
-    assert recipe.network.name == DEFAULTS["network."]["name"]
-    assert recipe.augmentation.scale == DEFAULTS["augmentation."]["scale"]
+    defaults = {setting.path: setting.default for setting in settings_of(Recipe)}
+    assert recipe.network.name == defaults["network.name"]
+    assert recipe.augmentation.scale == defaults["augmentation.scale"]
+
+
+def test_the_schema_is_what_the_records_say() -> None:
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == recipe_schema(), "python -m training.recipe writes it anew"
+
+
+def test_an_editor_finds_by_the_schema_what_loading_refuses() -> None:
+    valid = fastjsonschema.compile(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    for path in RECIPES.glob("*.toml"):
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith("#:schema ../recipe.schema.json\n")
+        valid(tomllib.loads(text))
+    for old, new in (
+        ("epochs = 50", "epochs = -1"),
+        ("epochs = 50", "epoch = 50"),
+        ('"picture"', '"slide"'),
+        ('id = "bach"', 'id = "My model"'),
+        ('options = { block = "10" }', "options = { block = [10] }"),
+    ):
+        with pytest.raises(fastjsonschema.JsonSchemaException):
+            valid(tomllib.loads(BACH.replace(old, new, 1)))
 
 
 def test_an_option_may_be_written_as_a_number(tmp_path: Path) -> None:

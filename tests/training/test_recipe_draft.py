@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+from msgspec.structs import replace
 
 from tests.support.shipped import ROOT, SHARED_DATA
 from training.claims import doubts
@@ -41,7 +41,7 @@ def test_a_draft_loads_and_says_what_was_measured(tmp_path: Path, modality: str,
     file.write_text(drafted.text)
     recipe = load_recipe(str(file))
     assert [label.id for label in recipe.labels] == ["carcinoma-in-situ", "normal"]
-    assert recipe.labels[0].name["en"] == "Carcinoma in situ"
+    assert recipe.labels[0].name.en == "Carcinoma in situ"
     assert recipe.data.area_px == 512 * 384
     assert recipe.data.um_per_px == (1.0 if um_per_px is None else um_per_px * 2)
     assert ("NOT KNOWN" in drafted.text) == (um_per_px is None)

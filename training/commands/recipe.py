@@ -8,9 +8,7 @@ import click
 
 from training.commands.options import PATH, examples
 from training.errors import RecipeError
-from training.recipe import CHOICES, RANGES
-
-MODALITIES = CHOICES["modality"]
+from training.recipe import LEAST_UM_PER_PX, MODALITIES, MOST_UM_PER_PX
 
 
 @click.command(
@@ -30,9 +28,8 @@ def command(folder: Path, out: Path | None, recipe_id: str | None, modality: str
     from training.recipe_draft import draft, label_id
 
     out = out or Path(f"{label_id(folder.resolve().name)}.toml")
-    low, high = RANGES["data.um_per_px"]
-    if um_per_px is not None and not low <= um_per_px <= high:
-        raise RecipeError(f"--um-per-px {um_per_px:g} must lie in {low:g}…{high:g}")
+    if um_per_px is not None and not LEAST_UM_PER_PX <= um_per_px <= MOST_UM_PER_PX:
+        raise RecipeError(f"--um-per-px {um_per_px:g} must lie in {LEAST_UM_PER_PX:g}…{MOST_UM_PER_PX:g}")
     if out.exists():
         raise RecipeError(f"{out} is there already: give --out, another file")
     drafted = draft(folder, recipe_id or label_id(out.stem), modality, um_per_px)

@@ -34,7 +34,7 @@ def command(recipe_name: str, readings: Path | None, choices: bool) -> None:
     from training.evaluation.words import unit_of
 
     recipe = load_recipe(recipe_name)
-    names = {label.id: label.name["en"] for label in recipe.labels}
+    names = {label.id: label.name.en for label in recipe.labels}
     readings = readings or crossval_folder(None, recipe) / READINGS
     table = load_table(readings)
     check_table(table, list(names))

@@ -13,13 +13,14 @@ import random
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from distributed import Client
+from msgspec.json import encode
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from device.reading.maps import softmax
@@ -59,7 +60,7 @@ def parse_choices(text: str) -> tuple[str, list[Any]]:
 
 def change(recipe: Recipe, settings: Settings) -> Recipe:
     """The recipe with other values, validated like a file's. Raises `TrialError` or `RecipeError`."""
-    table: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    table: dict[str, Any] = json.loads(encode(recipe))
     for path, value in settings.items():
         part, _, name = path.partition(".")
         if not path.startswith(TRIED) or name not in table[part]:

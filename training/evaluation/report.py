@@ -66,7 +66,7 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
             "terms": recipe.data.terms,
             "um_per_px": recipe.data.um_per_px,
         },
-        "labels": {label.id: label.name["en"] for label in recipe.labels},
+        "labels": {label.id: label.name.en for label in recipe.labels},
         "unit": unit,
         "scheme": evaluation.scheme,
         "readings": evaluation.source,

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from msgspec import to_builtins
 from numpy.typing import NDArray
 
 from device.base.texts import LIKELIHOODS
@@ -235,7 +236,7 @@ def answer_rules(rule: AnswerRule, unit: str, sets: Mapping[str, Any]) -> dict[s
     """A manifest's section `answer` (`docs/engineers/bundle.md`): thresholds, and what was measured of their like."""
     return {
         "concern": list(rule.concern),
-        **({"sum": dict(rule.sum)} if rule.sum else {}),
+        **({"sum": to_builtins(rule.sum)} if rule.sum else {}),
         "confidence": rule.confidence,
         "unit": unit,
         "classes": {

@@ -125,6 +125,6 @@ def told_of(recipe: Recipe) -> dict[str, str]:
     return {
         "id": recipe.id,
         "version": recipe.version,
-        "title": recipe.title["en"],
+        "title": recipe.title.en,
         "network": recipe.network.name,
     }

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from msgspec import to_builtins
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -156,8 +157,8 @@ def commit() -> str:
 
 def settings_sha256(recipe: Recipe, epochs: int | None = None) -> str:
     """Names what decides a fit's outcome: data, network, fitting and augmentation of a recipe."""
-    told = asdict(recipe)
-    deciding = {part: told[part] for part in ("labels", "data", "network", "fit", "augmentation")}
+    settings = to_builtins(recipe)
+    deciding = {part: settings[part] for part in ("labels", "data", "network", "fit", "augmentation")}
     deciding["epochs"] = recipe.fit.epochs if epochs is None else epochs
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 

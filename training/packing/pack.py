@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import to_builtins
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
@@ -151,8 +152,8 @@ def _draft(run: Run, *, within_budget: bool) -> _Draft:
         "version": recipe.version,
         "task": "field classification",
         "modality": recipe.modality,
-        "title": dict(recipe.title),
-        "labels": [{"id": label.id, "name": dict(label.name)} for label in recipe.labels],
+        "title": to_builtins(recipe.title),
+        "labels": [to_builtins(label) for label in recipe.labels],
         "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px},
         "network": {
             "outputs": {

@@ -148,7 +148,7 @@ def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | No
         "created": date.today().isoformat(),
         "recipe": told_of(recipe),
         "data": {"name": recipe.data.name, "source": recipe.data.source, "terms": recipe.data.terms},
-        "labels": {label.id: label.name["en"] for label in recipe.labels},
+        "labels": {label.id: label.name.en for label in recipe.labels},
         "folds": list(measured.folds),
         "n": len(agreement),
         "groups": int(agreement["group"].nunique()),

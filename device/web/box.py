@@ -11,6 +11,7 @@ from flask import current_app
 
 from device.base.errors import LoupeError, StoreUnusable
 from device.base.log import warn
+from device.documents.units import Units
 from device.reading.bundle import Bundle
 from device.reading.decoding.budget import set_budget
 from device.reading.keys import key_problems
@@ -25,7 +26,6 @@ from device.web.door.listener import is_loopback
 from device.web.incoming.client import address, is_gone, mark_served
 from device.web.samples import Samples, open_samples
 from device.web.technician import Technician, read_code
-from device.web.units import Units
 
 EXTENSION = "loupe"
 

@@ -10,11 +10,11 @@ from werkzeug.exceptions import NotFound
 from device import __version__
 from device.base.errors import StoreUnusable, UnitNameMissing
 from device.base.texts import words
+from device.documents.units import ModelUnits
 from device.storage.names import clean_expert, export_names, given_name, imported_names
 from device.web.box import the_box
 from device.web.incoming.json_body import sent_json
 from device.web.incoming.query import asked_bundles, language
-from device.web.units import ModelUnits
 
 A_DAY = "private, max-age=86400"
 

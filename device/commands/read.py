@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
+import msgspec
 
 from device.base.errors import ImageError, OverlayUnwritable
 from device.base.log import error_line
-from device.base.texts import fill, number, percent, words
+from device.base.texts import fill, words
 from device.commands.command import (
     EXIT_MISUSE,
     EXIT_PROBLEM,
@@ -77,6 +77,7 @@ def read(
 ) -> int:
     from device.documents.overlay import draw_overlay
     from device.documents.reading_document import reading_document
+    from device.documents.reading_words import reading_in_words
     from device.reading.decoding.budget import set_budget
     from device.reading.routing import Router
     from device.reading.sections import parse_um_per_px
@@ -102,16 +103,16 @@ def read(
             continue
         document = reading_document(routed, language)
         if as_json:
-            print_at_once(json.dumps({"file": name, **document}, ensure_ascii=False))
+            # A file's name may be no Unicode, which `json` alone can write.
+            print_at_once(json.dumps({"file": name, **msgspec.to_builtins(document)}, ensure_ascii=False))
         else:
-            print_at_once(_in_words(name, document, language))
+            print_at_once(reading_in_words(name, document, language))
         reading = routed.chosen.reading
         if not reading.verdict.accepted:
             status = status or EXIT_REFUSED
         if overlay and (reading.verdict.accepted or reading.strangeness is not None):
-            section = document["section"]
-            concern = section and section["concern"]
-            shown = routed.chosen.reader.bundle.labels.index(concern["label"]) if concern else reading.best
+            concern = document.section and document.section.concern
+            shown = routed.chosen.reader.bundle.labels.index(concern.label) if concern else reading.best
             drawn = draw_overlay(reading, routed.chosen.reader, shown, cells=cells)
             try:
                 drawn.save(overlay)
@@ -141,64 +142,3 @@ def _misuse(images: Sequence[str], overlay: Path | None, language: str) -> str |
 
 def _standard_input() -> bytes:
     return sys.stdin.buffer.read() if sys.stdin else b""
-
-
-def _in_words(name: str, document: dict[str, object], language: str) -> str:
-    verdict, prediction = document["verdict"], document["prediction"]
-    assert isinstance(verdict, dict)
-    if not isinstance(prediction, dict):
-        reason = verdict["reason"]
-        return f"{name}: {reason['title']}. {reason['detail']}\n  → {reason['next_step']} [{reason['code']}]"
-    rows = (
-        f"  {row['name']:24}{row['probability']:7.1%}  {'█' * round(row['probability'] * 30):30} {row['likelihood']}"
-        for row in prediction["probabilities"]
-    )
-    model = document["model"]
-    assert isinstance(model, dict)
-    mark = f"{' (?)' if verdict['caution'] else ''} [{model['id']} {model['version']}]"
-    answer, section = document["answer"], document["section"]
-    assert isinstance(answer, dict)
-    lines = [f"{name}: {answer['headline']}{mark}", f"  → {answer['advice']}"]
-    if verdict["caution_words"]:
-        lines.append(f"  (?) {verdict['caution_words']}")
-    if isinstance(section, dict):
-        return "\n".join((*lines, *_section_in_words(section, language)))
-    behind = [f"  {part['words']}" for part in (answer["record"], answer["promise"]) if part]
-    return "\n".join((*lines, *_parts_in_words(document), *_sum_in_words(answer), *rows, *behind))
-
-
-def _sum_in_words(answer: Mapping[str, Any]) -> list[str]:
-    """The probability of all classes of concern together, where they have a name in common."""
-    total = answer["concern_sum"]
-    return [f"  {total['name']:24}{total['probability']:7.1%}  {'':30} {total['likelihood']}"] if total else []
-
-
-def _parts_in_words(document: Mapping[str, Any]) -> list[str]:
-    """The caution that a part of a field speaks for a class of concern, where there is one."""
-    parts = document["parts"]
-    return [f"  {parts['words']}"] if parts and parts["caution"] else []
-
-
-def _section_in_words(section: Mapping[str, Any], language: str) -> list[str]:
-    """What stands below a section's headline: its regions of concern, what was read, and the share of each class."""
-    texts = words(language)
-    names = {row["label"]: row["name"] for row in section["shares"]}
-    lines = []
-    if section["concern"] and section["concern"]["regions"]:
-        lines.append(f"  {texts['regions']['section_regions']}")
-        for region in section["concern"]["regions"]:
-            area = fill(texts["regions"]["region_area"], {"area": number(region["area_mm2"], language)}, language)
-            facts = {
-                **region,
-                "name": names[region["label"]],
-                "share": percent(region["share"], language),
-                "area": area,
-            }
-            lines.append(f"    {fill(texts['regions']['region_words'], facts, language)}")
-    counts = {state: section[state] for state in ("read", "foreign", "glass")}
-    shares = ", ".join(f"{row['name']} {percent(row['share'], language)}" for row in section["shares"])
-    return [
-        *lines,
-        f"  {fill(texts['page']['section_words'], counts, language)}",
-        f"  {fill(texts['regions']['section_shares'], {'shares': shares}, language)}",
-    ]

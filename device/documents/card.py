@@ -111,7 +111,7 @@ def _answers(
         for row in rules["record"]
     ]
     return [
-        {"text": promise(rules, language)["words"]},
+        {"text": promise(rules, language).words},
         {"text": summed},
         {"table": {"head": list(told["class_promise_head"].values()), "rows": classes}},
         {"text": told["record"]},

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from functools import partial
 
+import msgspec
+
 from device.base.errors import BundleTwice
 from device.base.texts import LANGUAGES
 from device.documents.card import card
-from device.documents.reading_document import reading_document
+from device.documents.reading_document import ReadingDocument, reading_document
 from device.reading.bundle import Bundle, bundle_files
 from device.reading.golden import verify_picture
 from device.reading.image import Limits
@@ -46,6 +48,11 @@ def _rehearse(bundle: Bundle, limits: Limits) -> None:
     for golden in bundle.manifest["golden"]:
         reading = verify_picture(reader, golden)
         for language in LANGUAGES:
-            json.dumps(reading_document(alone(reader, reading), language), allow_nan=False)
+            _check(reading_document(alone(reader, reading), language))
     for language in LANGUAGES:
         json.dumps(card(bundle.manifest, language), allow_nan=False)
+
+
+def _check(document: ReadingDocument) -> None:
+    """Raises where the document has something that JSON hasn't."""
+    json.dumps(msgspec.to_builtins(document), allow_nan=False)

@@ -1,38 +1,137 @@
 """The units of the box's models: what excites each of them, and what it is called (`docs/researchers/units.md`).
 
 A unit's weights are the bundle's own; its patches and figures come from the atlas beside the bundle, where there is one;
-its names from the bundle (given when it was packed) and from this box's store. Names and patches are put into a reading
-here too (`name_units`), after it was read: the reading itself needs neither.
+its names from the bundle (given when it was packed) and from this box's store.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from device.base.errors import (
-    LoupeError,
-    StoreUnusable,
-    UnitUnknown,
-    echoed,
-)
+from device.base.errors import LoupeError, StoreUnusable, UnitUnknown, echoed
 from device.base.log import warn
-from device.base.texts import error_words, words
-from device.documents.model import identity
+from device.base.texts import words
+from device.documents.model import LabelName, ModelIdentity, identity, label_names
+from device.documents.problem import ProblemWords, problem_words
+from device.documents.reading_document import NamedUnit, ReadingDocument, UnitName
+from device.documents.records import Record, about
 from device.reading.atlas import Atlas, atlas_path, network_of, open_atlas
 from device.reading.bundle import Bundle
 from device.reading.maps import Head
 from device.settings import Settings
 from device.storage.lexicon import Lexicon, lexicon_of
-from device.storage.names import Agreed, Names, agreed
+from device.storage.names import SCHEMA as NAMES_SCHEMA
+from device.storage.names import Agreed, Given, Names, agreed
 
 PATCHES_IN_READING = 3
 NAMES_SHOWN = 3  # of a unit among others
+
+AgreedNames = Mapping[int, Sequence[Agreed]]  # by unit, the most given first
+
+
+# --- the records -----------------------------------------------------------------------------------------------------
+
+
+class UnitPatch(Record, frozen=True):
+    """A patch that excites a unit."""
+
+    url: Annotated[str, about("The address of its picture.")]
+    label: Annotated[str | None, about("The class of the picture that it is of; null where that isn't known.")]
+    activation: Annotated[float, about("How strongly it excites the unit.")]
+
+
+class UnitDocument(Record, frozen=True):
+    """All that the box knows of a unit."""
+
+    unit: Annotated[int, about("The unit's number.")]
+    weights: Annotated[
+        dict[str, float], about("For each class, by how much its logit grows with the unit's activation.")
+    ]
+    figures: Annotated[dict[str, Any] | None, about("What the atlas measured of the unit; null where it isn't in one.")]
+    patches: Annotated[list[UnitPatch], about("Patches that excite the unit, the strongest first.")]
+    names: Annotated[list[UnitName], about("The bundle's name, then those given on this box, the most given first.")]
+    names_more: Annotated[int, about("How many more names were given on this box.")]
+
+
+class LexiconGroup(Record, frozen=True):
+    """A group of terms."""
+
+    group: Annotated[str, about("The group, for programs.")]
+    name: Annotated[str, about("Its name for people.")]
+
+
+class LexiconTerm(Record, frozen=True):
+    """A word of the lexicon."""
+
+    term: Annotated[str, about("The term, for programs.")]
+    group: Annotated[str, about("Its group.")]
+    name: Annotated[str, about("The word.")]
+    definition: Annotated[str, about("What it means.")]
+
+
+class LexiconFacts(Record, frozen=True):
+    """The words that experts may choose from."""
+
+    id: Annotated[str, about("The lexicon, for programs.")]
+    title: Annotated[str, about("Its name for people.")]
+    source: Annotated[str, about("Where its words come from.")]
+    groups: Annotated[list[LexiconGroup], about("Groups of terms.")]
+    terms: Annotated[list[LexiconTerm], about("Its words.")]
+
+
+class AtlasFacts(Record, frozen=True):
+    """Where patches and figures come from."""
+
+    notice: Annotated[str, about("Whose pictures these are, and what may be done with them.")]
+    figures: Annotated[dict[str, Any], about("From which data and by which program the figures were made.")]
+    patches: Annotated[dict[str, Any], about("From which data and by which program the patches were made.")]
+    concepts: Annotated[dict[str, str], about("The names of the masks that figures speak of.")]
+
+
+class UnitsDocument(Record, frozen=True):
+    """The unit survey of a model."""
+
+    notice: Annotated[str, about("What the box may be used for.")]
+    model: Annotated[ModelIdentity, about("Which model.")]
+    network: Annotated[str, about("SHA-256 of the integer network, to which names belong.")]
+    count: Annotated[int, about("How many units the last layer has.")]
+    labels: Annotated[list[LabelName], about("The classes, in the model's order.")]
+    lexicon: Annotated[LexiconFacts, about("The words that experts may choose from.")]
+    atlas: Annotated[AtlasFacts | None, about("Where patches and figures come from; null without an atlas.")]
+    problems: Annotated[list[ProblemWords], about("Why there is no atlas, or are no names.")]
+    units: Annotated[list[UnitDocument], about("The atlas's units in its order, then others that have a name.")]
+
+
+class GivenName(Record, frozen=True):
+    """A name that an expert gave."""
+
+    unit: Annotated[int, about("The unit's number.")]
+    expert: Annotated[str, about("Initials or a pseudonym; empty for none.")]
+    term: Annotated[str | None, about("The lexicon's term, or null.")]
+    text: Annotated[str | None, about("A free name, or null.")]
+    at: Annotated[str, about("When it was given, UTC.")]
+
+
+class NamesDocument(Record, frozen=True):
+    """All names of a model's units, to import on another box or to pack into the next bundle."""
+
+    schema: Annotated[str, about("`loupe-names/1`.")]
+    model: Annotated[str, about("The model, for programs.")]
+    network: Annotated[str, about("SHA-256 of the integer network, to which names belong.")]
+    lexicon: Annotated[str, about("The lexicon of the terms.")]
+    names: Annotated[list[GivenName], about("Who called what what, and when.")]
+    units: Annotated[
+        dict[str, dict[str, str]], about("Each unit's most given name, in the form of a bundle's manifest.")
+    ]
+
+
+# --- how they are made -----------------------------------------------------------------------------------------------
 
 
 class Answers:
@@ -42,17 +141,17 @@ class Answers:
         self._lock = threading.Lock()
         self._made: dict[str, tuple[Hashable, bytes]] = {}
 
-    def of(self, which: str, state: Hashable, make: Callable[[], str]) -> bytes:
+    def of(self, which: str, state: Hashable, make: Callable[[], bytes]) -> bytes:
         """The answer for a state of the names: made when it is first asked for, by one thread while others wait."""
         with self._lock:
             made = self._made.get(which)
             if made is None or made[0] != state:
-                made = self._made[which] = (state, make().encode())
+                made = self._made[which] = (state, make())
             return made[1]
 
 
 class ModelUnits:
-    """The units of one bundle. The atlas is opened at first use; a bad one is told, and the rest works without."""
+    """The units of one bundle. The atlas is opened at first use; a bad one is a problem, and the rest works without."""
 
     def __init__(self, bundle: Bundle, atlas: Path, names: Names) -> None:
         self.bundle, self.names = bundle, names
@@ -98,92 +197,128 @@ class ModelUnits:
             raise UnitUnknown(unit=echoed(unit), model=self.bundle.manifest["id"], units=self.count)
         return unit
 
-    def agreed(self, units: Collection[int] | None = None) -> dict[int, list[Agreed]]:
+    def agreed(self, units: Collection[int] | None = None) -> AgreedNames:
         """Names from the store by unit, of all units or of those asked for. Raises `StoreUnusable`."""
         return agreed(self.names.given(self.network, units), self.lexicon)
 
-    def shown(self, agreed_names: dict[int, list[Agreed]]) -> list[int]:
+    def shown(self, agreed_names: AgreedNames) -> list[int]:
         """Units of the survey, in its order: the atlas's, then others that have a name."""
         units = [int(unit) for unit in self.atlas.index["units"]] if self.atlas else []
         named = sorted({int(unit) for unit in self.bundle.manifest["units"]} | set(agreed_names))
         return units + [unit for unit in named if unit not in set(units)]
 
-    def names_json(
-        self, unit: int, agreed_names: dict[int, list[Agreed]], language: str, shown: int | None = NAMES_SHOWN
-    ) -> dict[str, Any]:
+    def unit_names(
+        self, unit: int, agreed_names: AgreedNames, language: str, most: int | None = NAMES_SHOWN
+    ) -> tuple[list[UnitName], int]:
         """The names of a unit: the bundle's, then the experts' on this box, by how many gave them, so many of these at
         most; and how many more they gave."""
         packed = self.bundle.manifest["units"].get(str(unit))
-        rows: list[dict[str, Any]] = []
-        if packed:
-            rows.append({"name": packed[language], "term": None, "experts": None, "from": "model"})
         given = agreed_names.get(unit, [])
-        rows += [
-            {"name": each.name[language], "term": each.term, "experts": each.experts, "from": "box"}
-            for each in given[:shown]
+        names = [UnitName(name=packed[language], term=None, experts=None, source="model")] if packed else []
+        names += [
+            UnitName(name=each.name[language], term=each.term, experts=each.experts, source="box")
+            for each in given[:most]
         ]
-        return {"names": rows, "names_more": len(given[shown:]) if shown is not None else 0}
+        return names, len(given[most:]) if most is not None else 0
 
-    def patches_json(self, unit: int) -> list[dict[str, Any]]:
-        """The patches of a unit, the strongest first: where each is, its class, its activation."""
-        entry = self.atlas.unit(unit) if self.atlas else None
-        return [
-            {**patch, "url": f"/api/v1/units/{unit}/patches/{rank}?model={self.model}"}
-            for rank, patch in enumerate(entry["patches"] if entry else [])
-        ]
+    def patch_files(self, unit: int) -> list[str]:
+        """The files of a unit's patches in the atlas, the strongest first."""
+        return [patch["file"] for patch in self._atlas_entry(unit).get("patches", [])]
 
-    def unit_json(
-        self, unit: int, agreed_names: dict[int, list[Agreed]], language: str, names: int | None = NAMES_SHOWN
-    ) -> dict[str, Any]:
+    def patch_urls(self, unit: int) -> list[str]:
+        """Where the patches of a unit are served."""
+        many = len(self.patch_files(unit))
+        return [f"/api/v1/units/{unit}/patches/{rank}?model={self.model}" for rank in range(many)]
+
+    def _atlas_entry(self, unit: int) -> Mapping[str, Any]:
+        """What the atlas says of a unit; nothing where it has none."""
+        return (self.atlas.unit(unit) if self.atlas else None) or {}
+
+    def named(self, units: Iterable[int], language: str) -> dict[int, NamedUnit]:
+        """Names and patches of the units of a reading. Without a store it goes on with the bundle's own names."""
+        units = list(units)
+        try:
+            agreed_names = self.agreed(units)
+        except StoreUnusable:
+            agreed_names = {}
+        named = {}
+        for unit in units:
+            names, more = self.unit_names(unit, agreed_names, language)
+            patches = self.patch_urls(unit)[:PATCHES_IN_READING]
+            named[unit] = NamedUnit(names=names, names_more=more, patches=patches)
+        return named
+
+    def unit_document(
+        self, unit: int, agreed_names: AgreedNames, language: str, most: int | None = NAMES_SHOWN
+    ) -> UnitDocument:
         """All that the box knows of a unit, but of its names so many at most."""
-        entry = self.atlas.unit(unit) if self.atlas else None
-        patches = [{name: patch[name] for name in ("url", "label", "activation")} for patch in self.patches_json(unit)]
-        figures = {name: value for name, value in entry.items() if name != "patches"} if entry else None
-        return {
-            "unit": unit,
-            "weights": dict(zip(self.bundle.labels, np.round(self._weights[unit], 4).tolist(), strict=True)),
-            "figures": figures,
-            "patches": patches,
-            **self.names_json(unit, agreed_names, language, names),
-        }
+        entry = self._atlas_entry(unit)
+        names, more = self.unit_names(unit, agreed_names, language, most)
+        return UnitDocument(
+            unit=unit,
+            weights=dict(zip(self.bundle.labels, np.round(self._weights[unit], 4).tolist(), strict=True)),
+            figures={name: value for name, value in entry.items() if name != "patches"} if entry else None,
+            patches=[
+                UnitPatch(url=url, label=patch["label"], activation=patch["activation"])
+                for url, patch in zip(self.patch_urls(unit), entry.get("patches", []), strict=True)
+            ],
+            names=names,
+            names_more=more,
+        )
 
-    def survey_json(self, language: str, unusable: StoreUnusable | None = None) -> dict[str, Any]:
+    def survey(self, language: str, unusable: StoreUnusable | None = None) -> UnitsDocument:
         """All that the survey shows: without names where the store is `unusable`. Raises `StoreUnusable`."""
-        manifest, atlas, lexicon = self.bundle.manifest, self.atlas, self.lexicon
         problems = [problem for problem in (self.problem, unusable) if problem]
         agreed_names = {} if unusable else self.agreed()
-        return {
-            "notice": words(language)["notice"],
-            "model": identity(self.bundle, language),
-            "network": self.network,
-            "count": self.count,
-            "labels": [{"label": label["id"], "name": label["name"][language]} for label in manifest["labels"]],
-            "lexicon": {
-                "id": lexicon.id,
-                "title": lexicon.title[language],
-                "source": lexicon.source,
-                "groups": [{"group": group, "name": texts[language]} for group, texts in lexicon.groups.items()],
-                "terms": [
-                    {
-                        "term": term,
-                        "group": texts["group"],
-                        "name": texts[language],
-                        "definition": texts["definition"][language],
-                    }
-                    for term, texts in lexicon.terms.items()
-                ],
-            },
-            "atlas": {
-                "notice": atlas.index["notice"][language],
-                "figures": atlas.index["figures"],
-                "patches": atlas.index["patches"],
-                "concepts": {concept: texts[language] for concept, texts in atlas.index["concepts"].items()},
-            }
-            if atlas
-            else None,
-            "problems": [{"code": problem.code, **error_words(problem, language)} for problem in problems],
-            "units": [self.unit_json(unit, agreed_names, language) for unit in self.shown(agreed_names)],
-        }
+        return UnitsDocument(
+            notice=words(language)["notice"],
+            model=identity(self.bundle, language),
+            network=self.network,
+            count=self.count,
+            labels=label_names(self.bundle, language),
+            lexicon=_lexicon_facts(self.lexicon, language),
+            atlas=_atlas_facts(self.atlas, language) if self.atlas else None,
+            problems=[problem_words(problem, language) for problem in problems],
+            units=[self.unit_document(unit, agreed_names, language) for unit in self.shown(agreed_names)],
+        )
+
+    def names_document(self) -> NamesDocument:
+        """All names that were given on this box. Raises `StoreUnusable`."""
+        given: list[Given] = self.names.given(self.network)
+        return NamesDocument(
+            schema=NAMES_SCHEMA,
+            model=self.model,
+            network=self.network,
+            lexicon=self.lexicon.id,
+            names=[
+                GivenName(unit=each.unit, expert=each.expert, term=each.term, text=each.text, at=each.at)
+                for each in given
+            ],
+            units={str(unit): names[0].name for unit, names in agreed(given, self.lexicon).items()},
+        )
+
+
+def _lexicon_facts(lexicon: Lexicon, language: str) -> LexiconFacts:
+    return LexiconFacts(
+        id=lexicon.id,
+        title=lexicon.title[language],
+        source=lexicon.source,
+        groups=[LexiconGroup(group=group, name=texts[language]) for group, texts in lexicon.groups.items()],
+        terms=[
+            LexiconTerm(term=term, group=texts["group"], name=texts[language], definition=texts["definition"][language])
+            for term, texts in lexicon.terms.items()
+        ],
+    )
+
+
+def _atlas_facts(atlas: Atlas, language: str) -> AtlasFacts:
+    index = atlas.index
+    return AtlasFacts(
+        notice=index["notice"][language],
+        figures=index["figures"],
+        patches=index["patches"],
+        concepts={concept: texts[language] for concept, texts in index["concepts"].items()},
+    )
 
 
 class Units:
@@ -206,18 +341,7 @@ class Units:
             self._names.given("", [])  # so that a store that can't be opened is found
         return [*self._names.problems, *(model.problem for model in self._models.values() if model.problem)]
 
-    def name_units(self, document: dict[str, Any], language: str) -> dict[str, Any]:
-        """A reading with the names that this box knows of its units, and patches of each. Without a store it goes on
-        with the bundle's own names."""
-        if not document.get("units"):
-            return document
-        model = self._models[document["model"]["id"]]
-        try:
-            agreed_names = model.agreed([unit["unit"] for unit in document["units"]])
-        except StoreUnusable:
-            agreed_names = {}
-        for unit in document["units"]:
-            unit.update(model.names_json(unit["unit"], agreed_names, language))
-            unit["name"] = unit["names"][0]["name"] if unit["names"] else None
-            unit["patches"] = [patch["url"] for patch in model.patches_json(unit["unit"])[:PATCHES_IN_READING]]
-        return document
+    def named(self, document: ReadingDocument, language: str) -> dict[int, NamedUnit]:
+        """What this box knows of the units of a reading."""
+        model = self._models[document.model.id]
+        return model.named((unit.unit for unit in document.units or []), language)

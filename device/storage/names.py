@@ -257,19 +257,6 @@ def _fold_all(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE unit_names SET folded = folding(expert) WHERE folded IS NULL")
 
 
-def export_names(given: list[Given], network: str, model: str, lexicon: Lexicon) -> dict[str, Any]:
-    """Names as JSON-able values: `names` to import on another box, `units` in the form of a bundle's manifest."""
-    best = {unit: names[0].name for unit, names in agreed(given, lexicon).items()}
-    return {
-        "schema": SCHEMA,
-        "model": model,
-        "network": network,
-        "lexicon": lexicon.id,
-        "names": [dict(vars(each)) for each in given],
-        "units": {str(unit): name for unit, name in best.items()},
-    }
-
-
 def imported_names(document: Any, network: str, model: str, lexicon: Lexicon, units: int) -> list[Given]:
     """The names in an export for a network of so many units, each checked as if it were sent alone.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 
@@ -31,6 +32,11 @@ class MappingJson(DefaultJSONProvider):
 
     sort_keys = False
     default = staticmethod(_plain)
+
+
+def answer(document: msgspec.Struct) -> Response:
+    """A document as JSON."""
+    return Response(msgspec.json.encode(document), mimetype="application/json")
 
 
 def set_form_of_answers(app: Flask) -> None:

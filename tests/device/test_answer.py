@@ -17,7 +17,7 @@ from device.reading.manifest import check_manifest
 from device.reading.reading import Reader
 from tests.support.answering import answering
 from tests.support.pictures import png
-from tests.support.reading_json import reading_json
+from tests.support.reading_json import reading_json, values_of
 from tests.support.shipped import SAMPLES
 
 CONCERN = ["insitu", "invasive"]
@@ -29,7 +29,7 @@ UNDECIDED = "Undecided: normal tissue, benign lesion, carcinoma in situ or invas
 def said(bundle: Bundle, p: list[float], language: str = "en", **changed: Any) -> dict[str, Any]:
     """The answer for probabilities of normal, benign, in situ and invasive, thresholds 0.05 unless `changed`."""
     rules = {"classes": dict.fromkeys(bundle.labels, LOW), "sum": SUM} | changed
-    return answer(answering(bundle, CONCERN, **rules).manifest, np.array(p), language)
+    return values_of(answer(answering(bundle, CONCERN, **rules).manifest, np.array(p), language))
 
 
 def test_a_carcinoma_that_is_nearly_as_likely_as_the_top_class_is_in_the_headline(bundle: Bundle) -> None:
@@ -52,7 +52,7 @@ def test_carcinomas_are_added_up(bundle: Bundle) -> None:
     found = said(bundle, [0.03, 0.41, 0.19, 0.37])
     assert found["concern_sum"] == {"name": SUM["en"], "probability": pytest.approx(0.56), "likelihood": "possible"}
     rules = answering(bundle, CONCERN).manifest
-    assert answer(rules, np.array([0.03, 0.41, 0.19, 0.37]), "en")["concern_sum"] is None
+    assert answer(rules, np.array([0.03, 0.41, 0.19, 0.37]), "en").concern_sum is None
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,11 @@ def test_another_sites_form_cannot_reset_a_watch(client: FlaskClient) -> None:
 
 def test_the_band_holds_flat_counts_and_not_steep_ones(bundle: Bundle) -> None:
     n = 19
-    flat = histogram([10] * BINS, n)
-    assert flat["expected"] == [10.0] * BINS
-    assert all(low < 10 < high for low, high in zip(flat["low"], flat["high"], strict=True))
-    assert histogram([150, *[50 / 19] * 19], 320)["high"][0] < 150  # type: ignore[list-item]
-    assert histogram([0] * BINS, n)["high"] == [0.0] * BINS
+    flat = histogram("made", "", [10] * BINS, n)
+    assert flat.expected == [10.0] * BINS
+    assert all(low < 10 < high for low, high in zip(flat.low, flat.high, strict=True))
+    assert histogram("made", "", [150, *[50 / 19] * 19], 320).high[0] < 150  # type: ignore[list-item]
+    assert histogram("made", "", [0] * BINS, n).high == [0.0] * BINS
     assert 0 < promise(bundle) <= 0.1
 
 

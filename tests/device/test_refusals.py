@@ -16,7 +16,6 @@ from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
 from device.base.texts import LANGUAGES, words
-from device.documents.reading_document import reading_document
 from device.documents.verdict import caution_words, reason_words
 from device.reading.bundle import Bundle, bundle_files
 from device.reading.colours import Colours, colours_of
@@ -28,7 +27,7 @@ from device.reading.sections import FOREIGN, READ, Section
 from device.settings import Settings
 from device.web.app import create_app
 from tests.support.pictures import png
-from tests.support.reading_json import reading_json
+from tests.support.reading_json import reading_json, routed_json
 from tests.support.shipped import KEYS, MODELS
 
 CAUSES: list[tuple[str, str | None]] = [(reason, None) for reason in REASONS] + [
@@ -156,7 +155,7 @@ def bundles() -> dict[str, Bundle]:
 
 def refusal_of(bundles: dict[str, Bundle], models: list[str], kind: str, language: str = "en") -> dict[str, Any]:
     router = Router([bundles[name] for name in models], Limits())
-    document = reading_document(router.read(png(Pillow.fromarray(drawn(kind)))), language)
+    document = routed_json(router.read(png(Pillow.fromarray(drawn(kind)))), language)
     return dict(document["verdict"]["reason"])
 
 
@@ -206,7 +205,7 @@ def test_a_black_picture_hears_nothing_of_any_instrument(bundles: dict[str, Bund
 
 def test_one_named_model_words_its_refusal_itself(bundles: dict[str, Bundle]) -> None:
     router = Router(list(bundles.values()), Limits())
-    document = reading_document(router.read(png(Pillow.fromarray(drawn("section"))), model="bach"), "en")
+    document = routed_json(router.read(png(Pillow.fromarray(drawn("section"))), model="bach"), "en")
     assert document["verdict"]["reason"]["model"] == "bach"
     assert "This box reads" not in document["verdict"]["reason"]["detail"]
 

@@ -14,7 +14,15 @@ from PIL import Image as Pillow
 
 from device.cli import main
 from device.documents.overlay import draw_overlay
-from device.documents.regions import parts_json, places_json, regions_json, section_concern
+from device.documents.regions import (
+    FieldParts,
+    MarkedPlace,
+    SectionConcern,
+    field_parts,
+    marked_places,
+    marked_regions,
+    section_concern,
+)
 from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.reading.maps import Maps
@@ -91,14 +99,14 @@ def test_classes_of_concern_count_together_and_the_stronger_one_names_the_region
 
 def test_regions_are_told_in_pixels_of_the_picture_and_in_square_millimetres() -> None:
     maps = drawn_map({(1, 2): (3, 5.0), (1, 3): (3, 4.0)})
-    (region,) = regions_json(regions_of(maps, CONCERN), maps, LABELS, Scale((100.0, 50.0), 2.0), 1.0)
-    assert region["box"] == [200, 50, 400, 100]
-    assert (region["x"], region["y"]) == (250, 75)
-    assert region["area_mm2"] == pytest.approx(200 * 50 * 4 * 1e-6)
-    assert region["share"] == 2 / 48
-    assert region["probability"] == pytest.approx(1 / (1 + 3 * np.exp(-4.5)))
-    (unsized,) = regions_json(regions_of(maps, CONCERN), maps, LABELS, Scale((100.0, 50.0), None), 1.0)
-    assert unsized["area_mm2"] is None
+    (region,) = marked_regions(regions_of(maps, CONCERN), maps, LABELS, Scale((100.0, 50.0), 2.0), 1.0)
+    assert region.box == [200, 50, 400, 100]
+    assert (region.x, region.y) == (250, 75)
+    assert region.area_mm2 == pytest.approx(200 * 50 * 4 * 1e-6)
+    assert region.share == 2 / 48
+    assert region.probability == pytest.approx(1 / (1 + 3 * np.exp(-4.5)))
+    (unsized,) = marked_regions(regions_of(maps, CONCERN), maps, LABELS, Scale((100.0, 50.0), None), 1.0)
+    assert unsized.area_mm2 is None
 
 
 def test_the_strongest_places_lie_apart_and_only_where_the_map_is_drawn() -> None:
@@ -115,10 +123,10 @@ def test_the_strongest_places_lie_apart_and_only_where_the_map_is_drawn() -> Non
 
 def test_places_are_told_for_each_class_by_rank() -> None:
     maps = drawn_map({(5, 7): (3, 5.0)})
-    places = places_json(maps, LABELS, Scale((10.0, 10.0), None), 0.5)
-    assert places["invasive"] == [{"rank": 1, "row": 5, "column": 7, "x": 75, "y": 55, "value": 5.0}]
+    places = marked_places(maps, LABELS, Scale((10.0, 10.0), None), 0.5)
+    assert places["invasive"] == [MarkedPlace(rank=1, row=5, column=7, x=75, y=55, value=5.0)]
     assert places["benign"] == []
-    assert [place["rank"] for place in places["normal"]] == [1, 2, 3]
+    assert [place.rank for place in places["normal"]] == [1, 2, 3]
 
 
 RULE = {
@@ -156,30 +164,27 @@ def test_a_part_gets_a_caution_beyond_the_limit_unless_the_answer_says_it_alread
     unmeasured = {key: value for key, value in bundle.manifest.items() if key != "parts"}
     manifest = unmeasured | ({"parts": rule} if rule else {})
     regions = regions_of(maps, CONCERN)
-    told = regions_json(regions, maps, LABELS, Scale((10.0, 10.0), None), 1.0)
-    parts = parts_json(regions, told, manifest, answered, "en")
-    assert parts["caution"] is caution
-    assert parts["label"] == "invasive"
-    assert parts["regions"] == told
-    assert parts["words"].startswith("One part of the picture, 4% of it, speaks for: invasive carcinoma.")
-    assert sentence is None or sentence in parts["words"]
-    assert "carcinome infiltrant" in parts_json(regions, told, manifest, answered, "fr")["words"]
+    regions_marked = marked_regions(regions, maps, LABELS, Scale((10.0, 10.0), None), 1.0)
+    parts = field_parts(regions, regions_marked, manifest, answered, "en")
+    assert parts.caution is caution
+    assert parts.label == "invasive"
+    assert parts.regions == regions_marked
+    assert parts.words.startswith("One part of the picture, 4% of it, speaks for: invasive carcinoma.")
+    assert sentence is None or sentence in parts.words
+    assert "carcinome infiltrant" in field_parts(regions, regions_marked, manifest, answered, "fr").words
 
 
 def test_a_field_without_a_region_says_nothing_of_parts(bundle: Bundle) -> None:
-    assert parts_json([], [], bundle.manifest, False, "en") == {
-        "caution": False,
-        "label": None,
-        "words": None,
-        "regions": [],
-    }
+    assert field_parts([], [], bundle.manifest, False, "en") == FieldParts(
+        caution=False, label=None, words=None, regions=[]
+    )
 
 
 def test_without_a_region_a_section_opens_on_the_class_of_concern_whose_evidence_comes_nearest() -> None:
     maps = drawn_map({(0, 0): (2, 0.5), (0, 1): (3, 0.9)})
     maps.values[0, :2, 0] = 1
     assert regions_of(maps, CONCERN) == []
-    assert section_concern([], [], maps, LABELS, CONCERN) == {"label": "invasive", "share": 0.0, "regions": []}
+    assert section_concern([], [], maps, LABELS, CONCERN) == SectionConcern(label="invasive", share=0.0, regions=[])
     assert section_concern([], [], maps, LABELS, ()) is None
 
 

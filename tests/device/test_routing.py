@@ -12,7 +12,6 @@ import pytest
 
 from device.base.errors import BundleMissing, BundleTwice, FieldTooSmall, ImageTruncated, UnknownModel
 from device.cli import main
-from device.documents.reading_document import reading_document
 from device.documents.rehearsal import open_verified
 from device.reading.bundle import Bundle, bundle_files
 from device.reading.gate import MADE, PICTURE, SHOWS, Answer, Verdict
@@ -20,6 +19,7 @@ from device.reading.image import Limits
 from device.reading.routing import Opinion, Router, choose
 from device.settings import Settings
 from device.web.app import create_app
+from tests.support.reading_json import routed_json
 from tests.support.shipped import BUNDLE, KEYS, MODELS, SAMPLES
 
 
@@ -113,7 +113,7 @@ def test_beside_others_a_bundle_says_just_what_it_says_alone(router: Router, bun
 
 def test_the_answer_says_what_each_model_said(router: Router, bundles: tuple[Bundle, ...]) -> None:
     for data, _ in goldens(bundles[0]):
-        document = reading_document(router.read(data), "fr")
+        document = routed_json(router.read(data), "fr")
         said = {row["model"]: row for row in document["routing"]}
         assert list(said) == [bundle.manifest["id"] for bundle in bundles]
         assert [name for name, row in said.items() if row["chosen"]] == [document["model"]["id"]]
@@ -124,7 +124,7 @@ def test_the_answer_says_what_each_model_said(router: Router, bundles: tuple[Bun
 def test_a_model_that_cannot_take_the_pictures_scale_has_no_say(router: Router, bundles: tuple[Bundle, ...]) -> None:
     data = goldens(bundles[0])[0][0]
     routed = router.read(data, um_per_px=1.68)
-    said = {row["model"]: row["reason"] for row in reading_document(routed, "en")["routing"]}
+    said = {row["model"]: row["reason"] for row in routed_json(routed, "en")["routing"]}
     assert said["busi"] == "field_too_small"  # ultrasound of a millimetre
     assert "busi" not in {opinion.model for opinion in routed.opinions}
     with pytest.raises(FieldTooSmall):

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from device.documents.reading_document import reading_document
 from device.reading.reading import Reader, Reading
-from device.reading.routing import alone
+from device.reading.routing import Routed, alone
+
+
+def values_of(record: msgspec.Struct) -> dict[str, Any]:
+    """A record as JSON's values."""
+    values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
+    return values
 
 
 def reading_json(reader: Reader, reading: Reading, language: str) -> dict[str, Any]:
     """The document of a reading by one bundle that alone was asked."""
-    return reading_document(alone(reader, reading), language)
+    return routed_json(alone(reader, reading), language)
+
+
+def routed_json(routed: Routed, language: str) -> dict[str, Any]:
+    """The document of a reading by all bundles that were asked."""
+    return values_of(reading_document(routed, language))

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from device.base.errors import LoupeError, SelfTestFailed
 from device.base.log import LOG
 from device.base.texts import LANGUAGES
-from device.documents.reading_document import reading_document
+from device.documents.reading_document import ReadingDocument, reading_document
 from device.reading.bundle import Bundle
 from device.reading.golden import verify_picture
 from device.reading.image import Limits
@@ -44,9 +44,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """A reading as JSON-able values, and what the drift watch keeps of it."""
+    """A reading's document, and what the drift watch keeps of it."""
 
-    document: dict[str, Any]
+    document: ReadingDocument
     noted: Noted
 
 

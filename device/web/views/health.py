@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from flask import Blueprint, Response, jsonify, render_template
+from flask import Blueprint, Response, render_template
 
 from device.base.errors import ResetUnconfirmed
 from device.base.texts import words
-from device.documents.health import health
+from device.documents.health import HealthDocument, health_document
+from device.web.answers import answer
 from device.web.box import the_box
 from device.web.incoming.json_body import sent_json
 from device.web.incoming.query import language
@@ -17,11 +17,11 @@ from device.web.incoming.query import language
 blueprint = Blueprint("health", __name__)
 
 
-def _health() -> dict[str, Any]:
+def _health() -> HealthDocument:
     box = the_box()
     failure = box.failure()
     problems = [*([failure] if failure else []), *box.problems()]
-    return health(box.bundles, box.drift, box.settings.threads, problems, datetime.now(), language())
+    return health_document(box.bundles, box.drift, box.settings.threads, problems, datetime.now(), language())
 
 
 @blueprint.get("/health")
@@ -35,7 +35,7 @@ def get_health_page() -> str:
 
 @blueprint.get("/api/v1/health")
 def get_health() -> Response:
-    return jsonify(_health())
+    return answer(_health())
 
 
 @blueprint.post("/api/v1/health/reset")
@@ -51,4 +51,4 @@ def post_health_reset() -> Response:
     box.drift.reset(bundle, datetime.now())
     if box.drift.problem:
         raise box.drift.problem
-    return jsonify(_health())
+    return answer(_health())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from device.documents.health import problem_json
-from device.documents.model import identity
+from device.documents.health import ready_document
+from device.web.answers import answer
 from device.web.box import the_box
 from device.web.incoming.query import language
 
@@ -20,10 +20,6 @@ def get_healthz() -> Response:
 @blueprint.get("/readyz")
 def get_readyz() -> Response:
     """Whether readings work. Raises the error that they would meet."""
-    box, chosen = the_box(), language()
+    box = the_box()
     box.readiness.check(box.start())
-    return jsonify(
-        ready=True,
-        models=[identity(bundle, chosen) for bundle in box.bundles],
-        problems=[problem_json(problem, chosen) for problem in box.problems()],
-    )
+    return answer(ready_document(box.bundles, box.problems(), language()))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
 from device.base.errors import SectionTooLarge
+from device.documents.reading_document import with_names
 from device.reading.reading import target_of
+from device.web.answers import answer
 from device.web.box import Box, the_box
 from device.web.desks.desk import Answered, Asked
 from device.web.desks.pool import Cost
@@ -32,7 +34,7 @@ def post_reading() -> Response:
         answered = _read(box, replace(asked, sections=True), Cost.SECTION)
     if not box.samples.holds(data):
         box.drift.note(answered.noted, datetime.now())
-    return jsonify(box.units.name_units(answered.document, language()))
+    return answer(with_names(answered.document, box.units.named(answered.document, language())))
 
 
 def _read(box: Box, asked: Asked, cost: Cost) -> Answered:

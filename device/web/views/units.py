@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
-from flask import Blueprint, Response, current_app, jsonify, render_template, request
+import msgspec
+from flask import Blueprint, Response, jsonify, render_template, request
 from werkzeug.exceptions import NotFound
 
 from device import __version__
 from device.base.errors import StoreUnusable, UnitNameMissing
 from device.base.texts import words
 from device.documents.units import ModelUnits
-from device.storage.names import clean_expert, export_names, given_name, imported_names
+from device.storage.names import clean_expert, given_name, imported_names
+from device.web.answers import answer
 from device.web.box import the_box
 from device.web.incoming.json_body import sent_json
 from device.web.incoming.query import asked_bundles, language
@@ -38,19 +38,19 @@ def get_units() -> Response:
     """The survey goes on without names where the store can't be read."""
     model, chosen = _asked_units(), language()
 
-    def survey() -> str:
-        return current_app.json.dumps(model.survey_json(chosen))
+    def survey() -> bytes:
+        return msgspec.json.encode(model.survey(chosen))
 
     try:
         return Response(model.listed.of(chosen, model.names.state(), survey), mimetype="application/json")
     except StoreUnusable as error:
-        return jsonify(model.survey_json(chosen, error))
+        return answer(model.survey(chosen, error))
 
 
 @blueprint.get("/api/v1/units/<int:unit>")
 def get_unit(unit: int) -> Response:
     model = _asked_units()
-    return jsonify(model.unit_json(model.checked(unit), model.agreed([unit]), language(), names=None))
+    return answer(model.unit_document(model.checked(unit), model.agreed([unit]), language(), most=None))
 
 
 @blueprint.get("/api/v1/units/<int:unit>/patches/<int:rank>")
@@ -58,10 +58,10 @@ def get_unit_patch(unit: int, rank: int) -> Response:
     model = _asked_units()
     if problem := model.problem:
         raise problem
-    patches = model.patches_json(model.checked(unit))
-    if not model.atlas or rank >= len(patches):
+    files = model.patch_files(model.checked(unit))
+    if not model.atlas or rank >= len(files):
         raise NotFound
-    response = Response(model.atlas.patches[patches[rank]["file"]], mimetype="image/jpeg")
+    response = Response(model.atlas.patches[files[rank]], mimetype="image/jpeg")
     response.headers["Cache-Control"] = A_DAY
     return response
 
@@ -86,10 +86,8 @@ def delete_unit_name(unit: int) -> Response:
 def get_unit_names() -> Response:
     model = _asked_units()
 
-    def export() -> str:
-        names = export_names(model.names.given(model.network), model.network, model.model, model.lexicon)
-        # Letters as they are: escaped, an export could be too large to be imported.
-        return json.dumps(names, ensure_ascii=False)
+    def export() -> bytes:
+        return msgspec.json.encode(model.names_document())
 
     return Response(model.listed.of("export", model.names.state(), export), mimetype="application/json")
 

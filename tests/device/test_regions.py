@@ -169,9 +169,10 @@ def test_a_part_gets_a_caution_beyond_the_limit_unless_the_answer_says_it_alread
     assert parts.caution is caution
     assert parts.label == "invasive"
     assert parts.regions == regions_marked
+    assert parts.words is not None
     assert parts.words.startswith("One part of the picture, 4% of it, speaks for: invasive carcinoma.")
     assert sentence is None or sentence in parts.words
-    assert "carcinome infiltrant" in field_parts(regions, regions_marked, manifest, answered, "fr").words
+    assert "carcinome infiltrant" in str(field_parts(regions, regions_marked, manifest, answered, "fr").words)
 
 
 def test_a_field_without_a_region_says_nothing_of_parts(bundle: Bundle) -> None:

@@ -137,3 +137,9 @@ def test_the_site_builds_and_each_of_its_links_leads_somewhere(tmp_path: Path) -
         found for page in pages.values() for found in re.findall(r'(?:src="|<link[^>]* href=")(https?:[^"]+)', page)
     ]
     assert fetched == [], "a reader without internet sees all of it"
+
+
+def test_the_drawing_of_the_floors_shows_the_imports_as_they_are() -> None:
+    from tools.drawing import FILE, drawn
+
+    assert FILE.read_text(encoding="utf-8") == drawn(), "run `make drawing`"

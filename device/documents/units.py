@@ -159,7 +159,7 @@ class ModelUnits:
         self.lexicon: Lexicon = lexicon_of(bundle)
         self.listed = Answers()
         scale = bundle.manifest["network"]["outputs"]["features"]["scale"]
-        self._weights = Head(bundle).weights / scale
+        self._weights = Head.of(bundle).weights / scale
         self._atlas_path, self._lock = atlas, threading.Lock()
         self._opened: Atlas | LoupeError | None = None
         self._asked = False

@@ -49,15 +49,22 @@ class Maps:
 
 
 class Head:
-    """The integer head of a bundle."""
+    """The integer head of a network: whole-number `weights` [channels, classes] and `bias` [classes] in steps of
+    2**`scale_log2` logit units, for int8 features whose zero is `zero_point`. `counts`: which places make a logit."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(
+        self, weights: NDArray[Any], bias: NDArray[Any], scale_log2: int, zero_point: int, counts: str = EVERYWHERE
+    ) -> None:
+        self._weights, self._bias = weights.astype(np.float64), bias.astype(np.float64)
+        self._step, self._zero_point, self._counts = 2.0**scale_log2, zero_point, counts
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Head:
+        """A bundle's head."""
         head = bundle.manifest["head"]
-        self._weights = bundle.array(head["weights"]).astype(np.float64)
-        self._bias = bundle.array(head["bias"]).astype(np.float64)
-        self._step = 2.0 ** head["scale_log2"]
-        self._counts = head.get("counts", EVERYWHERE)
-        self._zero_point = bundle.manifest["network"]["outputs"]["features"]["zero_point"]
+        weights, bias = (bundle.array(head[part]) for part in ("weights", "bias"))
+        zero_point = bundle.manifest["network"]["outputs"]["features"]["zero_point"]
+        return cls(weights, bias, head["scale_log2"], zero_point, head.get("counts", EVERYWHERE))
 
     def maps(self, features: NDArray[np.int8], pixels: NDArray[np.uint8]) -> Maps:
         """Features in integer steps, int8 [rows, columns, channels], and the pixels that they are of, uint8 [h, w, 3] →

@@ -91,7 +91,7 @@ class Reader:
         self.bundle, self.limits = bundle, limits
         self.network = Network(bundle.network_path, threads=threads, runtime=runtime, copies=copies)
         self._check_outputs()
-        self.gate, self.head = Gate(bundle), Head(bundle)
+        self.gate, self.head = Gate(bundle), Head.of(bundle)
         self.temperature: float = bundle.manifest["calibration"]["temperature"]
         self._area_px: int = bundle.manifest["preprocessing"]["area_px"]
         self.modality: str = bundle.manifest["modality"]

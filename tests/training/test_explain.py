@@ -12,7 +12,7 @@ import pytest
 
 from device.reading.tissue import EVERYWHERE
 from training.drawn.phantoms import draw
-from training.errors import ExplainError
+from training.errors import ExplainError, RunError
 from training.networks import build, load_weights, scale_pixels
 from training.recipe import load_recipe
 from training.studies.explain import scores
@@ -35,7 +35,7 @@ from training.studies.explain.report import load_strides, save_strides, write
 from training.studies.explain.scores import STEPS, curves, drop, gini, rank_correlation, stretched
 from training.studies.explain.stride_trial import StrideTrial
 from training.studies.explain.strides import Sight, at_stride_16, registered
-from training.studies.explain.subject import fold_names
+from training.studies.explain.subject import folds_to_explain
 from training.studies.explain.summary import compare_strides, difference, document, mean_of
 
 PICTURE = draw("invasive", 3, 128, 96).pixels
@@ -182,8 +182,8 @@ def test_differences_are_paired_and_their_interval_resamples_groups() -> None:
 
 
 def test_a_folder_without_folds_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ExplainError, match="loupe-train crossval"):
-        fold_names(tmp_path)
+    with pytest.raises(RunError, match="loupe-train crossval"):
+        folds_to_explain(load_recipe("bach"), tmp_path, tmp_path)
 
 
 def test_the_command_takes_what_the_page_says() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ from PIL import Image as Pillow
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from device.reading.bundle import Bundle
 from training.drawn.phantoms import draw
+from training.packing.draft import DraftFold
 from training.recipe import load_recipe
 from training.studies.ood import benchmark as bench
-from training.studies.ood.collect import FIT, FLOAT, HEAD, ODIN_OF, PROPER_SET, TEACH, Collected, Fold, cells, gather
+from training.studies.ood.collect import FIT, FLOAT, HEAD, ODIN_OF, PROPER_SET, TEACH, Collected, Subject, cells, gather
 from training.studies.ood.corruptions import CORRUPTIONS, corrupt
 from training.studies.ood.detectors import (
     AUTOENCODER,
@@ -216,27 +219,27 @@ def test_ties_go_to_the_cheapest_and_the_gate_does_not_compete() -> None:
 def test_a_benchmark_ends_in_a_page_that_fetches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = load_recipe("bach")
     recipe = structs.replace(recipe, labels=recipe.labels[:CLASSES])
-    folds = [Fold(name, recipe, tmp_path, tmp_path, tmp_path / name) for name in ("0", "1")]
+    folds = [DraftFold(name, recipe, tmp_path, tmp_path, cast(Bundle, None)) for name in ("0", "1")]
     seen = []
 
-    def collect(fold: Fold, *_: object, with_float: bool) -> None:
-        kept = _kept(int(fold.name) * 10)
+    def collect(subject: Subject, *_: object, with_float: bool) -> None:
+        kept = _kept(int(subject.fold.name) * 10)
         for name, found in kept.items():
-            found.save(fold.kept / f"{name}.npz")
+            found.save(subject.cache / f"{name}.npz")
             if with_float and name != TEACH:
                 few = found if name == FIT else found.take(np.arange(len(found)) < 12)
-                few.save(fold.kept / FLOAT / f"{name}.npz")
-                np.save(fold.kept / f"{ODIN_OF}{name}.npy", few.logits[:, 0])
-        np.savez(fold.kept / HEAD, weights=HEAD_OF.weights, bias=HEAD_OF.bias)
-        (fold.kept / "stamp").write_text("of this test")
-        seen.append(fold.name)
+                few.save(subject.cache / FLOAT / f"{name}.npz")
+                np.save(subject.cache / f"{ODIN_OF}{name}.npy", few.logits[:, 0])
+        np.savez(subject.cache / HEAD, weights=HEAD_OF.weights, bias=HEAD_OF.bias)
+        (subject.cache / "stamp").write_text("of this test")
+        seen.append(subject.fold.name)
 
     foreign = [
         ForeignSet("drawn", UNRELATED, VALIDATION, ("d",) * 12, ()),
         ForeignSet("far", CONTENT, TEST, ("f",) * 12, ()),
     ]
     monkeypatch.setattr(bench, "collect", collect)
-    monkeypatch.setattr(bench, "find_folds", lambda *_: folds)
+    monkeypatch.setattr(bench, "open_drafts", lambda *_: folds)
     monkeypatch.setattr(bench, "foreign_sets", lambda *_: foreign)
     monkeypatch.setattr(bench, "fitting_corruptions", lambda *_: {"blur": CORRUPTIONS["blur"]})
     monkeypatch.setattr(bench, "DRAWS", 20)

@@ -24,7 +24,8 @@ from training.errors import QuantizationBudgetExceeded, RunError
 from training.evaluation.table import read_table, save_table
 from training.fitting.fit import Run, fit, float_logits
 from training.packing.amend import amend
-from training.packing.pack import draft_reader, pack
+from training.packing.draft import open_draft, write_draft
+from training.packing.pack import pack
 from training.recipe import Recipe, load_recipe
 from training.run_files import FACTS, PARTS, READINGS
 
@@ -54,6 +55,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         samples.append(Sample(f"{number}.png", label, f"p{number // 4}"))
     split = Split({TRAINING: samples[:20], CALIBRATION: samples[20:24], TEST: samples[24:]})
     return fit(RECIPE, folder, tmp_path_factory.mktemp("run"), split, verbose=0)
+
+
+def drafted(run: Run) -> Reader:
+    """The reader of the draft that a fold of a cross-validation leaves."""
+    write_draft(run)
+    return open_draft(run.recipe, run.data, run.folder).reader
 
 
 def test_a_run_becomes_a_bundle_that_the_box_reads_with(run: Run, tmp_path: Path) -> None:
@@ -98,7 +105,7 @@ def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run,
         pack(whole, tmp_path / "x.loupe", KEY, SAMPLES)
     with pytest.raises(RunError, match="loupe-train crossval"):
         pack(whole, tmp_path / "x.loupe", KEY, SAMPLES, tmp_path)
-    reader = draft_reader(run)
+    reader = drafted(run)
     tables = [
         read_table(reader, run.data, everything[part], LABELS, fold=name)
         for name, part in (("0", slice(0, 14)), ("1", slice(14, 28)))
@@ -120,7 +127,7 @@ def test_offsets_shift_the_head_so_that_maps_still_add_up_to_what_is_said(run: R
     bundle = pack(shifting, tmp_path / "drawn.loupe", KEY, SAMPLES)
     offsets = bundle.manifest["calibration"]["offsets"]
     picture = (run.data / "0.png").read_bytes()
-    before, after = draft_reader(run).read(picture), Reader(bundle, Limits()).read(picture)
+    before, after = drafted(run).read(picture), Reader(bundle, Limits()).read(picture)
     step = 2.0 ** bundle.manifest["head"]["scale_log2"]
     assert after.maps.logits - before.maps.logits == pytest.approx(
         [offsets[label] for label in LABELS], abs=step + 1e-4
@@ -131,7 +138,7 @@ def test_offsets_shift_the_head_so_that_maps_still_add_up_to_what_is_said(run: R
 
 def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the head's classes swapped, the integer network agrees with the float one on nothing."""
-    import training.packing.pack
+    import training.packing.assembly
     from training.quantization.convert import integer_head
 
     real = integer_head
@@ -140,7 +147,7 @@ def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypat
         head = real(*arguments)
         return replace(head, weights=head.weights[:, ::-1].copy(), bias=head.bias[::-1].copy())
 
-    monkeypatch.setattr(training.packing.pack, "integer_head", swapped)
+    monkeypatch.setattr(training.packing.assembly, "integer_head", swapped)
     with pytest.raises(QuantizationBudgetExceeded, match="rescue_epochs"):
         pack(run, tmp_path / "x.loupe", KEY, SAMPLES)
     assert not list(tmp_path.iterdir())
@@ -150,7 +157,7 @@ def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypat
 def cross_validated(run: Run, tmp_path: Path) -> Path:
     """The folder of a cross-validation of two folds, both read by the run's network."""
     everything = [sample for part in run.split.parts.values() for sample in part]
-    reader = draft_reader(run)
+    reader = drafted(run)
     for name, part in (("0", slice(0, 14)), ("1", slice(14, 28))):
         table = read_table(reader, run.data, everything[part], LABELS, fold=name)
         save_table(table, tmp_path / "crossval" / name / READINGS)

@@ -135,7 +135,7 @@ def crossval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
     folds = {str(fold): [s for s in samples if int(s.group[-1]) // 2 == fold] for fold in range(4)}
     pixels = {s.file: pixels_of(int(s.file[-6:-4]), s.label) for s in samples}
 
-    def open_fold(run: Any) -> parts.FoldRead:
+    def unseen_fields(run: Any) -> parts.FoldRead:
         network: Any = SimpleNamespace(run=lambda _: {"features": None})
         head: Any = GreyHead()
         return parts.FoldRead(network, head, folds[run], [pixels[s.file] for s in folds[run]])
@@ -158,8 +158,8 @@ def crossval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
         save_table(typed(pd.DataFrame(rows, columns=columns(LABELS))), tmp_path / READINGS)
         return tmp_path
 
-    monkeypatch.setattr(parts, "load_run", lambda _recipe, _data, folder: folder.name)
-    monkeypatch.setattr(parts, "open_fold", open_fold)
+    monkeypatch.setattr(parts, "open_draft", lambda _recipe, _data, folder: folder.name)
+    monkeypatch.setattr(parts, "unseen_fields", unseen_fields)
     monkeypatch.setattr(parts, "EDGES", EDGES[:1])
     return written
 

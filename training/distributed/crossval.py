@@ -1,8 +1,9 @@
 """Cross-validation of a recipe: each fold is fitted, made into integers, and read by the box's code on unseen pictures.
 
 Folds are tasks of the engine (`training/distributed/engine.py`). A fold's folder, `OUT/FOLD`, holds what `fit` writes,
-what was said meanwhile (`log.txt`) and the fold's `readings.parquet`; the folder of all has `readings.parquet` with p from
-calibrations that were fitted on the other folds, `metrics.json` and, in `folds.json`, the hash of each fold's split.
+what it printed (`log.txt`), its draft bundle (`training/packing/draft.py`) and its `readings.parquet`. The folder of all
+has `readings.parquet` with p from calibrations that were fitted on the other folds, `metrics.json` and, in `folds.json`,
+the hash of each fold's split.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from training.errors import CrossvalError, DataError
 from training.evaluation.metrics import by_fold, calibrate_folds, summary
 from training.evaluation.table import load_table, read_table, save_table
 from training.recipe import Recipe
-from training.run_files import FACTS, FOLDS, HISTORY, READINGS, SPLIT, WEIGHTS
+from training.run_files import DRAFT, FACTS, FOLDS, HISTORY, READINGS, SPLIT, WEIGHTS
 
 if TYPE_CHECKING:
     from training.fitting.fit import Run
@@ -57,7 +58,7 @@ def _stamp(recipe: Recipe, folder: Path, split: Split, epochs: int | None) -> st
 
 def is_read(recipe: Recipe, folder: Path, split: Split, epochs: int | None) -> bool:
     """Whether a fold's folder has the readings of this very recipe and split."""
-    return all((folder / name).is_file() for name in (FACTS, READINGS, STAMP)) and (
+    return all((folder / name).is_file() for name in (FACTS, DRAFT, READINGS, STAMP)) and (
         (folder / STAMP).read_text() == _stamp(recipe, folder, split, epochs)
     )
 
@@ -125,13 +126,14 @@ def run_fold(recipe: Recipe, data: Path, folder: Path, name: str, split: Split, 
 
 
 def _read_fold(run: Run, name: str, split: Split, epochs: int | None) -> None:
-    from training.packing.pack import draft_reader
+    from training.packing.draft import open_draft, write_draft
 
     if is_read(run.recipe, run.folder, split, epochs):
         return
+    write_draft(run)
     tested = split.parts[TEST]
     table = read_table(
-        draft_reader(run),
+        open_draft(run.recipe, run.data, run.folder).reader,
         run.data,
         tested,
         [label.id for label in run.recipe.labels],

@@ -28,7 +28,7 @@ from device.reading.maps import Head, Maps
 from device.reading.prediction_sets import prediction_sets
 from device.reading.regions import Region, leading, regions_of
 from device.reading.runtime import Network
-from training.data import TEST, Sample, load_pixels
+from training.data import Sample, load_pixels
 from training.errors import RunError
 from training.evaluation import resampling
 from training.evaluation.calibrate import Calibration, fit_calibration
@@ -37,9 +37,8 @@ from training.evaluation.mosaics import EDGES, SHARES, Edge, paste, touches
 from training.evaluation.sets import Answered, answered, find_threshold
 from training.evaluation.table import class_columns, load_table
 from training.evaluation.words import markdown_table, unit_of
-from training.fitting.fit import Run, load_run
 from training.gate.promise import promise
-from training.packing.pack import network_and_head
+from training.packing.draft import DraftFold, open_draft
 from training.recipe import Recipe
 from training.run_files import PARTS, READINGS
 
@@ -137,11 +136,10 @@ class FoldRead:
         return self.head.maps(self.network.run(pixels)["features"], pixels)
 
 
-def open_fold(run: Run) -> FoldRead:
-    """Raises `RunError` when the fold's integer network isn't in its folder."""
-    network, head = network_and_head(run)
-    tested = run.split.parts[TEST]
-    return FoldRead(network, head, tested, load_pixels(run.data, tested, run.recipe.data.area_px))
+def unseen_fields(fold: DraftFold) -> FoldRead:
+    """A fold's network and head, with the fields that they never saw."""
+    pixels = load_pixels(fold.data, fold.unseen, fold.recipe.data.area_px)
+    return FoldRead(fold.reader.network, fold.reader.head, fold.unseen, pixels)
 
 
 # --- what is measured ---------------------------------------------------------------------------------------------------
@@ -280,7 +278,7 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
     table = load_table(crossval / READINGS)
     told = answered(table, labels)
     calibrations = _calibrations(recipe, table, sorted(set(told.folds.tolist())))
-    opened = {name: open_fold(load_run(recipe, data, crossval / name)) for name in calibrations}
+    opened = {name: unseen_fields(open_draft(recipe, data, crossval / name)) for name in calibrations}
     usable = _usable(table, labels)
     leads = np.full(len(usable), np.nan)
     for name, fold in opened.items():

@@ -30,8 +30,7 @@ from training.data.sections import MISSING, section_pixels, sections
 from training.data.sections import Section as Tiles
 from training.errors import DataError
 from training.evaluation.words import markdown_table
-from training.fitting.fit import load_run
-from training.packing.pack import draft_reader
+from training.packing.draft import open_draft
 from training.recipe import Recipe
 
 CARCINOMA = 1
@@ -203,7 +202,7 @@ def report_sections(
     for patient in patients:
         if patient not in known:
             raise DataError(f"{data} has no patient {patient}")
-        reader = draft_reader(load_run(recipe, data, runs / patient))
+        reader = open_draft(recipe, data, runs / patient).reader
         own, headline = read_tiles(reader, known[patient], section_png(data, known[patient], samples), steps)
         rows += own
         headlines.append(headline)

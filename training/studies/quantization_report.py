@@ -30,6 +30,7 @@ from training.errors import QuantizationError
 from training.networks import scale_pixels
 from training.quantization.convert import box_outputs, convert
 from training.quantization.folding import fold
+from training.run_files import DRAFT
 
 if TYPE_CHECKING:
     from training.fitting.fit import Run
@@ -201,15 +202,14 @@ of 0.25 steps. Few steps of spread mean that an outlier sets the layer's range.<
 
 
 def report_run(run: Run, out: Path) -> str:
-    """Measure a run's integer network, as packed or else converted now, on pictures of the calibration part (without one,
-    of the training part). Writes the page; returns the table of the worst layers."""
+    """Measure a run's integer network (as packed, as in a fold's draft, or else converted now) on pictures of the
+    calibration part, without one of the training part. Writes the page; returns the table of the worst layers."""
     part = run.split.parts[CALIBRATION] or run.split.parts[TRAINING]
     chosen = part[:: max(1, len(part) // PICTURES)][:PICTURES]
     pictures = load_pixels(run.data, chosen, run.recipe.data.area_px)
-    packed = run.folder / NETWORK
-    errors = layer_errors(
-        run.model, packed.read_bytes() if packed.is_file() else convert(run.model, pictures), pictures
-    )
+    files = [file for file in (run.folder / NETWORK, run.folder / DRAFT) if file.is_file()]
+    network = files[0].read_bytes() if files else convert(run.model, pictures)
+    errors = layer_errors(run.model, network, pictures)
     out.mkdir(parents=True, exist_ok=True)
     write_html(errors, out / PAGE, f"Quantization of {run.recipe.id} {run.recipe.version}")
     return f"{len(errors)} layers, {len(pictures)} pictures; all of them in {out / PAGE}\n\n{table(errors)}"

@@ -36,7 +36,7 @@ from training.studies.explain.methods import (
 from training.studies.explain.places import place
 from training.studies.explain.scores import curves, drop, gini, rank_correlation, stretched
 from training.studies.explain.sections import find_films, find_sections
-from training.studies.explain.subject import Subject, fold_names, open_fold, spread
+from training.studies.explain.subject import Subject, folds_to_explain, load_subject, spread
 from training.studies.explain.targets import LESIONS, TARGETS, Target, phantoms
 
 PHANTOM_SEEDS = 10
@@ -154,7 +154,7 @@ def _faithfulness(
             "deletion_curve": curve.deletion.round(4).tolist(),
         }
 
-    told = {"fold": subject.name, "file": sample.file, "group": sample.group, "predicted": label}
+    told = {"fold": subject.fold.name, "file": sample.file, "group": sample.group, "predicted": label}
     return [
         {
             **told,
@@ -174,7 +174,7 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> t
     said, meant = maps.values[counted], real[counted]
     over_places = [math.fsum(said[:, k]) / len(said) for k in range(classes)]
     row = {
-        "fold": subject.name,
+        "fold": subject.fold.name,
         "file": sample.file,
         "group": sample.group,
         "spearman": rank_correlation(said[:, label], meant[:, label]),
@@ -196,7 +196,7 @@ def _places(subject: Subject, targets: Iterable[Target], kept: Kept, count: int)
             return asdict(placed) if placed else {}
 
         told = {
-            "fold": subject.name,
+            "fold": subject.fold.name,
             "set": target.set,
             "name": target.name,
             "group": target.group,
@@ -216,11 +216,11 @@ def _whole(subject: Subject, kept: Kept) -> list[Row]:
 
 
 def _judge_whole(subject: Subject) -> list[Row]:
-    adapter = subject.run.recipe.data.adapter
+    adapter = subject.fold.recipe.data.adapter
     if adapter == "idc":
         return [
             {
-                "fold": subject.name,
+                "fold": subject.fold.name,
                 "group": found.patient,
                 "tiles": found.tiles,
                 "auroc_tile": found.auroc_tile,
@@ -234,7 +234,7 @@ def _judge_whole(subject: Subject) -> list[Row]:
         ]
     if adapter == "mini_mias":
         return [
-            {"fold": subject.name, "file": sample.file, "group": sample.group, **asdict(found)}
+            {"fold": subject.fold.name, "file": sample.file, "group": sample.group, **asdict(found)}
             for sample, found in find_films(subject)
         ]
     return []
@@ -248,19 +248,19 @@ def measure(
     recipe: Recipe, data: Path, crossval: Path, extent: Extent, folder: Path, tell: Callable[[str], None] = print
 ) -> Measured:
     """Everything but the comparison of strides. What is measured is kept in `folder` for the next time."""
-    names = fold_names(crossval)
+    folds = folds_to_explain(recipe, data, crossval)
     labels = [label.id for label in recipe.labels]
     kept = Kept(folder)
     tables: dict[str, list[Row]] = {name: [] for name in ("faithfulness", "agreement", "places", "cascade", "whole")}
     earlier_stride, channels, limits = None, 0, dict[str, float]()
     gallery: list[Shown] = []
     pooled: dict[str, float] = {}
-    for number, name in enumerate(names):
-        subject = open_fold(recipe, data, crossval / name)
+    for number, fold in enumerate(folds):
+        subject, name = load_subject(fold), fold.name
         floats, limits[name] = subject.floats, subject.limit
         channels, earlier_stride = floats.channels, floats.strides[floats.earlier] if floats.earlier else None
-        samples = spread(subject.unseen, _share(extent.pictures, len(names)))
-        count = _share(extent.score_cam, len(names))
+        samples = spread(subject.fold.unseen, _share(extent.pictures, len(folds)))
+        count = _share(extent.score_cam, len(folds))
         scored = {id(sample) for sample in spread(samples, count)} if count else set()
         pictures = load_pixels(data, samples, recipe.data.area_px)
         cells: list[Floats] = []
@@ -273,16 +273,16 @@ def measure(
         tell(f"fold {name}: {len(samples)} pictures explained")
         tables["cascade"] += _cascade(subject, samples, pictures, kept)
         if recipe.data.adapter in TARGETS:
-            targets = TARGETS[recipe.data.adapter](subject, _share(extent.windows, len(names)))
+            targets = TARGETS[recipe.data.adapter](subject, _share(extent.windows, len(folds)))
             tables["places"] += _places(subject, targets, kept, count)
         if set(labels) == set(KINDS):
-            tables["places"] += _places(subject, phantoms(labels, range(number, PHANTOM_SEEDS, len(names))), kept, 0)
+            tables["places"] += _places(subject, phantoms(labels, range(number, PHANTOM_SEEDS, len(folds))), kept, 0)
             if not gallery:
                 gallery = _gallery(subject, labels, kept, score_cam=bool(count))
         tables["whole"] += _whole(subject, kept)
         tell(f"fold {name}: done")
     return Measured(
-        tuple(names),
+        tuple(fold.name for fold in folds),
         **{name: pd.DataFrame(rows) for name, rows in tables.items()},
         earlier_stride=earlier_stride,
         channels=channels,
@@ -309,9 +309,9 @@ def _cascade(
     chosen = [positions[id(sample)] for sample in spread(samples, CASCADED)]
     shown = [pictures[position] for position in chosen]
     said = [int(subject.maps(pixels).logits.argmax()) for pixels in shown]
-    model, counts = subject.run.model, subject.run.recipe.network.counts
+    model, counts = subject.floats.model, subject.fold.recipe.network.counts
     stages = kept.row(
         ("cascade", subject.weights, *shown),
         lambda: {"stages": [asdict(stage) for stage in cascade(model, counts, shown, said)]},
     )["stages"]
-    return [{"fold": subject.name, "group": samples[chosen[stage["picture"]]].group, **stage} for stage in stages]
+    return [{"fold": subject.fold.name, "group": samples[chosen[stage["picture"]]].group, **stage} for stage in stages]

@@ -68,9 +68,9 @@ def _judge(values: Floats, inside: NDArray[np.bool_]) -> Placed:
 def section_map(subject: Subject, section: Section, samples: list[Sample]) -> Floats:
     """The evidence map [rows · c, columns · c] of a section of rows × columns tiles, c cells on a tile's side; NaN where a
     cell doesn't count."""
-    side = round(TILE_PX * TILE_UM_PER_PX / subject.run.recipe.data.um_per_px)
+    side = round(TILE_PX * TILE_UM_PER_PX / subject.fold.recipe.data.um_per_px)
     rows, columns = section.grid.shape
-    small = section_pixels(subject.run.data, section, samples)
+    small = section_pixels(subject.fold.data, section, samples)
     padding = (TILE_PX, (BLOCK + 1) * TILE_PX)
     padded = np.pad(small, (padding, padding, (0, 0)), constant_values=WHITE)
     whole: Floats = np.zeros((0, 0))
@@ -81,7 +81,7 @@ def section_map(subject: Subject, section: Section, samples: list[Sample]) -> Fl
             size = (BLOCK + 2) * side
             pixels = np.asarray(PIL.Image.fromarray(block).resize((size, size), PIL.Image.Resampling.LANCZOS))
             values = subject.maps(pixels).values[..., POSITIVE]
-            if subject.run.recipe.network.counts == TISSUE and not is_tissue(pixels).any():
+            if subject.fold.recipe.network.counts == TISSUE and not is_tissue(pixels).any():
                 values[:] = np.nan  # read alone, a picture without tissue counts everywhere
             c = len(values) // (BLOCK + 2)
             if not whole.size:
@@ -96,8 +96,8 @@ def _tile_alone(sample: Sample) -> Sample:
 
 def find_sections(subject: Subject) -> list[SectionFound]:
     """Each unseen patient's section."""
-    samples = [_tile_alone(sample) for sample in subject.unseen]
-    across = 1 + 2 * int(subject.run.recipe.data.options.get("context", "0"))
+    samples = [_tile_alone(sample) for sample in subject.fold.unseen]
+    across = 1 + 2 * int(subject.fold.recipe.data.options.get("context", "0"))
     return [_find(section_map(subject, section, samples), section, across) for section in sections(samples)]
 
 
@@ -139,13 +139,13 @@ def _find(values: Floats, section: Section, across: int) -> SectionFound:
 
 def find_films(subject: Subject) -> Iterator[tuple[Sample, Placed]]:
     """Each unseen film with a lesion: its map's cells in the breast against the lesion's circle."""
-    masks = circles(subject.run.data)
-    side = round(SIDE_PX * UM_PER_PX / subject.run.recipe.data.um_per_px)
-    for film, sample in sorted({sample.file: sample for sample in subject.unseen}.items()):
+    masks = circles(subject.fold.data)
+    side = round(SIDE_PX * UM_PER_PX / subject.fold.recipe.data.um_per_px)
+    for film, sample in sorted({sample.file: sample for sample in subject.fold.unseen}.items()):
         mask = masks.get(Path(film).stem)
         if mask is None:
             continue
-        with PIL.Image.open(subject.run.data / film) as picture:
+        with PIL.Image.open(subject.fold.data / film) as picture:
             grey = picture.convert("L")
         breast = breast_area(np.asarray(grey.resize((SMALL_PX, SMALL_PX))))
         pixels = np.asarray(grey.resize((side, side), PIL.Image.Resampling.LANCZOS).convert("RGB"))

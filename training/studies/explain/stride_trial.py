@@ -14,18 +14,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from device.reading.manifest import NETWORK
+from device.reading.maps import Head
 from device.reading.runtime import Network
-from training.data import TRAINING, load_pixels
+from training.data import load_pixels
 from training.drawn.phantoms import KINDS
-from training.packing.pack import representative
-from training.quantization.convert import convert
+from training.packing.assembly import representative
+from training.quantization.convert import convert, integer_head
 from training.recipe import Recipe
 from training.studies.explain.floats import FloatNetwork, Floats
 from training.studies.explain.measure import PHANTOM_SEEDS
 from training.studies.explain.places import place
 from training.studies.explain.scores import curves, gini, rank_correlation
 from training.studies.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
-from training.studies.explain.subject import Subject, box_head, fold_names, open_fold, spread
+from training.studies.explain.subject import Subject, folds_to_explain, load_subject, spread
 from training.studies.explain.targets import TARGETS, phantoms
 
 CURVED = 4  # pictures a fold for curves and sight
@@ -50,32 +51,35 @@ class StrideTrial:
 
 def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str], None] = print) -> StrideTrial:
     """Both strides on each fold's unseen pictures, with the float networks; in integers on the first fold."""
-    names = fold_names(crossval)
+    folds = folds_to_explain(recipe, data, crossval)
     labels = [label.id for label in recipe.labels]
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in ("readings", "places", "curves")}
     sights: dict[int, list[Sight]] = {COARSE: [], FINE: []}
     float_ms, integer_ms, integer = dict[int, float](), dict[int, float](), dict[str, Any]()
-    for number, name in enumerate(names):
-        subject = open_fold(recipe, data, crossval / name)
-        networks = {COARSE: subject.floats, FINE: FloatNetwork(at_stride_16(subject.run.model), recipe.network.counts)}
-        pictures = load_pixels(data, subject.unseen, recipe.data.area_px)
+    for number, fold in enumerate(folds):
+        subject, name = load_subject(fold), fold.name
+        networks = {
+            COARSE: subject.floats,
+            FINE: FloatNetwork(at_stride_16(subject.floats.model), recipe.network.counts),
+        }
+        pictures = load_pixels(data, subject.fold.unseen, recipe.data.area_px)
         for stride, network in networks.items():
-            for sample, pixels in zip(subject.unseen, pictures, strict=True):
+            for sample, pixels in zip(subject.fold.unseen, pictures, strict=True):
                 logits = network.logits([pixels])[0]
                 told = {"fold": name, "file": sample.file, "group": sample.group, "label": sample.label}
                 said = {f"logit_{label}": float(value) for label, value in zip(labels, logits, strict=True)}
                 tables["readings"].append({**told, "stride": stride, "predicted": int(logits.argmax()), **said})
         targets = list(TARGETS[recipe.data.adapter](subject, EVERY)) if recipe.data.adapter in TARGETS else []
         if set(labels) == set(KINDS):
-            targets += phantoms(labels, range(number, PHANTOM_SEEDS, len(names)))
+            targets += phantoms(labels, range(number, PHANTOM_SEEDS, len(folds)))
         for target in targets:
             for stride, network in networks.items():
                 values = _drawn(network.class_map(target.pixels)[..., target.label], stride)
                 if placed := place(values, target.mask, target.known):
                     told = {"fold": name, "set": target.set, "name": target.name, "group": target.group}
                     tables["places"].append({**told, "label": target.label, "stride": stride, **asdict(placed)})
-        chosen = {id(sample) for sample in spread(subject.unseen, CURVED)}
-        some = [(s, p) for s, p in zip(subject.unseen, pictures, strict=True) if id(s) in chosen]
+        chosen = {id(sample) for sample in spread(subject.fold.unseen, CURVED)}
+        some = [(s, p) for s, p in zip(subject.fold.unseen, pictures, strict=True) if id(s) in chosen]
         for stride, network in networks.items():
             sights[stride].append(sight(network, [pixels for _, pixels in some], stride))
             for sample, pixels in some:
@@ -106,15 +110,17 @@ def _drawn(values: Floats, stride: int) -> Floats:
 def _integers(
     subject: Subject, fine: FloatNetwork, pictures: list[NDArray[np.uint8]]
 ) -> tuple[dict[int, float], dict[str, Any]]:
-    recipe = subject.run.recipe
-    fitted = spread(subject.run.split.parts[TRAINING], REPRESENTATIVE)
-    shown = representative(load_pixels(subject.run.data, fitted, recipe.data.area_px))
-    truth = [sample.label for sample in subject.unseen]
+    recipe = subject.fold.recipe
+    fitted = spread(subject.fold.fitted, REPRESENTATIVE)
+    shown = representative(load_pixels(subject.fold.data, fitted, recipe.data.area_px))
+    truth = [sample.label for sample in subject.fold.unseen]
     with TemporaryDirectory() as folder:
         file = Path(folder) / NETWORK
         file.write_bytes(convert(fine.model, shown))
         network = Network(file)
-        head = box_head(fine.model, network, recipe.network.counts)
+        features = network.outputs["features"]
+        weights = integer_head(fine.model, features.scale)
+        head = Head(weights.weights, weights.bias, weights.scale_log2, features.zero_point, recipe.network.counts)
         correlations, right = [], []
         for pixels, label in zip(pictures, truth, strict=True):
             maps = head.maps(network.run(pixels)["features"], pixels)
@@ -123,12 +129,12 @@ def _integers(
             real = fine.class_map(pixels)[maps.counted]
             correlations.append(rank_correlation(maps.values[maps.counted][:, said], real[:, said]))
         times = {
-            COARSE: time_ms(lambda: subject.network.run(pictures[0])),
+            COARSE: time_ms(lambda: subject.fold.reader.network.run(pictures[0])),
             FINE: time_ms(lambda: network.run(pictures[0])),
         }
     coarse = [int(subject.maps(pixels).logits.argmax()) == label for pixels, label in zip(pictures, truth, strict=True)]
     return times, {
-        "fold": subject.name,
+        "fold": subject.fold.name,
         "n": len(pictures),
         "accuracy": {COARSE: float(np.mean(coarse)), FINE: float(np.mean(right))},
         "spearman": float(np.nanmean(correlations)),

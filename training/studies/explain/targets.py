@@ -74,12 +74,12 @@ def mosaics(subject: Subject, count: int) -> Iterator[Target]:
     the same number from each block."""
     rng = np.random.default_rng(1)
     by_group: dict[str, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-    for sample in subject.unseen:
+    for sample in subject.fold.unseen:
         by_group[sample.group][sample.label].append(sample)
     for group, classes in sorted(by_group.items()):
         most = -(-count // (4 * len(by_group)))
         for number, samples in enumerate(islice(zip(*(classes[k] for k in sorted(classes)), strict=False), most)):
-            parts = load_pixels(subject.run.data, samples, subject.run.recipe.data.area_px)
+            parts = load_pixels(subject.fold.data, samples, subject.fold.recipe.data.area_px)
             if len(parts) == 4 and len({part.shape for part in parts}) == 1:
                 yield from _each_class(MOSAICS, f"{group}-{number}", *_mosaic(parts, rng.permutation(4)), group)
 
@@ -106,15 +106,15 @@ def phantoms(labels: Sequence[str], seeds: Sequence[int]) -> Iterator[Target]:
 
 def section_windows(subject: Subject, count: int) -> Iterator[Target]:
     """Windows with tiles of both classes, the same number with either class in the middle."""
-    by_file = {sample.file: sample.label for sample in subject.unseen}
+    by_file = {sample.file: sample.label for sample in subject.fold.unseen}
     mixed = []
-    for sample in subject.unseen:
+    for sample in subject.fold.unseen:
         tiles = mosaic_files(sample)
         found = {by_file[file] for row in tiles for file in row if file}
         if len(found) == 2:
             mixed.append(sample)
     for sample in spread(mixed, count):
-        (pixels,) = load_pixels(subject.run.data, [sample], subject.run.recipe.data.area_px)
+        (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data.area_px)
         tiles = mosaic_files(sample)
         height, width = (side // len(tiles) for side in pixels.shape[:2])
         mask, known = np.zeros(pixels.shape[:2], bool), np.zeros(pixels.shape[:2], bool)
@@ -137,9 +137,9 @@ def circles(folder: Path) -> dict[str, Mask]:
 
 def film_windows(subject: Subject, count: int) -> Iterator[Target]:
     """Windows that show part of a lesion, neither hardly any of it nor nothing else."""
-    masks = circles(subject.run.data)
+    masks = circles(subject.fold.data)
     shown = []
-    for sample in subject.unseen:
+    for sample in subject.fold.unseen:
         if sample.label and sample.box:
             left, top, right, bottom = sample.box
             mask = masks[Path(sample.file).stem][top:bottom, left:right]
@@ -148,7 +148,7 @@ def film_windows(subject: Subject, count: int) -> Iterator[Target]:
     picked = {id(sample) for sample in spread([sample for sample, _ in shown], count)}
     for sample, mask in shown:
         if id(sample) in picked:
-            (pixels,) = load_pixels(subject.run.data, [sample], subject.run.recipe.data.area_px)
+            (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data.area_px)
             sized = _mask_of_size(mask, pixels.shape)
             yield Target(
                 FILM_WINDOWS, f"{sample.file} {sample.box}", pixels, 1, sized, _everywhere(sized), sample.group

@@ -23,6 +23,7 @@ from sklearn.metrics import roc_auc_score
 from training.data.pictures import counted
 from training.evaluation.resampling import interval
 from training.evaluation.words import told_of
+from training.packing.draft import open_drafts
 from training.recipe import Recipe
 from training.studies.ood.collect import (
     BESIDE_FLOAT,
@@ -32,12 +33,11 @@ from training.studies.ood.collect import (
     PROPER_SET,
     ROOT,
     Collected,
-    Fold,
+    Subject,
     collect,
-    find_folds,
-    kept,
-    kept_float,
-    kept_head,
+    load_float,
+    load_head,
+    load_numbers,
 )
 from training.studies.ood.detectors import AUTOENCODER, GATE, LOGITS, ROWS, LastLayer
 from training.studies.ood.figures import DRAWS, Resampling, by_cell, by_picture, intervals, resampling
@@ -74,17 +74,17 @@ class SetFacts:
     n: int
 
 
-def _fold_scores(fold: Fold, taught: Sequence[str], classes: Sequence[str]) -> FoldScores:
+def _fold_scores(subject: Subject, taught: Sequence[str], classes: Sequence[str]) -> FoldScores:
     """A fold's scores, kept beside its numbers until those or the detectors change."""
     code = [(ROOT / file).read_text(encoding="utf-8") for file in SCORING]
-    stamp = hashlib.sha256("\n".join([(fold.kept / "stamp").read_text(), *code]).encode()).hexdigest()
-    file = fold.kept / SCORES
+    stamp = hashlib.sha256("\n".join([(subject.cache / "stamp").read_text(), *code]).encode()).hexdigest()
+    file = subject.cache / SCORES
     if file.is_file():
         with file.open("rb") as opened:
             told, found = pickle.load(opened)  # noqa: S301 — written below, in our own run's folder
         if told == stamp:
             return found  # type: ignore[no-any-return]
-    found = score_fold(fold.name, kept(fold), LastLayer(*kept_head(fold)), taught, classes)
+    found = score_fold(subject.fold.name, load_numbers(subject), LastLayer(*load_head(subject)), taught, classes)
     with file.open("wb") as opened:
         pickle.dump((stamp, found), opened)
     return found
@@ -171,11 +171,11 @@ def _plain_auroc(foreign: NDArray[np.floating], proper: NDArray[np.floating]) ->
     return float(roc_auc_score([1] * len(foreign) + [0] * len(proper), np.concatenate([foreign, proper])))
 
 
-def _float_beside(fold: Fold, facts: Sequence[SetFacts]) -> dict[str, Any]:
+def _float_beside(subject: Subject, facts: Sequence[SetFacts]) -> dict[str, Any]:
     """Detectors on the float network's outputs against the same on the integer one's, and ODIN: one fold, the first
     pictures of each set."""
-    floats, odin_scores = kept_float(fold)
-    integers = kept(fold)
+    floats, odin_scores = load_float(subject)
+    integers = load_numbers(subject)
 
     def few(found: Collected) -> Collected:
         return found.take(np.arange(len(found)) < BESIDE_FLOAT)
@@ -198,7 +198,7 @@ def _float_beside(fold: Fold, facts: Sequence[SetFacts]) -> dict[str, Any]:
         )
     odin = {fact.name: _plain_auroc(odin_scores[fact.name], odin_scores[PROPER_SET]) for fact in sets}
     return {
-        "fold": fold.name,
+        "fold": subject.fold.name,
         "pictures_a_set": BESIDE_FLOAT,
         "rows": rows,
         "odin": {side: _mean([odin[fact.name] for fact in sets if fact.side == side]) for side in (VALIDATION, TEST)},
@@ -225,14 +225,14 @@ def benchmark(recipe: Recipe, data: Path, foreign: Path, crossval: Path, out: Pa
     """Read, score and measure; the report's document, JSON-able. Raises `DataError` and `RunError`."""
     started = perf_counter()
     sets, corruptions = foreign_sets(recipe, data, foreign), fitting_corruptions(recipe, data)
-    folds = find_folds(recipe, data, crossval, out)
-    for number, fold in enumerate(folds):
-        collect(fold, sets, corruptions, with_float=number == 0)
+    subjects = [Subject(fold, out / fold.name) for fold in open_drafts(recipe, data, crossval)]
+    for number, subject in enumerate(subjects):
+        collect(subject, sets, corruptions, with_float=number == 0)
     classes = [label.id for label in recipe.labels]
     taught = [each.name for each in sets if each.side == VALIDATION]
     taught += [kind for kind, corruption in corruptions.items() if corruption.side == VALIDATION]
-    scores = [_fold_scores(fold, taught, classes) for fold in folds]
-    proper = [Collected.load(fold.kept / f"{PROPER_SET}.npz") for fold in folds]
+    scores = [_fold_scores(subject, taught, classes) for subject in subjects]
+    proper = [Collected.load(subject.cache / f"{PROPER_SET}.npz") for subject in subjects]
 
     facts = [SetFacts(each.name, each.case, each.side, len(each.names)) for each in sets]
     for kind, corruption in corruptions.items():
@@ -270,7 +270,7 @@ def benchmark(recipe: Recipe, data: Path, foreign: Path, crossval: Path, out: Pa
         "created": date.today().isoformat(),
         "recipe": told_of(recipe),
         "data": {"name": recipe.data.name, "source": recipe.data.source},
-        "folds": [fold.name for fold in folds],
+        "folds": [subject.fold.name for subject in subjects],
         "proper": sum(len(found) for found in proper),
         "groups": len({str(unit) for found in proper for unit in found.unit}),
         "cell_px": CELL_PX,
@@ -281,18 +281,18 @@ def benchmark(recipe: Recipe, data: Path, foreign: Path, crossval: Path, out: Pa
         "shown": shown,
         "tiles": _best_of_each(cells, {}),
         "all": rows,
-        "refused": _refused(folds),
+        "refused": _refused(subjects),
         "network_ms": round(network_ms, 2),
-        "float": _float_beside(folds[0], facts),
+        "float": _float_beside(subjects[0], facts),
         "minutes": round((perf_counter() - started) / 60, 1),
     }
 
 
-def _refused(folds: Sequence[Fold]) -> dict[str, float]:
+def _refused(subjects: Sequence[Subject]) -> dict[str, float]:
     """The share of each set that the shipping gate's code refuses, proper pictures among them."""
     seen: dict[str, list[NDArray[np.bool_]]] = {}
-    for fold in folds:
-        for file in sorted(fold.kept.glob("*.npz")):
+    for subject in subjects:
+        for file in sorted(subject.cache.glob("*.npz")):
             with np.load(file) as arrays:
                 if "refused" in arrays:
                     seen.setdefault(file.stem, []).append(arrays["refused"])

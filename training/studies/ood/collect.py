@@ -11,7 +11,6 @@ numbers of the network's outputs, no picture: means and spreads over the picture
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
@@ -26,18 +25,17 @@ from device.base.errors import ImageError
 from device.reading.image import decode_in_process
 from device.reading.reading import Reader, Reading
 from device.reading.tissue import counted_places
-from training.data import LIMITS, TEST, TRAINING, Sample, Split, load_pixels, picture_bytes
+from training.data import LIMITS, Sample, load_pixels, picture_bytes
 from training.data.pictures import counted
 from training.errors import RunError
 from training.networks.head import CLASS_MAP
-from training.recipe import Recipe
-from training.run_files import FACTS, FOLDS, SPLIT
+from training.packing.draft import DraftFold
+from training.run_files import FACTS
 from training.studies.ood.corruptions import Corruption, corrupt
 from training.studies.ood.sets import ForeignSet, bmp, spread
 from training.studies.ood.sides import VALIDATION
 
 if TYPE_CHECKING:
-    from training.fitting.fit import Run
     from training.studies.ood.autoencoder import Similarity
 
 FEATURES = "features"
@@ -132,41 +130,22 @@ class Collected:
 
 
 @dataclass(frozen=True)
-class Fold:
-    """A fold's folder of the cross-validation, its split, and where its numbers are kept. `run` loads the network."""
+class Subject:
+    """A fold of the cross-validation, and the folder in which its numbers are kept."""
 
-    name: str
-    recipe: Recipe
-    data: Path
-    folder: Path
-    kept: Path
-
-    @cached_property
-    def split(self) -> Split:
-        return Split.load(self.folder / SPLIT)
-
-    @cached_property
-    def run(self) -> Run:
-        from training.fitting.fit import load_run
-
-        return load_run(self.recipe, self.data, self.folder)
-
-    @cached_property
-    def reader(self) -> Reader:
-        """Integer network and gate, fitted without the fold's test part."""
-        from training.packing.pack import draft_reader
-
-        return draft_reader(self.run)
+    fold: DraftFold
+    cache: Path
 
     @cached_property
     def fitted(self) -> list[Sample]:
-        return spread(self.split.parts[TRAINING], FITTED)
+        """Some of the pictures that network and gate were fitted on, to fit detectors on."""
+        return spread(self.fold.fitted, FITTED)
 
     @cached_property
     def similarity(self) -> Similarity:
         from training.studies.ood.autoencoder import fit_autoencoder
 
-        return fit_autoencoder(load_pixels(self.data, self.fitted, self.recipe.data.area_px))
+        return fit_autoencoder(load_pixels(self.fold.data, self.fitted, self.fold.recipe.data.area_px))
 
 
 @dataclass(frozen=True)
@@ -178,50 +157,36 @@ class Item:
     unit: str
 
 
-def find_folds(recipe: Recipe, data: Path, crossval: Path, out: Path) -> list[Fold]:
-    """The finished folds of a cross-validation. Raises `RunError` where there are none."""
-    try:
-        names = list(json.loads((crossval / FOLDS).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise RunError(
-            f"{crossval} is no cross-validation: run `loupe-train crossval` with this recipe first"
-        ) from error
-    finished = [name for name in names if (crossval / name / FACTS).is_file()]
-    if not finished:
-        raise RunError(f"{crossval} has no finished fold: run `loupe-train crossval` with this recipe again")
-    return [Fold(name, recipe, data, crossval / name, out / name) for name in finished]
+def _proper(subject: Subject, samples: Sequence[Sample]) -> list[Item]:
+    return [Item(partial(picture_bytes, subject.fold.data, sample), sample.label, sample.group) for sample in samples]
 
 
-def _proper(fold: Fold, samples: Sequence[Sample]) -> list[Item]:
-    return [Item(partial(picture_bytes, fold.data, sample), sample.label, sample.group) for sample in samples]
-
-
-def _corrupted(fold: Fold, samples: Sequence[Sample], kind: str) -> list[Item]:
+def _corrupted(subject: Subject, samples: Sequence[Sample], kind: str) -> list[Item]:
     def make(sample: Sample, seed: int) -> bytes:
-        return bmp(corrupt(kind, decode_in_process(picture_bytes(fold.data, sample), LIMITS).pixels, seed))
+        return bmp(corrupt(kind, decode_in_process(picture_bytes(subject.fold.data, sample), LIMITS).pixels, seed))
 
     return [Item(partial(make, sample, seed), -1, sample.group) for seed, sample in enumerate(samples)]
 
 
-def _lessons(fold: Fold, corruptions: Mapping[str, Corruption]) -> list[Item]:
+def _lessons(subject: Subject, corruptions: Mapping[str, Corruption]) -> list[Item]:
     """What the classifier is taught of the validation corruptions, made from fitting pictures; `unit` is the kind."""
     kinds = [kind for kind, corruption in corruptions.items() if corruption.side == VALIDATION]
-    samples = spread(fold.fitted, TAUGHT)
-    return [replace(item, unit=kind) for kind in kinds for item in _corrupted(fold, samples, kind)]
+    samples = spread(subject.fitted, TAUGHT)
+    return [replace(item, unit=kind) for kind in kinds for item in _corrupted(subject, samples, kind)]
 
 
 def _items(
-    fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]
+    subject: Subject, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]
 ) -> dict[str, Callable[[], list[Item]]]:
     """All that a fold reads, by name."""
-    tested = fold.split.parts[TEST]
+    tested = subject.fold.unseen
     found: dict[str, Callable[[], list[Item]]] = {
-        FIT: lambda: _proper(fold, fold.fitted),
-        PROPER_SET: lambda: _proper(fold, spread(tested, PROPER)),
-        TEACH: lambda: _lessons(fold, corruptions),
+        FIT: lambda: _proper(subject, subject.fitted),
+        PROPER_SET: lambda: _proper(subject, spread(tested, PROPER)),
+        TEACH: lambda: _lessons(subject, corruptions),
     }
     for kind in corruptions:
-        found[kind] = partial(_corrupted, fold, spread(tested, CORRUPTED), kind)
+        found[kind] = partial(_corrupted, subject, spread(tested, CORRUPTED), kind)
     for each in sets:
         found[each.name] = partial(
             lambda s: [Item(make, -1, name) for name, make in zip(s.names, s.pictures, strict=True)], each
@@ -289,21 +254,21 @@ def gather(rows: Sequence[Mapping[str, Any]]) -> Collected:
     return Collected(**found)
 
 
-def _read(fold: Fold, name: str, items: Iterable[Item]) -> Collected:
+def _read(subject: Subject, name: str, items: Iterable[Item]) -> Collected:
     """Pictures that the box can't decode (too narrow, too small) are left out: it refuses them before any gate."""
     rows = []
-    for item in counted(list(items), f"fold {fold.name}, {name}"):
+    for item in counted(list(items), f"fold {subject.fold.name}, {name}"):
         try:
-            reading = fold.reader.read(item.data())
+            reading = subject.fold.reader.read(item.data())
         except ImageError:
             continue
         size = reading.image.pixels.shape[:2]
         found = describe(
-            real_outputs(fold.reader, reading), reading.maps.values, reading.maps.counted, (size[0], size[1])
+            real_outputs(subject.fold.reader, reading), reading.maps.values, reading.maps.counted, (size[0], size[1])
         )
         grid = [max(1, side // CELL_PX) for side in size]
         started = perf_counter()
-        similarity = fold.similarity(reading.image.pixels)
+        similarity = subject.similarity(reading.image.pixels)
         took_ms = (perf_counter() - started) * 1e3
         found["ssim"] = cells(similarity[..., None], grid[0], grid[1])[0][:, 0]
         rows.append(
@@ -325,21 +290,21 @@ def _read(fold: Fold, name: str, items: Iterable[Item]) -> Collected:
 
 
 def _read_float(
-    fold: Fold, name: str, items: Iterable[Item], count: int | None
+    subject: Subject, name: str, items: Iterable[Item], count: int | None
 ) -> tuple[Collected, NDArray[np.float32]]:
     """The first `count` pictures (all, where None) by the float network, the box's decoding before it; ODIN's scores [n]
     beside, empty where all are read."""
     from training.studies.ood.perturbation import float_forward, odin
 
-    model, counts = fold.run.model, fold.run.recipe.network.counts
+    model, counts = subject.fold.run.model, subject.fold.recipe.network.counts
     forward, perturbed = float_forward(model, counts), odin(model, counts)
     rows: list[dict[str, Any]] = []
     scores: list[float] = []
-    for item in counted(list(items)[: 2 * count if count else None], f"fold {fold.name}, {name}, float"):
+    for item in counted(list(items)[: 2 * count if count else None], f"fold {subject.fold.name}, {name}, float"):
         if len(rows) == count:
             break
         try:
-            pixels = fold.reader.read(item.data()).image.pixels
+            pixels = subject.fold.reader.read(item.data()).image.pixels
         except ImageError:
             continue
         outputs, logits = forward(pixels)
@@ -363,37 +328,42 @@ def _read_float(
     return gather(rows), np.array(scores, np.float32)
 
 
-def _stamp(fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]) -> str:
+def _stamp(subject: Subject, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]) -> str:
     """Names what the kept numbers come from."""
     code = [(ROOT / file).read_text(encoding="utf-8") for file in CODE]
-    told = [(fold.folder / FACTS).read_text(encoding="utf-8"), repr(fold.recipe), fold.split.sha256, *code]
+    told = [
+        (subject.fold.folder / FACTS).read_text(encoding="utf-8"),
+        repr(subject.fold.recipe),
+        subject.fold.split.sha256,
+        *code,
+    ]
     told += [name for each in sets for name in (each.name, each.side, *each.names)] + list(corruptions)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def collect(
-    fold: Fold, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption], *, with_float: bool = False
+    subject: Subject, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption], *, with_float: bool = False
 ) -> None:
     """Read whatever of a fold isn't kept already, by the integer network and, asked for, some of it by the float one.
     Interrupted, it goes on where it stopped."""
-    mark, stamp = fold.kept / "stamp", _stamp(fold, sets, corruptions)
+    mark, stamp = subject.cache / "stamp", _stamp(subject, sets, corruptions)
     if not (mark.is_file() and mark.read_text() == stamp):
-        for stale in fold.kept.rglob("*.np?"):
+        for stale in subject.cache.rglob("*.np?"):
             stale.unlink()
-        fold.kept.mkdir(parents=True, exist_ok=True)
+        subject.cache.mkdir(parents=True, exist_ok=True)
         mark.write_text(stamp)
-    for name, items in _items(fold, sets, corruptions).items():
-        if not (file := fold.kept / f"{name}.npz").is_file():
-            _read(fold, name, items()).save(file)
+    for name, items in _items(subject, sets, corruptions).items():
+        if not (file := subject.cache / f"{name}.npz").is_file():
+            _read(subject, name, items()).save(file)
     if with_float:
-        for name, items in _items(fold, sets, corruptions).items():
-            if name != TEACH and not (file := fold.kept / FLOAT / f"{name}.npz").is_file():
-                found, scores = _read_float(fold, name, items(), None if name == FIT else BESIDE_FLOAT)
+        for name, items in _items(subject, sets, corruptions).items():
+            if name != TEACH and not (file := subject.cache / FLOAT / f"{name}.npz").is_file():
+                found, scores = _read_float(subject, name, items(), None if name == FIT else BESIDE_FLOAT)
                 np.save(file.parent.parent / f"{ODIN_OF}{name}.npy", scores)
                 found.save(file)
-    if not (fold.kept / HEAD).is_file():
-        weights, bias = head_weights(fold.reader)
-        np.savez(fold.kept / HEAD, weights=weights, bias=bias)
+    if not (subject.cache / HEAD).is_file():
+        weights, bias = head_weights(subject.fold.reader)
+        np.savez(subject.cache / HEAD, weights=weights, bias=bias)
 
 
 def head_weights(reader: Reader) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -405,19 +375,19 @@ def head_weights(reader: Reader) -> tuple[NDArray[np.float32], NDArray[np.float3
     return np.asarray(weights / scale, np.float32), np.asarray(bias, np.float32)
 
 
-def kept(fold: Fold) -> dict[str, Collected]:
-    """What `collect` kept of a fold, by name."""
-    return {file.stem: Collected.load(file) for file in sorted(fold.kept.glob("*.npz")) if file.name != HEAD}
+def load_numbers(subject: Subject) -> dict[str, Collected]:
+    """The numbers that `collect` left of a fold, by set."""
+    return {file.stem: Collected.load(file) for file in sorted(subject.cache.glob("*.npz")) if file.name != HEAD}
 
 
-def kept_head(fold: Fold) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def load_head(subject: Subject) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The fold's head as `head_weights` gives it."""
-    with np.load(fold.kept / HEAD) as arrays:
+    with np.load(subject.cache / HEAD) as arrays:
         return arrays["weights"].astype(np.float32), arrays["bias"].astype(np.float32)
 
 
-def kept_float(fold: Fold) -> tuple[dict[str, Collected], dict[str, NDArray[np.float32]]]:
+def load_float(subject: Subject) -> tuple[dict[str, Collected], dict[str, NDArray[np.float32]]]:
     """What the float network gave of the first pictures of each set, and ODIN's scores of them."""
-    files = sorted((fold.kept / FLOAT).glob("*.npz"))
-    scores = {file.stem: np.load(fold.kept / f"{ODIN_OF}{file.stem}.npy") for file in files if file.stem != FIT}
+    files = sorted((subject.cache / FLOAT).glob("*.npz"))
+    scores = {file.stem: np.load(subject.cache / f"{ODIN_OF}{file.stem}.npy") for file in files if file.stem != FIT}
     return {file.stem: Collected.load(file) for file in files}, scores

@@ -1,0 +1,206 @@
+"""A bundle in the making: the integer network, head and gate of a run, before anything is measured with them.
+
+Everything that is fitted here is fitted on outputs of the integer network. `draft.py` writes it as it is, for each fold of
+a cross-validation; `pack.py` calibrates it, measures it and signs it for boxes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from msgspec import to_builtins
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from device.reading.bundle import Bundle
+from device.reading.golden import observe
+from device.reading.image import Image
+from device.reading.manifest import NETWORK
+from device.reading.maps import Head
+from device.reading.reading import Reader
+from device.reading.runtime import Network
+from device.reading.tissue import EVERYWHERE
+from training import networks
+from training.data import CALIBRATION, LIMITS, TRAINING, Sample, labels_of, load_images, load_pixels
+from training.fitting.fit import LIBRARIES, Run, float_logits
+from training.gate.fit import collect, fit_gate, rescaled_indexes
+from training.gate.rules import gate_rules, promise_across_groups
+from training.packing.container import npy
+from training.quantization.aware import rescue
+from training.quantization.budget import check_budget
+from training.quantization.convert import OUTPUTS, IntegerHead, box_outputs, convert, integer_head
+
+REPRESENTATIVE = 200
+FITTED = 2000  # pictures that the gate and the quantization's ranges are fitted on
+COMPARED = 1000  # pictures that both networks read before packing
+EXPLAINED = 200  # pictures from whose maps the colour scale is taken
+FINEST_SCALE = 0.01  # the least end of the colour scale that two decimals can say
+T = TypeVar("T")
+
+
+@dataclass
+class Assembly:
+    """Manifest and members so far, readable by the box's code from the run's folder. `counts`: which places make a logit;
+    `shown`: the pictures from whose maps the colour scale is taken."""
+
+    manifest: dict[str, Any]
+    members: dict[str, bytes]
+    network: Path
+    head: IntegerHead
+    counts: str
+    shown: Sequence[NDArray[np.uint8]]
+
+    def reader(self) -> Reader:
+        """The box's reader of what is there so far."""
+        return Reader(Bundle("in the making", "", "", self.manifest, self.members, self.network), LIMITS)
+
+    def put_head(self, network: Network, offsets: NDArray[np.float64] | float = 0.0) -> Head:
+        """Put in the head, its bias shifted by each class's offset, and the scale of its maps' colours."""
+        weights = self.head
+        bias = weights.bias + np.rint(offsets / 2.0**weights.scale_log2).astype(np.int64)
+        self.members |= {"head/weights.npy": npy(weights.weights), "head/bias.npy": npy(bias)}
+        self.manifest["head"] = {
+            "weights": "head/weights.npy",
+            "bias": "head/bias.npy",
+            "scale_log2": weights.scale_log2,
+            **({} if self.counts == EVERYWHERE else {"counts": self.counts}),
+        }
+        zero_point = network.outputs["features"].zero_point
+        head = Head(weights.weights, bias, weights.scale_log2, zero_point, self.counts)
+        evidence = np.abs(np.concatenate([head.maps(network.run(p)["features"], p).values.ravel() for p in self.shown]))
+        # The scale's end is seldom passed; what lies below the middle of all evidence is called little.
+        self.manifest["explanation"] = {
+            "limit": max(FINEST_SCALE, round(float(np.nanquantile(evidence, 0.99)), 2)),
+            "blank_below": round(float(np.nanquantile(evidence, 0.5)), 2),
+        }
+        return head
+
+    def put_golden(self, pictures: dict[str, bytes]) -> None:
+        """Put in pictures, by file name, each with what the box's code makes of it here."""
+        reader = self.reader()
+        for file, picture in pictures.items():
+            self.members[f"golden/{file}"] = picture
+            expected = observe(reader, picture)
+            self.manifest["golden"].append({"name": Path(file).stem, "picture": f"golden/{file}", "expected": expected})
+
+
+def _spread(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` of the items, evenly spread."""
+    return list(items[:: max(1, -(-len(items) // count))])
+
+
+def representative(pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """Pictures of the commonest shape, evenly spread: the converter takes one shape."""
+    shape = Counter(picture.shape for picture in pictures).most_common(1)[0][0]
+    return _spread([picture for picture in pictures if picture.shape == shape], REPRESENTATIVE)
+
+
+def _quantize(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Network, IntegerHead]:
+    """The integer network, in the run's folder, and its head; fine-tuned for whole numbers first if the recipe says so."""
+    model = run.model
+    if epochs := run.recipe.quantization.rescue_epochs:
+        print("fine-tune for whole numbers")
+        model = rescue(model, representative(pictures), epochs, run.recipe.fit.seed, run.recipe.network.counts)
+    print("convert to integers")
+    file = run.folder / NETWORK
+    file.write_bytes(convert(model, representative(pictures)))
+    network = Network(file)
+    return network, integer_head(model, network.outputs["features"].scale)
+
+
+def _gate_of(
+    run: Run, samples: Sequence[Sample], images: Sequence[Image], network: Network
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest's section `gate` and its members, fitted on `images`, the decoded samples; the bound on its refusals
+    rests on scores across their groups."""
+    chosen = [samples[index] for index in rescaled_indexes(len(samples))]
+    groups = np.array([sample.group for sample in samples])
+    outputs = collect(network, images, load_pixels(run.data, chosen, None), groups)
+    rules, arrays = gate_rules(fit_gate(outputs), images)
+    promise_across_groups(rules, run.recipe.gate, outputs)
+    return rules, {member: npy(array) for member, array in arrays.items()}
+
+
+def assemble(run: Run, *, within_budget: bool) -> Assembly:
+    """Network, head and gate of a run; temperature 1. With `within_budget`, raises `QuantizationBudgetExceeded` where the
+    integer network loses more than the recipe allows."""
+    recipe = run.recipe
+    samples = _spread([*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]], FITTED)
+    images = load_images(run.data, samples, recipe.data.area_px)
+    pictures = [image.pixels for image in images]
+    network, weights = _quantize(run, pictures)
+    strides = networks.output_strides(box_outputs(run.model))
+    manifest: dict[str, Any] = {
+        "schema_version": 3,
+        "id": recipe.id,
+        "version": recipe.version,
+        "task": "field classification",
+        "modality": recipe.modality,
+        "title": to_builtins(recipe.title),
+        "labels": [to_builtins(label) for label in recipe.labels],
+        "preprocessing": {"um_per_px": recipe.data.um_per_px, "area_px": recipe.data.area_px},
+        "network": {
+            "outputs": {
+                name: {
+                    "scale": network.outputs[name].scale,
+                    "zero_point": network.outputs[name].zero_point,
+                    "channels": int(run.model.output[name].shape[-1]),
+                    "stride": strides[name],
+                }
+                for name in OUTPUTS
+            }
+        },
+        "head": {},
+        "calibration": {"temperature": 1.0, "n": 1, "ece": 0.0},
+        "units": {},
+        "provenance": {},
+        "metrics": {},
+        "golden": [],
+        "members": {},
+    }
+    shown = _spread(pictures, EXPLAINED)
+    assembly = Assembly(manifest, {}, run.folder / NETWORK, weights, recipe.network.counts, shown)
+    head = assembly.put_head(network)
+    if within_budget:
+        compared = _spread(range(len(samples)), COMPARED)
+        seen = [pictures[index] for index in compared]
+        truth = labels_of([samples[index] for index in compared])
+        logits = np.stack([head.maps(network.run(picture)["features"], picture).logits for picture in seen])
+        budget = check_budget(logits, float_logits(run, seen), truth, recipe.quantization)
+        print(f"integer against float network on {budget.n} pictures: {budget.agreement:.2%} agree")
+    print("fit the gate on the integer network")
+    manifest["gate"], arrays = _gate_of(run, samples, images, network)
+    assembly.members |= arrays
+    return assembly
+
+
+def provenance(run: Run, rule: str, command: str) -> dict[str, Any]:
+    """The manifest's section `provenance`: data, split by a rule in words, the command, code and libraries."""
+    recipe, parts = run.recipe, run.split.parts
+    return {
+        "data": {"name": recipe.data.name, "source": recipe.data.source, "terms": recipe.data.terms},
+        "split": {
+            "rule": rule,
+            "sha256": run.split.sha256,
+            **{part: len(samples) for part, samples in parts.items()},
+        },
+        "command": command,
+        "commit": run.facts["commit"],
+        "libraries": run.facts["libraries"] | {name: version(name) for name in LIBRARIES},
+        "created": date.today().isoformat(),
+    }
+
+
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels as the bytes of a PNG file, as small as they get."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -75,7 +75,7 @@ def children(pid: int) -> list[int]:
 
 def microscope_photo(bundle: Bundle) -> bytes:
     """A golden picture of the bundle, as large as a microscope's camera makes them: a JPEG."""
-    as_shipped = bundle.members[bundle.manifest["golden"][0]["picture"]]
+    as_shipped = bundle.members[bundle.manifest.golden[0].picture]
     field = Pillow.open(BytesIO(as_shipped)).convert("RGB").resize(MICROSCOPE_SIZE, Pillow.Resampling.BICUBIC)
     buffer = BytesIO()
     field.save(buffer, "JPEG", quality=90)
@@ -89,12 +89,12 @@ def run_bench(settings: Settings, n: int) -> str:
     heads, timings, parts = [], [], []
     photo = microscope_photo(bundles[0])
     for bundle in bundles:
-        model, reader = bundle.manifest["id"], Reader(bundle, settings.limits)
+        model, reader = bundle.manifest.id, Reader(bundle, settings.limits)
         read = reader.read(photo)
         pixels = read.image.pixels
         heads.append(
-            f"{model} {bundle.manifest['version']} on {reader.network.runtime.name} {reader.network.runtime.version}, "
-            f"input {pixels.shape[1]}×{pixels.shape[0]}, network {bundle.manifest['members'][NETWORK]['size'] / 1e6:.1f} MB"
+            f"{model} {bundle.manifest.version} on {reader.network.runtime.name} {reader.network.runtime.version}, "
+            f"input {pixels.shape[1]}×{pixels.shape[0]}, network {bundle.manifest.members[NETWORK].size / 1e6:.1f} MB"
         )
         timings.append(_time(f"{model}: invoke", n, partial(reader.network.run, pixels)))
         timings.append(_time(f"{model}: gate alone", n, partial(reader.gate.judge, read.image, read.outputs)))

@@ -25,8 +25,8 @@ def verify(settings: Settings, language: str) -> int:
         complain(problem, language)
     for bundle in bundles:
         print_at_once(
-            f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest['members'])} members and "
-            f"{len(bundle.manifest['golden'])} golden pictures are as recorded (sha256 {bundle.sha256})"
+            f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest.members)} members and "
+            f"{len(bundle.manifest.golden)} golden pictures are as recorded (sha256 {bundle.sha256})"
         )
     return 0
 

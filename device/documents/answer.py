@@ -9,13 +9,14 @@ it. The most probable class is always in. The mean over a section rules nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.base.texts import fill, joined, likelihood, percent, words
 from device.documents.records import Record, about
+from device.reading.manifest import AnswerRules, Manifest
 from device.reading.prediction_sets import prediction_sets
 
 FEW_PICTURES = 10  # with the same answer: too few to say how often it is right
@@ -66,46 +67,46 @@ class PictureAnswer(Record, frozen=True):
 
 
 def answer(
-    manifest: Mapping[str, Any], probabilities: NDArray[np.float64], language: str, section_headline: str | None = None
+    manifest: Manifest, probabilities: NDArray[np.float64], language: str, section_headline: str | None = None
 ) -> PictureAnswer:
     """The answer to an accepted picture, from its probabilities in bundle order. A section has a headline already, and no
     promise."""
-    names = {label["id"]: str(label["name"][language]) for label in manifest["labels"]}
-    rules = manifest["answer"]
+    names = manifest.label_names(language)
+    rules = manifest.answer
     if section_headline is not None:
         return _section_answer(manifest, names, language, section_headline)
     labels = labels_left(rules, names, probabilities)
-    of_concern = [label for label in labels if label in rules["concern"]]
+    of_concern = [label for label in labels if label in rules.concern]
     return PictureAnswer(
         labels=labels,
         single=len(labels) == 1,
         concern=bool(of_concern),
         headline=headline(labels, names, language),
-        advice=_advice(manifest["modality"], labels, of_concern, names, language),
+        advice=_advice(manifest.modality, labels, of_concern, names, language),
         concern_sum=_concern_sum(rules, names, probabilities, language),
         promise=promise(rules, language),
         record=record(rules, labels, names, language),
     )
 
 
-def _section_answer(manifest: Mapping[str, Any], names: Names, language: str, section_headline: str) -> PictureAnswer:
+def _section_answer(manifest: Manifest, names: Names, language: str, section_headline: str) -> PictureAnswer:
     """Nothing is promised of a section, and no class is ruled out."""
     texts = words(language)["answer"]["advice"]
     return PictureAnswer(
         labels=list(names),
         single=False,
-        concern=bool(manifest["answer"]["concern"]),
+        concern=bool(manifest.answer.concern),
         headline=section_headline,
-        advice=fill(texts["section"], {"reader": texts["readers"][manifest["modality"]]}, language),
+        advice=fill(texts["section"], {"reader": texts["readers"][manifest.modality]}, language),
         concern_sum=None,
         promise=None,
         record=None,
     )
 
 
-def labels_left(rules: Mapping[str, Any], names: Names, probabilities: NDArray[np.float64]) -> list[str]:
+def labels_left(rules: AnswerRules, names: Names, probabilities: NDArray[np.float64]) -> list[str]:
     """The prediction set of a picture, in bundle order: never empty."""
-    thresholds = np.array([rules["classes"][label]["threshold"] for label in names])
+    thresholds = np.array([rules.classes[label].threshold for label in names])
     is_left = prediction_sets(probabilities[None], thresholds)[0]
     return [label for label, left in zip(names, is_left, strict=True) if left]
 
@@ -131,42 +132,42 @@ def _advice(modality: str, labels: Sequence[str], of_concern: Sequence[str], nam
 
 
 def _concern_sum(
-    rules: Mapping[str, Any], names: Names, probabilities: NDArray[np.float64], language: str
+    rules: AnswerRules, names: Names, probabilities: NDArray[np.float64], language: str
 ) -> ConcernSum | None:
     """The probability of all classes of concern together, where they have a name in common."""
-    if "sum" not in rules:
+    if not rules.sum:
         return None
-    each = [p for label, p in zip(names, probabilities.tolist(), strict=True) if label in rules["concern"]]
+    each = [p for label, p in zip(names, probabilities.tolist(), strict=True) if label in rules.concern]
     probability = min(1.0, sum(each))
     return ConcernSum(
-        name=rules["sum"][language], probability=probability, likelihood=likelihood(probability, language)
+        name=rules.sum.text(language), probability=probability, likelihood=likelihood(probability, language)
     )
 
 
-def promise(rules: Mapping[str, Any], language: str) -> AnswerPromise:
+def promise(rules: AnswerRules, language: str) -> AnswerPromise:
     """What holds for each class: what does for the one about which least can be promised. And what was measured."""
-    classes = list(rules["classes"].values())
-    least = min(classes, key=lambda each: (each["level"], each["n"]))
+    classes = list(rules.classes.values())
+    least = min(classes, key=lambda each: (each.level, each.n))
     texts = words(language)["answer"]
     facts = {
-        "level": percent(least["level"], language),
-        "confidence": percent(rules["confidence"], language),
-        "units": fill(texts["units"][rules["unit"]], {"n": least["n"]}, language),
-        "inside": sum(each["inside"] for each in classes),
-        "pictures": sum(each["pictures"] for each in classes),
+        "level": percent(least.level, language),
+        "confidence": percent(rules.confidence, language),
+        "units": fill(texts["units"][rules.unit], {"n": least.n}, language),
+        "inside": sum(each.inside for each in classes),
+        "pictures": sum(each.pictures for each in classes),
     }
     return AnswerPromise(
-        level=least["level"],
-        confidence=rules["confidence"],
-        n=least["n"],
-        unit=rules["unit"],
+        level=least.level,
+        confidence=rules.confidence,
+        n=least.n,
+        unit=rules.unit,
         words=fill(texts["promise"], facts, language),
     )
 
 
-def record(rules: Mapping[str, Any], labels: Sequence[str], names: Names, language: str) -> AnswerRecord:
+def record(rules: AnswerRules, labels: Sequence[str], names: Names, language: str) -> AnswerRecord:
     """How many unseen pictures got this very answer, how many of them were of a class in it, and of which classes."""
-    counts = next((row["counts"] for row in rules["record"] if row["labels"] == list(labels)), [0] * len(names))
+    counts = next((row.counts for row in rules.record if row.labels == tuple(labels)), (0,) * len(names))
     by_class = dict(zip(names, counts, strict=True))
     right, of = sum(by_class[label] for label in labels), sum(counts)
     if of < FEW_PICTURES:

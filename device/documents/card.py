@@ -11,6 +11,7 @@ from typing import Any
 
 from device.base.texts import fill, joined, percent, words
 from device.documents.answer import promise
+from device.reading.manifest import AnswerRecord, Manifest
 
 FIGURES = ("balanced_accuracy", "accuracy", "macro_auroc", "ece", "refused", "accuracy_of_accepted")
 CLASS_FIGURES = ("sensitivity", "specificity", "auroc")
@@ -18,23 +19,23 @@ SHARES = ("balanced_accuracy", "accuracy", "refused", "accuracy_of_accepted", "s
 NOTHING = "–"
 
 
-def card(manifest: Mapping[str, Any], language: str) -> dict[str, Any]:
+def card(manifest: Manifest, language: str) -> dict[str, Any]:
     """`title`, `id`, `version` and `sections`, each with a `heading` and its `parts`: `text` (in English where `english`),
     `items` or a `table` of `head` and `rows`."""
     told = words(language)["card"]
-    names = {label["id"]: str(label["name"][language]) for label in manifest["labels"]}
+    names = manifest.label_names(language)
     sections = [
         (told["what_heading"], _what(manifest, names, told, language)),
         (told["answers_heading"], _answers(manifest, names, told, language)),
-        (told["figures_heading"], _figures(manifest["metrics"], names, told, language)),
+        (told["figures_heading"], _figures(manifest.metrics, names, told, language)),
         (told["gate_heading"], _gate(manifest, told, language)),
         (told["limits_heading"], [{"items": [text.format(classes=len(names)) for text in told["limits"].values()]}]),
         (told["made_heading"], _made(manifest, told)),
     ]
     return {
-        "title": manifest["title"][language],
-        "id": manifest["id"],
-        "version": manifest["version"],
+        "title": manifest.title.text(language),
+        "id": manifest.id,
+        "version": manifest.version,
         "sections": [{"heading": heading, "parts": parts} for heading, parts in sections],
     }
 
@@ -62,53 +63,51 @@ def _interval(name: str, figure: Mapping[str, Any] | None, told: Mapping[str, An
     return str(told["interval"]).format(value=shown, low=low, high=high)
 
 
-def _what(
-    manifest: Mapping[str, Any], names: Mapping[str, str], told: Mapping[str, Any], language: str
-) -> list[dict[str, Any]]:
-    data, provenance = manifest["provenance"]["data"], manifest["provenance"]
+def _what(manifest: Manifest, names: Mapping[str, str], told: Mapping[str, Any], language: str) -> list[dict[str, Any]]:
+    data, split = manifest.provenance.data, manifest.provenance.split
     reads = str(told["what"]).format(
         classes=joined(list(names.values()), language),
-        modality=told["modalities"][manifest["modality"]],
-        um_per_px=_number(manifest["preprocessing"]["um_per_px"], language, 2),
+        modality=told["modalities"][manifest.modality],
+        um_per_px=_number(manifest.preprocessing.um_per_px, language, 2),
     )
     return [
         {"text": reads},
-        {"text": f"{data['name']}. {data['source']}. {data['terms']}.", "english": True},
-        {"text": str(told["split"]).format(sha256=provenance["split"]["sha256"][:16])},
+        {"text": f"{data.name}. {data.source}. {data.terms}.", "english": True},
+        {"text": str(told["split"]).format(sha256=split["sha256"][:16])},
     ]
 
 
 def _answers(
-    manifest: Mapping[str, Any], names: Mapping[str, str], told: Mapping[str, Any], language: str
+    manifest: Manifest, names: Mapping[str, str], told: Mapping[str, Any], language: str
 ) -> list[dict[str, Any]]:
     """What answers promise and were like."""
-    rules = manifest["answer"]
-    concern = ", ".join(names[label] for label in rules["concern"]) or told["none"]
-    outside = rules["concern_outside"]
+    rules = manifest.answer
+    concern = ", ".join(names[label] for label in rules.concern) or told["none"]
+    outside = rules.concern_outside
     summed = str(told["answers"]).format(
-        size=_number(rules["size"], language, 2),
+        size=_number(rules.size, language, 2),
         concern=concern,
-        outside=outside["outside"],
-        pictures=outside["pictures"],
+        outside=outside.outside,
+        pictures=outside.pictures,
     )
-    units = words(language)["answer"]["units"][rules["unit"]]
+    units = words(language)["answer"]["units"][rules.unit]
     classes = [
         [
             names[label],
-            str(told["at_least"]).format(level=percent(one["level"], language)),
-            fill(units, {"n": one["n"]}, language),
-            str(told["of"]).format(some=one["inside"], all=one["pictures"]),
-            _number(one["threshold"], language, 4),
+            str(told["at_least"]).format(level=percent(one.level, language)),
+            fill(units, {"n": one.n}, language),
+            str(told["of"]).format(some=one.inside, all=one.pictures),
+            _number(one.threshold, language, 4),
         ]
-        for label, one in rules["classes"].items()
+        for label, one in rules.classes.items()
     ]
     record = [
         [
-            _named(row["labels"], names, language),
-            str(told["of"]).format(some=_right(row, names), all=sum(row["counts"])),
-            *map(str, row["counts"]),
+            _named(row.labels, names, language),
+            str(told["of"]).format(some=_right(row, names), all=sum(row.counts)),
+            *map(str, row.counts),
         ]
-        for row in rules["record"]
+        for row in rules.record
     ]
     return [
         {"text": promise(rules, language).words},
@@ -125,8 +124,8 @@ def _named(labels: Sequence[str], names: Mapping[str, str], language: str) -> st
     return told[:1].upper() + told[1:]
 
 
-def _right(row: Mapping[str, Any], names: Mapping[str, str]) -> int:
-    return sum(count for label, count in zip(names, row["counts"], strict=True) if label in row["labels"])
+def _right(row: AnswerRecord, names: Mapping[str, str]) -> int:
+    return sum(count for label, count in zip(names, row.counts, strict=True) if label in row.labels)
 
 
 def _figures(
@@ -158,37 +157,37 @@ def _figures(
     return parts
 
 
-def _gate(manifest: Mapping[str, Any], told: Mapping[str, Any], language: str) -> list[dict[str, Any]]:
-    promised, calibration = manifest["gate"]["promise"], manifest["calibration"]
+def _gate(manifest: Manifest, told: Mapping[str, Any], language: str) -> list[dict[str, Any]]:
+    promised, calibration = manifest.gate.promise, manifest.calibration
     return [
         {
             "text": str(told["gate"]).format(
-                alpha=percent(promised["alpha"], language, 1),
-                confidence=percent(promised["confidence"], language),
-                units=fill(words(language)["answer"]["units"][promised["unit"]], {"n": promised["n"]}, language),
+                alpha=percent(promised.alpha, language, 1),
+                confidence=percent(promised.confidence, language),
+                units=fill(words(language)["answer"]["units"][promised.unit], {"n": promised.n}, language),
             )
         },
         {
             "text": str(told["calibration"]).format(
-                temperature=_number(calibration["temperature"], language, 2),
-                n=calibration["n"],
-                ece=_number(calibration["ece"], language, 3),
+                temperature=_number(calibration.temperature, language, 2),
+                n=calibration.n,
+                ece=_number(calibration.ece, language, 3),
             )
         },
     ]
 
 
-def _made(manifest: Mapping[str, Any], told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    provenance = manifest["provenance"]
-    made = {name: provenance[name] for name in ("command", "commit", "created")}
-    libraries = ", ".join(f"{name} {version}" for name, version in provenance["libraries"].items())
+def _made(manifest: Manifest, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    provenance = manifest.provenance
+    made = {"command": provenance.command, "commit": provenance.commit, "created": provenance.created}
+    libraries = ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())
     parts: list[dict[str, Any]] = [{"text": str(told["made"]).format(**made)}, {"text": libraries}]
-    if amended := provenance.get("amended"):
-        facts = {name: amended[name] for name in ("command", "commit", "created")}
-        parts.append({"text": str(told["amended"]).format(version=amended["from"], **facts)})
+    if amended := provenance.amended:
+        facts = {"command": amended.command, "commit": amended.commit, "created": amended.created}
+        parts.append({"text": str(told["amended"]).format(version=amended.from_version, **facts)})
     return parts
 
 
-def cards(manifests: Sequence[Mapping[str, Any]], language: str) -> list[dict[str, Any]]:
+def cards(manifests: Sequence[Manifest], language: str) -> list[dict[str, Any]]:
     """The cards of several models, in their order."""
     return [card(manifest, language) for manifest in manifests]

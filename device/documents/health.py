@@ -149,7 +149,7 @@ def wilson(count: int, n: int) -> tuple[float, float]:
 
 def promise(bundle: Bundle) -> float:
     """The greatest share of proper pictures that the bundle's gate says it refuses."""
-    return float(bundle.manifest["gate"]["promise"]["alpha"])
+    return bundle.manifest.gate.promise.alpha
 
 
 def state_of(watch: Watch) -> str:
@@ -182,7 +182,7 @@ def _title(code: str, bundle: Bundle, language: str) -> str:
     """A reason's title; its code, where a version that knew another reason counted it."""
     if code not in REASONS:
         return code
-    return reason_words(code, None, bundle.manifest["modality"], language)["title"]
+    return reason_words(code, None, bundle.manifest.modality, language)["title"]
 
 
 def _lately(bundle: Bundle, days: dict[str, Counts], language: str) -> LatelyCounts:
@@ -231,14 +231,14 @@ def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> Mod
     titles = words(language)["questions"]
     return ModelHealth(
         **identity_facts(bundle, language),
-        golden=len(bundle.manifest["golden"]),
+        golden=len(bundle.manifest.golden),
         promise=promise(bundle),
         lately=_lately(bundle, days, language),
         p_values=[
             histogram(name, titles[name], since_reset.bins.get(name, (0,) * BINS), n)
             for name, n in calibration_sizes(bundle).items()
         ],
-        watch=_watch_state(watch, bundle.manifest["modality"], language),
+        watch=_watch_state(watch, bundle.manifest.modality, language),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from msgspec import to_builtins
+
 from device import __version__
 from device.base.texts import words
 from device.documents.records import Record, about
@@ -74,9 +76,9 @@ def identity_facts(bundle: Bundle, language: str) -> dict[str, str]:
     """The fields of `ModelIdentity`, for records that have more."""
     manifest = bundle.manifest
     return {
-        "id": manifest["id"],
-        "version": manifest["version"],
-        "title": manifest["title"][language],
+        "id": manifest.id,
+        "version": manifest.version,
+        "title": manifest.title.text(language),
         "sha256": bundle.sha256,
         "signer": bundle.signer,
     }
@@ -88,7 +90,7 @@ def runtime_identity(runtime: Runtime) -> RuntimeIdentity:
 
 def label_names(bundle: Bundle, language: str) -> list[LabelName]:
     """The classes of a bundle in its order."""
-    return [LabelName(label=label["id"], name=label["name"][language]) for label in bundle.manifest["labels"]]
+    return [LabelName(label=label, name=name) for label, name in bundle.manifest.label_names(language).items()]
 
 
 def models_document(
@@ -101,10 +103,10 @@ def models_document(
             ModelFacts(
                 **identity_facts(bundle, language),
                 labels=label_names(bundle, language),
-                preprocessing=bundle.manifest["preprocessing"],
-                metrics=bundle.manifest["metrics"],
-                answer=bundle.manifest["answer"],
-                provenance=bundle.manifest["provenance"],
+                preprocessing=to_builtins(bundle.manifest.preprocessing),
+                metrics=dict(bundle.manifest.metrics),
+                answer=to_builtins(bundle.manifest.answer),
+                provenance=to_builtins(bundle.manifest.provenance),
             )
             for bundle in bundles
         ],

@@ -307,7 +307,7 @@ def _refusal(routed: Routed, language: str) -> Refusal | None:
     reason = refusal(verdict, um_per_px, modality, routed.chosen.model, language)
     if reason is None or len(routed.asked) == 1 or not routed.none_of_these:
         return reason
-    titles = [reader.bundle.manifest["title"][language] for reader, _ in routed.asked]
+    titles = [reader.bundle.manifest.title.text(language) for reader, _ in routed.asked]
     return msgspec.structs.replace(reason, **no_model_words(verdict, titles, modality, language), model=None)
 
 
@@ -322,8 +322,8 @@ def _opinion(reader: Reader, said: Opinion | ImageError, chosen: bool, language:
         ms = round(said.reading.timings_ms["total"], 2)
     manifest = reader.bundle.manifest
     return ModelOpinion(
-        model=manifest["id"],
-        title=manifest["title"][language],
+        model=manifest.id,
+        title=manifest.title.text(language),
         chosen=chosen,
         accepted=accepted,
         reason=reason,
@@ -367,15 +367,15 @@ def _foreign_map(strangeness: NDArray[np.float32] | None) -> ForeignMap | None:
 
 
 def _prediction(reader: Reader, reading: Reading, language: str) -> Prediction:
-    labels, logits = reader.bundle.manifest["labels"], reading.maps.logits
+    labels, logits = reader.bundle.manifest.labels, reading.maps.logits
     best = labels[reading.best]
     return Prediction(
-        label=best["id"],
-        name=best["name"][language],
+        label=best.id,
+        name=best.name.text(language),
         probabilities=[
             ClassProbability(
-                label=label["id"],
-                name=label["name"][language],
+                label=label.id,
+                name=label.name.text(language),
                 probability=float(probability),
                 logit=float(logit),
                 likelihood=likelihood(float(probability), language),
@@ -411,10 +411,10 @@ def _section_summary(reader: Reader, reading: Reading, language: str) -> Section
     down = image.height / image.pixels.shape[0]
     headline, concern, shares = None, None, None
     if reading.verdict.accepted:
-        labels = reader.bundle.manifest["labels"]
+        labels = reader.bundle.manifest.labels
         headline, concern = _section_answer(reader, reading, section, language)
         shares = [
-            ClassShare(label=label["id"], name=label["name"][language], share=float(share))
+            ClassShare(label=label.id, name=label.name.text(language), share=float(share))
             for label, share in zip(labels, reading.shares, strict=True)
         ]
     return SectionSummary(
@@ -435,7 +435,7 @@ def _section_answer(
     """The headline of an accepted section, and its regions of concern."""
     manifest, regions = reader.bundle.manifest, reader.regions(reading)
     concern = concern_of(manifest)
-    names = [label["name"][language] for label in manifest["labels"]]
+    names = list(manifest.label_names(language).values())
     headline = section_headline(section, reading.shares, regions, names, concern, language)
     marked = _marked_regions(reader, reading, regions)
     return headline, section_concern(regions, marked, reading.maps, reader.bundle.labels, concern)
@@ -457,14 +457,14 @@ def _parts(reader: Reader, reading: Reading, answered: bool, language: str) -> F
 
 def _units(reader: Reader, reading: Reading, language: str) -> list[UnitPart]:
     """The units with the largest part in the logit of the class that is read, each with its map."""
-    names, best = reader.bundle.manifest["units"], reading.best
+    manifest, best = reader.bundle.manifest, reading.best
     contributions = reading.maps.units[:, best]
     shown = reader.strongest_units(reading)
     values = reader.head.unit_maps(reading.outputs["features"], reading.maps.counted, shown, best)
     return [
         UnitPart(
             unit=unit,
-            name=names.get(str(unit), {}).get(language),
+            name=name.text(language) if (name := manifest.unit_name(unit)) else None,
             contribution=float(contributions[unit]),
             values=_cell_values(values[..., place]),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from device.base.texts import fill, joined, percent, words
 from device.documents.records import Record, about
+from device.reading.manifest import Manifest
 from device.reading.maps import Maps, softmax
 from device.reading.regions import Region, Scale, leading, strongest_places
 from device.reading.sections import FOREIGN, READ, Section
@@ -104,7 +105,7 @@ def marked_regions(
 def field_parts(
     regions: Sequence[Region],
     marked: Sequence[MarkedRegion],
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     answered: bool,
     language: str,
 ) -> FieldParts:
@@ -113,24 +114,24 @@ def field_parts(
     strongest = leading(regions)
     if strongest is None:
         return FieldParts(caution=False, label=None, words=None, regions=[])
-    label, rule = manifest["labels"][strongest.label], manifest.get("parts")
-    caution = rule is not None and not answered and strongest.lead > rule["limit"]
+    label, rule = manifest.labels[strongest.label], manifest.parts or None
+    caution = rule is not None and not answered and strongest.lead > rule.limit
     kind = "caution" if caution else "answered" if answered else "usual" if rule is not None else "unmeasured"
     facts: dict[str, Any] = {
         "share": percent(strongest.share, language),
-        "name": joined([label["name"][language]], language),
+        "name": joined([label.name.text(language)], language),
     }
     if rule is not None:
         facts |= {
-            "pictures": rule["pictures"],
-            "cautions": rule["cautions"],
-            "alpha": percent(rule["alpha"], language, 1),
-            "confidence": percent(rule["confidence"], language),
-            "units": fill(words(language)["answer"]["units"][rule["unit"]], {"n": rule["n"]}, language),
+            "pictures": rule.pictures,
+            "cautions": rule.cautions,
+            "alpha": percent(rule.alpha, language, 1),
+            "confidence": percent(rule.confidence, language),
+            "units": fill(words(language)["answer"]["units"][rule.unit], {"n": rule.n}, language),
         }
     return FieldParts(
         caution=caution,
-        label=label["id"],
+        label=label.id,
         words=fill(words(language)["regions"][f"part_{kind}"], facts, language),
         regions=list(marked),
     )

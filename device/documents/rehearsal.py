@@ -33,7 +33,7 @@ def open_verified(settings: Settings) -> tuple[Bundle, ...]:
     bundles: dict[str, Bundle] = {}
     for path in bundle_files(settings.bundle):
         bundle = Bundle.open(path, settings.keys)
-        model = bundle.manifest["id"]
+        model = bundle.manifest.id
         if model in bundles:
             raise BundleTwice(bundle=bundle.name, other=bundles[model].name, model=model)
         try_apart(partial(_rehearse, bundle, settings.limits), f"{bundle.name}: to read with it")
@@ -45,7 +45,7 @@ def _rehearse(bundle: Bundle, limits: Limits) -> None:
     """Read every golden picture and tell it as the service does, in each language; and the model card. Raises
     `GoldenMismatch`, `ModelUnusable`, and whatever readings with this bundle would meet."""
     reader = Reader(bundle, limits)
-    for golden in bundle.manifest["golden"]:
+    for golden in bundle.manifest.golden:
         reading = verify_picture(reader, golden)
         for language in LANGUAGES:
             _check(reading_document(alone(reader, reading), language))

@@ -155,10 +155,10 @@ class ModelUnits:
 
     def __init__(self, bundle: Bundle, atlas: Path, names: Names) -> None:
         self.bundle, self.names = bundle, names
-        self.model, self.network = str(bundle.manifest["id"]), network_of(bundle)
+        self.model, self.network = bundle.manifest.id, network_of(bundle)
         self.lexicon: Lexicon = lexicon_of(bundle)
         self.listed = Answers()
-        scale = bundle.manifest["network"]["outputs"]["features"]["scale"]
+        scale = bundle.manifest.network.outputs["features"].scale
         self._weights = Head.of(bundle).weights / scale
         self._atlas_path, self._lock = atlas, threading.Lock()
         self._opened: Atlas | LoupeError | None = None
@@ -194,7 +194,7 @@ class ModelUnits:
     def checked(self, unit: int) -> int:
         """Raises `UnitUnknown`."""
         if not 0 <= unit < self.count:
-            raise UnitUnknown(unit=echoed(unit), model=self.bundle.manifest["id"], units=self.count)
+            raise UnitUnknown(unit=echoed(unit), model=self.bundle.manifest.id, units=self.count)
         return unit
 
     def agreed(self, units: Collection[int] | None = None) -> AgreedNames:
@@ -204,7 +204,7 @@ class ModelUnits:
     def shown(self, agreed_names: AgreedNames) -> list[int]:
         """Units of the survey, in its order: the atlas's, then others that have a name."""
         units = [int(unit) for unit in self.atlas.index["units"]] if self.atlas else []
-        named = sorted({int(unit) for unit in self.bundle.manifest["units"]} | set(agreed_names))
+        named = sorted({int(unit) for unit in self.bundle.manifest.units} | set(agreed_names))
         return units + [unit for unit in named if unit not in set(units)]
 
     def unit_names(
@@ -212,9 +212,9 @@ class ModelUnits:
     ) -> tuple[list[UnitName], int]:
         """The names of a unit: the bundle's, then the experts' on this box, by how many gave them, so many of these at
         most; and how many more they gave."""
-        packed = self.bundle.manifest["units"].get(str(unit))
+        packed = self.bundle.manifest.unit_name(unit)
         given = agreed_names.get(unit, [])
-        names = [UnitName(name=packed[language], term=None, experts=None, source="model")] if packed else []
+        names = [UnitName(name=packed.text(language), term=None, experts=None, source="model")] if packed else []
         names += [
             UnitName(name=each.name[language], term=each.term, experts=each.experts, source="box")
             for each in given[:most]
@@ -329,11 +329,11 @@ class Units:
         # The files that were opened: `bundle_files` (device/reading/bundle.py) finds them in this folder.
         folder = settings.bundle if settings.bundle.is_dir() else settings.bundle.parent
         self._models = {
-            bundle.manifest["id"]: ModelUnits(bundle, atlas_path(folder / bundle.name), names) for bundle in bundles
+            bundle.manifest.id: ModelUnits(bundle, atlas_path(folder / bundle.name), names) for bundle in bundles
         }
 
     def of(self, bundle: Bundle) -> ModelUnits:
-        return self._models[bundle.manifest["id"]]
+        return self._models[bundle.manifest.id]
 
     def problems(self) -> list[LoupeError]:
         """What is wrong with the names' store, and why atlases that lie beside bundles can't be used."""

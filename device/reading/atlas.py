@@ -79,7 +79,7 @@ def _schema() -> Any:
 
 def network_of(bundle: Bundle) -> str:
     """The SHA-256 of a bundle's network: what an atlas and names of units belong to."""
-    return str(bundle.manifest["members"][NETWORK]["sha256"])
+    return bundle.manifest.members[NETWORK].sha256
 
 
 def atlas_path(bundle: Path) -> Path:
@@ -102,7 +102,7 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
     made_for = index["bundle"]
     if made_for["network"] != network_of(bundle) or tuple(index["labels"]) != bundle.labels:
         raise AtlasOfOtherModel(atlas=path.name, made_for=f"{made_for['id']} {made_for['version']}", bundle=bundle.name)
-    channels = bundle.manifest["network"]["outputs"]["features"]["channels"]
+    channels = bundle.manifest.network.outputs["features"].channels
     for unit, said in index["units"].items():
         if not int(unit) < channels:
             raise AtlasInvalid(atlas=path.name, detail=f"the network has no unit {unit}")

@@ -45,7 +45,7 @@ from device.base.errors import (
 )
 from device.base.strict_json import parse
 from device.reading.keys import KEY_ID_BYTES, trusted_keys
-from device.reading.manifest import CARD, MANIFEST, NETWORK, check_manifest
+from device.reading.manifest import CARD, MANIFEST, NETWORK, Manifest, manifest_of
 
 MAX_BYTES = 100_000_000  # ResNet152 in 8-bit integers takes 60 million
 MAX_MEMBERS = 128
@@ -81,7 +81,7 @@ class Bundle:
     name: str
     sha256: str
     signer: str
-    manifest: dict[str, Any]
+    manifest: Manifest
     members: dict[str, bytes]
     network_path: Path
     file: BinaryIO | None = None
@@ -126,7 +126,7 @@ class Bundle:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(label["id"] for label in self.manifest["labels"])
+        return tuple(label.id for label in self.manifest.labels)
 
     @property
     def card(self) -> str:
@@ -153,29 +153,28 @@ class Bundle:
         return flat.reshape(shape, order="F" if order == b"True" else "C")
 
     def _check_arrays(self) -> None:
-        outputs, classes = self.manifest["network"]["outputs"], len(self.labels)
-        head = self.manifest["head"]
+        outputs, classes = self.manifest.network.outputs, len(self.labels)
+        head, gate = self.manifest.head, self.manifest.gate
+        early, middle = outputs["early"].channels, outputs["middle"].channels
         shapes: list[tuple[str, tuple[int, ...]]] = [
-            (head["weights"], (outputs["features"]["channels"], classes)),
-            (head["bias"], (classes,)),
+            (head.weights, (outputs["features"].channels, classes)),
+            (head.bias, (classes,)),
         ]
-        gate = self.manifest["gate"]
-        early, middle = (outputs[name]["channels"] for name in ("early", "middle"))
-        for table, width in (("made", early), ("shows", middle), ("cells", early)):
-            shapes += [(gate[table]["centre"], (width,)), (gate[table]["whitening"], (width, width))]
+        for space, width in ((gate.made, early), (gate.shows, middle), (gate.cells, early)):
+            shapes += [(space.centre, (width,)), (space.whitening, (width, width))]
         shapes += [
-            (gate["scale"]["weights"], (early + middle,)),
-            (gate["scale"]["centres"], (len(gate["scale"]["ratios"]), early)),
+            (gate.scale.weights, (early + middle,)),
+            (gate.scale.centres, (len(gate.scale.ratios), early)),
         ]
         for member, shape in shapes:
             array = self.array(member)
             if array.shape != shape:
                 raise SchemaMismatch(bundle=self.name, detail=f"{member} is {array.shape}, not {shape}")
-        weights, bias = (self.array(head[part]) for part in ("weights", "bias"))
+        weights, bias = self.array(head.weights), self.array(head.bias)
         whole = all(np.issubdtype(part.dtype, np.integer) for part in (weights, bias))
         most = (np.abs(weights).astype(np.float64).sum(0) * LEVELS + np.abs(bias)).max()
         if not whole or most >= 2.0**EXACT_BITS:
-            detail = f"{head['weights']} and {head['bias']} are no whole numbers whose sums are exact"
+            detail = f"{head.weights} and {head.bias} are no whole numbers whose sums are exact"
             raise SchemaMismatch(bundle=self.name, detail=detail)
 
 
@@ -214,7 +213,7 @@ def _check_signature(data: bytes, keys: Path, name: str) -> str:
     return signer
 
 
-def _check_members(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _check_members(data: bytes, name: str) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest, and the members that it lists, of bytes whose signature holds. Raises a `BundleError`."""
     try:
         network, members = _unzipped(data)
@@ -222,19 +221,18 @@ def _check_members(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, by
         if text is None or len(text) > MAX_MANIFEST_BYTES:
             raise ValueError(f"{MANIFEST} is missing or larger than {MAX_MANIFEST_BYTES // 1_000_000} MB")
         try:
-            manifest = parse(text)
+            document = parse(text)
         except ValueError as error:
             raise ValueError(f"{MANIFEST} can't be read: {error}") from error
     except ZIP_DAMAGE as error:
         raise BundleMalformed(bundle=name, detail=str(error) or type(error).__name__) from error
-    check_manifest(manifest, name)
-    listed = manifest["members"]
-    found: dict[str, bytes | memoryview] = {**members, NETWORK: network}
-    for member in sorted(listed.keys() | found.keys()):
-        said = listed.get(member)
-        if said is None or member not in found:
+    manifest = manifest_of(document, name)
+    contents: dict[str, bytes | memoryview] = {**members, NETWORK: network}
+    for member in sorted(manifest.members.keys() | contents.keys()):
+        listed, content = manifest.members.get(member), contents.get(member)
+        if listed is None or content is None:
             raise MemberMismatch(bundle=name, member=member)
-        if len(found[member]) != said["size"] or hashlib.sha256(found[member]).hexdigest() != said["sha256"]:
+        if len(content) != listed.size or hashlib.sha256(content).hexdigest() != listed.sha256:
             raise MemberMismatch(bundle=name, member=member)
     return manifest, members
 

@@ -204,5 +204,4 @@ def p_values_of(reading: Reading) -> dict[str, float]:
 
 def calibration_sizes(bundle: Bundle) -> dict[str, int]:
     """How many scores each question with p-values was calibrated on."""
-    gate: Mapping[str, Any] = bundle.manifest["gate"]
-    return {name: len(rule["calibration_scores"]) for name, rule in gate.items() if "calibration_scores" in rule}
+    return {name: len(scores) for name, scores in bundle.manifest.gate.calibration_scores.items()}

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from device.reading.bundle import Bundle
 from device.reading.colours import colours_of
 from device.reading.image import Image
+from device.reading.manifest import CellSpace, Space
 from device.reading.runtime import Quantization
 from device.reading.tissue import is_tissue
 
@@ -183,25 +184,25 @@ class Gate:
     """The gate of one bundle."""
 
     def __init__(self, bundle: Bundle) -> None:
-        rule, outputs = bundle.manifest["gate"], bundle.manifest["network"]["outputs"]
+        rules, outputs = bundle.manifest.gate, bundle.manifest.network.outputs
 
         def array(member: str) -> NDArray[np.float64]:
             return bundle.array(member).astype(np.float64)
 
-        def space(table: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            return array(table["centre"]), array(table["whitening"])
+        def space(table: Space | CellSpace) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            return array(table.centre), array(table.whitening)
 
-        self._modality: str = bundle.manifest["modality"]
-        self._limits: Mapping[str, float] = rule["picture"]
-        self._threshold = float(rule["promise"]["threshold"])
-        self._quantization = {q: Quantization(outputs[o]["scale"], outputs[o]["zero_point"]) for q, o in LAYERS.items()}
-        self._spaces = {question: space(rule[question]) for question in LAYERS}
-        self._scale_weights, self._intercept = array(rule[SCALE]["weights"]), rule[SCALE]["intercept"]
-        self._octave: float = rule[SCALE]["octaves"]
-        self._ratios = np.log2(rule[SCALE]["ratios"])
-        self._centres, self._alike = array(rule[SCALE]["centres"]), rule[SCALE]["alike"]
-        self._cells, self._cell_limit = space(rule["cells"]), rule["cells"]["limit"]
-        self._calibration = {q: np.sort(np.asarray(rule[q]["calibration_scores"])) for q in (SCALE, MADE, SHOWS)}
+        self._modality = bundle.manifest.modality
+        self._limits = rules.picture
+        self._threshold = rules.promise.threshold
+        self._quantization = {q: Quantization(outputs[o].scale, outputs[o].zero_point) for q, o in LAYERS.items()}
+        self._spaces = {MADE: space(rules.made), SHOWS: space(rules.shows)}
+        self._scale_weights, self._intercept = array(rules.scale.weights), rules.scale.intercept
+        self._octave = rules.scale.octaves
+        self._ratios = np.log2(rules.scale.ratios)
+        self._centres, self._alike = array(rules.scale.centres), rules.scale.alike
+        self._cells, self._cell_limit = space(rules.cells), rules.cells.limit
+        self._calibration = {q: np.sort(np.asarray(scores)) for q, scores in rules.calibration_scores.items()}
 
     def judge(self, image: Image, outputs: Mapping[str, NDArray[np.int8]]) -> Verdict:
         """A decoded picture, its pixels as the network saw them, and the network's integer outputs → a verdict."""
@@ -218,7 +219,7 @@ class Gate:
         magnification = None
         if reason is None:
             reason, magnification = self._foreign(answers, octaves, means[MADE])
-            if reason == REASON_OF_QUESTION[SCALE] and octaves > 0 and seen.sharpness < self._limits["soft_below"]:
+            if reason == REASON_OF_QUESTION[SCALE] and octaves > 0 and seen.sharpness < self._limits.soft_below:
                 variant = "soft"
         if reason is not None and (kind := self._kind(image.pixels, reason)):
             reason, variant, magnification = REASON_OF_QUESTION[MADE], kind, None
@@ -257,12 +258,12 @@ class Gate:
         limits = self._limits
         # Each check as (reason, its variant, how far past its limit; 1 is at the limit), the most telling cause first.
         checks = (
-            ("too_small", None, limits["min_source_px"] / (image.width * image.height)),
-            ("exposure", "dark", limits["min_luminance"] / max(seen.luminance, 1e-6)),
-            ("blank", None, limits["min_contrast"] / max(seen.contrast, 1e-6)),
-            ("exposure", "bright", seen.luminance / limits["max_luminance"]),
-            ("blank", "glass", limits["min_tissue"] / max(seen.tissue, 1e-6)),
-            ("blurred", None, limits["min_sharpness"] / max(seen.sharpness, 1e-6)),
+            ("too_small", None, limits.min_source_px / (image.width * image.height)),
+            ("exposure", "dark", limits.min_luminance / max(seen.luminance, 1e-6)),
+            ("blank", None, limits.min_contrast / max(seen.contrast, 1e-6)),
+            ("exposure", "bright", seen.luminance / limits.max_luminance),
+            ("blank", "glass", limits.min_tissue / max(seen.tissue, 1e-6)),
+            ("blurred", None, limits.min_sharpness / max(seen.sharpness, 1e-6)),
         )
         reason, variant = next(((code, kind) for code, kind, excess in checks if excess > 1), (None, None))
         worst = max(excess for *_, excess in checks)

@@ -9,13 +9,13 @@ probabilities may differ by `INEXACT_TOLERANCE` at most; readings then say that 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.base.errors import GoldenMismatch, LoupeError
+from device.reading.manifest import Golden, GoldenOutputs
 from device.reading.maps import softmax
 from device.reading.reading import Reader, Reading
 
@@ -27,40 +27,40 @@ def digest(array: NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def observe(reader: Reader, picture: bytes) -> dict[str, Any]:
+def observe(reader: Reader, picture: bytes) -> GoldenOutputs:
     """What this machine gets for a picture, in the form that the manifest records."""
     return _observed(reader.read(picture))
 
 
-def _observed(reading: Reading) -> dict[str, Any]:
-    return {
-        "pixels": digest(reading.image.pixels),
-        "outputs": {name: digest(reading.outputs[name]) for name in sorted(reading.outputs)},
-        "logits": [float(logit) for logit in reading.maps.logits],
-        "reason": reading.verdict.reason,
-    }
+def _observed(reading: Reading) -> GoldenOutputs:
+    return GoldenOutputs(
+        pixels=digest(reading.image.pixels),
+        outputs={name: digest(reading.outputs[name]) for name in sorted(reading.outputs)},
+        logits=tuple(float(logit) for logit in reading.maps.logits),
+        reason=reading.verdict.reason,
+    )
 
 
 def verify_golden(reader: Reader) -> int:
     """Read every golden picture; the number that agreed. Raises `GoldenMismatch` naming picture and output."""
-    for golden in reader.bundle.manifest["golden"]:
+    for golden in reader.bundle.manifest.golden:
         verify_picture(reader, golden)
-    return len(reader.bundle.manifest["golden"])
+    return len(reader.bundle.manifest.golden)
 
 
-def verify_picture(reader: Reader, golden: Mapping[str, Any]) -> Reading:
+def verify_picture(reader: Reader, golden: Golden) -> Reading:
     """Read one golden picture of the reader's bundle. Raises `GoldenMismatch`."""
     bundle, exact = reader.bundle, reader.network.runtime.exact
-    name, expected = golden["name"], golden["expected"]
+    name, expected = golden.name, golden.expected
     try:
-        reading = reader.read(bundle.members[golden["picture"]])
+        reading = reader.read(bundle.members[golden.picture])
         observed = _observed(reading)
     except (LoupeError, KeyError) as error:
         raise GoldenMismatch(bundle=bundle.name, golden=name, output=str(error)) from error
     for part in ("pixels", "outputs", "logits", "reason") if exact else ("pixels", "reason"):
-        if observed[part] != expected[part]:
+        if getattr(observed, part) != getattr(expected, part):
             raise GoldenMismatch(bundle=bundle.name, golden=name, output=part)
-    gap = np.abs(softmax(observed["logits"]) - softmax(expected["logits"])).max()
+    gap = np.abs(softmax(np.array(observed.logits)) - softmax(np.array(expected.logits))).max()
     if gap > INEXACT_TOLERANCE:
         raise GoldenMismatch(bundle=bundle.name, golden=name, output=f"probabilities (off by {gap:.2f})")
     return reading

@@ -1,80 +1,413 @@
 """A bundle's manifest: what its model is, reads, promises and was measured to do (`docs/engineers/bundle.md` has the keys).
 
-`check_manifest` holds it against `manifest.schema.json`, which bounds each number, text and list, and against itself. The
-packing program and the box ask the same.
+`manifest_of` makes the record of a document. The records bound each number, text and list; what they can't express, such as
+an answer about a class that isn't there, is checked after them. The packing program and the box ask the same. The fields
+stand in the order in which the packing program writes them. `manifest.schema.json` is generated from the records.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
-import fastjsonschema
+from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError, convert, field
 
 from device.base import strict_json
 from device.base.errors import SchemaMismatch
 
-SCHEMA_FILE = Path(__file__).with_name("manifest.schema.json")
 SCHEMA_VERSION = 3
 NETWORK = "network.tflite"
 MANIFEST = "manifest.json"
 CARD = "card.md"
+DETAIL_CHARACTERS = 200  # of what is wrong: an unknown key may be as long as the manifest
+LEAST_OUTPUTS = ("early", "middle", "features")  # the gate's two layers and the head's
+
+# `\Z`, because Python's `$` also matches before a line's end.
+Line: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=500, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+\Z")
+]  # one that a terminal and a page can show
+Text: TypeAlias = Annotated[str, Meta(max_length=4000)]
+Name: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}\Z")]
+Version: TypeAlias = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}\Z")]
+Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Date: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
+MemberName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}([./][a-z0-9_-]{1,50}){0,3}\Z")]
+UnitNumber: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,4}\Z")]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+AtLeastOne: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Size: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000_000)]
+Positive: TypeAlias = Annotated[float, Meta(ge=1e-9, le=1_000_000)]
+Signed: TypeAlias = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
+Logit: TypeAlias = Annotated[float, Meta(ge=-1_000_000_000, le=1_000_000_000)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Level: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
+Confidence: TypeAlias = Annotated[float, Meta(gt=0, lt=1)]
+GreyLevel: TypeAlias = Annotated[float, Meta(ge=0, le=255)]
+Scores: TypeAlias = Annotated[tuple[Size, ...], Meta(min_length=1, max_length=50_000)]
+Unit: TypeAlias = Literal["patient", "block", "picture"]  # what is exchangeable: pictures of one are alike
+Modality: TypeAlias = Literal["histology", "mammography", "ultrasound"]
 
 
-@cache
-def _schema() -> Any:
-    return fastjsonschema.compile(json.loads(SCHEMA_FILE.read_text()))
+class Record(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all: it can't be changed, and has no other keys than its own."""
 
 
-def check_manifest(manifest: Any, name: str) -> None:
-    """Raises `SchemaMismatch` naming the first thing that the schema doesn't allow; of another schema, both versions."""
-    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+class Words(Record, frozen=True):
+    """A text for people, in each language."""
+
+    en: Line
+    fr: Line
+
+    def text(self, language: str) -> str:
+        return {"en": self.en, "fr": self.fr}[language]
+
+
+class Label(Record, frozen=True):
+    """A class that the model tells from the others."""
+
+    id: Name
+    name: Words
+
+
+class Preprocessing(Record, frozen=True):
+    """The scale that the model works at, and the area that it reads a picture of unknown scale at."""
+
+    um_per_px: Annotated[float, Meta(ge=0.01, le=1000)]
+    area_px: Annotated[int, Meta(ge=4096, le=4_194_304)]
+
+
+class NetworkOutput(Record, frozen=True):
+    """An int8 output: real value = (integer − zero_point) · scale; `stride`: pixels from one cell to the next."""
+
+    scale: Positive
+    zero_point: Annotated[int, Meta(ge=-128, le=127)]
+    channels: Annotated[int, Meta(ge=1, le=4096)]
+    stride: Annotated[int, Meta(ge=1, le=64)]
+
+
+class NetworkOutputs(Record, frozen=True):
+    outputs: Annotated[
+        Mapping[Name, NetworkOutput], Meta(max_length=16, extra_json_schema={"required": list(LEAST_OUTPUTS)})
+    ]
+
+
+class HeadArrays(Record, frozen=True):
+    """The members with the head's whole numbers, and the step that they count in: 2**scale_log2 logits."""
+
+    weights: MemberName
+    bias: MemberName
+    scale_log2: Annotated[int, Meta(ge=-60, le=0)]
+    counts: Literal["everywhere", "tissue"] | UnsetType = UNSET
+
+
+class CalibrationFacts(Record, frozen=True, kw_only=True):
+    """The temperature, from how many pictures it was fitted, and the error that is left. `offsets` are in the bias."""
+
+    temperature: Annotated[float, Meta(ge=0.001, le=1000)]
+    offsets: Annotated[Mapping[str, Signed], Meta(max_length=32)] | UnsetType = UNSET
+    n: AtLeastOne
+    ece: Share
+
+
+class DataSource(Record, frozen=True):
+    name: Text
+    source: Text
+    terms: Text
+
+
+class SplitFacts(Struct, frozen=True):
+    """What a split must say; other keys (how many pictures each part has) are as the packing program put them."""
+
+    rule: Text
+    sha256: Sha256
+
+
+class Amendment(Record, frozen=True):
+    """Where figures are from that were put in after the bundle was made."""
+
+    from_version: Text = field(name="from")
+    command: Text
+    commit: Text
+    created: Date
+
+
+class Provenance(Record, frozen=True):
+    """`split` has the keys of `SplitFacts`, and others."""
+
+    data: DataSource
+    split: Annotated[Mapping[str, Any], Meta(max_length=16, extra_json_schema={"$ref": "#/$defs/SplitFacts"})]
+    command: Text
+    commit: Text
+    libraries: Annotated[Mapping[str, Text], Meta(max_length=64)]
+    created: Date
+    amended: Amendment | UnsetType = UNSET
+
+
+class MetricFacts(Struct, frozen=True):
+    """What the figures must say; the rest is as it was measured."""
+
+    scheme: Annotated[str, Meta(min_length=1, max_length=4000)]
+    n: AtLeastOne
+
+
+class GoldenOutputs(Record, frozen=True):
+    """What reading a golden picture must give: SHA-256 of the pixels and of each output; the logits, in bundle order; the
+    reason of a refusal."""
+
+    pixels: Sha256
+    outputs: Annotated[Mapping[str, Sha256], Meta(max_length=16)]
+    logits: Annotated[tuple[Logit, ...], Meta(min_length=2, max_length=32)]
+    reason: Annotated[str, Meta(max_length=40)] | None
+
+
+class Golden(Record, frozen=True):
+    """A golden picture: `picture` is its member."""
+
+    name: Name
+    picture: MemberName
+    expected: GoldenOutputs
+
+
+class Member(Record, frozen=True):
+    size: Count
+    sha256: Sha256
+
+
+class MapScale(Record, frozen=True):
+    """Of a class map, logit units: where the colours end, and below which evidence a place is left blank."""
+
+    limit: Positive
+    blank_below: Size
+
+
+class PictureLimits(Record, frozen=True):
+    """The limits of the gate's first question; luminance and contrast 0…255, tissue as a share of pixels."""
+
+    min_contrast: GreyLevel
+    min_tissue: Share
+    min_luminance: GreyLevel
+    max_luminance: GreyLevel
+    min_sharpness: Size
+    soft_below: Size
+    min_source_px: Size
+
+
+class ScaleRule(Record, frozen=True):
+    """How the gate reads a magnification off both layers' means."""
+
+    weights: MemberName
+    intercept: Signed
+    octaves: Positive
+    ratios: Annotated[tuple[Positive, ...], Meta(min_length=2, max_length=32)]
+    centres: MemberName
+    alike: Positive
+    calibration_scores: Scores
+
+
+class Space(Record, frozen=True):
+    """A Mahalanobis distance of a layer's mean, and the distances of the calibration pictures."""
+
+    centre: MemberName
+    whitening: MemberName
+    calibration_scores: Scores
+
+
+class CellSpace(Record, frozen=True):
+    """A Mahalanobis distance of a layer's cells, and the one above which a cell is foreign."""
+
+    centre: MemberName
+    whitening: MemberName
+    limit: Positive
+
+
+class GatePromise(Record, frozen=True):
+    """At most `alpha` of proper pictures are refused, with `confidence`, from `n` patients or pictures."""
+
+    alpha: Level
+    confidence: Confidence
+    n: AtLeastOne
+    unit: Literal["patient", "picture"]
+    scores: Literal["unseen", "cross-fitted"]
+    threshold: Positive
+
+
+class GateRules(Record, frozen=True):
+    picture: PictureLimits
+    scale: ScaleRule
+    made: Space
+    shows: Space
+    cells: CellSpace
+    promise: GatePromise
+
+    @property
+    def calibration_scores(self) -> dict[str, tuple[float, ...]]:
+        """The calibration pictures' scores, of each question that has p-values."""
+        return {
+            "scale": self.scale.calibration_scores,
+            "made": self.made.calibration_scores,
+            "shows": self.shows.calibration_scores,
+        }
+
+
+class ClassPromise(Record, frozen=True):
+    """A class is in the answer where its probability is `threshold` or more. Of new pictures of it at least `level` get it
+    in their answer, from `n` units; of those measured `inside` of `pictures` did."""
+
+    threshold: Share
+    level: Level
+    n: Count
+    pictures: Count
+    inside: Count
+
+
+class OutsideConcern(Record, frozen=True):
+    """Of so many pictures of classes of concern, how many got an answer without any such class."""
+
+    pictures: Count
+    outside: Count
+
+
+class AnswerRecord(Record, frozen=True):
+    """How many pictures of each class, in bundle order, got the answer with these labels."""
+
+    labels: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=32)]
+    counts: Annotated[tuple[Count, ...], Meta(min_length=2, max_length=32)]
+
+
+class AnswerRules(Record, frozen=True, kw_only=True):
+    """What an answer says and promises. `concern`: the classes of concern; `sum`: the name that they have in common;
+    `size`: how many classes an answer has on average."""
+
+    concern: Annotated[tuple[Name, ...], Meta(max_length=32, extra_json_schema={"uniqueItems": True})]
+    sum: Words | UnsetType = UNSET
+    confidence: Confidence
+    unit: Unit
+    classes: Annotated[Mapping[Name, ClassPromise], Meta(max_length=32)]
+    size: Annotated[float, Meta(ge=1, le=32)]
+    concern_outside: OutsideConcern
+    record: Annotated[tuple[AnswerRecord, ...], Meta(max_length=1000)]
+
+
+class PartsRule(Record, frozen=True):
+    """A field whose leading region leads by more than `limit` gets a caution: at most `alpha` of fields without a class of
+    concern, with `confidence`, from `n` units; of those measured `cautions` of `pictures` did."""
+
+    statistic: Literal["leading_region"]
+    limit: Size
+    alpha: Level
+    confidence: Confidence
+    n: AtLeastOne
+    unit: Unit
+    pictures: AtLeastOne
+    cautions: Count
+
+
+class Manifest(Record, frozen=True):
+    """`units`: names of units by their number; `metrics` has the keys of `MetricFacts`, and others."""
+
+    schema_version: Literal[3]
+    id: Name
+    version: Version
+    task: Literal["field classification"]
+    modality: Modality
+    title: Words
+    labels: Annotated[tuple[Label, ...], Meta(min_length=2, max_length=32)]
+    preprocessing: Preprocessing
+    network: NetworkOutputs
+    head: HeadArrays
+    calibration: CalibrationFacts
+    units: Mapping[UnitNumber, Words]
+    provenance: Provenance
+    metrics: Annotated[Mapping[str, Any], Meta(extra_json_schema={"$ref": "#/$defs/MetricFacts"})]
+    golden: Annotated[tuple[Golden, ...], Meta(min_length=1, max_length=32)]
+    members: Annotated[Mapping[MemberName, Member], Meta(max_length=128)]
+    explanation: MapScale
+    gate: GateRules
+    answer: AnswerRules
+    parts: PartsRule | UnsetType = UNSET
+
+    def label_names(self, language: str) -> dict[str, str]:
+        """The classes' names by their ids, in bundle order."""
+        return {label.id: label.name.text(language) for label in self.labels}
+
+    def unit_name(self, unit: int) -> Words | None:
+        """The name that a unit was given when the bundle was packed; None where it has none."""
+        return self.units.get(str(unit))
+
+
+def manifest_of(document: object, bundle: str) -> Manifest:
+    """The record of a manifest's JSON document. Raises `SchemaMismatch` naming the first thing that a manifest can't have;
+    of another schema, both versions."""
+    version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         shown = f"{version!r:.20}" if version is None or isinstance(version, int | str) else type(version).__name__
-        raise SchemaMismatch(bundle=name, detail=f"its schema_version is {shown}, not {SCHEMA_VERSION}")
+        raise SchemaMismatch(bundle=bundle, detail=f"its schema_version is {shown}, not {SCHEMA_VERSION}")
     try:
-        strict_json.check(manifest)
-        _schema()(manifest)
-    except fastjsonschema.JsonSchemaValueException as error:
-        raise SchemaMismatch(bundle=name, detail=error.message) from error
+        strict_json.check(document)
+        manifest = convert(document, Manifest)
+        _check_open_sections(manifest)
     except ValueError as error:
-        raise SchemaMismatch(bundle=name, detail=str(error)) from error
+        raise SchemaMismatch(bundle=bundle, detail=_shown(str(error))) from error
     for detail in _contradictions(manifest):
-        raise SchemaMismatch(bundle=name, detail=detail)
+        raise SchemaMismatch(bundle=bundle, detail=detail)
+    return manifest
 
 
-def _contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Where a manifest that fits the schema speaks of what it doesn't have."""
-    labels, rules, gate = [label["id"] for label in manifest["labels"]], manifest["answer"], manifest["gate"]
-    if len(set(labels)) < len(labels):
+def _shown(message: str) -> str:
+    """What is wrong, as a terminal may show it: a message repeats keys and values of the manifest."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in message[:DETAIL_CHARACTERS])
+
+
+def _check_open_sections(manifest: Manifest) -> None:
+    """Sections that may have other keys than those that they must have. Raises `ValidationError`."""
+    for name, section, facts in (
+        ("metrics", manifest.metrics, MetricFacts),
+        ("provenance.split", manifest.provenance.split, SplitFacts),
+    ):
+        try:
+            convert(section, facts)
+        except ValidationError as error:
+            raise ValidationError(f"{error}, in `$.{name}`") from error
+
+
+def _contradictions(manifest: Manifest) -> Iterator[str]:
+    """What is wrong with a manifest whose every field is within its bounds."""
+    labels, rules, gate = {label.id for label in manifest.labels}, manifest.answer, manifest.gate
+    if len(labels) < len(manifest.labels):
         yield "two of its labels have one id"
-    named = {*rules["concern"], *(label for row in rules["record"] for label in row["labels"])}
-    counted = {len(row["counts"]) for row in rules["record"]}
-    if set(rules["classes"]) != set(labels) or not named <= set(labels) or not counted <= {len(labels)}:
+    if len(set(rules.concern)) < len(rules.concern):
+        yield "its answer.concern has a class twice"
+    named = {*rules.concern, *(label for row in rules.record for label in row.labels)}
+    counted = {len(row.counts) for row in rules.record}
+    if set(rules.classes) != labels or not named <= labels or not counted <= {len(labels)}:
         yield "its answer is about other classes than its labels"
-    if not set(manifest["calibration"].get("offsets", {})) <= set(labels):
+    if not set(manifest.calibration.offsets or ()) <= labels:
         yield "its calibration.offsets are about other classes than its labels"
-    if any(low >= high for low, high in pairwise(gate["scale"]["ratios"])):
+    if any(low >= high for low, high in pairwise(gate.scale.ratios)):
         yield "its gate.scale.ratios don't rise"
-    if gate["picture"]["min_luminance"] >= gate["picture"]["max_luminance"]:
+    if gate.picture.min_luminance >= gate.picture.max_luminance:
         yield "its gate.picture lets no luminance pass"
-    if manifest["explanation"]["blank_below"] > manifest["explanation"]["limit"]:
+    if manifest.explanation.blank_below > manifest.explanation.limit:
         yield "its explanation.blank_below is above the limit"
-    outputs = manifest["network"]["outputs"]
-    if any(int(unit) >= outputs["features"]["channels"] for unit in manifest["units"]):
+    outputs = manifest.network.outputs
+    if missing := [name for name in LEAST_OUTPUTS if name not in outputs]:
+        yield f"its network.outputs lack {missing[0]}"
+    if any(int(unit) >= outputs["features"].channels for unit in manifest.units):
         yield "its units are more than the network has"
-    for golden in manifest["golden"]:
-        expected = golden["expected"]
-        if set(expected["outputs"]) != set(outputs) or len(expected["logits"]) != len(labels):
-            yield f"its golden picture {golden['name']} is about other outputs or classes"
-    heads = (manifest["head"][part] for part in ("weights", "bias"))
-    tables = (gate[table][part] for table in ("made", "shows", "cells") for part in ("centre", "whitening"))
-    scale = (gate["scale"][part] for part in ("weights", "centres"))
-    pictures = (golden["picture"] for golden in manifest["golden"])
-    for member in (*heads, *tables, *scale, *pictures, CARD):
-        if member not in manifest["members"]:
+    for golden in manifest.golden:
+        expected = golden.expected
+        if set(expected.outputs) != set(outputs) or len(expected.logits) != len(labels):
+            yield f"its golden picture {golden.name} is about other outputs or classes"
+    for member in (*_arrays(manifest), *(golden.picture for golden in manifest.golden), CARD):
+        if member not in manifest.members:
             yield f"its members lack {member}"
+
+
+def _arrays(manifest: Manifest) -> Iterator[str]:
+    """The members that head and gate are read from."""
+    head, gate = manifest.head, manifest.gate
+    yield from (head.weights, head.bias)
+    for space in (gate.made, gate.shows, gate.cells):
+        yield from (space.centre, space.whitening)
+    yield from (gate.scale.weights, gate.scale.centres)

@@ -61,10 +61,9 @@ class Head:
     @classmethod
     def of(cls, bundle: Bundle) -> Head:
         """A bundle's head."""
-        head = bundle.manifest["head"]
-        weights, bias = (bundle.array(head[part]) for part in ("weights", "bias"))
-        zero_point = bundle.manifest["network"]["outputs"]["features"]["zero_point"]
-        return cls(weights, bias, head["scale_log2"], zero_point, head.get("counts", EVERYWHERE))
+        head, features = bundle.manifest.head, bundle.manifest.network.outputs["features"]
+        weights, bias = bundle.array(head.weights), bundle.array(head.bias)
+        return cls(weights, bias, head.scale_log2, features.zero_point, head.counts or EVERYWHERE)
 
     def maps(self, features: NDArray[np.int8], pixels: NDArray[np.uint8]) -> Maps:
         """Features in integer steps, int8 [rows, columns, channels], and the pixels that they are of, uint8 [h, w, 3] →

@@ -73,13 +73,13 @@ class Reading:
 
 def target_of(bundle: Bundle, limits: Limits, um_per_px: float | None, *, sections: bool = True) -> int | SizeRule:
     """At what size a bundle's network gets a picture, as `device.reading.image.decode` takes it. Raises `ScaleInvalid`."""
-    preprocessing = bundle.manifest["preprocessing"]
-    area_px: int = preprocessing["area_px"]
+    preprocessing = bundle.manifest.preprocessing
+    area_px = preprocessing.area_px
     if um_per_px is None:
         return area_px
     check_um_per_px(um_per_px)
     most = limits.max_megapixels if sections else min(limits.max_megapixels, WHOLE_UP_TO * area_px / 1e6)
-    return true_size(um_per_px, preprocessing["um_per_px"], area_px, most)
+    return true_size(um_per_px, preprocessing.um_per_px, area_px, most)
 
 
 class Reader:
@@ -92,9 +92,9 @@ class Reader:
         self.network = Network(bundle.network_path, threads=threads, runtime=runtime, copies=copies)
         self._check_outputs()
         self.gate, self.head = Gate(bundle), Head.of(bundle)
-        self.temperature: float = bundle.manifest["calibration"]["temperature"]
-        self._area_px: int = bundle.manifest["preprocessing"]["area_px"]
-        self.modality: str = bundle.manifest["modality"]
+        self.temperature = bundle.manifest.calibration.temperature
+        self._area_px = bundle.manifest.preprocessing.area_px
+        self.modality = bundle.manifest.modality
 
     @contextmanager
     def idle(self) -> Iterator[list[Reader]]:
@@ -106,9 +106,9 @@ class Reader:
             yield readers
 
     def _check_outputs(self) -> None:
-        for name, said in self.bundle.manifest["network"]["outputs"].items():
+        for name, stated in self.bundle.manifest.network.outputs.items():
             real = self.network.outputs.get(name)
-            if real is None or real.zero_point != said["zero_point"] or not np.isclose(real.scale, said["scale"]):
+            if real is None or real.zero_point != stated.zero_point or not np.isclose(real.scale, stated.scale):
                 raise ModelUnusable(detail=f"the network's output {name} is not what the manifest says")
 
     def read(
@@ -169,9 +169,9 @@ class Reader:
         """Below which logit a place is left blank, and at which the colours end. A field's come from the bundle. A
         section's cell is a whole window's decision, so its colours follow its odds: from 2 : 1 to 100 : 1 for the class,
         or against it, all others being alike."""
-        rules = self.bundle.manifest["explanation"]
+        explanation = self.bundle.manifest.explanation
         if reading.section is None:
-            return rules["blank_below"], rules["limit"]
+            return explanation.blank_below, explanation.limit
         classes = len(reading.probabilities)
         per_log_odds = self.temperature * (classes - 1) / classes
         return round(log(BLANK_ODDS) * per_log_odds, 2), round(log(LIMIT_ODDS) * per_log_odds, 2)

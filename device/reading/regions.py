@@ -11,14 +11,14 @@ class of concern anyway.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from device.reading.manifest import Manifest
 from device.reading.maps import Maps
 
 STRONGEST = 3  # places that are marked for each class
@@ -50,10 +50,10 @@ class Region:
     mean: NDArray[np.float64]
 
 
-def concern_of(manifest: Mapping[str, Any]) -> tuple[int, ...]:
+def concern_of(manifest: Manifest) -> tuple[int, ...]:
     """Indexes of the classes of concern of a bundle's manifest, in the order of its labels; none where it marks none."""
-    marked = manifest["answer"]["concern"]
-    return tuple(index for index, label in enumerate(manifest["labels"]) if label["id"] in marked)
+    marked = manifest.answer.concern
+    return tuple(index for index, label in enumerate(manifest.labels) if label.id in marked)
 
 
 def lead_of(values: NDArray[np.float64], concern: Sequence[int]) -> NDArray[np.float64]:

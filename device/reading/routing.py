@@ -39,7 +39,7 @@ class Opinion:
 
     @property
     def model(self) -> str:
-        return str(self.reader.bundle.manifest["id"])
+        return self.reader.bundle.manifest.id
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,9 @@ class Router:
         `stop`, which is asked between models and at each window of a section, says so; `SectionTooLarge` where it is a
         section for one of the models, and `sections` aren't wanted.
         """
-        asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest["id"])]
+        asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest.id)]
         if not asked:
-            raise UnknownModel(model=echoed(model), models=", ".join(r.bundle.manifest["id"] for r in self.readers))
+            raise UnknownModel(model=echoed(model), models=", ".join(r.bundle.manifest.id for r in self.readers))
         said = tuple((reader, _opinion(reader, data, um_per_px, stop, sections)) for reader in asked)
         opinions = [opinion for _, opinion in said if isinstance(opinion, Opinion)]
         if not opinions:

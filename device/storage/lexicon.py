@@ -54,4 +54,4 @@ def load_lexicon(name: str) -> Lexicon:
 
 def lexicon_of(bundle: Bundle) -> Lexicon:
     """The lexicon for a bundle's units."""
-    return load_lexicon(OF_MODALITY[bundle.manifest["modality"]])
+    return load_lexicon(OF_MODALITY[bundle.manifest.modality])

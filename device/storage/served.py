@@ -87,7 +87,7 @@ def check_served(store: Path, bundles: Iterable[Bundle], allowed: Iterable[str])
         return [error]
     odd: list[LoupeError] = []
     for bundle in bundles:
-        model, version = bundle.manifest["id"], bundle.manifest["version"]
+        model, version = bundle.manifest.id, bundle.manifest.version
         before = served.get(model)
         if before is None or model in allowed:
             continue
@@ -107,7 +107,7 @@ def remember(store: Path, bundles: Iterable[Bundle]) -> None:
         before = {}
     now = dict(before)
     for bundle in bundles:
-        model, version = bundle.manifest["id"], bundle.manifest["version"]
+        model, version = bundle.manifest.id, bundle.manifest.version
         if model not in before or order_of(version) >= before[model].order:
             now.pop(model, None)
             now[model] = Served(version, bundle.sha256)  # last, so that those served long ago are forgotten first

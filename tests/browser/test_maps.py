@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import structs
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -32,12 +33,15 @@ def url(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     """A service whose model counts tissue alone."""
     folder, key = tmp_path_factory.mktemp("counting"), Ed25519PrivateKey.generate()
     publish_key(key, folder / "keys" / "test.pub")
-    manifest = {**bundle.manifest, "head": {**bundle.manifest["head"], "counts": "tissue"}}
+    head = structs.replace(bundle.manifest.head, counts="tissue")
+    manifest = structs.replace(bundle.manifest, head=head)
     reader = Reader(replace(bundle, manifest=manifest), Limits())
-    manifest["golden"] = [
-        {**golden, "expected": observe(reader, bundle.members[golden["picture"]])} for golden in manifest["golden"]
-    ]
-    network = BUNDLE.read_bytes()[: manifest["members"][NETWORK]["size"]]
+    observed = [observe(reader, bundle.members[golden.picture]) for golden in manifest.golden]
+    golden = tuple(
+        structs.replace(golden, expected=expected) for golden, expected in zip(manifest.golden, observed, strict=True)
+    )
+    manifest = structs.replace(manifest, golden=golden)
+    network = BUNDLE.read_bytes()[: manifest.members[NETWORK].size]
     write_bundle(folder / "bach.loupe", manifest, network, bundle.members, key)
     with serving(folder / "log", folder / "bach.loupe", folder / "keys") as url:
         yield url

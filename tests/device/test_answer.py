@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import to_builtins
 from PIL import Image as Pillow
 
 from device.base.errors import SchemaMismatch
@@ -13,9 +14,9 @@ from device.cli import main
 from device.documents.answer import answer
 from device.reading.bundle import Bundle
 from device.reading.image import Limits
-from device.reading.manifest import check_manifest
+from device.reading.manifest import manifest_of
 from device.reading.reading import Reader
-from tests.support.answering import answering
+from tests.support.manifests import answering
 from tests.support.pictures import png
 from tests.support.reading_json import reading_json, values_of
 from tests.support.shipped import SAMPLES
@@ -120,11 +121,11 @@ def test_how_often_an_answer_of_several_classes_was_right_and_what_they_were(bun
 
 
 def test_a_bundle_from_before_answers_is_refused_by_its_version(bundle: Bundle) -> None:
-    older = {key: value for key, value in bundle.manifest.items() if key != "answer"}
+    older = {key: value for key, value in to_builtins(bundle.manifest).items() if key != "answer"}
     with pytest.raises(SchemaMismatch, match="schema_version is 2, not 3"):
-        check_manifest({**older, "schema_version": 2}, "x")
+        manifest_of({**older, "schema_version": 2}, "x")
     with pytest.raises(SchemaMismatch, match="answer"):
-        check_manifest(older, "x")
+        manifest_of(older, "x")
 
 
 def test_a_section_has_its_own_headline_and_is_never_cleared(bundle: Bundle) -> None:
@@ -146,14 +147,14 @@ def test_a_refused_picture_has_no_answer(reader: Reader) -> None:
 
 
 def test_rules_about_other_classes_are_refused(bundle: Bundle) -> None:
-    check_manifest(answering(bundle, CONCERN).manifest, "x")
+    answering(bundle, CONCERN)
     for changed in (
         {"record": [{"labels": ["malignant"], "counts": [1, 2, 3, 4]}]},
         {"classes": {"normal": LOW}},
         {"record": [{"labels": ["normal"], "counts": [1, 2]}]},
     ):
         with pytest.raises(SchemaMismatch, match="other classes"):
-            check_manifest(answering(bundle, CONCERN, **changed).manifest, "x")
+            answering(bundle, CONCERN, **changed)
 
 
 def test_the_command_line_names_the_set(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import to_builtins
 
 from device.base.errors import (
     BundleError,
@@ -28,9 +29,9 @@ from device.base.errors import (
 from device.cli import main
 from device.reading import bundle as bundle_module
 from device.reading.bundle import MAX_BYTES, MAX_MEMBERS, TRAILER_BYTES, Bundle
-from device.reading.manifest import CARD, MANIFEST, NETWORK, check_manifest
+from device.reading.manifest import CARD, MANIFEST, NETWORK, manifest_of
 from tests.support.shipped import BUNDLE, KEYS
-from training.packing.container import hashed, npy, sign_body
+from training.packing.container import hashed, manifest_bytes, npy, sign_body
 from training.packing.signing import publish_key, signing_key
 
 NOT_RUN = b"opening a bundle doesn't run its network"
@@ -61,10 +62,10 @@ class Packer:
 
     def zipped(self, change: Change | None = None, more: Mapping[str, bytes] | None = None) -> bytes:
         """The bytes of a bundle up to its trailer, with manifest and members changed, and `more` members of any name."""
-        manifest, members = deepcopy(self._sound.manifest), dict(self._sound.members)
+        manifest, members = json.loads(manifest_bytes(self._sound.manifest)), dict(self._sound.members)
         if change:
             change(manifest, members)
-        listed = {NETWORK: hashed(NOT_RUN), **{name: hashed(content) for name, content in members.items()}}
+        listed = to_builtins({name: hashed(content) for name, content in {NETWORK: NOT_RUN, **members}.items()})
         text = members.pop(MANIFEST, json.dumps({**manifest, "members": listed}).encode())
         buffer = BytesIO()
         buffer.write(NOT_RUN)
@@ -112,14 +113,15 @@ def test_what_is_packed_as_it_should_be_opens(packer: Packer) -> None:
 
 def test_no_number_of_a_manifest_may_be_boundless(packer: Packer, sound: Bundle) -> None:
     """Not one: each is put to what JSON's readers let pass and no figure can be."""
-    places = [path for path in numbers(sound.manifest) if path != ("schema_version",)]
+    document = json.loads(manifest_bytes(sound.manifest))
+    places = [path for path in numbers(document) if path != ("schema_version",)]
     assert len(places) > 200
     for path in places:
         for value in (float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 10**30):
-            manifest = deepcopy(sound.manifest)
-            put(path, value)(manifest, {})
+            changed = deepcopy(document)
+            put(path, value)(changed, {})
             with pytest.raises(SchemaMismatch):
-                check_manifest(manifest, "b.loupe")
+                manifest_of(changed, "b.loupe")
     values: tuple[Any, ...] = (float("nan"), float("inf"), 1e30, 10**30, True, "1", 0)
     for value in values:
         with pytest.raises((SchemaMismatch, BundleMalformed)):
@@ -219,16 +221,16 @@ ARRAYS = {
 
 @pytest.mark.parametrize("content", ARRAYS.values(), ids=ARRAYS)
 def test_what_is_no_array_of_finite_numbers_is_named(content: bytes, packer: Packer, sound: Bundle) -> None:
-    bias = sound.manifest["head"]["bias"]
+    bias = sound.manifest.head.bias
     with pytest.raises(SchemaMismatch) as caught:
         packer.opened(packer.zipped(lambda _, members: members.update({bias: content})))
     assert bias in caught.value.detail
 
 
-def test_arrays_of_either_order_and_kind_are_read() -> None:
+def test_arrays_of_either_order_and_kind_are_read(sound: Bundle) -> None:
     for kind in (np.float32, np.float64, np.int32, np.int64):
         for array in (np.arange(6, dtype=kind).reshape(2, 3), np.arange(6, dtype=kind).reshape(3, 2).T):
-            held = Bundle("x", "", "", {}, {"a.npy": npy(array)}, Path())
+            held = Bundle("x", "", "", sound.manifest, {"a.npy": npy(array)}, Path())
             np.testing.assert_array_equal(held.array("a.npy"), array)
             assert held.array("a.npy").dtype == kind
 

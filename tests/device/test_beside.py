@@ -55,7 +55,7 @@ ATLASES: dict[str, Callable[[Path], object]] = {
 @pytest.fixture
 def golden(bundle: Bundle) -> bytes:
     """A picture that the model reads."""
-    return bundle.members[bundle.manifest["golden"][0]["picture"]]
+    return bundle.members[bundle.manifest.golden[0].picture]
 
 
 def reads(client: FlaskClient, golden: bytes) -> bool:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from device.base.errors import (
     BundleError,
@@ -29,7 +31,7 @@ from device.base.errors import (
 from device.reading.bundle import TRAILER_BYTES, Bundle
 from device.reading.golden import verify_golden
 from device.reading.image import Limits
-from device.reading.manifest import MANIFEST, NETWORK
+from device.reading.manifest import MANIFEST, NETWORK, Manifest
 from device.reading.reading import Reader
 from tests.support.shipped import BUNDLE, KEYS, MODELS
 from training.packing.container import sign_body, write_bundle
@@ -47,10 +49,10 @@ def key(tmp_path: Path) -> Ed25519PrivateKey:
 
 
 @pytest.fixture(scope="module")
-def content() -> tuple[dict[str, Any], bytes, dict[str, bytes]]:
+def content() -> tuple[Manifest, bytes, dict[str, bytes]]:
     """Manifest, network and other members of the shipped bundle."""
     bundle = Bundle.open(BUNDLE, KEYS)
-    network = BUNDLE.read_bytes()[: bundle.manifest["members"][NETWORK]["size"]]
+    network = BUNDLE.read_bytes()[: bundle.manifest.members[NETWORK].size]
     return bundle.manifest, network, bundle.members
 
 
@@ -110,7 +112,7 @@ def test_only_trusted_keys_count(tmp_path: Path) -> None:
 
 
 def test_packing_the_same_content_again_opens_and_has_the_same_body(
-    content: tuple[dict[str, Any], bytes, dict[str, bytes]], key: Ed25519PrivateKey, tmp_path: Path
+    content: tuple[Manifest, bytes, dict[str, bytes]], key: Ed25519PrivateKey, tmp_path: Path
 ) -> None:
     write_bundle(tmp_path / "again.loupe", *content, key)
     assert Bundle.open(tmp_path / "again.loupe", tmp_path / "keys").signer == "throwaway"
@@ -133,7 +135,7 @@ def resigned(path: Path, change: dict[str, bytes | None], key: Ed25519PrivateKey
 
 
 def test_a_signed_bundle_whose_members_are_not_the_manifests_names_the_member(
-    content: tuple[dict[str, Any], bytes, dict[str, bytes]], key: Ed25519PrivateKey, tmp_path: Path
+    content: tuple[Manifest, bytes, dict[str, bytes]], key: Ed25519PrivateKey, tmp_path: Path
 ) -> None:
     _, network, members = content
     cases: dict[str, dict[str, bytes | None]] = {
@@ -167,32 +169,33 @@ def test_a_signed_bundle_whose_members_are_not_the_manifests_names_the_member(
     ],
 )
 def test_a_signed_manifest_outside_the_schema_is_refused(
-    content: tuple[dict[str, Any], bytes, dict[str, bytes]],
+    content: tuple[Manifest, bytes, dict[str, bytes]],
     change: dict[str, Any],
     key: Ed25519PrivateKey,
     tmp_path: Path,
 ) -> None:
-    text = json.dumps(content[0] | change).encode()
+    text = json.dumps(to_builtins(content[0]) | change).encode()
     with pytest.raises(SchemaMismatch):
         Bundle.open(resigned(tmp_path / "changed.loupe", {MANIFEST: text}, key), tmp_path / "keys")
 
 
 def test_a_golden_output_that_differs_is_refused(
-    content: tuple[dict[str, Any], bytes, dict[str, bytes]], key: Ed25519PrivateKey, tmp_path: Path
+    content: tuple[Manifest, bytes, dict[str, bytes]], key: Ed25519PrivateKey, tmp_path: Path
 ) -> None:
     manifest, network, members = content
-    for part, wrong in (
-        ("pixels", "0" * 64),
-        ("outputs", dict.fromkeys(manifest["network"]["outputs"], "0" * 64)),
-        ("reason", "blurred"),
-    ):
-        golden = json.loads(json.dumps(manifest["golden"]))
-        golden[-1]["expected"][part] = wrong
-        write_bundle(tmp_path / "g.loupe", manifest | {"golden": golden}, network, members, key)
+    *others, last = manifest.golden
+    wrong: dict[str, Any] = {
+        "pixels": "0" * 64,
+        "outputs": dict.fromkeys(manifest.network.outputs, "0" * 64),
+        "reason": "blurred",
+    }
+    for part, recorded in wrong.items():
+        golden = replace(last, expected=replace(last.expected, **{part: recorded}))
+        write_bundle(tmp_path / "g.loupe", replace(manifest, golden=(*others, golden)), network, members, key)
         bundle = Bundle.open(tmp_path / "g.loupe", tmp_path / "keys")
         with pytest.raises(GoldenMismatch) as caught:
             verify_golden(Reader(bundle, Limits()))
-        assert caught.value.facts["golden"] == golden[-1]["name"]
+        assert caught.value.facts["golden"] == last.name
         assert caught.value.facts["output"] == part
 
 
@@ -203,4 +206,4 @@ def test_what_was_verified_stays_in_use_when_the_file_is_replaced(tmp_path: Path
     other = tmp_path / "other"
     other.write_bytes(b"something else")
     other.replace(path)
-    assert verify_golden(Reader(bundle, Limits())) == len(bundle.manifest["golden"])
+    assert verify_golden(Reader(bundle, Limits())) == len(bundle.manifest.golden)

@@ -12,7 +12,7 @@ from device.documents.card import card
 from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.web.app import create_app
-from tests.support.answering import answering
+from tests.support.manifests import answering, changed_manifest
 from tests.support.shipped import SAMPLES
 
 CONCERN = ["insitu", "invasive"]
@@ -43,7 +43,7 @@ def test_a_card_says_what_answers_promise_with_level_units_n_and_confidence(bund
 
 
 def test_figures_have_their_intervals_in_the_readers_numerals(bundle: Bundle) -> None:
-    accuracy = bundle.manifest["metrics"]["balanced_accuracy"]
+    accuracy = bundle.manifest.metrics["balanced_accuracy"]
     low = 100 * accuracy["low"]
     assert any(f"({low:.1f}% to " in text for text in texts(card(bundle.manifest, "en")))
     french = f"({low:.1f}".replace(".", ",") + "\N{NO-BREAK SPACE}% à "
@@ -51,7 +51,7 @@ def test_figures_have_their_intervals_in_the_readers_numerals(bundle: Bundle) ->
 
 
 def test_a_card_of_a_bundle_with_other_figures_leaves_them_out(bundle: Bundle) -> None:
-    told = "\n".join(texts(card({**bundle.manifest, "metrics": {"scheme": "somehow", "n": 7}}, "en")))
+    told = "\n".join(texts(card(changed_manifest(bundle, metrics={"scheme": "somehow", "n": 7}), "en")))
     assert "somehow." in told
     assert "7 pictures." in told
 
@@ -62,7 +62,7 @@ def test_the_page_is_html_in_both_languages_and_markdown_for_programs_that_want_
     assert english.mimetype == french.mimetype == "text/html"
     assert "<h1>Model cards</h1>" in english.text
     assert "<h1>Fiches des modèles</h1>" in french.text
-    assert escape(bundle.manifest["title"]["fr"]) in french.text
+    assert escape(bundle.manifest.title.fr) in french.text
     assert client.get("/model-card?format=md").text == bundle.card
     assert client.get("/model-card", headers={"Accept": "text/markdown"}).text == bundle.card
     browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

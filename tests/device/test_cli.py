@@ -29,7 +29,7 @@ WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
 @pytest.fixture
 def accepted(bundle: Bundle, tmp_path: Path) -> Path:
     """An accepted golden picture as a file."""
-    member = next(g["picture"] for g in bundle.manifest["golden"] if g["expected"]["reason"] is None)
+    member = next(g.picture for g in bundle.manifest.golden if g.expected.reason is None)
     path = tmp_path / "accepted.png"
     path.write_bytes(bundle.members[member])
     return path
@@ -45,7 +45,7 @@ def blank(tmp_path: Path) -> Path:
 def test_read_prints_classes_and_the_notice(accepted: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["read", str(accepted), *WITH_BUNDLE]) == 0
     told = capsys.readouterr().out
-    assert all(label["name"]["en"] in told for label in bundle.manifest["labels"])
+    assert all(label.name.en in told for label in bundle.manifest.labels)
     assert "Research use only" in told
 
 

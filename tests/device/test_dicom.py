@@ -602,7 +602,7 @@ def ultrasound(seed: int = 3) -> np.ndarray:
 def test_an_ultrasound_is_read_as_its_png_is() -> None:
     bundle = Bundle.open(MODELS / "busi.loupe", KEYS)
     reader = Reader(bundle, LIMITS)
-    golden = decode(bundle.members[bundle.manifest["golden"][0]["picture"]], LIMITS).pixels
+    golden = decode(bundle.members[bundle.manifest.golden[0].picture], LIMITS).pixels
     for samples in (ultrasound(), golden):
         scale: dict[str, Any] = {"SequenceOfUltrasoundRegions": [region(0.008)]}
         syntaxes = (EXPLICIT, JPEG_LS) if samples.ndim == 2 else (RLE, JPEG_2000)

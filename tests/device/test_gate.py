@@ -108,7 +108,7 @@ def test_a_thumbnail_is_too_small(reader: Reader, accepted_sample: bytes) -> Non
 
 def test_too_few_pixels_whose_size_is_given_are_too_large_ones(reader: Reader, accepted_sample: bytes) -> None:
     pixels = decode(accepted_sample, Limits()).pixels
-    reading = reader.read(as_png(pixels[::4, ::4]), um_per_px=4 * reader.bundle.manifest["preprocessing"]["um_per_px"])
+    reading = reader.read(as_png(pixels[::4, ::4]), um_per_px=4 * reader.bundle.manifest.preprocessing.um_per_px)
     reason = reading_json(reader, reading, "en")["verdict"]["reason"]
     assert (reason["code"], reason["variant"]) == ("too_small", "scaled")
     assert "size of a pixel" in reason["next_step"]

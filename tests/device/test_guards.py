@@ -29,7 +29,7 @@ def client(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> FlaskCli
 @pytest.fixture(scope="module")
 def golden(bundle: Bundle) -> bytes:
     """An accepted golden picture's file."""
-    return next(bundle.members[g["picture"]] for g in bundle.manifest["golden"] if g["expected"]["reason"] is None)
+    return next(bundle.members[g.picture] for g in bundle.manifest.golden if g.expected.reason is None)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

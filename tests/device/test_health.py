@@ -31,7 +31,7 @@ def client(bundle: Bundle, tmp_path: Path) -> FlaskClient:
 def goldens(bundle: Bundle) -> list[tuple[bytes, str | None]]:
     """Golden pictures that aren't samples too, and the reasons for which the gate refuses them."""
     samples = {path.read_bytes() for path in SAMPLES.iterdir()}
-    recorded = [(bundle.members[g["picture"]], g["expected"]["reason"]) for g in bundle.manifest["golden"]]
+    recorded = [(bundle.members[g.picture], g.expected.reason) for g in bundle.manifest.golden]
     return [(data, reason) for data, reason in recorded if data not in samples]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image as Pillow
 
 from device.reading.bundle import Bundle
@@ -33,8 +34,8 @@ def covered() -> Pillow.Image:
 
 @pytest.fixture(scope="module")
 def counting(bundle: Bundle) -> Reader:
-    head = {**bundle.manifest["head"], "counts": "tissue"}
-    return Reader(replace(bundle, manifest={**bundle.manifest, "head": head}), Limits())
+    head = structs.replace(bundle.manifest.head, counts="tissue")
+    return Reader(replace(bundle, manifest=structs.replace(bundle.manifest, head=head)), Limits())
 
 
 @pytest.fixture(scope="module")

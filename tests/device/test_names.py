@@ -58,7 +58,7 @@ def most_names(first: list[int]) -> Iterator[dict[str, Any]]:
 def test_a_full_store_is_imported_in_two_seconds_and_costs_a_reading_little(
     client: FlaskClient, bundle: Bundle
 ) -> None:
-    golden = next(bundle.members[g["picture"]] for g in bundle.manifest["golden"] if g["expected"]["reason"] is None)
+    golden = next(bundle.members[g.picture] for g in bundle.manifest.golden if g.expected.reason is None)
     quiet = client.post("/api/v1/readings", data=golden)
     began = time.process_time()
     assert send(client, list(most_names([unit["unit"] for unit in quiet.json["units"]]))).json == {

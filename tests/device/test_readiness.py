@@ -63,7 +63,7 @@ def box_of(app: Flask) -> Box:
 
 def golden(app: Flask) -> bytes:
     bundle = box_of(app).bundles[0]
-    return bundle.members[bundle.manifest["golden"][0]["picture"]]
+    return bundle.members[bundle.manifest.golden[0].picture]
 
 
 def interpreters(app: Flask) -> list[Any]:

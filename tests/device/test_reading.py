@@ -20,12 +20,12 @@ from tests.support.shipped import SHARED_DATA
 
 
 def goldens(bundle: Bundle) -> list[bytes]:
-    return [bundle.members[golden["picture"]] for golden in bundle.manifest["golden"]]
+    return [bundle.members[golden.picture] for golden in bundle.manifest.golden]
 
 
 def test_this_machine_reproduces_every_golden_output(reader: Reader, bundle: Bundle) -> None:
-    assert verify_golden(reader) == len(bundle.manifest["golden"])
-    verdicts = {golden["expected"]["reason"] is None for golden in bundle.manifest["golden"]}
+    assert verify_golden(reader) == len(bundle.manifest.golden)
+    verdicts = {golden.expected.reason is None for golden in bundle.manifest.golden}
     assert verdicts == {True, False}, "golden pictures should show both verdicts"
 
 
@@ -41,8 +41,8 @@ def test_the_mean_of_the_class_map_is_the_logit_exactly(reader: Reader, bundle: 
 
 
 def test_the_parts_of_all_units_and_the_bias_make_the_logit(reader: Reader, bundle: Bundle) -> None:
-    head = bundle.manifest["head"]
-    bias = bundle.array(head["bias"]) * 2.0 ** head["scale_log2"]
+    head = bundle.manifest.head
+    bias = bundle.array(head.bias) * 2.0**head.scale_log2
     for picture in goldens(bundle):
         maps = reader.read(picture).maps
         assert np.allclose(maps.units.sum(0) + bias, maps.logits, rtol=0, atol=1e-12)
@@ -63,8 +63,8 @@ def test_json_carries_the_same_numbers_and_words(reader: Reader, bundle: Bundle)
         values = class_map["values"][row["label"]]
         assert len(values) == class_map["rows"] * class_map["columns"]
         assert sum(values) / len(values) == row["logit"]
-        assert row["name"] == bundle.manifest["labels"][k]["name"]["fr"]
-    temperature = bundle.manifest["calibration"]["temperature"]
+        assert row["name"] == bundle.manifest.labels[k].name.fr
+    temperature = bundle.manifest.calibration.temperature
     assert np.allclose(reading.probabilities, softmax(reading.maps.logits, temperature))
     assert reading.probabilities.sum() == pytest.approx(1)
 

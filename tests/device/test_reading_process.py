@@ -52,13 +52,13 @@ def desk(process: ReadingProcess) -> Desk:
 
 @pytest.fixture(scope="module")
 def field(bundle: Bundle) -> bytes:
-    return bundle.members[bundle.manifest["golden"][0]["picture"]]
+    return bundle.members[bundle.manifest.golden[0].picture]
 
 
 @pytest.fixture(scope="module")
 def section(bundle: Bundle) -> Asked:
     """One that takes seconds to read."""
-    model_um_per_px = bundle.manifest["preprocessing"]["um_per_px"]
+    model_um_per_px = bundle.manifest.preprocessing.um_per_px
     return Asked(microscope_photo(bundle), None, model_um_per_px * 3, "en")
 
 

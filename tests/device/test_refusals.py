@@ -92,7 +92,7 @@ def test_the_service_gives_the_same_refusal_each_time(bundle: Bundle, tmp_path: 
     """A golden picture shown twice and half as large, with and without the size of a pixel, in turns."""
     settings = Settings(tmp_path, tmp_path, tmp_path, tmp_path / "store.sqlite", threads=1)
     client: FlaskClient = create_app(settings, bundle).test_client()
-    golden = next(bundle.members[g["picture"]] for g in bundle.manifest["golden"] if not g["expected"]["reason"])
+    golden = next(bundle.members[g.picture] for g in bundle.manifest.golden if not g.expected.reason)
     picture = Pillow.open(BytesIO(golden)).convert("RGB")
     enlarged = picture.resize((2 * picture.width, 2 * picture.height)).crop((0, 0, picture.width, picture.height))
     asked = [(png(enlarged), scale, language) for scale in ("", "&um_per_px=0.42") for language in LANGUAGES] + [
@@ -168,7 +168,7 @@ def test_a_film_that_all_models_refuse_hears_what_the_box_reads_and_nothing_of_s
     bundles: dict[str, Bundle], kind: str, language: str
 ) -> None:
     reason = refusal_of(bundles, list(bundles), kind, language)
-    titles = [bundle.manifest["title"][language] for bundle in bundles.values()]
+    titles = [bundle.manifest.title.text(language) for bundle in bundles.values()]
     assert all(title in reason["detail"] for title in titles)
     assert reason["model"] is None
     assert not re.search(HISTOLOGY_WORDS, reason["title"] + reason["next_step"])

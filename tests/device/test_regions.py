@@ -28,7 +28,7 @@ from device.reading.image import Limits
 from device.reading.maps import Maps
 from device.reading.reading import Reader
 from device.reading.regions import Scale, concern_of, connected, lead_of, leading, regions_of, strongest_places
-from tests.support.answering import answering
+from tests.support.manifests import answering, changed_manifest
 from tests.support.pictures import png
 from tests.support.reading_json import reading_json
 from tests.support.shipped import SAMPLES
@@ -161,8 +161,7 @@ def test_a_part_gets_a_caution_beyond_the_limit_unless_the_answer_says_it_alread
     bundle: Bundle, evidence: float, rule: Any, answered: bool, caution: bool, sentence: str | None
 ) -> None:
     maps = drawn_map({(2, 2): (3, evidence), (2, 3): (3, evidence)})
-    unmeasured = {key: value for key, value in bundle.manifest.items() if key != "parts"}
-    manifest = unmeasured | ({"parts": rule} if rule else {})
+    manifest = changed_manifest(bundle, parts=rule)
     regions = regions_of(maps, CONCERN)
     regions_marked = marked_regions(regions, maps, LABELS, Scale((10.0, 10.0), None), 1.0)
     parts = field_parts(regions, regions_marked, manifest, answered, "en")
@@ -285,7 +284,7 @@ LOW_RULE = {**RULE, "limit": 0.2}
 @pytest.fixture(scope="module")
 def cautious(marked: Bundle) -> Reader:
     """A reader with a limit that samples without carcinoma stay below."""
-    return Reader(replace(marked, manifest={**marked.manifest, "parts": LOW_RULE}), Limits())
+    return Reader(replace(marked, manifest=changed_manifest(marked, parts=LOW_RULE)), Limits())
 
 
 @pytest.mark.parametrize("pasted", ["texture-invasive", "texture-insitu"])
@@ -315,7 +314,7 @@ def test_a_field_without_carcinoma_gets_no_caution(cautious: Reader, name: str) 
 def test_loupe_read_prints_the_caution(
     marked: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cautious = replace(marked, manifest={**marked.manifest, "parts": LOW_RULE})
+    cautious = replace(marked, manifest=changed_manifest(marked, parts=LOW_RULE))
     monkeypatch.setattr("device.documents.rehearsal.open_verified", lambda _: [cautious])
     picture = field("texture-normal")
     picture.paste(field("texture-invasive").crop((0, 0, 256, 192)), (256, 192))

@@ -16,6 +16,7 @@ from device.documents.rehearsal import open_verified
 from device.reading.bundle import Bundle, bundle_files
 from device.reading.gate import MADE, PICTURE, SHOWS, Answer, Verdict
 from device.reading.image import Limits
+from device.reading.manifest import GoldenOutputs
 from device.reading.routing import Opinion, Router, choose
 from device.settings import Settings
 from device.web.app import create_app
@@ -97,8 +98,8 @@ def router(bundles: tuple[Bundle, ...]) -> Router:
     return Router(bundles, Limits())
 
 
-def goldens(bundle: Bundle) -> list[tuple[bytes, dict[str, Any]]]:
-    return [(bundle.members[g["picture"]], g["expected"]) for g in bundle.manifest["golden"]]
+def goldens(bundle: Bundle) -> list[tuple[bytes, GoldenOutputs]]:
+    return [(bundle.members[g.picture], g.expected) for g in bundle.manifest.golden]
 
 
 def test_beside_others_a_bundle_says_just_what_it_says_alone(router: Router, bundles: tuple[Bundle, ...]) -> None:
@@ -106,8 +107,8 @@ def test_beside_others_a_bundle_says_just_what_it_says_alone(router: Router, bun
         for data, expected in goldens(bundle):
             routed = router.read(data)
             own = routed.opinions[k].reading
-            assert own.verdict.reason == expected["reason"]
-            assert [float(logit) for logit in own.maps.logits] == expected["logits"]
+            assert own.verdict.reason == expected.reason
+            assert [float(logit) for logit in own.maps.logits] == list(expected.logits)
             assert routed.chosen.accepted == any(opinion.accepted for opinion in routed.opinions)
 
 
@@ -115,7 +116,7 @@ def test_the_answer_says_what_each_model_said(router: Router, bundles: tuple[Bun
     for data, _ in goldens(bundles[0]):
         document = routed_json(router.read(data), "fr")
         said = {row["model"]: row for row in document["routing"]}
-        assert list(said) == [bundle.manifest["id"] for bundle in bundles]
+        assert list(said) == [bundle.manifest.id for bundle in bundles]
         assert [name for name, row in said.items() if row["chosen"]] == [document["model"]["id"]]
         assert document["verdict"]["accepted"] == any(row["accepted"] for row in said.values())
         assert all((row["reason"] is None) == row["accepted"] for row in said.values())
@@ -136,15 +137,15 @@ def test_a_model_that_cannot_take_the_pictures_scale_has_no_say(router: Router, 
 def test_a_model_may_be_named(router: Router, bundles: tuple[Bundle, ...]) -> None:
     data = goldens(bundles[0])[0][0]
     for bundle in bundles:
-        (opinion,) = router.read(data, bundle.manifest["id"]).opinions
-        assert opinion.model == bundle.manifest["id"]
+        (opinion,) = router.read(data, bundle.manifest.id).opinions
+        assert opinion.model == bundle.manifest.id
     with pytest.raises(UnknownModel):
         router.read(data, "nobody")
 
 
 def test_the_service_takes_the_models_name_and_lists_all(bundles: tuple[Bundle, ...], tmp_path: Path) -> None:
     client = create_app(Settings(MODELS, KEYS, SAMPLES, tmp_path / "store", threads=1), *bundles).test_client()
-    names = [bundle.manifest["id"] for bundle in bundles]
+    names = [bundle.manifest.id for bundle in bundles]
     assert [model["id"] for model in client.get("/api/v1/model").json["models"]] == names
     assert [model["id"] for model in client.get("/readyz").json["models"]] == names
     data = goldens(bundles[0])[0][0]
@@ -173,10 +174,10 @@ def test_a_folder_is_all_its_models_and_one_bad_file_stops_all(tmp_path: Path) -
 def test_read_names_the_model_that_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = Bundle.open(BUNDLE, KEYS)
     picture = tmp_path / "picture.png"
-    picture.write_bytes(next(data for data, expected in goldens(bundle) if expected["reason"] is None))
+    picture.write_bytes(next(data for data, expected in goldens(bundle) if expected.reason is None))
     arguments = ["read", str(picture), "--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
     assert main([*arguments, "--model", "bach"]) == 0
-    assert f"[bach {bundle.manifest['version']}]" in capsys.readouterr().out
+    assert f"[bach {bundle.manifest.version}]" in capsys.readouterr().out
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["routing"][0]["model"] == "bach"
     assert main([*arguments, "--model", "nobody"]) == 1

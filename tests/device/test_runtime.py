@@ -25,9 +25,9 @@ def test_outputs_are_integers_by_name_for_any_size(bundle: Bundle) -> None:
     assert network.input.zero_point == 127
     for rows, columns in ((12, 16), (16, 12), (2, 3)):
         outputs = network.run(np.full((rows * 32, columns * 32, 3), 200, np.uint8))
-        for name, said in bundle.manifest["network"]["outputs"].items():
-            step = 32 // said["stride"]
-            assert outputs[name].shape == (rows * step, columns * step, said["channels"])
+        for name, output in bundle.manifest.network.outputs.items():
+            step = 32 // output.stride
+            assert outputs[name].shape == (rows * step, columns * step, output.channels)
             assert outputs[name].dtype == np.int8
 
 
@@ -69,7 +69,7 @@ def test_tflite_runtime_agrees_with_the_golden_outputs_within_tolerance() -> Non
 @pytest.mark.fallback
 @fallback
 def test_readings_by_tflite_runtime_say_that_they_are_not_exact(bundle: Bundle, tmp_path: Path) -> None:
-    golden = bundle.manifest["golden"][0]
+    golden = bundle.manifest.golden[0]
     picture = tmp_path / "golden.png"
     picture.write_bytes(bundle.members[golden["picture"]])
     command = [

@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def golden(bundle: Bundle) -> bytes:
     """A picture that the model reads."""
-    return bundle.members[bundle.manifest["golden"][0]["picture"]]
+    return bundle.members[bundle.manifest.golden[0].picture]
 
 
 def write_index(folder: Path, entries: Any) -> None:

@@ -59,7 +59,7 @@ def mosaic(names: list[list[str | None]]) -> Pillow.Image:
 
 @pytest.fixture(scope="module")
 def scale(bundle: Bundle) -> float:
-    return float(bundle.manifest["preprocessing"]["um_per_px"])
+    return float(bundle.manifest.preprocessing.um_per_px)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_without_a_size_of_a_pixel_a_large_picture_is_one_field(reader: Reader, 
     reading = reader.read(png(mosaic([[KNOWN[0]] * 3] * 3)))
     assert reading.section is None
     height, width, _ = reading.image.pixels.shape
-    assert height * width == pytest.approx(bundle.manifest["preprocessing"]["area_px"], rel=0.1)
+    assert height * width == pytest.approx(bundle.manifest.preprocessing.area_px, rel=0.1)
 
 
 @pytest.mark.parametrize("given", ["0", "-4", "0.04", "2001", "nan", "inf", "1e999", "four", "4,0"])

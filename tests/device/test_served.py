@@ -19,6 +19,7 @@ from device.settings import Settings
 from device.storage.served import MAX_BYTES, MOST_MODELS, check_served, order_of, read_served, remember, served_file
 from device.web.app import create_app
 from device.web.box import EXTENSION
+from tests.support.manifests import changed_manifest
 from tests.support.serving import serving
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 from training.packing.container import write_bundle
@@ -34,11 +35,11 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Ed25519PrivateKey:
 def packed(key: Ed25519PrivateKey, bundle: Bundle, tmp_path: Path) -> Callable[..., Path]:
     """Writes the shipped bundle as another version, signed by a key that is trusted in `tmp_path`/keys."""
     publish_key(key, tmp_path / "keys" / "throwaway.pub")
-    network = BUNDLE.read_bytes()[: bundle.manifest["members"][NETWORK]["size"]]
+    network = BUNDLE.read_bytes()[: bundle.manifest.members[NETWORK].size]
 
     def pack(version: str, **changed: Any) -> Path:
         path = tmp_path / "models" / "bach.loupe"
-        write_bundle(path, {**bundle.manifest, "version": version, **changed}, network, bundle.members, key)
+        write_bundle(path, changed_manifest(bundle, version=version, **changed), network, bundle.members, key)
         return path
 
     return pack

@@ -22,6 +22,7 @@ from PIL import Image as Pillow
 
 from device.reading.bundle import Bundle
 from device.reading.image import Limits, decode
+from device.reading.manifest import Golden
 from device.reading.reading import Reader
 from device.settings import Settings
 from device.web.app import create_app
@@ -42,7 +43,7 @@ def client(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> FlaskCli
 @pytest.fixture(scope="module")
 def golden(bundle: Bundle) -> bytes:
     """An accepted golden picture's file."""
-    return next(bundle.members[g["picture"]] for g in bundle.manifest["golden"] if g["expected"]["reason"] is None)
+    return next(bundle.members[g.picture] for g in bundle.manifest.golden if g.expected.reason is None)
 
 
 def request(
@@ -69,24 +70,24 @@ def picture(size: tuple[int, int], kind: str = "PNG") -> bytes:
 
 
 def test_the_running_service_reads_a_picture_exactly_as_recorded(live_service: str, reader: Reader) -> None:
-    for golden in reader.bundle.manifest["golden"]:
-        data = reader.bundle.members[golden["picture"]]
+    for golden in reader.bundle.manifest.golden:
+        data = reader.bundle.members[golden.picture]
         status, _, reading = request(live_service, "POST", "/api/v1/readings?lang=en", *multipart(data))
         assert status == 200
-        expected = golden["expected"]
-        if expected["reason"]:
-            assert reading["verdict"]["reason"]["code"] == expected["reason"]
+        expected = golden.expected
+        if expected.reason:
+            assert reading["verdict"]["reason"]["code"] == expected.reason
             assert reading["prediction"] is None
         else:
-            assert [row["logit"] for row in reading["prediction"]["probabilities"]] == expected["logits"]
+            assert [row["logit"] for row in reading["prediction"]["probabilities"]] == list(expected.logits)
         assert reading["model"]["sha256"] == reader.bundle.sha256
 
 
 def test_pictures_sent_at_once_get_their_own_readings(live_service: str, bundle: Bundle) -> None:
-    goldens = bundle.manifest["golden"] * 4
+    goldens = bundle.manifest.golden * 4
 
-    def reason(golden: dict[str, Any]) -> tuple[Any, Any]:
-        data = bundle.members[golden["picture"]]
+    def reason(golden: Golden) -> tuple[Any, Any]:
+        data = bundle.members[golden.picture]
         _, _, reading = request(live_service, "POST", "/api/v1/readings", data, {"Content-Type": "image/png"})
         prediction = reading["prediction"]
         return (
@@ -96,8 +97,8 @@ def test_pictures_sent_at_once_get_their_own_readings(live_service: str, bundle:
 
     with ThreadPoolExecutor(8) as pool:
         for golden, (code, logits) in zip(goldens, pool.map(reason, goldens), strict=True):
-            assert code == golden["expected"]["reason"]
-            assert logits in (None, golden["expected"]["logits"])
+            assert code == golden.expected.reason
+            assert logits in (None, list(golden.expected.logits))
 
 
 def test_every_answer_forbids_other_origins(live_service: str) -> None:
@@ -279,7 +280,7 @@ def test_each_kind_of_picture_waits_for_its_like(
     monkeypatch.setattr("device.web.desks.pool.PATIENCE_S", 0.0)
     app = create_app(Settings(BUNDLE, KEYS, SAMPLES, tmp_path / "store.sqlite"), bundle)
     pool = app.extensions["loupe"].start()
-    scaled = f"?um_per_px={bundle.manifest['preprocessing']['um_per_px']}"
+    scaled = f"?um_per_px={bundle.manifest.preprocessing.um_per_px}"
     large = picture((2560, 1920), "JPEG")
 
     def status(path: str, data: bytes) -> int:

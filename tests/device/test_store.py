@@ -200,7 +200,7 @@ def test_bad_counts_of_the_drift_watch_cost_no_name_and_are_told(
     damage: Damage, filled: Path, tmp_path: Path, bundle: Bundle
 ) -> None:
     path = fresh(filled, tmp_path / "box")
-    golden = bundle.members[bundle.manifest["golden"][0]["picture"]]
+    golden = bundle.members[bundle.manifest.golden[0].picture]
     app = create_app(Settings(BUNDLE, KEYS, SAMPLES, path, threads=1), bundle)
     assert app.test_client().post("/api/v1/readings", data=golden).status_code == 200
     close(app.extensions[EXTENSION].drift._store)

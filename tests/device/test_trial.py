@@ -23,6 +23,7 @@ from device.reading.bundle import Bundle
 from device.reading.manifest import NETWORK
 from device.reading.trial import MORE_MEMORY_BYTES, try_apart
 from device.settings import Settings
+from tests.support.manifests import changed_manifest
 from tests.support.shipped import BUNDLE
 from training.packing.container import write_bundle
 from training.packing.signing import publish_key, signing_key
@@ -88,14 +89,14 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Ed25519PrivateKey:
 
 def packed(folder: Path, key: Ed25519PrivateKey, bundle: Bundle, network: bytes, **changed: object) -> Settings:
     publish_key(key, folder / "keys" / "k.pub")
-    write_bundle(folder / "b.loupe", {**bundle.manifest, **changed}, network, bundle.members, key)
+    write_bundle(folder / "b.loupe", changed_manifest(bundle, **changed), network, bundle.members, key)
     return Settings(folder / "b.loupe", folder / "keys")
 
 
 def test_a_damaged_network_that_is_validly_signed_is_refused_by_name(
     key: Ed25519PrivateKey, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sound = BUNDLE.read_bytes()[: bundle.manifest["members"][NETWORK]["size"]]
+    sound = BUNDLE.read_bytes()[: bundle.manifest.members[NETWORK].size]
     fatal = bytearray(sound)
     fatal[FATAL_BYTE] = FATAL_VALUE
     networks = [bytes(fatal), sound[: len(sound) // 2], os.urandom(1_000_000)]
@@ -125,7 +126,7 @@ def test_a_damaged_network_that_is_validly_signed_is_refused_by_name(
 def test_figures_that_no_page_could_show_are_found_before_any_page_is_asked_for(
     metrics: dict[str, object], key: Ed25519PrivateKey, bundle: Bundle, tmp_path: Path
 ) -> None:
-    network = BUNDLE.read_bytes()[: bundle.manifest["members"][NETWORK]["size"]]
+    network = BUNDLE.read_bytes()[: bundle.manifest.members[NETWORK].size]
     settings = packed(tmp_path, key, bundle, network, metrics={"scheme": "x", "n": 1, **metrics})
     with pytest.raises(ModelUnusable):
         open_verified(settings)

@@ -19,12 +19,12 @@ from msgspec import structs
 
 from device.reading.atlas import atlas_path, network_of, open_atlas
 from device.reading.bundle import Bundle
-from device.reading.manifest import check_manifest
 from device.reading.reading import Reader
 from device.settings import Settings
 from device.storage.lexicon import BIRADS, HISTOLOGY, lexicon_of, load_lexicon
 from device.storage.names import TOTAL_LIMIT, Given, Names, agreed
 from device.web.app import create_app
+from tests.support.manifests import changed_manifest
 from tests.support.reading_json import reading_json
 from tests.support.shipped import KEYS, MODELS, SAMPLES
 
@@ -95,14 +95,14 @@ def put(client: FlaskClient, name: Any, unit: int = UNIT) -> Any:
 
 
 def accepted(bundle: Bundle) -> bytes:
-    return next(bundle.members[g["picture"]] for g in bundle.manifest["golden"] if g["expected"]["reason"] is None)
+    return next(bundle.members[g.picture] for g in bundle.manifest.golden if g.expected.reason is None)
 
 
 # --- what a reading says of units --------------------------------------------------------------------------------------
 
 
 def test_all_units_and_the_bias_make_the_logit_in_whole_steps(reader: Reader, bundle: Bundle) -> None:
-    step = 2.0 ** bundle.manifest["head"]["scale_log2"]
+    step = 2.0**bundle.manifest.head.scale_log2
     reading = reader.read(accepted(bundle))
     maps, cells = reading.maps, reading.maps.values.shape[0] * reading.maps.values.shape[1]
     for k, logit in enumerate(maps.logits):
@@ -141,7 +141,7 @@ def test_a_reading_names_units_as_experts_do_and_never_invents(client: FlaskClie
 
 
 def test_units_that_the_bundle_names_keep_that_name_first(settings: Settings, bundle: Bundle) -> None:
-    named = {**bundle.manifest, "units": {str(UNIT): {"en": "packed name", "fr": "nom livré"}}}
+    named = changed_manifest(bundle, units={str(UNIT): {"en": "packed name", "fr": "nom livré"}})
     client = create_app(settings, replace(bundle, manifest=named)).test_client()
     put(client, {"text": "another"})
     names = json.loads(client.get(f"/api/v1/units/{UNIT}?lang=en").data)["names"]
@@ -223,7 +223,7 @@ def test_exported_names_are_a_manifests_units_and_import_elsewhere(
     put(client, {"text": "swirls", "expert": "CD"}, 5)
     exported = json.loads(client.get("/api/v1/units/names").data)
     assert exported["units"] == {"5": {"en": "swirls", "fr": "swirls"}, str(UNIT): {"en": "necrosis", "fr": "nécrose"}}
-    check_manifest({**bundle.manifest, "units": exported["units"]}, "packed")
+    changed_manifest(bundle, units=exported["units"])
 
     elsewhere = create_app(structs.replace(settings, store=tmp_path / "other.sqlite"), bundle).test_client()
     assert json.loads(elsewhere.put("/api/v1/units/names", json=exported).data) == {"imported": 2}

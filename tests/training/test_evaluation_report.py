@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from device.reading.bundle import Bundle
+from device.reading.manifest import DataSource, Label, PartsRule, Words
 from device.reading.reading import Reader
-from tests.support.answering import answering
+from tests.support.manifests import answering
 from tests.support.shipped import SAMPLES
 from training.cli import main
 from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Sample, Split
@@ -184,16 +185,19 @@ def test_a_bundle_is_only_tested_on_the_split_it_was_made_with(
     bundle: Bundle, recipe: Recipe, samples: list[Sample]
 ) -> None:
     split = Split({TRAINING: [], CALIBRATION: [], TEST: samples})
-    provenance = {**bundle.manifest["provenance"], "split": {"rule": "", "sha256": split.sha256}}
-    ours = Reader(replace(bundle, manifest={**bundle.manifest, "provenance": provenance}), LIMITS)
+
+    def made_with(split: Split) -> Reader:
+        provenance = structs.replace(bundle.manifest.provenance, split={"rule": "", "sha256": split.sha256})
+        return Reader(replace(bundle, manifest=structs.replace(bundle.manifest, provenance=provenance)), LIMITS)
+
+    ours = made_with(split)
     evaluation = evaluate_bundle(ours, recipe, SAMPLES, split=split)
     assert report_document(evaluation)["summary"]["n"] == len(samples)
     with pytest.raises(SplitError, match="may have been trained"):
         evaluate_bundle(Reader(bundle, LIMITS), recipe, SAMPLES, split=split)
     everything = Split({TRAINING: samples, CALIBRATION: [], TEST: []})
-    provenance["split"]["sha256"] = everything.sha256
     with pytest.raises(SplitError, match="none to test"):
-        evaluate_bundle(ours, recipe, SAMPLES, split=everything)
+        evaluate_bundle(made_with(everything), recipe, SAMPLES, split=everything)
 
 
 def test_commands_write_the_report_and_the_results_page(
@@ -245,20 +249,22 @@ def test_the_card_says_what_was_measured_and_names_no_patient(
     bundle: Bundle, readings: pd.DataFrame, labels: list[str], crossval: bool
 ) -> None:
     told = summary(readings if crossval else readings.assign(fold=""), labels)
-    data = {"name": "A set of mammograms", "source": "a hospital", "terms": "none"}
-    manifest = {
-        **{name: part for name, part in answering(bundle, ["insitu"]).manifest.items() if name != "parts"},
-        "title": {"en": "Mammogram windows", "fr": "…"},
-        "labels": [{"id": label, "name": {"en": label, "fr": label}} for label in labels],
-        "metrics": {"scheme": "scheme in words", **told},
-        "provenance": {**bundle.manifest["provenance"], "data": data},
-    }
+    data = DataSource(name="A set of mammograms", source="a hospital", terms="none")
+    manifest = structs.replace(
+        answering(bundle, ["insitu"]).manifest,
+        title=Words(en="Mammogram windows", fr="…"),
+        labels=tuple(Label(label, Words(label, label)) for label in labels),
+        metrics={"scheme": "scheme in words", **told},
+        provenance=structs.replace(bundle.manifest.provenance, data=data),
+        parts=UNSET,
+    )
     card = write_card(manifest)
     assert "Classes of concern: insitu" in card
     assert "pictures of a class of concern,\n4 got an answer without any" in card
     assert "gives no caution about a part of a field" in card
-    rule = {"alpha": 0.1339, "confidence": 0.9, "n": 16, "unit": "block", "pictures": 160, "cautions": 2}
-    assert "13.4 % of pictures of new blocks without such a class get it" in write_card({**manifest, "parts": rule})
+    rule = PartsRule("leading_region", 0.4, alpha=0.1339, confidence=0.9, n=16, unit="block", pictures=160, cautions=2)
+    cautious = write_card(structs.replace(manifest, parts=rule))
+    assert "13.4 % of pictures of new blocks without such a class get it" in cautious
     assert "Scheme in words" in card
     assert "8 pictures of 2 groups" in card
     assert ("standard deviation of the 2 folds" in card) == crossval

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from msgspec import structs
+from msgspec import structs, to_builtins
 from PIL import Image as Pillow
 
 from device.reading.image import Limits
+from device.reading.manifest import PartsRule
 from device.reading.reading import Reader
 from tests.support.shipped import SAMPLES
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
@@ -38,10 +39,9 @@ RECIPE: Recipe = structs.replace(
 )
 LABELS = [label.id for label in RECIPE.labels]
 KEY = Ed25519PrivateKey.generate()
-PARTS_RULE = {
-    "statistic": "leading_region", "limit": 1.5, "alpha": 0.05, "confidence": 0.9, "n": 28, "unit": "picture",
-    "pictures": 14, "cautions": 1,
-}  # fmt: skip
+PARTS_RULE = PartsRule(
+    statistic="leading_region", limit=1.5, alpha=0.05, confidence=0.9, n=28, unit="picture", pictures=14, cautions=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +65,12 @@ def drafted(run: Run) -> Reader:
 
 def test_a_run_becomes_a_bundle_that_the_box_reads_with(run: Run, tmp_path: Path) -> None:
     bundle = pack(run, tmp_path / "drawn.loupe", KEY, SAMPLES)
-    metrics = bundle.manifest["metrics"]
+    metrics, features = bundle.manifest.metrics, bundle.manifest.network.outputs["features"]
     assert metrics["n"] == 4
     assert "only tested on" in metrics["scheme"]
     assert metrics["scheme"][1:] in bundle.card
-    assert bundle.manifest["calibration"]["n"] == 4
-    assert [bundle.manifest["network"]["outputs"]["features"][key] for key in ("channels", "stride")] == [240, 8]
+    assert bundle.manifest.calibration.n == 4
+    assert (features.channels, features.stride) == (240, 8)
     reading = Reader(bundle, Limits()).read((run.data / "0.png").read_bytes())
     assert reading.maps.values.shape == (12, 12, 2)
     assert np.array_equal(reading.maps.values.mean((0, 1)), reading.maps.logits)
@@ -81,7 +81,7 @@ def test_a_model_that_counts_tissue_alone_says_so_and_leaves_glass_out_as_in_tra
     recipe = structs.replace(run.recipe, network=structs.replace(run.recipe.network, counts="tissue"))
     counting = replace(run, recipe=recipe)
     bundle = pack(counting, tmp_path / "drawn.loupe", KEY, SAMPLES)
-    assert bundle.manifest["head"]["counts"] == "tissue"
+    assert bundle.manifest.head.counts == "tissue"
     assert "mean\nwhere there is tissue is the logit" in bundle.card
     pixels = draw("invasive", 1, 96, 96).pixels
     pixels[:64] = 245
@@ -93,9 +93,7 @@ def test_a_model_that_counts_tissue_alone_says_so_and_leaves_glass_out_as_in_tra
     assert maps.counted[8:].all()
     assert np.ptp(maps.logits - float_logits(counting, [pixels])[0]) < 0.1
     # What a box verifies before it serves has glass in it.
-    assert any(
-        not reader.read(bundle.members[golden["picture"]]).maps.counted.all() for golden in bundle.manifest["golden"]
-    )
+    assert any(not reader.read(bundle.members[golden.picture]).maps.counted.all() for golden in bundle.manifest.golden)
 
 
 def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run, tmp_path: Path) -> None:
@@ -114,9 +112,9 @@ def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run,
 
     save_table(pd.concat(tables), tmp_path / READINGS)
     bundle = pack(whole, tmp_path / "x.loupe", KEY, SAMPLES, tmp_path)
-    assert bundle.manifest["metrics"]["n"] == bundle.manifest["calibration"]["n"] == 28
-    assert "each patient is tested once" in bundle.manifest["metrics"]["scheme"]
-    assert bundle.manifest["provenance"]["split"]["rule"].startswith("trained on everything")
+    assert bundle.manifest.metrics["n"] == bundle.manifest.calibration.n == 28
+    assert "each patient is tested once" in bundle.manifest.metrics["scheme"]
+    assert bundle.manifest.provenance.split["rule"].startswith("trained on everything")
     assert (tmp_path / "x.md").read_text() == bundle.card
 
 
@@ -125,10 +123,10 @@ def test_offsets_shift_the_head_so_that_maps_still_add_up_to_what_is_said(run: R
         run, recipe=structs.replace(RECIPE, calibration=structs.replace(RECIPE.calibration, offsets=True))
     )
     bundle = pack(shifting, tmp_path / "drawn.loupe", KEY, SAMPLES)
-    offsets = bundle.manifest["calibration"]["offsets"]
+    offsets = bundle.manifest.calibration.offsets
     picture = (run.data / "0.png").read_bytes()
     before, after = drafted(run).read(picture), Reader(bundle, Limits()).read(picture)
-    step = 2.0 ** bundle.manifest["head"]["scale_log2"]
+    step = 2.0**bundle.manifest.head.scale_log2
     assert after.maps.logits - before.maps.logits == pytest.approx(
         [offsets[label] for label in LABELS], abs=step + 1e-4
     )
@@ -173,14 +171,16 @@ def test_a_bundle_gets_new_figures_and_promises_around_the_same_network(
     whole = replace(run, split=Split({TRAINING: everything, CALIBRATION: [], TEST: []}))
     before = pack(whole, tmp_path / "before.loupe", KEY, SAMPLES, cross_validated)
     later = structs.replace(RECIPE, version="1.1.0", answer=structs.replace(RECIPE.answer, level=0.8))
-    (cross_validated / PARTS).write_text(json.dumps({"rule": PARTS_RULE}))
+    (cross_validated / PARTS).write_text(json.dumps({"rule": to_builtins(PARTS_RULE)}))
     after = amend(before, later, everything, tmp_path / "after.loupe", KEY, cross_validated)
-    assert after.manifest["version"] == "1.1.0"
-    assert after.manifest["golden"] == before.manifest["golden"]
-    assert after.manifest["members"]["network.tflite"] == before.manifest["members"]["network.tflite"]
-    assert after.manifest["provenance"]["commit"] == before.manifest["provenance"]["commit"]
-    assert after.manifest["provenance"]["amended"]["from"] == "1.0.0"
-    assert after.manifest["parts"] == PARTS_RULE
+    assert after.manifest.version == "1.1.0"
+    assert after.manifest.golden == before.manifest.golden
+    assert after.manifest.members["network.tflite"] == before.manifest.members["network.tflite"]
+    assert after.manifest.provenance.commit == before.manifest.provenance.commit
+    amended = after.manifest.provenance.amended
+    assert amended
+    assert amended.from_version == "1.0.0"
+    assert after.manifest.parts == PARTS_RULE
     assert "are those of version 1.0.0" in after.card
     picture = (run.data / "0.png").read_bytes()
     first, second = (Reader(bundle, Limits()).read(picture) for bundle in (before, after))

@@ -87,7 +87,7 @@ def test_every_step_of_the_page_works(
     assert "report: runs/mine/report.html" in run(words["evaluate"], capsys)
     assert "signature by ada" in run(words["verify"], capsys)
     bundle = Bundle.open(Path("models/mine.loupe"), Path("models/keys"))
-    assert bundle.manifest["preprocessing"]["um_per_px"] == pytest.approx(1.59, abs=0.01)
+    assert bundle.manifest.preprocessing.um_per_px == pytest.approx(1.59, abs=0.01)
     asked = shlex.split(words["-F"])
     picture, path = Path(asked[2].partition("@")[2]), asked[3].partition("8001")[2]
     with serving(tmp_path / "log", Path("models/mine.loupe"), Path("models/keys")) as url:

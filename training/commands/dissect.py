@@ -114,7 +114,7 @@ def command(
     if data == PHANTOMS:
         subjects = phantom_subjects(bundle, pictures)
     else:
-        recipe = load_recipe(recipe_name or bundle.manifest["id"])
+        recipe = load_recipe(recipe_name or bundle.manifest.id)
         subjects = subjects_of(recipe, Path(data), bundle)
     words = sys.argv[1:]
     if "--out" in words:  # it says nothing of how the atlas was made, and may name a person's folder
@@ -124,7 +124,7 @@ def command(
     units = [int(unit) for unit in known.index["units"]] if known else atlases.ranked(measured)
     patches = cut_patches(reader, subjects, measured, units[:most_units], patches_each)
     made = atlases.make_atlas(reader, subjects, measured, patches, origin, known)
-    folder = out or RUNS / "dissect" / bundle.manifest["id"]
+    folder = out or RUNS / "dissect" / bundle.manifest.id
     file = folder / (bundle_file.stem + SUFFIX)
     atlases.write_atlas(made, file)
     everything = None if known else {unit: atlases.unit_entry(reader, subjects, measured, unit) for unit in units}

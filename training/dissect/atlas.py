@@ -153,8 +153,8 @@ def make_atlas(
         "schema": SCHEMA,
         "notice": notice,
         "bundle": {
-            "id": manifest["id"],
-            "version": manifest["version"],
+            "id": manifest.id,
+            "version": manifest.version,
             "sha256": reader.bundle.sha256,
             "network": network_of(reader.bundle),
         },

@@ -57,8 +57,8 @@ def write_page(reader: Reader, atlas: Atlas, figures: Mapping[int, Mapping[str, 
     units = page_units(reader, atlas, figures)
     html = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         d=atlas.index,
-        model=reader.bundle.manifest["title"]["en"],
-        names={label["id"]: label["name"]["en"] for label in reader.bundle.manifest["labels"]},
+        model=reader.bundle.manifest.title.en,
+        names=reader.bundle.manifest.label_names("en"),
         concepts={concept: told["en"] for concept, told in atlas.index["concepts"].items()},
         units=units,
         heaviest=float(np.quantile(np.abs([list(row["weights"].values()) for row in units]), BAR_QUANTILE)),

@@ -138,14 +138,14 @@ def phantom_subjects(bundle: Bundle, count: int) -> Subjects:
         raise DissectError(
             f"no phantoms are drawn for {bundle.name} ({', '.join(bundle.labels)}): name a folder instead"
         )
-    read = bundle.manifest["preprocessing"]
-    width = int(round((read["area_px"] * 4 / 3) ** 0.5 / 32) * 32)
-    height = int(read["area_px"] / width / 32) * 32
+    preprocessing = bundle.manifest.preprocessing
+    width = int(round((preprocessing.area_px * 4 / 3) ** 0.5 / 32) * 32)
+    height = int(preprocessing.area_px / width / 32) * 32
     kinds = [KINDS[index % len(KINDS)] for index in range(count)]
 
     @lru_cache(maxsize=KEPT)
     def load(index: int) -> Seen:
-        field = draw(kinds[index], 1000 + index // len(KINDS), width, height, read["um_per_px"])
+        field = draw(kinds[index], 1000 + index // len(KINDS), width, height, preprocessing.um_per_px)
         buffer = io.BytesIO()
         PIL.Image.fromarray(field.pixels).save(buffer, "PNG", compress_level=0)
         return Seen(buffer.getvalue(), {"lesion": field.lesion, "nuclei": field.nuclei, "empty": field.empty})

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
+from device.reading.manifest import CalibrationFacts
 from device.reading.maps import softmax
 from training.errors import TableError
 
@@ -53,11 +55,17 @@ class Calibration:
         return softmax(logits + self.offsets, self.temperature)
 
     def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
-        """As a report and a bundle's manifest have it: offsets by class, left out where there are none."""
-        told: dict[str, Any] = {"temperature": self.temperature}
-        if self.offsets.any():
-            told["offsets"] = dict(zip(labels, self.offsets.round(4).tolist(), strict=True))
-        return told
+        """As a report has it: offsets by class, left out where there are none."""
+        offsets = self._offsets_by_class(labels)
+        return {"temperature": self.temperature} | ({"offsets": offsets} if offsets else {})
+
+    def facts(self, labels: Sequence[str], *, n: int, ece: float) -> CalibrationFacts:
+        """As a bundle's manifest has it; `n` pictures it was fitted on, and the calibration error that is left."""
+        offsets = self._offsets_by_class(labels)
+        return CalibrationFacts(temperature=self.temperature, offsets=offsets or UNSET, n=n, ece=ece)
+
+    def _offsets_by_class(self, labels: Sequence[str]) -> dict[str, float]:
+        return dict(zip(labels, self.offsets.round(4).tolist(), strict=True)) if self.offsets.any() else {}
 
 
 def fit_calibration(
@@ -88,7 +96,7 @@ def fit_calibration(
     coolest, hottest = TEMPERATURES
     bounds = [(1 / hottest, 1 / coolest)] + classes * [(-LARGEST_SHIFT, LARGEST_SHIFT)]
     sharpness, *shifts = minimize(loss, np.array([1.0, *classes * [0.0]]), jac=True, bounds=bounds).x
-    return Calibration(1 / sharpness, (np.array(shifts) - np.mean(shifts)) / sharpness)
+    return Calibration(float(1 / sharpness), (np.array(shifts) - np.mean(shifts)) / sharpness)
 
 
 @dataclass(frozen=True)

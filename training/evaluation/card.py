@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from device.reading.manifest import AnswerRules, CalibrationFacts, GatePromise, Manifest, PartsRule, Provenance
 from device.reading.tissue import TISSUE
 from training.evaluation.words import (
     limits,
@@ -78,106 +79,106 @@ def _counted(metrics: Mapping[str, Any]) -> str:
     return told + (f" {unreadable} more could not be read." if unreadable else "")
 
 
-def _calibrated(calibration: Mapping[str, Any]) -> str:
-    offsets = ", ".join(f"{label} {offset:+.2f}" for label, offset in calibration.get("offsets", {}).items())
+def _calibrated(calibration: CalibrationFacts) -> str:
+    offsets = ", ".join(f"{label} {offset:+.2f}" for label, offset in (calibration.offsets or {}).items())
     shifted = f"; classes shifted by {offsets} (in the head's bias)" if offsets else ""
-    return f"Temperature {calibration['temperature']:.2f}{shifted}"
+    return f"Temperature {calibration.temperature:.2f}{shifted}"
 
 
-def _promised(promise: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def _promised(promise: GatePromise, metrics: Mapping[str, Any]) -> str:
     units = {"patient": "patients", "picture": "pictures, each taken for a patient of its own as the set names none"}
     scores = {
         "unseen": "scored by networks and gates that had seen neither",
         "cross-fitted": "scored by gates that were fitted without them, on the network that ships",
     }
-    alpha, measured = number("refused", promise["alpha"]), number("refused", metrics["refused"]["value"])
+    alpha, measured = number("refused", promise.alpha), number("refused", metrics["refused"]["value"])
     return (
-        f"Refuses at most {alpha} of proper pictures, with {promise['confidence']:.0%} confidence\n"
-        f"(n = {promise['n']} {units[promise['unit']]}; {scores[promise['scores']]}).\n"
+        f"Refuses at most {alpha} of proper pictures, with {promise.confidence:.0%} confidence\n"
+        f"(n = {promise.n} {units[promise.unit]}; {scores[promise.scores]}).\n"
         "It holds for pictures of new patients, made and chosen like those under Data. In the measurement above\n"
         f"{measured} were refused, by gates fitted on fewer pictures."
     )
 
 
-def _answers(answer: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def _answers(answer: AnswerRules, names: Mapping[str, str]) -> str:
     """What the box's answers promise and were like, by class, and how often each answer was right."""
-    concern = ", ".join(names[label] for label in answer["concern"]) or "none"
-    outside, confidence = answer["concern_outside"], f"{answer['confidence']:.0%}"
+    concern = ", ".join(names[label] for label in answer.concern) or "none"
+    outside, confidence = answer.concern_outside, f"{answer.confidence:.0%}"
     classes = markdown_table(
-        ["class", "promised", unit_column(answer["unit"]).lower(), "measured: in the answer", "left out below"],
+        ["class", "promised", unit_column(answer.unit).lower(), "measured: in the answer", "left out below"],
         [
             [
                 names[label],
-                f"at least {number('accuracy', told['level'])}",
-                str(told["n"]),
-                f"{told['inside']} of {told['pictures']}",
-                f"{told['threshold']:.3f}",
+                f"at least {number('accuracy', promised.level)}",
+                str(promised.n),
+                f"{promised.inside} of {promised.pictures}",
+                f"{promised.threshold:.3f}",
             ]
-            for label, told in answer["classes"].items()
+            for label, promised in answer.classes.items()
         ],
     )
     record = markdown_table(
         ["answer", "unseen pictures", "of a class in it", *names.values()],
         [
             [
-                " or ".join(names[label] for label in row["labels"]),
-                str(sum(row["counts"])),
-                str(sum(n for label, n in zip(names, row["counts"], strict=True) if label in row["labels"])),
-                *map(str, row["counts"]),
+                " or ".join(names[label] for label in row.labels),
+                str(sum(row.counts)),
+                str(sum(n for label, n in zip(names, row.counts, strict=True) if label in row.labels)),
+                *map(str, row.counts),
             ]
-            for row in answer["record"]
+            for row in answer.record
         ],
     )
     return (
-        f"An answer names each class that can't be ruled out: {answer['size']:.2f} classes on average. Classes of concern: "
-        f"{concern}. With\n{confidence} confidence, at least the promised share of {OF_NEW[answer['unit']]} of a "
+        f"An answer names each class that can't be ruled out: {answer.size:.2f} classes on average. Classes of concern: "
+        f"{concern}. With\n{confidence} confidence, at least the promised share of {OF_NEW[answer.unit]} of a "
         "class get an answer with that class in it.\nMeasured on accepted pictures that neither network nor thresholds had "
-        f"seen. Of {outside['pictures']} pictures of a class of concern,\n{outside['outside']} got an answer without any."
+        f"seen. Of {outside.pictures} pictures of a class of concern,\n{outside.outside} got an answer without any."
         f"\n\n{classes}\n\n{record}"
     )
 
 
-def _made_by(provenance: Mapping[str, Any]) -> str:
-    libraries = ", ".join(f"{name} {number}" for name, number in provenance["libraries"].items())
-    made = f"`{provenance['command']}` at commit `{provenance['commit']}`, {provenance['created']};\n{libraries}."
-    if not (amended := provenance.get("amended")):
+def _made_by(provenance: Provenance) -> str:
+    libraries = ", ".join(f"{name} {number}" for name, number in provenance.libraries.items())
+    made = f"`{provenance.command}` at commit `{provenance.commit}`, {provenance.created};\n{libraries}."
+    if not (amended := provenance.amended):
         return made
     return (
-        f"Network, head and the gate's arrays are those of version {amended['from']}: {made}\n\nCalibration, figures and "
-        f"promises: `{amended['command']}`,\nfolds fitted at commit `{amended['commit']}`, {amended['created']}."
+        f"Network, head and the gate's arrays are those of version {amended.from_version}: {made}\n\nCalibration, figures "
+        f"and promises: `{amended.command}`,\nfolds fitted at commit `{amended.commit}`, {amended.created}."
     )
 
 
-def _part_of_a_field(rule: Mapping[str, Any] | None) -> str:
+def _part_of_a_field(rule: PartsRule | None) -> str:
     """What the caution about a part of a field promises, where the bundle has one."""
     if rule is None:
         return "This model gives no caution about a part of a field."
     return (
         "A field whose answer names no class of concern gets a caution where a connected part of it speaks for one.\n"
-        f"At most {number('refused', rule['alpha'])} of {OF_NEW[rule['unit']]} without such a class get it, with "
-        f"{rule['confidence']:.0%} confidence\n(n = {rule['n']} {rule['unit']}s). Of {rule['pictures']} unseen ones "
-        f"{rule['cautions']} did, with limits from the other folds."
+        f"At most {number('refused', rule.alpha)} of {OF_NEW[rule.unit]} without such a class get it, with "
+        f"{rule.confidence:.0%} confidence\n(n = {rule.n} {rule.unit}s). Of {rule.pictures} unseen ones "
+        f"{rule.cautions} did, with limits from the other folds."
     )
 
 
-def write_card(manifest: Mapping[str, Any]) -> str:
+def write_card(manifest: Manifest) -> str:
     """Markdown, from a manifest whose `metrics` are `training.evaluation.metrics.summary` with the `scheme` in words."""
-    metrics, provenance = manifest["metrics"], manifest["provenance"]
-    data, split, gate = provenance["data"], provenance["split"], manifest["gate"]
-    calibration = manifest["calibration"]
-    names = {label["id"]: label["name"]["en"] for label in manifest["labels"]}
-    places = "where there is tissue" if manifest["head"].get("counts") == TISSUE else "over the picture"
-    return f"""# {manifest["title"]["en"]}: {manifest["id"]} {manifest["version"]}
+    metrics, provenance = manifest.metrics, manifest.provenance
+    data, split, gate = provenance.data, provenance.split, manifest.gate
+    calibration = manifest.calibration
+    names = manifest.label_names("en")
+    places = "where there is tissue" if manifest.head.counts == TISSUE else "over the picture"
+    return f"""# {manifest.title.en}: {manifest.id} {manifest.version}
 
 {NOTICE}
 
 ## What it is
-Reads one picture at about {manifest["preprocessing"]["um_per_px"]:g} µm/px as one of {len(names)} classes:
-{", ".join(names.values())} ({manifest["modality"]}, {manifest["task"]}). All-integer; the class map's mean
+Reads one picture at about {manifest.preprocessing.um_per_px:g} µm/px as one of {len(names)} classes:
+{", ".join(names.values())} ({manifest.modality}, {manifest.task}). All-integer; the class map's mean
 {places} is the logit.
 
 ## Data
-{data["name"]}. Source: {data["source"]}. Terms: {data["terms"]}.
+{data.name}. Source: {data.source}. Terms: {data.terms}.
 Split: {split["rule"]}.{_parts(split)} Split's SHA-256: `{split["sha256"][:16]}`.
 
 ## Measured
@@ -194,14 +195,14 @@ Rows are the true class, columns the predicted one.
 {_confusion(metrics, names)}
 
 ## Answers
-{_answers(manifest["answer"], names)}
+{_answers(manifest.answer, names)}
 
-{_part_of_a_field(manifest.get("parts"))}
+{_part_of_a_field(manifest.parts or None)}
 
 ## Gate
-{_promised(gate["promise"], metrics)}
+{_promised(gate.promise, metrics)}
 {_calibrated(calibration)}, from
-{calibration["n"]} pictures that the network wasn't trained on.
+{calibration.n} pictures that the network wasn't trained on.
 
 ## Limits of use
 - Only for pictures of the kind named under Data, prepared the same way. Another modality, organ, stain, device or scale is

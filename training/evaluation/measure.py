@@ -64,7 +64,7 @@ def evaluate_bundle(
     """
     manifest, labels = reader.bundle.manifest, [label.id for label in recipe.labels]
     split = split or split_samples(find_samples(recipe, data), recipe.split)
-    made_with = manifest["provenance"]["split"]["sha256"]
+    made_with = manifest.provenance.split["sha256"]
     if made_with != split.sha256:
         raise SplitError(
             f"{reader.bundle.name} was made with the split {made_with[:12]}, this is {split.sha256[:12]}: it may have "
@@ -79,7 +79,7 @@ def evaluate_bundle(
         )
     floats = None
     if run is not None:  # the bundle's offsets are in its head's bias
-        offsets = manifest["calibration"].get("offsets", {})
+        offsets = manifest.calibration.offsets or {}
         floats = _float_logits(recipe, data, run, split) + [offsets.get(label, 0.0) for label in labels]
     table = read_table(reader, data, samples, labels, float_logits=floats)
     history = () if run is None or not (run / HISTORY).is_file() else (run / HISTORY,)

@@ -111,7 +111,7 @@ def read_tiles(
     outcome = reading.verdict.reason or ("caution" if reading.caution else "accepted")
     values = reading.maps.values[..., CARCINOMA]
     rows = [measure(tiles, STEPS, values, reading.maps.logits[CARCINOMA], reading.section, outcome, seconds)]
-    area_px = reader.bundle.manifest["preprocessing"]["area_px"]
+    area_px = reader.bundle.manifest.preprocessing.area_px
     for count in steps:
         start = perf_counter()
         verdict, section = read_section(reading.image, area_px, reader.network, reader.gate, reader.head, count)

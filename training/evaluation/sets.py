@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from msgspec import to_builtins
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from device.base.texts import LIKELIHOODS
+from device.reading.manifest import AnswerRecord, AnswerRules, ClassPromise, OutsideConcern, Unit, Words
 from device.reading.prediction_sets import prediction_sets
 from training.errors import TableError
 from training.evaluation import resampling
@@ -232,21 +233,23 @@ def sets_of_split(
     }
 
 
-def answer_rules(rule: AnswerRule, unit: str, sets: Mapping[str, Any]) -> dict[str, Any]:
+def answer_rules(rule: AnswerRule, unit: Unit, sets: Mapping[str, Any]) -> AnswerRules:
     """A manifest's section `answer` (`docs/engineers/bundle.md`): thresholds, and what was measured of their like."""
-    return {
-        "concern": list(rule.concern),
-        **({"sum": to_builtins(rule.sum)} if rule.sum else {}),
-        "confidence": rule.confidence,
-        "unit": unit,
-        "classes": {
-            label: {**found, **{name: sets["classes"][label][name] for name in ("pictures", "inside")}}
-            for label, found in sets["thresholds"].items()
-        },
-        "size": sets["size"]["value"],
-        "concern_outside": {name: sets["concern_outside"][name] for name in ("pictures", "outside")},
-        "record": sets["record"],
+    measured = {
+        label: {name: sets["classes"][label][name] for name in ("pictures", "inside")} for label in sets["thresholds"]
     }
+    return AnswerRules(
+        concern=rule.concern,
+        sum=Words(rule.sum.en, rule.sum.fr) if rule.sum else UNSET,
+        confidence=rule.confidence,
+        unit=unit,
+        classes={
+            label: ClassPromise(**threshold, **measured[label]) for label, threshold in sets["thresholds"].items()
+        },
+        size=sets["size"]["value"],
+        concern_outside=OutsideConcern(**{name: sets["concern_outside"][name] for name in ("pictures", "outside")}),
+        record=tuple(AnswerRecord(tuple(row["labels"]), tuple(row["counts"])) for row in sets["record"]),
+    )
 
 
 # --- other choices, to compare with ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from device.reading.manifest import Unit
 from training.recipe import Recipe
 
 
@@ -41,7 +42,7 @@ FIGURES: dict[str, Figure] = {
 HEADLINE = ("balanced_accuracy", "accuracy", "macro_auroc", "ece")
 NOTHING = "–"
 # Sets without patient ids: what stands for a patient there. BUSI's pictures are joined with their copies.
-UNITS = {"bach": "block", "busi": "picture"}
+UNITS: dict[str, Unit] = {"bach": "block", "busi": "picture"}
 
 
 def title(name: str) -> str:
@@ -91,7 +92,7 @@ def mean_and_deviation(name: str, folds: Mapping[str, Any] | None) -> str:
     return f"{number(name, found['mean'])} ± {number(name, found['sd'])}" if found else NOTHING
 
 
-def unit_of(recipe: Recipe, table: pd.DataFrame) -> str:
+def unit_of(recipe: Recipe, table: pd.DataFrame) -> Unit:
     """What a split keeps together in this data set: `patient`, `block` (of consecutive numbers) or `picture`."""
     alone = table["group"].nunique() == len(table)
     return UNITS.get(recipe.data.adapter, "picture" if alone else "patient")

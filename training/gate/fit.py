@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from device.reading.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, distance, mean_of, picture_statistics
 from device.reading.image import Image
+from device.reading.manifest import PictureLimits
 from device.reading.runtime import Network
 from training.gate.magnification import RATIOS, magnified
 
@@ -235,7 +236,7 @@ def collect(
     )
 
 
-def picture_limits(images: Sequence[Image]) -> dict[str, float]:
+def picture_limits(images: Sequence[Image]) -> PictureLimits:
     """Limits of the first question: twice as far as any proper picture, darkest and brightest by general rule. What is
     softer than any proper picture may look enlarged for want of focus."""
     seen = [asdict(picture_statistics(image.pixels)) for image in images]
@@ -250,4 +251,4 @@ def picture_limits(images: Sequence[Image]) -> dict[str, float]:
         "soft_below": least["sharpness"],
         "min_source_px": min(image.width * image.height for image in images) / MARGIN**2,
     }
-    return {name: float(limit) for name, limit in limits.items()}
+    return PictureLimits(**{name: float(limit) for name, limit in limits.items()})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from device.reading.gate import PICTURE_REASONS, SCALE
+from device.reading.gate import MADE, PICTURE_REASONS, SCALE, SHOWS
 from device.reading.image import Image
+from device.reading.manifest import CellSpace, GatePromise, GateRules, ScaleRule, Space
 from training.errors import TableError
 from training.gate.fit import QUESTIONS, FittedGate, Outputs, cross_scores, picture_limits
 from training.gate.magnification import RATIOS
@@ -20,56 +23,92 @@ from training.recipe import GateRule
 Scores = Mapping[str, NDArray[np.float64]]
 
 
-def gate_rules(found: FittedGate, images: Sequence[Image]) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-    """The section without its promise, and its arrays by member. `images` are the proper pictures that it was fitted on."""
-    arrays = {f"gate/{SCALE}_weights.npy": found.scale.weights, f"gate/{SCALE}_centres.npy": found.centres}
-    rules: dict[str, Any] = {
-        "picture": picture_limits(images),
-        SCALE: {
-            "weights": f"gate/{SCALE}_weights.npy",
-            "intercept": found.scale.intercept,
-            "octaves": found.octaves,
-            "ratios": list(RATIOS),
-            "centres": f"gate/{SCALE}_centres.npy",
-            "alike": found.alike,
-        },
+@dataclass(frozen=True)
+class Promised:
+    """What proper pictures' scores promise, and these scores of each question with p-values, sorted."""
+
+    promise: GatePromise
+    calibration_scores: Mapping[str, tuple[float, ...]]
+
+
+def gate_rules(
+    fitted: FittedGate, images: Sequence[Image], promised: Promised
+) -> tuple[GateRules, dict[str, NDArray[np.float32]]]:
+    """The section, and its arrays by member. `images` are the proper pictures that the gate was fitted on."""
+    spaces = {**fitted.spaces, "cells": fitted.cells}
+    arrays = {
+        f"gate/{SCALE}_weights.npy": fitted.scale.weights,
+        f"gate/{SCALE}_centres.npy": fitted.centres,
+        **{f"gate/{name}_centre.npy": space.centre for name, space in spaces.items()},
+        **{f"gate/{name}_whitening.npy": space.whitening for name, space in spaces.items()},
     }
-    for name, space in {**found.spaces, "cells": found.cells}.items():
-        rules[name] = {part: f"gate/{name}_{part}.npy" for part in ("centre", "whitening")}
-        arrays |= {rules[name]["centre"]: space.centre, rules[name]["whitening"]: space.whitening}
-    rules["cells"]["limit"] = found.cell_limit
+    scores = promised.calibration_scores
+    rules = GateRules(
+        picture=picture_limits(images),
+        scale=ScaleRule(
+            weights=f"gate/{SCALE}_weights.npy",
+            intercept=fitted.scale.intercept,
+            octaves=fitted.octaves,
+            ratios=tuple(RATIOS),
+            centres=f"gate/{SCALE}_centres.npy",
+            alike=fitted.alike,
+            calibration_scores=scores[SCALE],
+        ),
+        made=Space(f"gate/{MADE}_centre.npy", f"gate/{MADE}_whitening.npy", scores[MADE]),
+        shows=Space(f"gate/{SHOWS}_centre.npy", f"gate/{SHOWS}_whitening.npy", scores[SHOWS]),
+        cells=CellSpace("gate/cells_centre.npy", "gate/cells_whitening.npy", fitted.cell_limit),
+        promise=promised.promise,
+    )
     return rules, {member: array.astype(np.float32) for member, array in arrays.items()}
 
 
-def promise_across_groups(rules: dict[str, Any], rule: GateRule, outputs: Outputs) -> None:
-    """Put in the promise that rests on gates fitted without each group in turn."""
-    _promise(rules, rule, cross_scores(outputs), outputs.groups, "cross-fitted")
+def with_promise(rules: GateRules, promised: Promised) -> GateRules:
+    """The section with another promise."""
+    scores = promised.calibration_scores
+    return replace(
+        rules,
+        scale=replace(rules.scale, calibration_scores=scores[SCALE]),
+        made=replace(rules.made, calibration_scores=scores[MADE]),
+        shows=replace(rules.shows, calibration_scores=scores[SHOWS]),
+        promise=promised.promise,
+    )
 
 
-def promise_of_folds(rules: dict[str, Any], rule: GateRule, readings: pd.DataFrame, groups: set[str]) -> None:
-    """Put in the promise that rests on a cross-validation's readings, by networks and gates that had not seen the pictures,
-    if each of the groups that the bundle was fitted on was read so. Raises `TableError` for readings by another gate."""
+def promise_across_groups(rule: GateRule, outputs: Outputs) -> Promised:
+    """The promise that rests on gates fitted without each group in turn."""
+    return _promised(rule, cross_scores(outputs), outputs.groups, "cross-fitted")
+
+
+def promise_of_folds(rule: GateRule, readings: pd.DataFrame, groups: set[str]) -> Promised | None:
+    """The promise that rests on a cross-validation's readings, by networks and gates that had not seen the pictures; None
+    unless each group that the bundle was fitted on was read so. Raises `TableError` for readings by another gate."""
     if missing := [f"score_{question}" for question in QUESTIONS if f"score_{question}" not in readings.columns]:
         raise TableError(f"the readings have no {', '.join(missing)}: they are of another gate. Run crossval again")
     read = readings[readings["error"].isna()]
     if not groups <= set(read["group"]):
-        return
+        return None
     judged = ~read["reason"].isin(PICTURE_REASONS).to_numpy()
     scores = {q: np.where(judged, read[f"score_{q}"].to_numpy(np.float64), np.inf) for q in QUESTIONS}
-    _promise(rules, rule, scores, read["group"].to_numpy(str), "unseen")
+    return _promised(rule, scores, read["group"].to_numpy(str), "unseen")
 
 
-def _promise(rules: dict[str, Any], rule: GateRule, scores: Scores, groups: NDArray[np.str_], kind: str) -> None:
+def _promised(
+    rule: GateRule, scores: Scores, groups: NDArray[np.str_], kind: Literal["unseen", "cross-fitted"]
+) -> Promised:
     """Threshold and p-values from scores [pictures] of each question; infinite ones are of pictures refused anyway."""
     units = groups if rule.unit == "patient" else np.arange(len(groups)).astype(str)
     kept = promise(np.max(list(scores.values()), 0), units, rule.alpha, rule.confidence)
-    rules["promise"] = {
-        "alpha": round(kept.alpha, 4),
-        "confidence": kept.confidence,
-        "n": kept.units,
-        "unit": rule.unit,
-        "scores": kind,
-        "threshold": kept.threshold,
-    }
-    for question, found in scores.items():
-        rules[question]["calibration_scores"] = [round(float(s), 5) for s in np.sort(found[np.isfinite(found)])]
+    return Promised(
+        GatePromise(
+            alpha=round(kept.alpha, 4),
+            confidence=kept.confidence,
+            n=kept.units,
+            unit=rule.unit,
+            scores=kind,
+            threshold=kept.threshold,
+        ),
+        {
+            question: tuple(round(float(s), 5) for s in np.sort(of_question[np.isfinite(of_question)]))
+            for question, of_question in scores.items()
+        },
+    )

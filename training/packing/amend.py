@@ -8,15 +8,14 @@ from where.
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from device.reading.bundle import Bundle
-from device.reading.manifest import CARD, NETWORK
+from device.reading.manifest import CARD, NETWORK, Amendment
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
 from training.errors import RunError
 from training.evaluation.card import write_card
@@ -40,46 +39,49 @@ def amend(
     _check_same_model(before, recipe, samples)
     commits = _fitted_alike(recipe, crossval)
     measured = measured_by_folds(recipe, crossval)
-    if recipe.calibration.offsets or "offsets" in before.manifest["calibration"]:
+    if recipe.calibration.offsets or before.manifest.calibration.offsets:
         raise RunError("calibration.offsets shifts the head: fit and pack anew instead of amending a bundle")
-    manifest = deepcopy(before.manifest)
-    manifest["schema_version"], manifest["version"] = 3, recipe.version
-    manifest["calibration"] = measured.calibration_json(before.labels)
-    manifest["metrics"], manifest["answer"] = measured.metrics, measured.answer
-    measured.promise_of_gate(manifest["gate"], recipe, {sample.group for sample in samples})
-    if rule := parts_rule(crossval):
-        manifest["parts"] = rule
-    manifest["provenance"]["amended"] = {
-        "from": before.manifest["version"],
-        "command": f"loupe-train crossval {recipe.id} && loupe-train pack {recipe.id} --amend {before.name} "
+    amendment = Amendment(
+        from_version=before.manifest.version,
+        command=f"loupe-train crossval {recipe.id} && loupe-train pack {recipe.id} --amend {before.name} "
         f"--crossval runs/{recipe.id}-crossval",
-        "commit": commits,
-        "created": date.today().isoformat(),
-    }
+        commit=commits,
+        created=date.today().isoformat(),
+    )
+    manifest = replace(
+        before.manifest,
+        version=recipe.version,
+        calibration=measured.calibration_facts(before.labels),
+        provenance=replace(before.manifest.provenance, amended=amendment),
+        metrics=measured.metrics,
+        gate=measured.gate(before.manifest.gate, recipe, {sample.group for sample in samples}),
+        answer=measured.answer,
+        parts=parts_rule(crossval) or before.manifest.parts,
+    )
     members = {name: content for name, content in before.members.items() if name != CARD}
     members[CARD] = write_card(manifest).encode()
-    network = before.network_path.read_bytes()[: before.manifest["members"][NETWORK]["size"]]
+    network = before.network_path.read_bytes()[: before.manifest.members[NETWORK].size]
     write_bundle(out, manifest, network, members, key)
     out.with_suffix(".md").write_bytes(members[CARD])
     return open_signed(out, key)
 
 
 def _check_same_model(before: Bundle, recipe: Recipe, samples: list[Sample]) -> None:
-    manifest: dict[str, Any] = before.manifest
+    manifest = before.manifest
     split = Split({TRAINING: samples, CALIBRATION: [], TEST: []})
     differing = [
         f"{name} {found}, not {wanted}"
         for name, found, wanted in (
-            ("the id", manifest["id"], recipe.id),
+            ("the id", manifest.id, recipe.id),
             ("the labels", before.labels, tuple(label.id for label in recipe.labels)),
-            ("the area", manifest["preprocessing"]["area_px"], recipe.data.area_px),
-            ("the split", manifest["provenance"]["split"]["sha256"], split.sha256),
+            ("the area", manifest.preprocessing.area_px, recipe.data.area_px),
+            ("the split", manifest.provenance.split["sha256"], split.sha256),
         )
         if found != wanted
     ]
     if differing:
         raise RunError(f"{before.name} is not of this recipe and data: it has {'; '.join(differing)}")
-    if manifest["version"] == recipe.version:
+    if manifest.version == recipe.version:
         raise RunError(f"{before.name} is version {recipe.version} already: raise `version` in the recipe first")
 
 

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import to_builtins
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from device.base.strict_json import parse
 from device.reading.bundle import TRAILER_BYTES, statement
 from device.reading.keys import key_id
-from device.reading.manifest import MANIFEST, NETWORK, check_manifest
+from device.reading.manifest import MANIFEST, NETWORK, Manifest, Member, manifest_of
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -29,9 +32,14 @@ def npy(array: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def hashed(content: bytes) -> dict[str, Any]:
+def hashed(content: bytes) -> Member:
     """A member as the manifest lists it."""
-    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return Member(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """A manifest as the member that it becomes."""
+    return json.dumps(to_builtins(manifest), ensure_ascii=False, indent=1).encode()
 
 
 def sign_body(body: bytes, key: Ed25519PrivateKey) -> bytes:
@@ -40,16 +48,15 @@ def sign_body(body: bytes, key: Ed25519PrivateKey) -> bytes:
 
 
 def write_bundle(
-    path: Path, manifest: Mapping[str, Any], network: bytes, members: Mapping[str, bytes], key: Ed25519PrivateKey
+    path: Path, manifest: Manifest, network: bytes, members: Mapping[str, bytes], key: Ed25519PrivateKey
 ) -> None:
     """Write and sign a bundle file (`docs/engineers/bundle.md`); the same content and key give the same bytes."""
     listed = {NETWORK: hashed(network), **{name: hashed(content) for name, content in sorted(members.items())}}
-    complete = {**manifest, "members": listed}
-    check_manifest(complete, path.name)
+    text = manifest_bytes(replace(manifest, members=listed))
+    manifest_of(parse(text), path.name)  # as the box will read it
     buffer = io.BytesIO()
     buffer.write(network)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
-        text = json.dumps(complete, ensure_ascii=False, indent=1).encode()
         for name, content in {MANIFEST: text, **dict(sorted(members.items()))}.items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
         archive.comment = bytes(TRAILER_BYTES)  # the place of the signature, filled below

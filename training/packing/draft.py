@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from device.base.errors import BundleError
 from device.reading.bundle import Bundle
@@ -47,20 +48,11 @@ def write_draft(run: Run) -> None:
     from training.packing.assembly import as_png, assemble, provenance
 
     recipe, assembly = run.recipe, assemble(run, within_budget=False)
-    manifest = assembly.manifest
-    manifest["answer"] = {
-        "concern": list(recipe.answer.concern),
-        "confidence": recipe.answer.confidence,
-        "unit": recipe.gate.unit,
-        "classes": {
-            label.id: {"threshold": 0.0, "level": 1.0, "n": 0, "pictures": 0, "inside": 0} for label in recipe.labels
-        },
-        "size": float(len(recipe.labels)),
-        "concern_outside": {"pictures": 0, "outside": 0},
-        "record": [],
-    }
-    manifest["provenance"] = provenance(run, RULE, f"loupe-train crossval {recipe.id}")
-    manifest["metrics"] = {"scheme": UNMEASURED, "n": 1}
+    assembly.manifest = replace(
+        assembly.manifest,
+        provenance=provenance(run, RULE, f"loupe-train crossval {recipe.id}"),
+        metrics={"scheme": UNMEASURED, "n": 1},
+    )
     assembly.put_golden({f"{GOLDEN}.png": as_png(draw("normal", 1, WIDTH, HEIGHT).pixels)})
     assembly.members[CARD] = (
         f"# {recipe.id} {recipe.version}\n\n{UNMEASURED.capitalize()}. No box reads with it.\n".encode()
@@ -69,7 +61,7 @@ def write_draft(run: Run) -> None:
     (run.folder / DRAFT).unlink(missing_ok=True)  # an interruption leaves no draft rather than one that can't be opened
     public.unlink(missing_ok=True)
     publish_key(key, public)
-    write_bundle(run.folder / DRAFT, manifest, assembly.network.read_bytes(), assembly.members, key)
+    write_bundle(run.folder / DRAFT, assembly.manifest, assembly.network.read_bytes(), assembly.members, key)
     assembly.network.unlink()  # it is in the draft
 
 
@@ -126,9 +118,9 @@ def open_draft(recipe: Recipe, data: Path, folder: Path) -> DraftFold:
         raise RunError(
             f"{folder / DRAFT} can't be opened ({error.code}): remove it and run `loupe-train crossval` again"
         ) from error
-    if (bundle.manifest["id"], bundle.labels) != (recipe.id, tuple(label.id for label in recipe.labels)):
+    if (bundle.manifest.id, bundle.labels) != (recipe.id, tuple(label.id for label in recipe.labels)):
         raise RunError(
-            f"{folder} is a fold of {bundle.manifest['id']} ({', '.join(bundle.labels)}), not of the recipe {recipe.id}"
+            f"{folder} is a fold of {bundle.manifest.id} ({', '.join(bundle.labels)}), not of the recipe {recipe.id}"
         )
     return DraftFold(folder.name, recipe, data, folder, bundle)
 

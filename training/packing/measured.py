@@ -5,20 +5,21 @@ Packing a run and putting new figures into a bundle both take it from here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from device.reading.manifest import AnswerRules, CalibrationFacts, GateRules
 from training.errors import RunError
 from training.evaluation.calibrate import Calibration
 from training.evaluation.metrics import calibrate_folds, summary
 from training.evaluation.sets import answer_rules, sets_summary
 from training.evaluation.table import load_table
 from training.evaluation.words import scheme_words, unit_of
-from training.gate.rules import promise_of_folds
+from training.gate.rules import promise_of_folds, with_promise
 from training.recipe import Recipe
 from training.run_files import READINGS
 
@@ -30,16 +31,17 @@ class Measured:
     readings: pd.DataFrame
     calibration: Calibration
     metrics: dict[str, Any]
-    answer: dict[str, Any]
+    answer: AnswerRules
 
-    def calibration_json(self, labels: Collection[str]) -> dict[str, Any]:
+    def calibration_facts(self, labels: Sequence[str]) -> CalibrationFacts:
         """The manifest's section `calibration`."""
-        return {**self.calibration.to_json(list(labels)), "n": self.metrics["n"], "ece": self.metrics["ece"]["value"]}
+        return self.calibration.facts(labels, n=self.metrics["n"], ece=self.metrics["ece"]["value"])
 
-    def promise_of_gate(self, rules: dict[str, Any], recipe: Recipe, groups: set[str]) -> None:
-        """Put into the manifest's section `gate` the promise that rests on these readings, where they have all groups that
-        the bundle was fitted on."""
-        promise_of_folds(rules, recipe.gate, self.readings, groups)
+    def gate(self, rules: GateRules, recipe: Recipe, groups: set[str]) -> GateRules:
+        """The manifest's section `gate` with the promise that rests on these readings, where they have all groups that the
+        bundle was fitted on; else as it was."""
+        promised = promise_of_folds(recipe.gate, self.readings, groups)
+        return rules if promised is None else with_promise(rules, promised)
 
 
 def measured_by_folds(recipe: Recipe, folder: Path) -> Measured:

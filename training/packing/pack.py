@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from device.reading.bundle import Bundle
 from device.reading.golden import verify_golden
-from device.reading.manifest import CARD
+from device.reading.manifest import CARD, PartsRule
 from device.reading.reading import Reader
-from device.reading.runtime import Network
 from training.data import CALIBRATION, LIMITS, TEST, load_pixels
 from training.errors import RunError
 from training.evaluation.calibrate import Calibration, expected_calibration_error, fit_calibration
@@ -39,9 +40,9 @@ from training.run_files import PARTS
 def _calibrate(assembly: Assembly, run: Run, calibration: Calibration, n: int, ece: float) -> None:
     """Offsets go into the head's bias, so that a map's mean still is the logit."""
     labels = [label.id for label in run.recipe.labels]
-    assembly.manifest["calibration"] = {**calibration.to_json(labels), "n": n, "ece": ece}
+    assembly.manifest = replace(assembly.manifest, calibration=calibration.facts(labels, n=n, ece=ece))
     if calibration.offsets.any():
-        assembly.put_head(Network(assembly.network), calibration.offsets)
+        assembly.shift_head(calibration.offsets)
 
 
 def _measure_split(assembly: Assembly, run: Run) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def _measure_split(assembly: Assembly, run: Run) -> dict[str, Any]:
     unit = unit_of(recipe, tested_table)
     table[class_columns("p", labels)] = calibration.probabilities(logits)
     sets = sets_of_split(table, tested_table, labels, recipe.answer)
-    assembly.manifest["answer"] = answer_rules(recipe.answer, unit, sets)
+    assembly.manifest = replace(assembly.manifest, answer=answer_rules(recipe.answer, unit, sets))
     return {"scheme": scheme_words(recipe, unit, crossval=False), **summary(tested_table, labels)}
 
 
@@ -69,21 +70,22 @@ def _measure_folds(assembly: Assembly, run: Run, folder: Path) -> dict[str, Any]
     """Calibration, promises and figures from a cross-validation of the same recipe, each fold read as the box reads."""
     measured = measured_by_folds(run.recipe, folder)
     groups = {sample.group for part in run.split.parts.values() for sample in part}
-    measured.promise_of_gate(assembly.manifest["gate"], run.recipe, groups)
-    assembly.manifest["answer"] = measured.answer
-    if rule := parts_rule(folder):
-        assembly.manifest["parts"] = rule
+    assembly.manifest = replace(
+        assembly.manifest,
+        gate=measured.gate(assembly.manifest.gate, run.recipe, groups),
+        answer=measured.answer,
+        parts=parts_rule(folder) or UNSET,
+    )
     _calibrate(assembly, run, measured.calibration, measured.metrics["n"], measured.metrics["ece"]["value"])
     return measured.metrics
 
 
-def parts_rule(folder: Path) -> dict[str, Any] | None:
+def parts_rule(folder: Path) -> PartsRule | None:
     """The rule about parts of a field that `loupe-train parts` fitted on a cross-validation's readings; None without it."""
     file = folder / PARTS
     if not file.is_file():
         return None
-    rule: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["rule"]
-    return rule
+    return PartsRule(**json.loads(file.read_text(encoding="utf-8"))["rule"])
 
 
 def _command(run: Run, crossval: Path | None) -> str:
@@ -113,13 +115,13 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: P
     if crossval is None and not (run.split.parts[CALIBRATION] and run.split.parts[TEST]):
         raise RunError(f"{run.folder} was trained on everything: give --crossval, the folder that measured the recipe")
     assembly = assemble(run, within_budget=True)
-    manifest, members = assembly.manifest, assembly.members
     rule = "trained on everything; measured by cross-validation" if crossval else "folds of whole groups"
-    manifest["provenance"] = provenance(run, rule, _command(run, crossval))
-    manifest["metrics"] = _measure_folds(assembly, run, crossval) if crossval else _measure_split(assembly, run)
+    metrics = _measure_folds(assembly, run, crossval) if crossval else _measure_split(assembly, run)
+    made_by = provenance(run, rule, _command(run, crossval))
+    assembly.manifest = replace(assembly.manifest, provenance=made_by, metrics=metrics)
     assembly.put_golden(_golden_files(samples))
-    members[CARD] = write_card(manifest).encode()
-    write_bundle(out, manifest, assembly.network.read_bytes(), members, key)
+    members = assembly.members | {CARD: write_card(assembly.manifest).encode()}
+    write_bundle(out, assembly.manifest, assembly.network.read_bytes(), members, key)
     out.with_suffix(".md").write_bytes(members[CARD])  # the card again, to be read where the bundle lies
     return open_signed(out, key)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, log2
 from typing import Any
 
@@ -40,6 +40,11 @@ class IntegerHead:
     weights: NDArray[np.int32]
     bias: NDArray[np.int64]
     scale_log2: int
+
+    def with_offsets(self, offsets: NDArray[np.float64]) -> IntegerHead:
+        """With each class's logit shifted by its offset, float64 [classes]."""
+        shifts = np.rint(offsets / 2.0**self.scale_log2).astype(np.int64)
+        return replace(self, bias=self.bias + shifts)
 
 
 def box_outputs(model: keras.Model, outputs: Sequence[str] = OUTPUTS) -> keras.Model:

@@ -85,9 +85,9 @@ class DeskHere:
             for shared in self.router.readers:
                 with shared.idle() as readers:
                     for reader in readers:
-                        verify_picture(reader, reader.bundle.manifest["golden"][0])
+                        verify_picture(reader, reader.bundle.manifest.golden[0])
             bundle = self.router.readers[0].bundle
-            routed = self.router.read(bundle.members[bundle.manifest["golden"][0]["picture"]])
+            routed = self.router.read(bundle.members[bundle.manifest.golden[0].picture])
             for language in LANGUAGES:
                 reading_document(routed, language)
         except LoupeError:

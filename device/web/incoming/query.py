@@ -23,9 +23,9 @@ def language() -> str:
 def asked_bundles(bundles: Sequence[Bundle]) -> Sequence[Bundle]:
     """The bundle that `?model=` names, else all. Raises `UnknownModel`."""
     asked = request.args.get("model")
-    meant = [bundle for bundle in bundles if asked in (None, bundle.manifest["id"])]
+    meant = [bundle for bundle in bundles if asked in (None, bundle.manifest.id)]
     if not meant:
-        raise UnknownModel(model=echoed(asked), models=", ".join(bundle.manifest["id"] for bundle in bundles))
+        raise UnknownModel(model=echoed(asked), models=", ".join(bundle.manifest.id for bundle in bundles))
     return meant
 
 

@@ -45,7 +45,7 @@ def post_health_reset() -> Response:
     if not isinstance(asked, dict) or asked.get("confirm") is not True:
         raise ResetUnconfirmed()
     box = the_box()
-    bundle = next((bundle for bundle in box.bundles if bundle.manifest["id"] == asked.get("model")), None)
+    bundle = next((bundle for bundle in box.bundles if bundle.manifest.id == asked.get("model")), None)
     if bundle is None:
         raise ResetUnconfirmed()
     box.drift.reset(bundle, datetime.now())

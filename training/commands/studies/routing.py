@@ -36,4 +36,4 @@ def command(sets: tuple[str, ...], most: int, foreign: Path, bundles_path: Path,
     bundles = [Bundle.open(path, keys) for path in bundle_files(bundles_path)]
     router = Router(bundles, LIMITS)
     rows = [share_out(router, *pictures_of(name, SHARED_DATA, most)) for name in sets or default_sets(foreign)]
-    print(as_table(rows, [bundle.manifest["id"] for bundle in bundles]))
+    print(as_table(rows, [bundle.manifest.id for bundle in bundles]))

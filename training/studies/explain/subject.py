@@ -30,8 +30,7 @@ class Subject:
     @property
     def limit(self) -> float:
         """The end of the fixed scale of its maps, in logit units, as the box draws them."""
-        limit: float = self.fold.bundle.manifest["explanation"]["limit"]
-        return limit
+        return self.fold.bundle.manifest.explanation.limit
 
     def maps(self, pixels: NDArray[np.uint8]) -> Maps:
         """The box's maps of a picture uint8 [h, w, 3]."""

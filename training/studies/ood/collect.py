@@ -368,10 +368,10 @@ def collect(
 
 def head_weights(reader: Reader) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The head in real units: weights [channels, classes] and bias [classes], logit = features @ weights + bias."""
-    head = reader.bundle.manifest["head"]
-    step = 2.0 ** head["scale_log2"]
+    head = reader.bundle.manifest.head
+    step = 2.0**head.scale_log2
     scale = reader.network.outputs["features"].scale
-    weights, bias = (reader.bundle.array(head[part]) * step for part in ("weights", "bias"))
+    weights, bias = (reader.bundle.array(member) * step for member in (head.weights, head.bias))
     return np.asarray(weights / scale, np.float32), np.asarray(bias, np.float32)
 
 

@@ -7,7 +7,9 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-BIN := .venv/bin
+# Another Python beside the usual one: make test PYTHON=python3.13 VENV=.venv-3.13
+VENV ?= .venv
+BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BROWSER_PACKAGES := chromium chromium-driver
 # What checks the page's scripts. Nothing of it is shipped.
@@ -42,29 +44,29 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --
 @touch $@
 endef
 
-setup: .venv/dev .venv-fallback/ready debian-packages $(NODE_PACKAGES)  ## install everything that tests, lint and training need
+setup: $(VENV)/dev .venv-fallback/ready debian-packages $(NODE_PACKAGES)  ## install everything that tests, lint and training need
 
 debian-packages:
 	$(call debian,command -v chromium && command -v chromedriver,$(BROWSER_PACKAGES))
 	$(call debian,command -v node,nodejs)
 
-.venv/bin/python:
+$(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Loupe needs Python 3.11 or later (another one: make PYTHON=python3.13)" >&2; exit 1; }
 	$(call debian,$(PYTHON) -c 'import ensurepip',python3-venv)
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 
-.venv/box: .venv/bin/python locks/build.txt locks/box.txt pyproject.toml
+$(VENV)/box: $(VENV)/bin/python locks/build.txt locks/box.txt pyproject.toml
 	@echo "Installing what the box runs ..."
-	$(call install,.venv,box.txt)
+	$(call install,$(VENV),box.txt)
 
 # The development lock holds the box's packages at the same versions, so this set-up serves both.
-.venv/dev: .venv/bin/python locks/build.txt locks/dev.txt pyproject.toml
+$(VENV)/dev: $(VENV)/bin/python locks/build.txt locks/dev.txt pyproject.toml
 	@echo "Installing what tests and training need (TensorFlow among it: about 700 MB) ..."
-	$(call install,.venv,dev.txt)
-	@touch .venv/box
+	$(call install,$(VENV),dev.txt)
+	@touch $(VENV)/box
 
-.venv-fallback/ready: .venv/bin/python locks/build.txt locks/fallback.txt pyproject.toml
+.venv-fallback/ready: locks/build.txt locks/fallback.txt pyproject.toml | $(VENV)/bin/python
 ifeq ($(PYTHON_3_11),)
 	@mkdir -p $(@D)
 	@echo "No Python 3.11 here: tests of the fallback runtime, tflite-runtime, are skipped."
@@ -83,7 +85,7 @@ $(NODE_PACKAGES): package.json package-lock.json
 
 # --- daily use -------------------------------------------------------------------------------------------------------
 
-run: .venv/box  ## start the box here: http://127.0.0.1:8000 (other: make run PORT=8080)
+run: $(VENV)/box  ## start the box here: http://127.0.0.1:8000 (other: make run PORT=8080)
 	@echo "Loupe starts on http://$(HOST):$(PORT) (Ctrl-C stops it). Research use only."
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(BIN)/python -c "$$OPEN_WHEN_READY" >/dev/null 2>&1 & fi; \
 	exec $(BIN)/loupe serve --bundle models/bach.loupe --keys models/keys --samples models/samples \
@@ -102,25 +104,25 @@ for _ in range(60):
 endef
 export OPEN_WHEN_READY
 
-test: .venv/dev .venv-fallback/ready debian-packages  ## run all tests, on each core (some: make test TESTS=tests/device)
+test: $(VENV)/dev .venv-fallback/ready debian-packages  ## run all tests, on each core (some: make test TESTS=tests/device)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
-cases: .venv/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
+cases: $(VENV)/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
 	$(BIN)/python -m tests.cases $(CASES)
 
 # What an attack finds depends on nothing else of this machine: the box is started in a memory cgroup (as root).
 TORTURE = $(BIN)/python -m tests.torture --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
 	$(if $(SECONDS),--seconds $(SECONDS))
 
-torture: .venv/dev  ## attack a box in every way that is known, about 25 minutes (some: make torture ONLY=kills; the goal: GOAL=10, minutes; LIST=1)
+torture: $(VENV)/dev  ## attack a box in every way that is known, about 25 minutes (some: make torture ONLY=kills; the goal: GOAL=10, minutes; LIST=1)
 	$(call debian,command -v strace,strace)
 	$(TORTURE) $(if $(GOAL),--goal $(GOAL)) $(if $(LIST),--list)
 
-torture-short: .venv/dev  ## less of each attack, at most 5 minutes
+torture-short: $(VENV)/dev  ## less of each attack, at most 5 minutes
 	$(call debian,command -v strace,strace)
 	$(TORTURE) --short
 
-lint: .venv/dev $(NODE_PACKAGES) docs  ## check style, types, the page's scripts, playbooks, YAML and the documentation's links
+lint: $(VENV)/dev $(NODE_PACKAGES) docs  ## check style, types, the page's scripts, playbooks, YAML and the documentation's links
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -129,38 +131,38 @@ lint: .venv/dev $(NODE_PACKAGES) docs  ## check style, types, the page's scripts
 	$(BIN)/yamllint --strict provisioning
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline provisioning
 
-format: .venv/dev  ## let ruff fix and format the code
+format: $(VENV)/dev  ## let ruff fix and format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-generated: .venv/dev drawing help-pages  ## write anew what is generated: page constants, settings' schema, drawing, help pages
+generated: $(VENV)/dev drawing help-pages  ## write anew what is generated: page constants, settings' schema, drawing, help pages
 	$(BIN)/python -m tools.page_constants
 	$(BIN)/python -m device.settings
 
-docs: .venv/dev  ## build the documentation as a site into build/site; a link that leads nowhere is an error
+docs: $(VENV)/dev  ## build the documentation as a site into build/site; a link that leads nowhere is an error
 	$(BIN)/mkdocs build --quiet --strict
 
-drawing: .venv/dev  ## draw the floors of device/ and their imports anew: docs/images/floors.svg
+drawing: $(VENV)/dev  ## draw the floors of device/ and their imports anew: docs/images/floors.svg
 	$(BIN)/python -m tools.drawing
 
-help-pages: .venv/dev  ## write the box's own help from docs/clinic anew
+help-pages: $(VENV)/dev  ## write the box's own help from docs/clinic anew
 	$(BIN)/python -m tools.help_pages
 
 RECIPE ?= bach
 
-train: .venv/dev  ## measure, train and pack a model, by default of ../shared/data/bach (other: make train RECIPE=idc)
+train: $(VENV)/dev  ## measure, train and pack a model, by default of ../shared/data/bach (other: make train RECIPE=idc)
 	$(BIN)/loupe-train crossval $(RECIPE)
 	$(BIN)/loupe-train evaluate $(RECIPE) --readings runs/$(RECIPE)-crossval/readings.parquet
 	$(BIN)/loupe-train fit $(RECIPE) --everything
 	$(BIN)/loupe-train pack $(RECIPE) --crossval runs/$(RECIPE)-crossval --bundle runs/$(RECIPE).loupe
 
-bench: .venv/box  ## measure network, pipeline and HTTP times, and memory
+bench: $(VENV)/box  ## measure network, pipeline and HTTP times, and memory
 	$(BIN)/loupe bench
 
 fresh-test:  ## run all tests on fresh Debian 12 and 13 roots, where everything is set up anew (root, 6 GB each)
 	provisioning/fresh_test.sh
 
-box-test: .venv/dev  ## provision a fresh Debian 13 root twice, boot it, read a golden image (root, about 10 min)
+box-test: $(VENV)/dev  ## provision a fresh Debian 13 root twice, boot it, read a golden image (root, about 10 min)
 	provisioning/box_test.sh
 
 # --- upkeep ----------------------------------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ box-test: .venv/dev  ## provision a fresh Debian 13 root twice, boot it, read a 
 LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --fork-strategy fewest \
 	--custom-compile-command "make lock" --python-version 3.11 $(UPGRADE)
 
-lock: .venv/bin/python  ## write locks/ anew from pyproject.toml (newest versions: make lock UPGRADE=--upgrade)
+lock: $(VENV)/bin/python  ## write locks/ anew from pyproject.toml (newest versions: make lock UPGRADE=--upgrade)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
 		--requirement locks/uv.txt
 	$(LOCK) --universal pyproject.toml --extra dev --output-file locks/dev.txt
@@ -178,8 +180,8 @@ lock: .venv/bin/python  ## write locks/ anew from pyproject.toml (newest version
 	echo uv | $(LOCK) --universal - --constraint locks/dev.txt --output-file locks/uv.txt
 	$(LOCK) pyproject.toml --extra fallback --output-file locks/fallback.txt
 
-sbom: .venv/dev  ## write a bill of materials (CycloneDX) of the wheels in build/wheelhouse beside them
+sbom: $(VENV)/dev  ## write a bill of materials (CycloneDX) of the wheels in build/wheelhouse beside them
 	$(BIN)/python provisioning/sbom.py
 
 clean:  ## remove what was installed and built here
-	rm -rf .venv .venv-fallback node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-fallback node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

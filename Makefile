@@ -19,7 +19,7 @@ PYTHON_3_11 := $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/
 
 .DEFAULT_GOAL := help
 .PHONY: help setup debian-packages run test cases torture torture-short lint format generated docs drawing help-pages train bench \
-	fresh-test box-test lock sbom clean
+	fresh-test box-test lock sbom coverage release clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -107,6 +107,10 @@ export OPEN_WHEN_READY
 test: $(VENV)/dev .venv-fallback/ready debian-packages  ## run all tests, on each core (some: make test TESTS=tests/device)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
+# The service and its helpers are processes of their own, which are measured too (pyproject.toml, tool.coverage).
+coverage: $(VENV)/dev .venv-fallback/ready debian-packages  ## run all tests and print the share of lines and branches that they run
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered $(TESTS)
+
 cases: $(VENV)/dev  ## run ../shared/cases, a line a case (some: make cases CASES="02 04")
 	$(BIN)/python -m tests.cases $(CASES)
 
@@ -182,6 +186,11 @@ lock: $(VENV)/bin/python  ## write locks/ anew from pyproject.toml (newest versi
 
 sbom: $(VENV)/dev  ## write a bill of materials (CycloneDX) of the wheels in build/wheelhouse beside them
 	$(BIN)/python provisioning/sbom.py
+
+KEY ?= ~/.config/loupe/loupe-project.pem
+
+release: $(VENV)/dev  ## collect and sign the files of the tagged version (docs/engineers/releasing.md; another key: KEY=FILE)
+	$(BIN)/python -m tools.release --key $(KEY)
 
 clean:  ## remove what was installed and built here
 	rm -rf $(VENV) .venv-fallback node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

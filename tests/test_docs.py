@@ -111,7 +111,7 @@ def test_every_manifest_key_is_documented() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *PAGES):
+    for page in (*ROOT.glob("*.md"), *PAGES):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target}"
 

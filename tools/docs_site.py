@@ -1,7 +1,7 @@
 """MkDocs' hook: pages that stand outside docs/ join the site, and links between all pages hold on the site as they do here.
 
-SECURITY.md and the model cards have their own places in the repository. A link to any other file outside docs/ has no page
-on the site, so its words stay and the link goes.
+SECURITY.md, CONTRIBUTING.md, CHANGELOG.md and the model cards have their own places in the repository. A link to any other
+file outside docs/ has no page on the site, so its words stay and the link goes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 # Where a page stands in the repository, and its place on the site.
-GUESTS = {"SECURITY.md": "engineers/security.md"} | {
-    f"models/{card.name}": f"models/{card.name}" for card in sorted((ROOT / "models").glob("*.md"))
-}
+GUESTS = {
+    "SECURITY.md": "engineers/security.md",
+    "CONTRIBUTING.md": "engineers/contributing.md",
+    "CHANGELOG.md": "changelog.md",
+} | {f"models/{card.name}": f"models/{card.name}" for card in sorted((ROOT / "models").glob("*.md"))}
 HOSTS = {place: source for source, place in GUESTS.items()}
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 

@@ -49,7 +49,7 @@ PUBLIC_ADDRESSES = ("203.0.113.1", "203.0.113.2")  # RFC 5737: documentation, no
 
 
 class ClaimFailedError(Exception):
-    """Something that this test claims is not so."""
+    """A claim of this test is false."""
 
 
 def claim(holds: bool, what: str) -> None:
@@ -94,22 +94,22 @@ class Steps:
 
 
 def golden_pictures() -> list[tuple[str, bytes, dict[str, Any]]]:
-    """(name, picture, what must come of it) of each golden picture, read from the bundle without Loupe's own code."""
+    """(name, picture, expected result) of each golden picture, read from the bundle without Loupe's own code."""
     with zipfile.ZipFile(BUNDLE) as archive:
         manifest = json.loads(archive.read("manifest.json"))
         return [(golden["name"], archive.read(golden["picture"]), golden["expected"]) for golden in manifest["golden"]]
 
 
 def counted(picture: bytes) -> int:
-    """1, or 0 for one of the box's own samples: trying the box isn't the clinic's work, so it isn't counted."""
+    """1, or 0 for one of the box's own samples: those aren't the clinic's pictures, so they aren't counted."""
     return int(picture not in {path.read_bytes() for path in (ROOT / "models" / "samples").iterdir()})
 
 
 def check_reading(name: str, reading: dict[str, Any], expected: dict[str, Any]) -> None:
     """The reading is the recorded one: the gate's reason, and every logit to the last bit."""
     reason = reading["verdict"]["reason"]
-    said = reason and reason["code"]
-    claim(said == expected["reason"], f"{name}: the gate said {said}, not {expected['reason']}")
+    reason_read = reason and reason["code"]
+    claim(reason_read == expected["reason"], f"{name}: the gate reason_read {reason_read}, not {expected['reason']}")
     if reason is None:
         logits = [row["logit"] for row in reading["prediction"]["probabilities"]]
         claim(logits == expected["logits"], f"{name}: logits {logits}, not {expected['logits']}")
@@ -131,17 +131,17 @@ def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
 
 
 def comparable(reading: dict[str, Any]) -> dict[str, Any]:
-    """A reading without times, without the file's name and without what the page's survey adds to its units."""
-    kept = {key: value for key, value in reading.items() if key not in ("timings_ms", "file")}
+    """A reading without times, file name and what the survey adds to its units."""
+    compared = {key: value for key, value in reading.items() if key not in ("timings_ms", "file")}
     units = [{key: unit[key] for key in ("unit", "contribution", "values")} for unit in reading["units"] or ()]
-    return kept | {"routing": [{**said, "ms": None} for said in reading["routing"]], "units": units}
+    return compared | {"routing": [{**answer, "ms": None} for answer in reading["routing"]], "units": units}
 
 
 # --- the box on its network ------------------------------------------------------------------------------------------
 
 
 def http(clinic: lab.Clinic, path: str, data: bytes | None = None, content_type: str = "", port: int = PORT) -> bytes:
-    """The body of an answer of the box, asked from the clinic's network."""
+    """The body of the box's answer to a request from the clinic's network."""
     request = urllib.request.Request(f"http://{lab.BOX_ADDRESS}:{port}{path}", data)
     if data is not None:
         request.add_header("Content-Type", content_type)
@@ -184,7 +184,7 @@ def try_reset(clinic: lab.Clinic, code: str | None, port: int = PORT) -> str:
 
 
 def check_technician(box: lab.Box, log: Path) -> None:
-    """What takes something from everyone needs the technician's code, which the service alone can read."""
+    """Requests that destroy something need the technician's code, which only the service can read."""
     found = box.sh(f"stat -c '%a %U:%G' {CODE_FILE}").strip()
     claim(found == "640 root:loupe", f"the file of the code has {found}")
     claim(CODE not in log.read_text(), f"the playbook shows the code: {log}")
@@ -215,7 +215,7 @@ def play(box: lab.Box, log: Path, **variables: str | int | list[str]) -> dict[st
 
 
 def check_no_uplink(box: lab.Box) -> None:
-    """Neither side of the cable has a way anywhere else."""
+    """Neither end of the cable can reach anything else."""
     links = sorted(link["ifname"] for link in json.loads(box.sh("ip -json link")))
     claim(links == ["eth0", "lo"], f"the box has the network links {links}")
     routes = [route["dst"] for route in json.loads(box.sh("ip -json route"))]
@@ -326,8 +326,8 @@ def check_memory(box: lab.Box) -> str:
     }
     ended_first = [name for name, points in names.values() if int(points) > 0]
     claim("loupe-read" in ended_first, f"where memory runs out, not the readers are ended first: {names}")
-    told = box.sh("systemctl show --property MemorySwapMax,LimitCORE loupe.service").split()
-    claim(set(told) == {"MemorySwapMax=0", "LimitCORE=0"}, f"systemd says {told}")
+    properties = box.sh("systemctl show --property MemorySwapMax,LimitCORE loupe.service").split()
+    claim(set(properties) == {"MemorySwapMax=0", "LimitCORE=0"}, f"systemd says {properties}")
     target = box.sh("systemctl is-enabled swap.target || true").strip()
     claim(target == "masked", f"the target that starts swap is {target}")
     chosen = box.sh("cat /etc/rpi/swap.conf.d/*.conf")
@@ -338,7 +338,7 @@ def check_memory(box: lab.Box) -> str:
 
 
 def note_packages(found: dict[str, str], architecture: str, listed: str) -> str:
-    """Keep the Debian packages of a board for `record_packages`; what is new of them."""
+    """Keep a board's Debian packages for `record_packages`; returns what is new."""
     found[architecture] = listed
     recorded = wheelhouse.debian_packages(architecture)
     before = set(recorded.read_text().splitlines()) if recorded.exists() else set()
@@ -352,7 +352,7 @@ def record_packages(found: dict[str, str]) -> None:
 
 
 def check_process(box: lab.Box) -> None:
-    """What the kernel says of the process that serves."""
+    """What the kernel says of the serving process."""
     status = box.sh("cat /proc/$(systemctl show --property MainPID --value loupe.service)/status")
     fields = dict(line.split(":\t", 1) for line in status.splitlines())
     claim(set(fields["Uid"].split()) == {box.sh("id -u loupe").strip()}, f"it runs as user {fields['Uid']}")
@@ -518,8 +518,8 @@ def prove_arm64(steps: Steps, work: Path, readings: dict[str, dict[str, Any]], p
                 claim(not found, f"{name} is read otherwise on arm64: {'; '.join(found[:5])}")
             note(f"{len(here)} equal")
         with steps.step("arm64: where the fast kernels find no /sys, it refuses to read"):
-            said = lab.run_in_root(root, f"if {loupe} verify; then exit 1; fi", log, sys=False)
-            claim("golden_mismatch" in said, f"it refused, but not for its golden pictures:\n{said}")
+            output = lab.run_in_root(root, f"if {loupe} verify; then exit 1; fi", log, sys=False)
+            claim("golden_mismatch" in output, f"it refused, but not for its golden pictures:\n{output}")
 
 
 def main() -> int:

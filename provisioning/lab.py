@@ -1,9 +1,9 @@
-"""Machines to try the provisioning on, made from nothing and gone afterwards: `box_test.py` uses them.
+"""Machines to try the provisioning on, made from nothing and removed afterwards: `box_test.py` uses them.
 
-A `Box` is a Debian 13 root that boots under systemd-nspawn. Its only network is a cable (veth pair) to the `Clinic`,
-a second network namespace from which the playbook runs and in which the reader's browser would be. Neither has a
-route to anywhere else. An emulated arm64 root runs single programs, without any network.
-Everything here needs root. What it makes carries this process's number, so two runs don't meet.
+A `Box` is a Debian 13 root that boots under systemd-nspawn. Its only network is a cable (veth pair) to the `Clinic`, a
+second network namespace from which the playbook runs and in which the reader's browser would be. Neither has a route to
+anywhere else. An emulated arm64 root runs single programs, without any network. Everything here needs root. All names
+carry this process's number, so two runs don't collide.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def listed_by_tool(wheels: list[Path]) -> dict[str, Any]:
         [packages] = Path(scratch).glob("lib/python*/site-packages")
         for wheel in wheels:
             with zipfile.ZipFile(wheel) as archive:
-                told = [name for name in archive.namelist() if name.partition("/")[0].endswith(".dist-info")]
-                archive.extractall(packages, told)
+                metadata = [name for name in archive.namelist() if name.partition("/")[0].endswith(".dist-info")]
+                archive.extractall(packages, metadata)
         command = [sys.executable, "-m", "cyclonedx_py", "environment", "--pyproject", str(ROOT / "pyproject.toml")]
         command += ["--output-reproducible", "--no-validate", "--spec-version", "1.6", f"{scratch}/bin/python"]
         return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))

@@ -1,10 +1,9 @@
-"""Decoding of pictures that anyone may have made: within a budget of memory, a deadline, and mostly in another process.
+"""Decoding of pictures from strangers: within a budget of memory, within a deadline, and mostly in another process.
 
-A common JPEG or PNG, whose header and structure bound what it costs (`device/reading/formats/cost.py`), is decoded in
-the process
-that reads it. Every other file goes to a child that lives for this one file (`child.py`), confined so that a decoder that
-is overrun can compute and nothing else (`confine.py`), and killed when it takes too long or its client leaves
-(`sandbox.py`).
-The children are forks of a small server (`fork_server.py`), because a process with threads must not fork itself.
-What all of them may take is `budget.py`'s; how a format asks for it is `memory.py`'s.
+A common JPEG or PNG, whose header and structure bound its cost (`device/reading/formats/cost.py`), is decoded in the
+process that reads it. Every other file goes to a child process that exists for this one file (`child.py`). The child is
+confined, so that a decoder that a file takes over can compute and nothing else (`confine.py`). It is killed when it
+takes too long or its client leaves (`sandbox.py`). The children are forks of a small server (`fork_server.py`), because
+a process with threads must not fork itself. `budget.py` holds the memory that all of them may take, and `memory.py` is
+how a format asks for it.
 """

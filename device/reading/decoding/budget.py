@@ -1,8 +1,9 @@
-"""How much memory all pictures that a process decodes may take together.
+"""The memory that all pictures which a process decodes may take together.
 
-Each takes what its header says that it will need, before it takes it, and waits while others hold it. A part is kept for
-pictures that are decoded in the process itself, so that a field never waits for a large file. The pixels of a large picture
-are held for as long as it is read, a section's for a minute: they may take half, so that others can be decoded meanwhile.
+Each picture takes the amount that its header announces, before it needs it, and waits while others hold the memory. A
+part is reserved for pictures that are decoded in the process itself, so that a field never waits for a large file. The
+pixels of a large picture are held for as long as it is read, for a section a minute. They may take half, so that others
+can be decoded meanwhile.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ Stop = Callable[[], bool]
 
 
 class Budget:
-    """`total` bytes for everything; `most` for one picture that is decoded in a child, `most_result` for pixels that are
-    kept. Safe between threads."""
+    """`total` bytes for everything; `most` for one picture that is decoded in a child; `most_result` for pixels that
+    are held. Safe between threads."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -49,8 +50,8 @@ class Budget:
         return self._work + self._results
 
     def take(self, work: int, result: int = 0, *, own: bool = False, stop: Stop | None = None) -> None:
-        """Take so many bytes to work with and for pixels that are kept; `own`: for a picture that is decoded in this
-        process. Waits for them. Raises `Busy`, or `ReadingStopped` once `stop` says so."""
+        """Take `work` bytes to decode with, and bytes for the pixels that are held. `own`: for a picture that is
+        decoded in this process. Waits for them. Raises `Busy`, or `ReadingStopped` once `stop` says so."""
         limit = self.total if own else self.most
         end = time.monotonic() + PATIENCE_S
         with self._freed:
@@ -100,7 +101,7 @@ _budget = Budget(DEFAULT_BYTES)
 
 
 def budget() -> Budget:
-    """This process's."""
+    """The budget of this process."""
     return _budget
 
 

@@ -1,7 +1,7 @@
-"""What a decoding child does: it waits for a job, closes itself off, decodes one file, hands over its pixels and ends.
+"""A decoding child: it waits for a job, confines itself, decodes one file, hands over its pixels and ends.
 
-Its dealings with the process that asked (`sandbox.py`) are messages: at which size a rule wants the picture, memory before
-it takes any, a place for the pixels, and the picture's facts or the error that names what is wrong.
+It exchanges messages with the process that asked (`sandbox.py`): the size that a rule wants, a request for memory
+before it takes any, a place for the pixels, and the picture's facts or the error that names what is wrong.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LOADED_LATE = ("PIL.ImageColor", "PIL.ImageCms", "PIL.TiffImagePlugin")  # by Pi
 
 
 def prepare(module: str) -> None:
-    """Load what a module of `device/reading/formats` needs: nothing can be loaded behind the filter."""
+    """Load what a module of `device/reading/formats` needs: nothing can be loaded once the filter is closed."""
     for each in LOADED_LATE:
         import_module(each)
     loaded = import_module(f"device.reading.formats.{module}")
@@ -47,7 +47,7 @@ def prepare(module: str) -> None:
 
 
 def run(connection: socket.socket, server: int) -> NoReturn:
-    """The whole life of a child of the server of that process id."""
+    """The whole life of a child. The number is the process id of its server."""
     try:
         end_with_parent(server)
         nowhere = os.open(os.devnull, os.O_RDWR)
@@ -101,7 +101,7 @@ def _decoded(connection: socket.socket, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _not_loaded(error: BaseException | None) -> LoupeError | None:
-    """What `prepare` forgot to load, where that is behind an error: the picture isn't damaged then."""
+    """The library that `prepare` forgot to load, where that caused an error: then the picture isn't damaged."""
     while error is not None:
         if isinstance(error, ImportError):
             return DecodingUnavailable(detail=f"not loaded: {error.name}")
@@ -116,7 +116,7 @@ def _error_message(error: LoupeError) -> dict[str, Any]:
 
 
 def _read(connection: socket.socket, count: int) -> bytes:
-    """So many bytes, which are in memory once."""
+    """So many bytes, held in memory once."""
     with connection.makefile("rb") as file:
         data = file.read(count)
     if len(data) < count:
@@ -125,7 +125,7 @@ def _read(connection: socket.socket, count: int) -> bytes:
 
 
 def _rule(connection: socket.socket) -> SizeRule:
-    """The size rule that the other side has."""
+    """The size rule of the other side."""
 
     def size(width: int, height: int) -> tuple[int, int]:
         send(connection, {"size_of": [width, height]})
@@ -136,7 +136,7 @@ def _rule(connection: socket.socket) -> SizeRule:
 
 
 class AskedMemory:
-    """The memory of a child, for which it asks: see `memory.Memory`."""
+    """The memory of a child, which it asks for: see `memory.Memory`."""
 
     def __init__(self, connection: socket.socket, most: float, most_result: float) -> None:
         self._connection, self.most, self.most_result = connection, most, most_result
@@ -149,7 +149,7 @@ class AskedMemory:
         yield
 
     def new_pixels(self, height: int, width: int) -> NDArray[np.uint8]:
-        """In memory that the other side shares."""
+        """In memory that both sides share."""
         send(self._connection, {"pixels": [height, width]})
         _, descriptors, _, _ = socket.recv_fds(self._connection, 1, 1)
         if not descriptors:

@@ -1,10 +1,10 @@
-"""What a process gives up before it decodes a file of somebody else's: a decoder that is overrun can compute, and hand
-pixels to the process that asked for them. It can open no file, make no connection, start no program and no process, and
-make no memory executable. Where the kind's library opens files by name, it may open those that lie in memory, which
-Landlock sees to; on a kernel without that it could read others.
+"""What a process gives up before it decodes a stranger's file. A decoder that the file takes over can then compute, and
+hand pixels to the process that asked for them. It can open no file, make no connection, start no program and no
+process, and make no memory executable. Where a library opens files by name, it may open those that lie in memory;
+Landlock ensures that. On a kernel without Landlock it could read other files.
 
-The filter is a program of the kernel's packet filter that looks at each system call: see seccomp(2) and
-linux/filter.h. It is assembled here, for a library that does it is one more thing to trust and to ship.
+The filter is a program for the kernel's packet filter that checks each system call: see seccomp(2) and linux/filter.h.
+It is assembled here, because a library for it would be one more thing to trust and to ship.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class _Program(ctypes.Structure):
 
 
 def limit(cpu_s: int, address_space: int, most_address_space: int, file_bytes: int) -> None:
-    """Bound this process's time and memory, and let it write so many bytes to a file in memory. Another
-    process may raise `address_space` (bytes) to `most_address_space`."""
+    """Bound this process's time and memory, and the bytes that it may write to a file in memory. Another process may
+    raise `address_space` (bytes) to `most_address_space`."""
     for name, soft, hard in (
         (resource.RLIMIT_CPU, cpu_s, cpu_s),
         (resource.RLIMIT_AS, address_space, most_address_space),
@@ -74,8 +74,8 @@ def limit(cpu_s: int, address_space: int, most_address_space: int, file_bytes: i
 
 
 def close(*, opens_files: bool) -> None:
-    """Close the filter, for good. Raises `DecodingUnavailable` where the machine has none, and `OSError` where
-    the kernel has none."""
+    """Close the filter for good. Raises `DecodingUnavailable` where this machine has no filter, and `OSError` where the
+    kernel supports none."""
     prctl(SET_NO_NEW_PRIVS, 1)
     if opens_files:
         give_up_files()
@@ -86,7 +86,8 @@ def close(*, opens_files: bool) -> None:
 
 
 def assembled(machine: str, *, opens_files: bool) -> bytes:
-    """The filter for a machine, `platform.machine()`. Raises `DecodingUnavailable` for one whose calls nobody listed."""
+    """The filter for a machine, `platform.machine()`. Raises `DecodingUnavailable` for one whose system calls aren't
+    listed."""
     if machine not in MACHINES:
         raise DecodingUnavailable(detail=f"no filter for {machine}")
     architecture, column = MACHINES[machine]
@@ -120,22 +121,22 @@ def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 
 def _unless(call: int, argument: int, bits: int) -> list[bytes]:
-    """Allow a call unless its argument of that number has one of the bits."""
+    """Allow a call unless this argument has one of the bits."""
     return _by_argument(call, argument, _step(ANY_BIT, bits, 1, 0))
 
 
 def _only_with(call: int, argument: int, bits: int) -> list[bytes]:
-    """Allow a call only where its argument of that number has one of the bits."""
+    """Allow a call only where this argument has one of the bits."""
     return _by_argument(call, argument, _step(ANY_BIT, bits, 0, 1))
 
 
 def _only(call: int, argument: int, value: int) -> list[bytes]:
-    """Allow a call only where its argument of that number is the value."""
+    """Allow a call only where this argument equals the value."""
     return _by_argument(call, argument, _step(EQUAL, value, 0, 1))
 
 
 def _by_argument(call: int, argument: int, test: bytes) -> list[bytes]:
-    """Allow a call where the test of its argument of that number jumps by 0, refuse it where by 1."""
+    """Test this argument of a call: allow it where the test jumps by 0, refuse it where by 1."""
     return [
         _step(EQUAL, call, 0, 4),
         _step(LOAD, ARGUMENTS_AT + 8 * argument),

@@ -1,8 +1,8 @@
 """The process whose forks decode: `python -m device.reading.decoding.fork_server DESCRIPTOR`, started by `sandbox.py`.
 
-It has one thread and has read no file of anybody's. Each message asks for a child: the kind of file that is expected, whose
-decoder is loaded here once so that all later children have it, and the child's connection to the process that asked. It
-ends when that process ends, and its children with it.
+It has one thread and has read no file. Each message asks for a child, and brings the kind of file that is expected and
+the child's connection to the process that asked. The decoder of that kind is loaded here once, so that all later
+children have it. The server ends when the process that started it ends, and its children end with it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Where the memory of a picture that is being decoded comes from.
+"""Where the memory for decoding a picture comes from.
 
 A format module asks before it decodes (`room` in `device/reading/formats/pixels.py`): for what its decoder takes, and
-for the
-pixels that come out. Who answers depends on where it runs: in a program of one's own nobody counts; a serving process has
-a budget; a sandboxed child asks that process.
+for the resulting pixels. Who answers depends on where it runs: in an ordinary program nobody counts; a serving process
+has a budget; a sandboxed child asks the process that started it.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ class Memory(Protocol):
     def most_result(self) -> float: ...
 
     def taken(self, work: int, result: int) -> AbstractContextManager[object]:
-        """Within this, `work` bytes beside `result` bytes of pixels may be used. Waits for them; raises `Busy`."""
+        """While this is open, `work` bytes beside `result` bytes of pixels may be used. Waits for them; raises `Busy`."""
 
     def new_pixels(self, height: int, width: int) -> NDArray[np.uint8]:
-        """uint8 [height, width, 3] for the pixels that come out."""
+        """uint8 [height, width, 3] for the resulting pixels."""
 
 
 class Uncounted:
-    """Memory as in any program: whoever decodes his own files."""
+    """Memory without a count, for a program that decodes its own files."""
 
     most = most_result = inf
 
@@ -56,7 +55,7 @@ def current_memory() -> Memory:
 
 @contextmanager
 def memory_from(memory: Memory) -> Iterator[None]:
-    """Within this, in this thread, pictures take their memory from there."""
+    """While this is open, pictures decoded in this thread take their memory from there."""
     token = _memory.set(memory)
     try:
         yield

@@ -1,5 +1,5 @@
-"""Messages between a serving process and a decoding child: JSON behind its length, so that nothing that a child sends can
-be more than numbers and words."""
+"""Messages between a serving process and a decoding child: JSON with its length in front, so that a child can send only
+numbers and words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_BYTES = 1 << 16
 
 
 class Ended(Exception):
-    """The other side is no more, or sends what makes no sense."""
+    """The other side has ended, or sends invalid messages."""
 
 
 def send(connection: socket.socket, message: Mapping[str, Any]) -> None:

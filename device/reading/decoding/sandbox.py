@@ -1,8 +1,10 @@
-"""The serving process's side of its decoding children: it has them made, gives each one file, and answers for it.
+"""The serving process's side of the decoding children: it has them made, gives each one file, and answers their
+requests.
 
-A child gets the file's bytes, then asks: for the size that a rule wants, for memory (which raises its limit, once the
-budget has it), for a place to lay the pixels. Whatever a child says is checked as if a stranger said it. It has
-`DEADLINE_S` from the last byte of its file, waiting for memory not counted, and is killed then, or when the client leaves.
+A child gets the file's bytes. Then it asks for the size that a rule wants, for memory (which raises its limit once the
+budget has it), and for a place for the pixels. Whatever a child says is checked like input from a stranger. It has
+`DEADLINE_S` from the last byte of its file, not counting the time that it waits for memory. It is killed then, or when
+the client leaves.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ class Sandbox:
         raise DecodingUnavailable(detail="no process")
 
     def _waited_for(self) -> Child | None:
-        """The child that waits for a file; None where there is none, or it has died meanwhile."""
+        """The child that is ready for a file; None where there is none, or it has died meanwhile."""
         connection, self._waiting = self._waiting, None
         if connection is None:
             return None
@@ -137,7 +139,7 @@ class Sandbox:
 
 
 def _greeted(connection: socket.socket) -> Child:
-    """The child at the other end, once it is there."""
+    """The child at the other end, once it has reported."""
     connection.settimeout(READY_S)
     end = time.monotonic() + READY_S
 
@@ -221,7 +223,7 @@ class _Job:
             self._answer(message)
 
     def give_back(self) -> None:
-        """What the child worked with; its pixels, where somebody has them now, are given back with those."""
+        """Give back the memory that the child worked with. Pixels that somebody holds now are given back with those."""
         self.budget.give_back(self.work, self.result)
 
     def _answer(self, message: dict[str, Any]) -> None:
@@ -266,9 +268,9 @@ class _Job:
         finally:
             os.close(descriptor)
 
-    def _image(self, told: object) -> Image:
-        """The image of what a child told. Raises `ImageDamaged` where that can't be."""
-        match told:
+    def _image(self, facts: object) -> Image:
+        """The image that a child describes. Raises `ImageDamaged` where the description is impossible."""
+        match facts:
             case {
                 "width": int(width),
                 "height": int(height),
@@ -304,7 +306,7 @@ class _Job:
             raise self._ended() from ended
 
     def _ended(self) -> ImageError:
-        """Why a child has ended without a word: its time was over, or what it decoded broke it."""
+        """Why a child ended without an answer: its time was over, or the file broke it."""
         return DecodingTooSlow(limit_s=DEADLINE_S) if time.monotonic() > self.end - 1 else ImageDamaged()
 
     def _check(self) -> None:
@@ -314,15 +316,15 @@ class _Job:
             raise DecodingTooSlow(limit_s=DEADLINE_S)
 
 
-def _scale(told: object) -> StatedScale | None:
-    match told:
+def _scale(facts: object) -> StatedScale | None:
+    match facts:
         case {"um_per_px": float(um) | int(um), "source": str(source)} if len(source) <= LONGEST_WORD:
             return StatedScale(um, source)
     return None
 
 
 def _error(message: dict[str, Any]) -> LoupeError:
-    """The error that a child names, with its facts; `ImageDamaged` where there is none such."""
+    """The error that a child names, with its facts; `ImageDamaged` where there is no such error."""
     named = {each.__name__: each for each in (*ImageError.__subclasses__(), DecodingUnavailable)}
     kind, facts = named.get(str(message.get("error"))), message.get("facts")
     if kind is None or not isinstance(facts, dict) or set(facts) != {field.name for field in fields(kind)}:
@@ -340,5 +342,5 @@ _sandbox = Sandbox()
 
 
 def this_sandbox() -> Sandbox:
-    """This process's."""
+    """The sandbox of this process."""
     return _sandbox

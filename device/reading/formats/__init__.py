@@ -1,9 +1,9 @@
-"""The kinds of picture files that the box reads, each known by its first bytes and read by a module of this package.
+"""The kinds of picture files that the box reads. Each is known by its first bytes and read by a module of this package.
 
-A module is imported only when a file of its kind comes: a box that sees only JPEG never loads a decoder of TIFF or DICOM.
-Each has one function, `read(data, limits, target) -> Image`, as `device.reading.image.decode` describes it: it raises the
-`ImageError` that names what is wrong; whatever else it raises is told as `ImageDamaged`. What modules share is in
-`pixels.py` (any picture) and `pillow.py` (files that Pillow opens).
+A module is imported only when a file of its kind comes: a box that sees only JPEG never loads a decoder of TIFF or
+DICOM. Each module has one function, `read(data, limits, target) -> Image`, as `device.reading.image.decode` describes
+it. It raises the `ImageError` that names what is wrong; any other exception is reported as `ImageDamaged`. `pixels.py`
+(any picture) and `pillow.py` (files that Pillow opens) hold what modules share.
 """
 
 from __future__ import annotations
@@ -70,5 +70,5 @@ FORMATS = tuple(kind.name for kind in KINDS)
 
 
 def kind_of(data: bytes) -> Kind | None:
-    """The kind of a file, None where the box knows none that begins so."""
+    """The kind of a file by its first bytes; None for an unknown one."""
     return next((kind for kind in KINDS if kind.matches(data)), None)

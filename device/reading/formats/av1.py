@@ -1,5 +1,5 @@
-"""How large a picture an AV1 stream itself announces (AV1 specification, 5.3 and 5.5): decoders take memory for that,
-whatever the file around it says."""
+"""The size of the picture in an AV1 stream, by the stream's own header (AV1 specification, 5.3 and 5.5). Decoders take
+memory for that size, whatever the file around the stream says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""AVIF, through Pillow and libavif: turned as its own properties say; EXIF's orientation means nothing beside them."""
+"""AVIF, through Pillow and libavif. The file's own properties turn the picture; EXIF's orientation doesn't count beside
+them."""
 
 from __future__ import annotations
 
@@ -52,6 +53,6 @@ def _check_streams(data: bytes, limits: Limits) -> None:
 
 
 def _orientation(picture: ImageFile) -> int:
-    """What Pillow makes of the properties irot and imir: it words them as EXIF, in place of what EXIF says in the file. Its
-    own `getexif` would ask XMP too, which turns nothing."""
+    """The orientation that Pillow derives from the properties irot and imir. Pillow writes it as EXIF, in place of the
+    file's own EXIF. Its `getexif` would also read XMP, which turns nothing."""
     return parse_exif(picture.info.get("exif", b"")).orientation

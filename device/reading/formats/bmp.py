@@ -35,7 +35,7 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
 
 
 def _stated(data: bytes) -> StatedScale | None:
-    """Pixels a metre, across and down, stand behind the size of the pixel data."""
+    """The header gives pixels a metre, across and down, after the size of the pixel data."""
     if len(data) < 46:
         return None
     across, down = struct.unpack_from("<ii", data, 38)

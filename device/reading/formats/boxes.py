@@ -1,5 +1,5 @@
-"""Files made of boxes (ISO 14496-12): HEIC, AVIF, video. Each box says how long it is, so a cut-off file is told from a
-damaged one."""
+"""Files made of boxes (ISO 14496-12): HEIC, AVIF, video. Each box states its length, so a cut-off file can be told from
+a damaged one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 def brands(data: bytes) -> tuple[bytes, ...]:
-    """What the file says that it is: its main brand, then those that it is compatible with; none where it has no boxes."""
+    """The file's main brand, then those that it is compatible with; none where it has no boxes."""
     if data[4:8] != b"ftyp":
         return ()
     end = min(int.from_bytes(data[:4]), 256, len(data))
@@ -36,8 +36,8 @@ def _ends(data: bytes) -> Iterator[int]:
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """Of each box between two places: its kind, and where its contents start and end. Raises `ValueError` where one is
-    longer than what it stands in."""
+    """For each box between two places: its kind, and where its contents start and end. Raises `ValueError` where a box
+    is longer than the box around it."""
     at, end = start, len(data) if end is None else end
     while at + 8 <= end:
         length, header = int.from_bytes(data[at : at + 4]), 8
@@ -51,7 +51,7 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple
 
 
 def item_data(data: bytes, kind: bytes) -> Iterator[bytes]:
-    """The bytes of each item of a kind (ISO 14496-12, 8.11). Raises `ValueError` where the file makes no sense."""
+    """The bytes of each item of a kind (ISO 14496-12, 8.11). Raises `ValueError` where the structure is inconsistent."""
     for name, start, end in boxes(data):
         if name == b"meta":
             inside = {inner: (first, last) for inner, first, last in boxes(data, start + 4, end)}
@@ -73,7 +73,7 @@ def _items_of(data: bytes, start: int, end: int, kind: bytes) -> Iterator[int]:
 
 
 def _places(data: bytes, start: int, end: int, idat: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Of each item its number, and where its parts start and how long they are (box iloc)."""
+    """For each item its number, and the start and length of each of its parts (box iloc)."""
     version, at = data[start], start + 4
 
     def number(size: int) -> int:

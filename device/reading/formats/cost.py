@@ -1,8 +1,8 @@
-"""What a picture file will cost, told from its header and structure, before anything of it is decoded.
+"""What a picture file will cost to decode, estimated from its header and structure before anything is decoded.
 
-Common JPEG and PNG files cost little: in the worst case that their structure allows, about a third of a second of one core
-and `OWN_BYTES` of memory (docs/engineers/decisions.md has the figures). Whatever else comes, another kind or one that is
-built oddly, is decoded in a process of its own, and waits in the line of what takes long.
+Common JPEG and PNG files cost little: in the worst case that their structure allows, about a third of a second of one
+core and `OWN_BYTES` of memory (docs/engineers/decisions.md has the figures). Any other file, of another kind or built
+in an unusual way, is decoded in a process of its own, and waits in the line of costly files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESULT_PX = 1_500_000  # that come out at most
 
 @dataclass(frozen=True)
 class Header:
-    """Of a picture that is cheap to decode as small as a field, and `always`: at its own size too."""
+    """A picture that is cheap to decode at the size of a field. `always`: cheap at its full size too."""
 
     width: int
     height: int
@@ -57,7 +57,7 @@ def is_cheap(data: bytes, target: int | SizeRule | None) -> bool:
 
 
 def _header(data: bytes) -> Header | None:
-    """None where the file isn't one that is cheap."""
+    """None where the file isn't a cheap one."""
     if len(data) > MOST_BYTES:
         return None
     if data.startswith(b"\xff\xd8\xff"):
@@ -66,7 +66,7 @@ def _header(data: bytes) -> Header | None:
 
 
 def _jpeg(data: bytes) -> Header | None:
-    """Segment by segment up to the first scan, where all that matters has been said."""
+    """Reads segment by segment up to the first scan; what follows doesn't change the cost."""
     at, frame = 2, b""
     progressive = False
     for _ in range(MOST_SEGMENTS):
@@ -99,7 +99,7 @@ def _jpeg(data: bytes) -> Header | None:
 
 
 def _png(data: bytes) -> Header | None:
-    """Chunk by chunk to the end."""
+    """Reads chunk by chunk to the end."""
     if data[8:16] != b"\0\0\0\rIHDR" or len(data) < 33:
         return None
     width, height, bits, colour, _, _, interlace = struct.unpack(">IIBBBBB", data[16:29])

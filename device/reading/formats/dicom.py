@@ -1,8 +1,8 @@
 """DICOM, through pydicom: ultrasound, mammography, secondary capture, slide microscopy.
 
-Only the elements that say how pixels are stored, shown and sized are looked at: pydicom skips all others, so nothing of
-the patient is ever decoded, and no value of the file goes into a message. Frames are `dicom_frames`, grey is `dicom_grey`.
-A file of several frames is refused, except the tiles of one slide, which are put together.
+Only elements that say how pixels are stored, shown and sized are read. pydicom skips all others, so nothing about the
+patient is ever decoded, and no value of the file goes into a message. `dicom_frames` has the frames, `dicom_grey` the
+grey values. A file of several frames is refused, except the tiles of one slide, which are put together.
 """
 
 from __future__ import annotations
@@ -122,26 +122,26 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     # The pieces of a slide are decoded one by one, and what they are put together to is made smaller at once.
     check_size(width, height, limits, layout.rows * layout.columns if tiled and callable(target) else None)
     size = wanted_size(width, height, target)
-    found = frames_of(data, at, bool(dataset.original_encoding[0]), layout, frames)
+    frame_data = frames_of(data, at, bool(dataset.original_encoding[0]), layout, frames)
     factor = reduction((width, height), size, limits) if tiled else 1
     notes: list[str] = []
     note_profile(_profile(dataset), notes)
     decoded_size = ceil(width / factor), ceil(height / factor)
-    with room((width, height), size, _bytes_taken(layout, found, (width, height), factor), decoded_size):
+    with room((width, height), size, _bytes_taken(layout, frame_data, (width, height), factor), decoded_size):
         if tiled:
             places = _places(dataset, data, layout, (width, height), frames)
-            strips = _strips(found, places, layout, dataset, (width, height), notes)
+            strips = _strips(frame_data, places, layout, dataset, (width, height), notes)
             picture: PIL.Image.Image | Stored = put_together(strips, (width, height), factor)
         else:
-            picture = _picture(found[0], layout, dataset, notes)
+            picture = _picture(frame_data[0], layout, dataset, notes)
         return finish(picture, size, (width, height), NAME, notes, stated_um_per_px=scale, preview=True)
 
 
 def _bytes_taken(
     layout: Layout, frames: Sequence[memoryview | bytes], full: tuple[int, int], factor: int
 ) -> int:  # fmt: skip
-    """What reading takes: a frame and its packed bytes; of a slide a frame with its copies in other colours, a row of tiles
-    and the picture made smaller."""
+    """The memory that reading takes: a frame and its packed bytes. For a slide: a frame with its copies in other
+    colours, a row of tiles, and the reduced picture."""
     packed = 0 if layout.syntax in NATIVE else 2 * max(map(len, frames))
     px = layout.rows * layout.columns
     frame = ceil(px * bytes_per_px(layout, frames[0])) + packed
@@ -156,7 +156,7 @@ def _bytes_taken(
 
 
 def _inflated(data: bytes, limits: Limits, held: ExitStack) -> bytes:
-    """The file, its data set no longer deflated; its memory is taken for as long as `held` is. Raises `ImageDamaged` where
+    """The file with its data set inflated. Its memory counts for as long as `held` is open. Raises `ImageDamaged` where
     that is more than any picture takes, `DecodingTooLarge` where it is more than there is."""
     start = data.find(b"DICM", 128, 132) + 4
     at = data.find(b"\x02\x00\x10\x00UI", start, start + 2048)  # transfer syntax
@@ -178,8 +178,8 @@ def _inflated(data: bytes, limits: Limits, held: ExitStack) -> bytes:
 
 
 def _inflating(packed: memoryview, most: int) -> Iterator[bytes]:
-    """Deflated data part by part. Raises `ImageDamaged` where they are more than `most`, `ImageTruncated` where they lack
-    their end."""
+    """Inflates deflated data part by part. Raises `ImageDamaged` where they are more than `most`, `ImageTruncated`
+    where their end is missing."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     for at in range(0, len(packed), INFLATED_BYTES):
         piece: bytes | memoryview = packed[at : at + INFLATED_BYTES]
@@ -249,7 +249,8 @@ def _layout(dataset: FileDataset, at: int) -> Layout:
 
 
 def _lift_groups(dataset: Dataset) -> None:
-    """Newer kinds keep the window and the rescaling that all frames share in a group: put them where older ones do."""
+    """Newer kinds of file keep the window and the rescaling of all frames in a group. Copies them to where older kinds
+    have them."""
     for group in dataset.get("SharedFunctionalGroupsSequence") or ():
         for name in ("FrameVOILUTSequence", "PixelValueTransformationSequence"):
             for shared in group.get(name) or ():
@@ -259,7 +260,7 @@ def _lift_groups(dataset: Dataset) -> None:
 
 
 def _profile(dataset: Dataset) -> bytes | None:
-    """The colour profile of the picture, or of the light that a slide was scanned in."""
+    """The colour profile of the picture, or of the light in which a slide was scanned."""
     lights = dataset.get("OpticalPathSequence") or ()
     return next((each.ICCProfile for each in (dataset, *lights) if each.get("ICCProfile")), None)
 
@@ -272,7 +273,7 @@ def _guessed_syntax(dataset: FileDataset) -> str:
 
 
 def _name_of(uid: object) -> str:
-    """What the standard calls it, or its number there. Any other text of the file may be anybody's name."""
+    """The standard's name for it, or its number there. Any other text of the file may be a person's name."""
     text = str(uid or "").rstrip("\0 ")
     name = UID(text).name
     return name if name != text or STANDARD.fullmatch(text) else "?"
@@ -282,7 +283,7 @@ def _name_of(uid: object) -> str:
 
 
 def _picture(frame: memoryview | bytes, layout: Layout, dataset: Dataset, notes: list[str]) -> Stored:
-    """One frame, which is in memory once, as it is stored."""
+    """One frame. It is in memory once, as it is stored."""
     samples, photometric = samples_of(frame, layout)
     expected = (layout.rows, layout.columns) if layout.samples == 1 else (layout.rows, layout.columns, layout.samples)
     if samples.shape != expected:
@@ -312,7 +313,7 @@ def _palette(layout: Layout, dataset: Dataset) -> NDArray[np.uint8]:
 
 
 def _rgb(picture: Stored) -> NDArray[np.uint8]:
-    """A picture as a whole, uint8 [h, w, 3]."""
+    """A whole picture, uint8 [h, w, 3]."""
     shown = picture.to_eight_bits(np.asarray(picture.samples))
     return np.repeat(shown[..., None], 3, axis=2) if shown.ndim == 2 else shown
 
@@ -353,7 +354,7 @@ def _strips(
     full: tuple[int, int],
     notes: list[str],
 ) -> Iterator[NDArray[np.uint8]]:
-    """The picture row of tiles by row of tiles, uint8 [rows, width, 3]; white where there is no tile."""
+    """The picture as strips, one row of tiles each, uint8 [rows, width, 3]; white where there is no tile."""
     width, height = full
     for top in range(0, height, layout.rows):
         strip = np.full((min(layout.rows, height - top), width, 3), 255, np.uint8)

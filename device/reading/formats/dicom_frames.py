@@ -1,8 +1,8 @@
-"""The frames of a DICOM file: where they lie in its bytes, and the samples that each holds.
+"""The frames of a DICOM file: their places in its bytes, and the samples that each holds.
 
-Compressed frames are decoded by imagecodecs (BSD), RLE ones as PackBits into memory of a known size. A compressed frame
-bears its own header: where that disagrees with the file's rows and columns nothing is decoded, so that a small file can't
-ask for more memory than the limits allow.
+imagecodecs (BSD) decodes compressed frames; RLE frames are unpacked as PackBits into memory of a known size. A
+compressed frame has a header of its own. Where that disagrees with the file's rows and columns nothing is decoded, so a
+small file can't ask for more memory than the limits allow.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Layout:
 
 
 def prepare() -> None:
-    """Load what is loaded with the first frame that needs it."""
+    """Load the libraries that the first frame would load."""
     import imagecodecs
 
     for name in ("packbits", "jpeg8", "jpegsof3", "jpegls", "jpeg2k"):
@@ -72,7 +72,8 @@ def prepare() -> None:
 
 
 def bytes_per_px(layout: Layout, frame: memoryview | bytes) -> float:
-    """What decoding a frame takes for each of its pixels, with its samples: measured, and tested against it."""
+    """Memory that decoding takes for each pixel of a frame, with its samples. Measured, and tested against the
+    measurement."""
     samples, wide = layout.samples, layout.bits_allocated // 8
     if layout.syntax in NATIVE:
         return 6 * wide if layout.photometric == "YBR_FULL_422" else 0
@@ -91,7 +92,7 @@ def bytes_per_px(layout: Layout, frame: memoryview | bytes) -> float:
 def frames_of(data: bytes, at: int, implicit: bool, layout: Layout, count: int) -> list[memoryview | bytes]:
     """The bytes of each of the `count` frames of the element PixelData, which starts at `at`.
 
-    Raises `ImageTruncated` where the file ends before them, `ImageDamaged` where they make no sense.
+    Raises `ImageTruncated` where the file ends before them, `ImageDamaged` where they are inconsistent.
     """
     big = layout.syntax == BIG_ENDIAN
     length, start = _length(data, at, implicit, big)
@@ -127,17 +128,17 @@ def _native_frames(data: bytes, start: int, length: int, frame_bytes: int, count
 
 
 def _fragments(data: bytes, at: int) -> tuple[list[int], list[tuple[int, memoryview]]]:
-    """The basic offset table, and of each fragment where it starts, counted as the table counts, and its bytes."""
+    """The basic offset table; and for each fragment its start, counted as the table counts, and its bytes."""
     view, first = memoryview(data), 0
     table: list[int] | None = None
-    found: list[tuple[int, memoryview]] = []
+    fragments: list[tuple[int, memoryview]] = []
     while True:
         header = data[at : at + 8]
         if len(header) < 8:
             raise ImageTruncated
         tag, length = header[:4], struct.unpack("<I", header[4:])[0]
         if tag == SEQUENCE_END:
-            return table or [], found
+            return table or [], fragments
         if tag != ITEM or length == UNDEFINED:
             raise ImageDamaged
         if at + 8 + length > len(data):
@@ -149,13 +150,16 @@ def _fragments(data: bytes, at: int) -> tuple[list[int], list[tuple[int, memoryv
             )
             first = at + 8 + length
         else:
-            found.append((at - first, value))
+            fragments.append((at - first, value))
         at += 8 + length
 
 
-def _assembled(found: tuple[list[int], list[tuple[int, memoryview]]], count: int) -> list[memoryview | bytes]:
-    """Fragments put together to frames: by the offset table, else one fragment a frame, else all of them one frame."""
-    table, fragments = found
+def _assembled(
+    table_and_fragments: tuple[list[int], list[tuple[int, memoryview]]], count: int
+) -> list[memoryview | bytes]:
+    """The fragments of each frame put together: by the offset table, else one fragment a frame, else all fragments as
+    one frame."""
+    table, fragments = table_and_fragments
     if len(fragments) < count:
         raise ImageDamaged
     if len(fragments) == count:
@@ -277,7 +281,8 @@ def _jpeg2000_header(frame: bytes) -> JpegHeader:
 
 
 def _check(header: JpegHeader, layout: Layout) -> None:
-    """Raises `ImageDamaged` where a compressed frame isn't of the size that the file says: before it takes memory."""
+    """Raises `ImageDamaged` where a compressed frame has another size than the file says. To be called before it takes
+    memory."""
     stated = (layout.rows, layout.columns, layout.samples)
     if (header.rows, header.columns, header.components) != stated or header.bits > 16:
         raise ImageDamaged

@@ -1,7 +1,7 @@
-"""From the stored values of a grey DICOM picture to grey of 8 bits, as a viewer shows it first (PS3.3, C.11).
+"""Grey of 8 bits from the stored values of a grey DICOM picture, as a viewer shows it first (PS3.3, C.11).
 
-Stored value → modality LUT or rescale → VOI LUT or window → white for the smallest where MONOCHROME1 says so. All of it is
-put into one table of all values that can be stored, so that a mammogram of 20 megapixels takes no memory for it.
+Stored value → modality LUT or rescale → VOI LUT or window → inverted for MONOCHROME1. One table of all possible stored
+values holds all of it, so a mammogram of 20 megapixels takes no memory for it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FULL_SCALE_BITS = 8  # grey of so many bits is meant as it is, where the file sa
 
 
 def stored_values(samples: NDArray[Any], layout: Layout) -> NDArray[np.uint16]:
-    """The bits that are stored, as an index into a table of 2^bits values: uint16 [rows, columns]. Other bits of the
-    words may hold an overlay."""
+    """The stored bits as an index into a table of 2^bits values: uint16 [rows, columns]. The other bits of a word may
+    hold an overlay."""
     shift = max(0, layout.high_bit + 1 - layout.bits_stored)
     mask = (1 << layout.bits_stored) - 1
     words = (
@@ -32,9 +32,9 @@ def stored_values(samples: NDArray[Any], layout: Layout) -> NDArray[np.uint16]:
 
 
 def grey_table(samples: NDArray[Any], layout: Layout, dataset: Dataset, notes: list[str]) -> NDArray[np.uint8]:
-    """The grey of each value that `stored_values` of the samples, [rows, columns], can give: uint8 [values]. Appends
-    `window_of_values` to the notes where the file doesn't say which values are black and white, so that they are the
-    picture's own darkest and brightest."""
+    """The grey of each value that `stored_values` of the samples, [rows, columns], can give: uint8 [values]. Where the
+    file doesn't say which values are black and white, the picture's own darkest and brightest are, and
+    `window_of_values` is added to the notes."""
     stored = np.arange(1 << layout.bits_stored, dtype=np.int32)
     if layout.signed:
         half = 1 << (layout.bits_stored - 1)
@@ -58,7 +58,7 @@ def _voi_lut(measured: NDArray[Any], dataset: Dataset) -> NDArray[np.float64] | 
 
 
 def _window(measured: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64] | None:
-    """The first window of the file, from 0 to 1 (C.11.2.1.2 and C.11.2.1.3); None where it has none that makes sense."""
+    """The first window of the file, from 0 to 1 (C.11.2.1.2 and C.11.2.1.3); None where it has no valid one."""
     try:
         centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
     except ValueError:  # no numbers

@@ -28,7 +28,8 @@ def stated_scale(dataset: Dataset) -> StatedScale | None:
 
 
 def _of_slide(dataset: Dataset) -> list[float]:
-    """Pixel measures that all frames share, µm. Of other pictures with such groups too, tomosynthesis say."""
+    """From the pixel measures that all frames share, µm. Other pictures with such groups use them too, such as
+    tomosynthesis."""
     for group in dataset.get("SharedFunctionalGroupsSequence") or ():
         for measures in group.get("PixelMeasuresSequence") or ():
             if measures.get("PixelSpacing"):
@@ -37,7 +38,7 @@ def _of_slide(dataset: Dataset) -> list[float]:
 
 
 def _of_ultrasound(dataset: Dataset) -> list[float]:
-    """Of the regions that show tissue in two dimensions, µm; a depth scale or a Doppler curve has other units."""
+    """From the regions that show tissue in two dimensions, µm. A depth scale or a Doppler curve has other units."""
     sizes = []
     for region in dataset.get("SequenceOfUltrasoundRegions") or ():
         units = region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection")

@@ -1,7 +1,7 @@
-"""What EXIF says that matters here: which way up the picture is, and how large its pixels are.
+"""What EXIF says of a picture: which way up it is, and how large its pixels are.
 
-A picture is turned by what browsers turn it by, so that a map and a picture lie over each other: the tag Orientation in the
-first directory, one value of type SHORT. XMP and vendors' notes turn nothing.
+A picture is turned by the same tag as in browsers, so that map and picture fit: Orientation in the first directory, one
+value of type SHORT. XMP and vendors' notes turn nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Exif:
 
 
 def parse_exif(data: bytes) -> Exif:
-    """The EXIF block of a JPEG, PNG or WebP, which is a TIFF directory. What makes no sense in it counts as not stated."""
+    """Reads the EXIF block of a JPEG, PNG or WebP, which is a TIFF directory. Invalid values count as not stated."""
     data = data.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None:

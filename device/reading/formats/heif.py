@@ -1,7 +1,7 @@
-"""HEIC, as telephones save it, through pi-heif: libheif and libde265, which decode it and encode nothing.
+"""HEIC, as phones save it, through pi-heif: libheif and libde265, which decode it and encode nothing.
 
-libheif turns and mirrors as the file's properties say, as browsers do; EXIF's orientation means nothing beside them (ISO
-23008-12, 6.5.10). Of several pictures, a burst say, the one is read that the file calls primary.
+libheif turns and mirrors as the file's properties say, as browsers do; EXIF's orientation doesn't count beside them
+(ISO 23008-12, 6.5.10). Of several pictures, such as a burst, the one that the file calls primary is read.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ def _read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
 
 
 def _opened(data: bytes) -> list[Any]:
-    """The file's pictures, not decoded yet. A reader keeps to its own thread; samples become 8 bits, without padding."""
+    """The file's pictures, not decoded yet. A reader stays in its own thread. Samples become 8 bits, without padding."""
     threads, eight_bits, bgr, no_padding, sixteen_bits, decoder, no_limits = 1, True, False, True, True, "", False
     return list(load_file(data, threads, eight_bits, bgr, no_padding, sixteen_bits, decoder, no_limits))
 
 
 def _codec(data: bytes) -> str:
-    """The name of what packs the picture, where it is one that HEIF knows beside HEVC."""
+    """The name of the picture's compression, where HEIF knows it beside HEVC."""
     names = {b"av01": "AV1", b"jpeg": "JPEG", b"avc1": "H.264", b"j2k1": "JPEG 2000", b"vvc1": "H.266", b"unci": "none"}
     return next((name for code, name in names.items() if code in data[:4096]), "?")

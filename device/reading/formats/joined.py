@@ -1,4 +1,4 @@
-"""Pieces of a file as one file that a decoder can read, without a copy of them."""
+"""Several pieces of a file, presented as one file to a decoder without copying them."""
 
 from __future__ import annotations
 

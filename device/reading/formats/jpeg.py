@@ -1,9 +1,10 @@
-"""JPEG, through Pillow and libjpeg-turbo, which can decode it at a half to an eighth of its size where that suffices.
+"""JPEG, through Pillow and libjpeg-turbo, which can decode it at a half to an eighth of its size where that is enough.
 
-libjpeg fills what is missing with grey or shifted blocks and only warns, and Pillow drops its warnings. So the picture data
-are first decoded once by a decoder that stops at a warning (`simplejpeg`, libjpeg-turbo too), at an eighth of the size,
-which costs about as much as the scaled decoding. It gets the markers that matter alone: junk between them or after the
-end is no damage, for all viewers pass over it."""
+libjpeg fills missing data with grey or shifted blocks and only warns, and Pillow drops its warnings. So the picture
+data are first decoded once by a decoder that stops at a warning (`simplejpeg`, libjpeg-turbo too), at an eighth of the
+size, which costs about as much as the scaled decoding. It gets only the markers that matter: junk between them or after
+the end is no damage, because all viewers skip it.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +58,8 @@ EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
 @dataclass(frozen=True)
 class Segment:
-    """A marker, what its segment holds where that matters, and behind SOS the picture data up to the next marker: they lie
-    in `source` between two places, so that no large file is copied."""
+    """A marker and the contents of its segment where they matter. After SOS, the picture data up to the next marker:
+    two places in `source`, so that no large file is copied."""
 
     marker: int
     body: bytes
@@ -109,8 +110,8 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
 
 
 def _work_bytes(segments: list[Segment], px: int) -> float:
-    """What libjpeg takes for a picture of so many pixels beside those that it makes, and what looking for damage takes,
-    which is over by then: a copy of the file, and an eighth of the picture."""
+    """Memory that libjpeg takes for a picture of so many pixels beside its output, and that the check for damage takes
+    before: a copy of the file and an eighth of the picture."""
     copied = sum(segment.scan_bytes + len(segment.body) for segment in segments)
     if any(segment.has_zeros() for segment in segments):
         copied *= 2
@@ -118,18 +119,18 @@ def _work_bytes(segments: list[Segment], px: int) -> float:
 
 
 def _has_colours(frame: Segment | None) -> bool:
-    """Whether `_colours` can read the picture: `check_whole` has looked at it, and it isn't grey or of inks."""
+    """Whether `_colours` can read the picture: `check_whole` has checked it, and it is neither grey nor CMYK."""
     return frame is not None and frame.marker in HUFFMAN_FRAMES and len(frame.body) >= 6 and frame.body[5] == 3
 
 
 def _colours(pieces: list[bytes | memoryview], out: NDArray[np.uint8]) -> None:
-    """Lay the picture at its own size into uint8 [h, w, 3]: to the bit what Pillow makes of it, which takes four bytes a
-    pixel."""
+    """Decode the picture at full size into uint8 [h, w, 3]. The result equals Pillow's bit for bit; Pillow takes four
+    bytes a pixel."""
     simplejpeg.decode_jpeg(b"".join(pieces), "RGB", False, False, buffer=out.reshape(-1), strict=False)
 
 
 def walk(data: bytes) -> Iterator[Segment]:
-    """The segments of a JPEG up to its end, what lies between them left out. Raises `ImageDamaged` where there are more
+    """The segments of a JPEG up to its end, without what lies between them. Raises `ImageDamaged` where there are more
     than any program writes."""
     at = 2
     for _ in range(MOST_SEGMENTS):
@@ -159,7 +160,7 @@ def walk(data: bytes) -> Iterator[Segment]:
 
 
 def _without_fill(data: bytes, start: int, stop: int) -> int:
-    """Where what lies between two places ends without fill bytes behind it: Pillow copies them again and again."""
+    """The end of the data between two places, without trailing fill bytes: Pillow copies them again and again."""
     while stop > start:
         block = data[max(start, stop - BLOCK_BYTES) : stop]
         left = len(block.rstrip(b"\xff"))
@@ -195,7 +196,7 @@ def _density(segments: list[Segment]) -> tuple[float, float, int] | None:
 
 
 def check_whole(segments: list[Segment]) -> None:
-    """Raises `ImageTruncated` or `ImageDamaged` where picture data are missing or don't fit."""
+    """Raises `ImageTruncated` or `ImageDamaged` where picture data are missing or invalid."""
     tables: dict[int, int] = {}
     progressive = False
     looked_at: list[Segment] = []
@@ -220,8 +221,8 @@ def check_whole(segments: list[Segment]) -> None:
 
 
 def _without_padding(scan: Segment, tables: dict[int, int], progressive: bool) -> Segment:
-    """The scan without zeros behind it, which some cameras write. Raises `ImageDamaged` where a piece within it was lost
-    and replaced by zeros or ones, as file systems and memory cards do: zeros decode without a warning."""
+    """The scan without trailing zeros, which some cameras write. Raises `ImageDamaged` where a lost piece inside it was
+    replaced by zeros or ones, as file systems and memory cards do: zeros decode without a warning."""
     if scan.has_erased():
         raise ImageDamaged
     if _zeros_are_proper(scan, tables, progressive):
@@ -234,7 +235,7 @@ def _without_padding(scan: Segment, tables: dict[int, int], progressive: bool) -
 
 
 def _first_symbols(body: bytes) -> dict[int, int]:
-    """For each Huffman table of a DHT segment (class × 16 + number): the symbol whose code is all zeros."""
+    """For each Huffman table of a DHT segment (class × 16 + number): the symbol of the code that is all zeros."""
     symbols, at = {}, 0
     while at + 17 < len(body):
         symbols[body[at]] = body[at + 17]
@@ -243,8 +244,8 @@ def _first_symbols(body: bytes) -> dict[int, int]:
 
 
 def _zeros_are_proper(scan: Segment, tables: dict[int, int], progressive: bool) -> bool:
-    """Whether a long run of zeros may be a blank part of the picture: where the shortest code of each table means "nothing
-    more in this block". Elsewhere it would be 63 equal coefficients, block after block."""
+    """Whether a long run of zeros may be a blank part of the picture. It may where the shortest code of each table
+    means "nothing more in this block". Elsewhere it would be 63 equal coefficients, block after block."""
     if len(scan.body) < 4:
         return True
     components = scan.body[0]
@@ -262,7 +263,7 @@ def _zeros_are_proper(scan: Segment, tables: dict[int, int], progressive: bool) 
 
 
 def _warning(segments: list[Segment]) -> str | None:
-    """What libjpeg says of the picture data, None where it has nothing to say of damage."""
+    """libjpeg's warning about the picture data; None where it reports no damage."""
     frame = next((segment for segment in segments if segment.marker in FRAMES and len(segment.body) >= 6), None)
     if frame is None:
         return None  # Pillow says what is wrong
@@ -276,7 +277,7 @@ def _warning(segments: list[Segment]) -> str | None:
 
 
 def _plain(segments: list[Segment], *, shown: bool = False) -> list[bytes | memoryview]:
-    """The pieces of the JPEG anew, of the segments that the picture needs; where it is `shown`, with those that tell its
+    """The JPEG written again with the segments that the picture needs. Where it is `shown`, also those that define its
     colours."""
     parts: list[bytes | memoryview] = [SOI_BYTES]
     colours = _colour_segments(segments) if shown else []
@@ -294,7 +295,7 @@ def _plain(segments: list[Segment], *, shown: bool = False) -> list[bytes | memo
 
 
 def _colour_segments(segments: list[Segment]) -> list[Segment]:
-    """The first JFIF and the first Adobe segment, and the colour profile where it isn't absurdly long."""
+    """The first JFIF and the first Adobe segment, and the colour profile unless it is absurdly long."""
     jfif = next((segment for segment in segments if is_jfif(segment)), None)
     adobe = next((each for each in segments if each.marker == APP14 and each.body[:5] == b"Adobe"), None)
     profile = [each for each in segments if each.marker == APP2 and each.body[:12] == b"ICC_PROFILE\0"]
@@ -304,8 +305,8 @@ def _colour_segments(segments: list[Segment]) -> list[Segment]:
 
 
 def check_scans(segments: list[Segment]) -> None:
-    """Raises `ImageDamaged` where a picture is cut into more scans than any program writes: each is a pass over all of
-    it."""
+    """Raises `ImageDamaged` where a picture has more scans than any program writes: each scan is a pass over the whole
+    picture."""
     frame = next((each for each in segments if each.marker in FRAMES and len(each.body) >= 6), None)
     scans = sum(each.marker == SOS for each in segments)
     if frame is not None and (
@@ -315,7 +316,7 @@ def check_scans(segments: list[Segment]) -> None:
 
 
 def _coefficient_bytes_per_px(segments: list[Segment]) -> float:
-    """What libjpeg keeps of a picture that comes in several scans, for a pixel: two bytes for each sample."""
+    """Memory that libjpeg keeps for each pixel of a picture in several scans: two bytes for each sample."""
     frame = next((each for each in segments if each.marker in FRAMES and len(each.body) >= 6), None)
     if frame is None or sum(each.marker == SOS for each in segments) < 2:
         return 0

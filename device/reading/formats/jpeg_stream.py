@@ -1,4 +1,4 @@
-"""What a JPEG or JPEG-LS stream inside another file says of itself, told from its markers before anything is decoded."""
+"""The header of a JPEG or JPEG-LS stream inside another file, read from its markers before anything is decoded."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ALONE = (0x01, 0xD8, *range(0xD0, 0xD8))  # markers without a length
 
 @dataclass(frozen=True)
 class JpegHeader:
-    """Sizes in pixels; `process` is the marker of the frame; `bits` of a sample. `ycbcr` is what the stream itself says of
-    its colours, None where it says nothing."""
+    """Sizes in pixels. `process` is the marker of the frame, `bits` those of a sample. `ycbcr` is what the stream says
+    of its colours, None where it says nothing."""
 
     process: int
     rows: int
@@ -61,5 +61,6 @@ def _frame_header(marker: int, body: bytes, ycbcr: bool | None) -> JpegHeader:
 
 
 def is_ycbcr(header: JpegHeader, stated: bool) -> bool:
-    """Whether three components are luminance and colour differences: as the stream, else the file around it, says."""
+    """Whether three components are luminance and colour differences: as the stream says, else as the file around it
+    says."""
     return stated if header.ycbcr is None else header.ycbcr

@@ -1,4 +1,4 @@
-"""A large picture put together from strips of it, made smaller on the way: the whole is never in memory at full size."""
+"""A large picture put together from strips and reduced on the way, so that it is never in memory at full size."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ STRIPS_BYTES = 64_000_000
 def refuse_without_scale(
     full: tuple[int, int], scale: StatedScale | None, target: int | SizeRule | None, limits: Limits
 ) -> None:
-    """Raises `WholeSlide` where a picture of `full` (width, height) is too large to be one field, nobody gave the size of a
-    pixel (`target` is no rule), and the file states it: so it can be given."""
+    """Raises `WholeSlide` where three things hold: a picture of `full` (width, height) is too large for one field,
+    nobody gave the size of a pixel (`target` is no rule), and the file states that size. The person can then give
+    it."""
     width, height = full
     if scale is not None and not callable(target) and width * height > limits.max_megapixels * 1e6:
         raise WholeSlide(width=width, height=height, um_per_px=scale.um_per_px)
 
 
 def reduction(full: tuple[int, int], wanted: tuple[int, int], limits: Limits) -> int:
-    """By which whole number a picture of `full` (width, height) is made smaller on the way: so that it is still `GAP` times
-    as large as what is `wanted`, as the cheap first step of any other picture leaves it, or less where memory is short.
-    Raises `TooManyPixels`."""
+    """The whole number by which a picture of `full` (width, height) is reduced on the way. The result stays `GAP` times
+    as large as what is `wanted`, as after the cheap first step of any other picture, or smaller where memory is
+    short. Raises `TooManyPixels`."""
     width, height = full
     most = limits.max_megapixels * 1e6
     if width * height <= MOST_TIMES * most:
@@ -50,8 +51,8 @@ def reduction(full: tuple[int, int], wanted: tuple[int, int], limits: Limits) ->
 
 
 def put_together(strips: Iterable[NDArray[np.uint8]], full: tuple[int, int], factor: int) -> PIL.Image.Image:
-    """Strips uint8 [rows, width, 3] from top to bottom of a picture of `full` (width, height), each `factor` × `factor`
-    pixels averaged to one. A mode RGB picture."""
+    """A mode RGB picture from strips uint8 [rows, width, 3], top to bottom, of a picture of `full` (width, height).
+    Each `factor` × `factor` pixels become one, their mean."""
     width, height = full
     whole = PIL.Image.new("RGB", (ceil(width / factor), ceil(height / factor)))
     rest, top = np.empty((0, width, 3), np.uint8), 0
@@ -65,7 +66,7 @@ def put_together(strips: Iterable[NDArray[np.uint8]], full: tuple[int, int], fac
 
 
 def _paste(whole: PIL.Image.Image, rows: NDArray[np.uint8], top: int, factor: int) -> int:
-    """The row below what was pasted."""
+    """Paste a strip; the row below it."""
     if not len(rows):
         return top
     part = PIL.Image.fromarray(np.ascontiguousarray(rows))

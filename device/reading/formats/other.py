@@ -1,8 +1,8 @@
-"""Kinds of files that the box doesn't read but knows by their first bytes: each is refused by its own name, with the step
-that makes a readable file of it.
+"""Kinds of files that the box knows by their first bytes but doesn't read. Each is refused by its own name, with the
+step that makes a readable file of it.
 
-They are told before the kinds that are read, because some begin like those: a camera's raw data is a TIFF whose first
-picture is a thumbnail.
+They are checked before the kinds that are read, because some begin like those: a camera's raw file is a TIFF whose
+first picture is a thumbnail.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Matches = Callable[[bytes], bool]
 
 
 def refuse_others(data: bytes) -> None:
-    """Raises the refusal of the kind that a file is, where it is one of these."""
+    """Raises the refusal of the file's kind, where it is one of these."""
     for (name, program), matches in MICROSCOPES.items():
         if matches(data):
             raise MicroscopeFormatNotRead(name=name, program=program)
@@ -57,7 +57,7 @@ def _branded(*names: bytes) -> Matches:
 
 
 def _text(*words: bytes) -> Matches:
-    """A text, perhaps after a byte-order mark and spaces, in which one of the words comes early."""
+    """Whether the file is text that has one of the words near its start, perhaps after a byte-order mark and spaces."""
 
     def matches(data: bytes) -> bool:
         start = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
@@ -67,17 +67,17 @@ def _text(*words: bytes) -> Matches:
 
 
 def _first_tags(data: bytes) -> dict[int, int]:
-    """Of a TIFF's first directory the tags, each with the four bytes that are its value or say where that lies."""
+    """The tags of a TIFF's first directory, each with its four bytes: a value, or the place of one."""
     if not data.startswith((b"II*\0", b"MM\0*")):
         return {}
     order = "<" if data.startswith(b"I") else ">"
     try:
         (at,) = struct.unpack_from(f"{order}I", data, 4)
         (count,) = struct.unpack_from(f"{order}H", data, at)
-        found = [struct.unpack_from(f"{order}HHII", data, at + 2 + 12 * n) for n in range(min(count, MOST_TAGS))]
+        entries = [struct.unpack_from(f"{order}HHII", data, at + 2 + 12 * n) for n in range(min(count, MOST_TAGS))]
     except struct.error:
         return {}
-    return {tag: value for tag, _, _, value in found}
+    return {tag: value for tag, _, _, value in entries}
 
 
 def _is_raw_tiff(data: bytes) -> bool:
@@ -94,7 +94,7 @@ def _is_lif(data: bytes) -> bool:
 
 
 def _is_mirax(data: bytes) -> bool:
-    """A part of the folder that a MIRAX slide consists of, or an archive of it."""
+    """Whether the file is part of a MIRAX slide's folder, or an archive of one."""
     start = data[:4096].removeprefix(b"\xef\xbb\xbf")
     return (start.startswith(b"[GENERAL]") and b"SLIDE_" in start) or (
         data.startswith(b"PK\x03\x04") and b"Slidedat.ini" in data

@@ -47,12 +47,12 @@ def read_with(
     work_bytes: Callable[[int, int], float] = lambda _width, _height: 0,
     colours: Callable[[NDArray[np.uint8]], None] | None = None,
 ) -> Image:
-    """Read a file of 8 bits or fewer with one Pillow plugin, which alone sees the data. `check` is called once the header
-    is within the limits, and raises where it knows of damage that Pillow keeps silent about. `work_bytes`: what the
-    format's own decoder takes for a file of so many pixels, (width, height), beside the picture that it makes.
-    `ends_early` tells whether the file was cut off; it is asked only once decoding has failed, for many whole files end
-    untidily. `colours` lays a large RGB picture into uint8 [h, w, 3] where Pillow would take four bytes a pixel. Raises an
-    `ImageError`."""
+    """Read a file of 8 bits or fewer with one Pillow plugin, the only one that sees the data. `check` is called once
+    the header is within the limits, and raises where it finds damage that Pillow doesn't report. `work_bytes`:
+    memory that the format's own decoder takes for a file of so many pixels, (width, height), beside the picture that
+    it makes. `ends_early` says whether the file was cut off. It is asked only after decoding has failed, because
+    many whole files end irregularly. `colours` decodes a large RGB picture into uint8 [h, w, 3] where Pillow would
+    take four bytes a pixel. Raises an `ImageError`."""
     try:
         with plugin(cast(IO[bytes], file)) as picture:
             width, height = picture.size
@@ -110,7 +110,7 @@ def _is_large_rgb(picture: ImageFile) -> bool:
 
 
 def _bytes_per_px(picture: ImageFile, orientation: int) -> int:
-    """What Pillow takes for a pixel of a decoded picture, with its copies in another mode or turned."""
+    """Memory that Pillow takes for a pixel of a decoded picture, with its copies in another mode or turned."""
     mode, transparent = picture.mode, picture.has_transparency_data
     stored = 1 if mode in ("1", "L", "P") else 4
     shown = 1 if mode in ("1", "L") and not transparent else 4
@@ -120,7 +120,7 @@ def _bytes_per_px(picture: ImageFile, orientation: int) -> int:
 
 
 def note_profile(profile: bytes | None, notes: list[str]) -> None:
-    """Note a colour profile that isn't sRGB: it is not applied."""
+    """Add a note for a colour profile that isn't sRGB: it is not applied."""
     if profile and b"sRGB" not in profile.replace(b"\0", b""):
         notes.append("icc_ignored")
 

@@ -1,5 +1,5 @@
-"""What all format modules share: holding a header against the limits, the size at which a picture is wanted, and the way
-from a picture as its file stores it to upright RGB pixels of that size.
+"""What all format modules share: the check of a header against the limits, the size at which a picture is wanted, and
+the way from stored samples to upright RGB pixels of that size.
 
 A format module opens the header, calls `check_size`, then `wanted_size`, decodes within `room`, and ends in `finish`.
 """
@@ -53,9 +53,9 @@ BLOCK_PX = 100_000  # of which samples become 8 bits at a time
 
 
 def check_size(width: int, height: int, limits: Limits, decoded_px: int | None = None) -> None:
-    """Hold a header's picture of width × height against the limits. `decoded_px`: pixels that are decoded, where not
-    width × height: more where tiles are larger than the picture, fewer where a smaller copy in the file is decoded
-    instead. Raises `TooManyPixels`, `ImageTooSmall` or `ImageTooNarrow`."""
+    """Check a header's width × height against the limits. `decoded_px`: pixels that are decoded, where not width ×
+    height: more where tiles are larger than the picture, fewer where a smaller copy in the file is decoded instead.
+    Raises `TooManyPixels`, `ImageTooSmall` or `ImageTooNarrow`."""
     if (width * height if decoded_px is None else decoded_px) > limits.max_megapixels * 1e6:
         raise TooManyPixels(width=width, height=height, limit_megapixels=limits.max_megapixels)
     if min(width, height) < limits.min_px:
@@ -73,10 +73,10 @@ def room(
     *,
     in_strips: bool = True,
 ) -> Iterator[None]:
-    """Within this, a picture of `full_size` (width, height) may be decoded, to `decoded_size` where a decoder makes it
-    smaller itself, and brought to `size`, `in_strips` or as a whole. Its decoder takes `decode_bytes` at most; what
-    `finish` takes is added here. Some kinds need several times what others do: of those fewer pixels are allowed. Raises
-    `TooManyPixels`, and `Busy` where others have the memory."""
+    """Takes memory for as long as it is open: for a picture of `full_size` (width, height) that is decoded, to
+    `decoded_size` where a decoder reduces it, and brought to `size`, `in_strips` or as a whole. The decoder takes at
+    most `decode_bytes`; what `finish` takes is added here. Some kinds need several times as much as others, so they
+    may have fewer pixels. Raises `TooManyPixels`, and `Busy` where others have the memory."""
     memory = current_memory()
     result = size[0] * size[1] * RESULT_BYTES_PER_PX
     work = ceil(decode_bytes) + _finish_bytes(decoded_size or full_size, size, in_strips)
@@ -89,7 +89,7 @@ def room(
 
 
 def _finish_bytes(decoded: tuple[int, int], size: tuple[int, int], in_strips: bool) -> int:
-    """What `finish` takes beside the decoded picture and the pixels that come out."""
+    """Memory that `finish` takes beside the decoded picture and the resulting pixels."""
     strips = min(STRIP_AREA_PX, decoded[0] * decoded[1]) * STRIP_BYTES_PER_PX
     if _is_large(decoded, size):
         return strips
@@ -99,8 +99,8 @@ def _finish_bytes(decoded: tuple[int, int], size: tuple[int, int], in_strips: bo
 
 
 def _is_large(decoded: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether a picture is brought to its size strip by strip from beginning to end: where the result is large, or so much
-    of the picture is left by the cheap first step."""
+    """Whether a picture is resized strip by strip: where the result is large, or where the cheap first step leaves a
+    large picture."""
     if size[0] * size[1] > STRIPS_ABOVE_PX:
         return True
     left = all(whole < 2 * GAP * part for whole, part in zip(decoded, size, strict=True))
@@ -115,8 +115,8 @@ def wanted_size(width: int, height: int, target: int | SizeRule | None) -> tuple
 
 
 class Rows(Protocol):
-    """What gives the samples of rows [first:last], from top to bottom: an array, or what decodes them as they are asked
-    for."""
+    """A source of the samples of rows [first:last], from top to bottom: an array, or a decoder that decodes them when
+    asked."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -126,9 +126,9 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class Stored:
-    """A decoded picture as an array, whatever its samples are: `samples` [h, w] or [h, w, samples], and `to_eight_bits`,
-    which makes a strip of its rows uint8 [h, w] grey, [h, w, 3] RGB or [h, w, 4] RGBA. So the picture is in memory once,
-    at the size that its file has it."""
+    """A decoded picture as an array of any samples: `samples` [h, w] or [h, w, samples], and `to_eight_bits`, which
+    makes a strip of its rows uint8 [h, w] grey, [h, w, 3] RGB or [h, w, 4] RGBA. So the picture is in memory once,
+    at the size that it has in the file."""
 
     samples: Rows
     to_eight_bits: Callable[[NDArray[Any]], NDArray[np.uint8]] = np.asarray
@@ -181,8 +181,8 @@ def finish(
 
 
 def show_if_all_transparent(picture: PIL.Image.Image, notes: list[str]) -> None:
-    """Make an RGBA picture opaque whose alpha is 0 all over: frame grabbers and clipboards leave the fourth channel empty,
-    and nobody saves a picture to show none of it."""
+    """Make an RGBA picture opaque if its alpha is 0 everywhere: frame grabbers and clipboards leave the fourth channel
+    empty, and nobody saves an invisible picture."""
     if picture.mode != "RGBA":
         return
     width, height = picture.size
@@ -194,31 +194,31 @@ def show_if_all_transparent(picture: PIL.Image.Image, notes: list[str]) -> None:
 
 
 def eight_bits(samples: NDArray[np.uint16], white: int) -> NDArray[np.uint8]:
-    """Samples from 0 to `white` scaled to 0 to 255. The arithmetic takes four bytes a sample: give it a strip at a time."""
+    """Samples from 0 to `white` scaled to 0 to 255. The arithmetic takes four bytes a sample: pass a strip at a time."""
     return np.minimum((samples.astype(np.uint32) * 255 + white // 2) // white, 255).astype(np.uint8)
 
 
 def scaled(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
-    """Samples of so many bits, 1 to 16, as 8 bits."""
+    """Samples of 1 to 16 bits as 8 bits."""
     return samples if bits == 8 and samples.dtype == np.uint8 else eight_bits(samples, (1 << bits) - 1)
 
 
 def sample_bits(samples: NDArray[Any], stated: int | None = None) -> int:
-    """How many of 16 bits the samples use: 8, 10, 12, 14 or 16. Cameras save the values of fewer bits unscaled, and most
-    files don't say so; `stated` is what the file says."""
+    """How many of 16 bits the samples use: 8, 10, 12, 14 or 16. Cameras save values of fewer bits unscaled, and most
+    files don't say so. `stated` is what the file says."""
     return bits_for(
         max((int(samples[top : top + STRIP_PX].max()) for top in range(0, len(samples), STRIP_PX)), default=0), stated
     )
 
 
 def bits_for(largest: int, stated: int | None = None) -> int:
-    """The same of the largest value."""
+    """The same from the largest value."""
     needed = max(largest.bit_length(), stated or 0)
     return next(bits for bits in USED_BITS if bits >= min(needed, USED_BITS[-1]))
 
 
 def note_bits(bits: int, notes: list[str]) -> None:
-    """Note how samples of 16 bits, of which so many are used, become 8."""
+    """Add a note on how samples that use so many of 16 bits become 8 bits."""
     if bits == USED_BITS[-1]:
         notes.append("sixteen_bit_scaled")
     else:
@@ -268,13 +268,13 @@ def _resize(picture: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
 
 
 def _resize_in_strips(picture: PIL.Image.Image | Stored, size: tuple[int, int]) -> PIL.Image.Image:
-    """What Pillow's `resize` makes of a picture, to the value. Pillow would multiply a whole large RGBA picture by its
-    alpha first, in a second copy; here a strip of it at a time, which the cheap first step shrinks at once."""
+    """The same values as Pillow's `resize`. Pillow would multiply a whole large RGBA picture by its alpha first, in a
+    second copy. Here that is done a strip at a time, which the cheap first step then reduces at once."""
     width, height = picture.size
     across, down = (max(1, int(whole / part / GAP)) for whole, part in zip(picture.size, size, strict=True))
-    mode = {"RGBA": "RGBa"}.get(found := _rows(picture, 0, 1).mode, found)
+    mode = {"RGBA": "RGBa"}.get(mode_of_rows := _rows(picture, 0, 1).mode, mode_of_rows)
     if picture.size == size:  # alpha stays as it is
-        mode = found
+        mode = mode_of_rows
     reduced = PIL.Image.new(mode, (ceil(width / across), ceil(height / down)))
     step = max(1, min(STRIP_PX, STRIP_AREA_PX // width) // down) * down
     for top in range(0, height, step):
@@ -284,7 +284,7 @@ def _resize_in_strips(picture: PIL.Image.Image | Stored, size: tuple[int, int]) 
     if picture.size == size:
         return reduced
     box = (0, 0, width / across, height / down)
-    return reduced.resize(size, Resampling.LANCZOS, box=box).convert(found)
+    return reduced.resize(size, Resampling.LANCZOS, box=box).convert(mode_of_rows)
 
 
 def _in_strips(picture: PIL.Image.Image | Stored, size: tuple[int, int], notes: list[str]) -> NDArray[np.uint8]:

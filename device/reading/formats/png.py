@@ -1,8 +1,9 @@
-"""PNG, through Pillow; with 16 bits a sample through libpng (`imagecodecs`), for of colours Pillow keeps the high bytes
-alone.
+"""PNG, through Pillow; with 16 bits a sample through libpng (`imagecodecs`), because Pillow keeps only the high bytes
+of colours.
 
-Pillow passes over the checksums of picture data and unpacks text that nobody asked for. So the file is walked chunk by
-chunk first: checksums are tested, and only the chunks that the picture needs are handed on."""
+Pillow skips the checksums of picture data and unpacks text that nobody asked for. So the file is first read chunk by
+chunk: checksums are tested, and only the chunks that the picture needs are passed on.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ METRE = 1
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`kind`, what it holds, and where its bytes lie in the file, with length and checksum."""
+    """`kind`, contents, and the place of its bytes in the file, with length and checksum."""
 
     kind: bytes
     body: memoryview
@@ -60,7 +61,7 @@ class Chunk:
 
 
 def prepare() -> None:
-    """Load what is loaded with the first file that needs it."""
+    """Load the libraries that the first file would load."""
     import imagecodecs
 
     import device.reading.formats.png_bands
@@ -74,15 +75,15 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     header = next((chunk.body for chunk in chunks if chunk.kind == b"IHDR" and len(chunk.body) == 13), None)
     if header is None:
         raise ImageTruncated if len(data) < len(SIGNATURE) + 25 else ImageDamaged
-    found = {chunk.kind: bytes(chunk.body) for chunk in chunks if chunk.kind not in NEEDED}
-    orientation = parse_exif(found.get(b"eXIf", b"")).orientation
+    bodies = {chunk.kind: bytes(chunk.body) for chunk in chunks if chunk.kind not in NEEDED}
+    orientation = parse_exif(bodies.get(b"eXIf", b"")).orientation
     whole = chunks[-1].kind == b"IEND"
     view = memoryview(data)
     pieces = [SIGNATURE, *_joined(view, [chunk.place for chunk in chunks if chunk.kind != b"eXIf"])]
     if _in_bands(header, chunks, orientation):
-        return _read_banded(header, chunks, found, whole, limits, target)
+        return _read_banded(header, chunks, bodies, whole, limits, target)
     if header[8] == 16:
-        return _read_deep(header, pieces, found, whole, orientation, limits, target)
+        return _read_deep(header, pieces, bodies, whole, orientation, limits, target)
     return read_with(
         PngImageFile,
         "PNG",
@@ -91,13 +92,13 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
         target,
         ends_early=lambda: not whole,
         orientation=lambda _: orientation,
-        stated_um_per_px=_stated(found),
+        stated_um_per_px=_stated(bodies),
         preview=orientation > 1,  # not all browsers turn PNGs
     )
 
 
 def _in_bands(header: memoryview, chunks: Sequence[Chunk], orientation: int) -> bool:
-    """Whether a picture is so large that its rows are decoded a band at a time, and of a kind that can be."""
+    """Whether a picture is large enough to be decoded a band of rows at a time, and of a kind that allows it."""
     width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     if width * height <= LARGE_PX or interlaced or orientation in TURNS:
         return False
@@ -109,17 +110,17 @@ def _in_bands(header: memoryview, chunks: Sequence[Chunk], orientation: int) -> 
 def _read_banded(
     header: memoryview,
     chunks: Sequence[Chunk],
-    found: dict[bytes, bytes],
+    bodies: dict[bytes, bytes],
     whole: bool,
     limits: Limits,
     target: int | SizeRule | None,
 ) -> Image:
-    """A large PNG, without ever having all of it in memory."""
+    """A large PNG, never whole in memory."""
     from device.reading.formats.png_bands import WORK_BYTES, BandedRows
 
     width, height = struct.unpack(">II", header[:8])
     check_size(width, height, limits)
-    _refuse_frames(found)
+    _refuse_frames(bodies)
     size = wanted_size(width, height, target)
     notes: list[str] = []
     with room((width, height), size, WORK_BYTES):
@@ -128,9 +129,9 @@ def _read_banded(
             if header[9] == PALETTE:
                 to_eight_bits = _palette(rows, chunks, notes)
             else:
-                to_eight_bits = _samples(rows, header[8], max(found.get(b"sBIT", b""), default=None), notes)
-            note_profile(_profile(found), notes)
-            stated = _stated(found)
+                to_eight_bits = _samples(rows, header[8], max(bodies.get(b"sBIT", b""), default=None), notes)
+            note_profile(_profile(bodies), notes)
+            stated = _stated(bodies)
             picture = Stored(rows, to_eight_bits)
             return finish(
                 picture, size, (width, height), "PNG", notes, stated_um_per_px=stated, preview=header[8] == 16
@@ -142,7 +143,7 @@ def _read_banded(
 def _samples(
     rows: BandedRows, bits: int, stated: int | None, notes: list[str]
 ) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
-    """What makes grey, RGB or RGBA of 8 bits of rows that are grey or RGB, with alpha or without."""
+    """A function from rows that are grey or RGB, with or without alpha, to grey, RGB or RGBA of 8 bits."""
     channels = 1 if len(rows.shape) == 2 else rows.shape[2]
     colours = channels - 1 if channels in (2, 4) else channels
     has_alpha = colours < channels
@@ -188,7 +189,7 @@ def _any_alpha(rows: BandedRows) -> bool:
 def _palette(
     rows: BandedRows, chunks: Sequence[Chunk], notes: list[str]
 ) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
-    """What makes RGB or RGBA of rows of numbers of colours."""
+    """A function from rows of palette indices to RGB or RGBA."""
     notes.append("palette_expanded")
     bodies = {chunk.kind: np.frombuffer(chunk.body, np.uint8) for chunk in chunks if chunk.kind in (b"PLTE", b"tRNS")}
     listed, alpha = bodies.get(b"PLTE", np.empty(0, np.uint8))[:768], bodies.get(b"tRNS")
@@ -210,26 +211,25 @@ def _palette(
     return lambda strip: both[strip]
 
 
-def _refuse_frames(found: dict[bytes, bytes]) -> None:
-    frames = int.from_bytes(found.get(b"acTL", b"")[:4], "big")
+def _refuse_frames(bodies: dict[bytes, bytes]) -> None:
+    frames = int.from_bytes(bodies.get(b"acTL", b"")[:4], "big")
     if frames > 1:
         raise AnimatedImage(frames=frames)
 
 
 def _once(chunks: Iterable[Chunk]) -> list[Chunk]:
-    """The chunks, of those beside the picture data one of each kind: a profile that is unpacked a thousand times takes
-    long."""
-    kept: list[Chunk] = []
+    """The chunks, with one of each kind beside the picture data: to unpack a profile a thousand times takes long."""
+    needed: list[Chunk] = []
     seen: set[bytes] = set()
     for chunk in chunks:
         if chunk.kind == b"IDAT" or chunk.kind not in seen:
-            kept.append(chunk)
+            needed.append(chunk)
         seen.add(chunk.kind)
-    return kept
+    return needed
 
 
 def _joined(view: memoryview, places: Sequence[slice]) -> list[bytes | memoryview]:
-    """The bytes at these places, as few pieces as can be."""
+    """The bytes at these places, in as few pieces as possible."""
     pieces: list[bytes | memoryview] = []
     first = last = 0
     for place in places:
@@ -241,8 +241,8 @@ def _joined(view: memoryview, places: Sequence[slice]) -> list[bytes | memoryvie
 
 
 def _walk(data: bytes) -> Iterator[Chunk]:
-    """The chunks that matter, up to the end of the picture or of the file. Raises `ImageDamaged` where a checksum of one
-    that the picture can't do without is wrong."""
+    """The chunks that matter, up to the end of the picture or of the file. Raises `ImageDamaged` where the checksum of
+    a necessary chunk is wrong."""
     view, at = memoryview(data), len(SIGNATURE)
     for _ in range(max(MOST_CHUNKS, len(data) // USUAL_BYTES)):
         if at + 12 > len(data):
@@ -265,9 +265,9 @@ def _walk(data: bytes) -> Iterator[Chunk]:
     raise ImageDamaged
 
 
-def _stated(found: dict[bytes, bytes]) -> StatedScale | None:
+def _stated(bodies: dict[bytes, bytes]) -> StatedScale | None:
     """pHYs gives pixels a metre."""
-    body = found.get(b"pHYs", b"")
+    body = bodies.get(b"pHYs", b"")
     if len(body) != 9:
         return None
     across, down, unit = struct.unpack(">IIB", body)
@@ -279,7 +279,7 @@ def _stated(found: dict[bytes, bytes]) -> StatedScale | None:
 def _read_deep(
     header: memoryview,
     pieces: list[bytes | memoryview],
-    found: dict[bytes, bytes],
+    bodies: dict[bytes, bytes],
     whole: bool,
     orientation: int,
     limits: Limits,
@@ -294,7 +294,7 @@ def _read_deep(
     if channels is None or width == 0 or height == 0:
         raise ImageDamaged
     check_size(width, height, limits)
-    _refuse_frames(found)
+    _refuse_frames(bodies)
     size = wanted_size(width, height, target)
     decode_bytes = width * height * 2 * channels + sum(map(len, pieces))
     notes: list[str] = []
@@ -303,22 +303,22 @@ def _read_deep(
             samples = imagecodecs.png_decode(b"".join(pieces))
         except imagecodecs.PngError as failure:
             raise (ImageDamaged if whole else ImageTruncated) from failure
-        note_profile(_profile(found), notes)
+        note_profile(_profile(bodies), notes)
         return finish(
-            sixteen_bits(samples, notes, max(found.get(b"sBIT", b""), default=None)),
+            sixteen_bits(samples, notes, max(bodies.get(b"sBIT", b""), default=None)),
             size,
             (width, height),
             "PNG",
             notes,
             orientation=orientation,
-            stated_um_per_px=_stated(found),
+            stated_um_per_px=_stated(bodies),
             preview=True,
         )
 
 
-def _profile(found: dict[bytes, bytes]) -> bytes | None:
-    """The colour profile, None where there is none or it can't be unpacked."""
-    name, _, packed = found.get(b"iCCP", b"").partition(b"\0")
+def _profile(bodies: dict[bytes, bytes]) -> bytes | None:
+    """The colour profile; None where there is none or it can't be unpacked."""
+    name, _, packed = bodies.get(b"iCCP", b"").partition(b"\0")
     try:
         return zlib.decompressobj().decompress(packed[1:], LARGEST_PROFILE) if name else None
     except zlib.error:

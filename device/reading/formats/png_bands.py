@@ -1,7 +1,7 @@
-"""The rows of a large PNG, decoded a band at a time: so that its memory doesn't grow with its size.
+"""The rows of a large PNG, decoded a band at a time, so that its memory doesn't grow with its size.
 
-libpng decodes whole files alone. So each band becomes a small PNG: the row above it as it is, which the filters of its
-first row look at, then its own rows as they are filtered in the file.
+libpng decodes only whole files. So each band becomes a small PNG: the unfiltered row above it, which the filters of its
+first row need, then its own rows as they are filtered in the file.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ WORK_BYTES = 20_000_000
 
 
 class BandedRows:
-    """Rows [first:last] of the picture, uint8 or uint16 [rows, width] or [rows, width, samples]; of a palette the numbers.
-    Those behind the last ones come at once; for those before, all is decoded anew. Raises `ImageDamaged` where data are
-    missing or make no sense."""
+    """Rows [first:last] of the picture, uint8 or uint16 [rows, width] or [rows, width, samples]; for a palette, its
+    indices. The rows after the last ones come at once; for earlier ones, decoding starts again. Raises
+    `ImageDamaged` where data are missing or invalid."""
 
     def __init__(self, header: memoryview, packed: Sequence[memoryview]) -> None:
         width, height, self._bits, self._colour = struct.unpack(">IIBB", header[:10])
@@ -76,28 +76,28 @@ class BandedRows:
         packed = zlib.compress(rows, 0)
         parts = [SIGNATURE, *_chunk(b"IHDR", header), *_chunk(b"IDAT", packed), *_chunk(b"IEND", b"")]
         try:
-            found: NDArray[Any] = imagecodecs.png_decode(b"".join(parts))
+            decoded: NDArray[Any] = imagecodecs.png_decode(b"".join(parts))
         except imagecodecs.PngError as failure:
             raise ImageDamaged from failure
-        return found
+        return decoded
 
     def _filtered(self) -> Generator[bytes, int, None]:
-        """So many bytes of the unpacked data as are sent."""
+        """Yields as many bytes of the unpacked data as are sent for."""
         inflater = zlib.decompressobj()
         wanted = yield b""
-        found = bytearray()
+        unpacked = bytearray()
         for body in self._packed:
             for at in range(0, len(body), PIECE_BYTES):
                 piece: bytes | memoryview = body[at : at + PIECE_BYTES]
                 while True:
                     try:
-                        found += inflater.decompress(piece, wanted - len(found))
+                        unpacked += inflater.decompress(piece, wanted - len(unpacked))
                     except zlib.error as failure:
                         raise ImageDamaged from failure
                     piece = inflater.unconsumed_tail
-                    if len(found) == wanted:
-                        wanted = yield bytes(found)
-                        found.clear()
+                    if len(unpacked) == wanted:
+                        wanted = yield bytes(unpacked)
+                        unpacked.clear()
                     elif not piece:
                         break
         raise ImageDamaged

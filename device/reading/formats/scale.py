@@ -1,8 +1,8 @@
-"""How large a file says its pixels are, and whether that can be so.
+"""The size of pixels that a file states, and whether that size is possible.
 
-Cameras and programs write 72, 96, 150 or 300 dots per inch where they know nothing, and mix up inch and centimetre. What
-comes out between `LEAST_UM_PER_PX` and `MOST_UM_PER_PX` is a microscope's or a scanner's pixel; a resolution in dots per
-inch would have to be above 2,540 for that, which no such habit reaches. It is offered to a person, never used unasked.
+Cameras and programs write 72, 96, 150 or 300 dots per inch where they know nothing, and confuse inch and centimetre. A
+size between `LEAST_UM_PER_PX` and `MOST_UM_PER_PX` comes from a microscope or a scanner: in dots per inch it would be
+above 2,540, which no such habit reaches. The size is offered to a person, and never used unasked.
 """
 
 from __future__ import annotations

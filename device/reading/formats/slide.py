@@ -1,8 +1,8 @@
 """Slides of scanners, through OpenSlide: Hamamatsu NDPI, Ventana BIF, Leica SCN, Philips TIFF, Trestle, Sakura.
 
-All but the last are TIFFs whose pages fit together in a way of their maker's; what OpenSlide doesn't know among those goes
-to `tiff`. OpenSlide opens files by name, so the bytes get one that lies in memory alone. A slide is read strip by strip
-from the level nearest above the size that is wanted.
+All but the last are TIFFs with a maker's own arrangement of pages; those that OpenSlide doesn't know go to `tiff`.
+OpenSlide opens files by name, so the bytes get a name that exists in memory only. A slide is read strip by strip from
+the level just larger than the size that is wanted.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
 
 @contextmanager
 def _named(data: bytes) -> Iterator[str]:
-    """A name under which the bytes can be opened while this lasts. They stay in memory: no disk knows of them."""
+    """A name under which the bytes can be opened for as long as this is open. They stay in memory and reach no disk."""
     descriptor = os.memfd_create("slide")
     try:
         view = memoryview(data)
@@ -84,16 +84,16 @@ def _read(slide: OpenSlide, name: str, limits: Limits, target: int | SizeRule | 
 
 
 def _bytes_taken(level: tuple[int, int], factor: int) -> int:
-    """What reading a level of (width, height) strip by strip takes: the picture made smaller at four bytes a pixel, a strip
-    with its copies, and the tiles that OpenSlide keeps."""
+    """Memory to read a level of (width, height) strip by strip: the reduced picture at four bytes a pixel, a strip with
+    its copies, and the tiles that OpenSlide caches."""
     across, down = level
     level_bytes = 4 * across * down
-    kept = min(KEPT_TILES_BYTES, level_bytes)
-    return 4 * ceil(across / factor) * ceil(down / factor) + 4 * min(STRIP_BYTES, level_bytes) + kept
+    cached = min(KEPT_TILES_BYTES, level_bytes)
+    return 4 * ceil(across / factor) * ceil(down / factor) + 4 * min(STRIP_BYTES, level_bytes) + cached
 
 
 def _level(slide: OpenSlide, size: tuple[int, int]) -> int:
-    """The smallest level that isn't smaller than what is wanted."""
+    """The smallest level that is at least as large as what is wanted."""
     enough = [
         level for level, (across, down) in enumerate(slide.level_dimensions) if across >= size[0] and down >= size[1]
     ]

@@ -1,6 +1,7 @@
 """TIFF and BigTIFF: tiles and strips, pyramids and scanners' slides (SVS), 1 to 16 bits, in any order that TIFF allows.
 
-A pyramid is read at the level nearest above the size that is wanted, so a whole slide costs what its small copy does.
+A pyramid is read at the level just larger than the size that is wanted, so a whole slide costs only what its small copy
+does.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _check_variety(page: Directory, layout: Layout) -> None:
 
 
 def _level(picture: Picture, layout: Layout, size: tuple[int, int]) -> tuple[Directory, Layout]:
-    """The smallest copy that isn't smaller than what is wanted, else the picture itself."""
+    """The smallest copy that is at least as large as what is wanted, else the picture itself."""
     for copy in reversed(picture.copies):
         if copy.width >= size[0] and copy.height >= size[1]:
             try:
@@ -158,7 +159,8 @@ def _stored(page: Directory, layout: Layout, notes: list[str]) -> Stored:
 def _alpha(
     page: Directory, samples: NDArray[Any], colours: int, notes: list[str]
 ) -> tuple[int | None, bool]:  # fmt: skip
-    """Which sample is alpha, None where none is or it hides the whole picture, and whether colours are multiplied by it."""
+    """Which sample is alpha, None where none is or where it hides the whole picture; and whether colours are multiplied
+    by it."""
     extra = samples.shape[2] - colours
     kinds = [int(kind) for kind in page.values(tags.EXTRA_SAMPLES)[:extra]]
     place = next((k for k, kind in enumerate(kinds) if kind in (PREMULTIPLIED, SEPARATE)), None)
@@ -232,14 +234,14 @@ def _ycc_to_rgb(page: Directory) -> Callable[[NDArray[np.uint8]], NDArray[np.uin
 def _stated_bits(page: Directory) -> int | None:
     """How many bits of 16 the file says that its samples use."""
     text = page.text(tags.DESCRIPTION)
-    if found := OME_BITS.search(text):
-        return int(found[1])
+    if match := OME_BITS.search(text):
+        return int(match[1])
     largest = max(
         (int(v) for tag in (tags.MAX_SAMPLE_VALUE, tags.LARGEST_SAMPLE_VALUE) for v in page.values(tag)[:MOST_VALUES]),
         default=0,
     )
-    if not largest and text.startswith(b"ImageJ=") and (found := IMAGEJ_MAX.search(text)):
-        largest = int(float(found[1]))
+    if not largest and text.startswith(b"ImageJ=") and (match := IMAGEJ_MAX.search(text)):
+        largest = int(float(match[1]))
     return largest.bit_length() or None
 
 
@@ -248,8 +250,8 @@ def _stated_bits(page: Directory) -> int | None:
 
 def _stated(page: Directory) -> StatedScale | None:
     text = page.text(tags.DESCRIPTION)
-    if text.startswith(b"Aperio") and (found := APERIO_SIZE.search(text)):
-        um = _number(found[1])
+    if text.startswith(b"Aperio") and (match := APERIO_SIZE.search(text)):
+        um = _number(match[1])
         return stated_scale(um, um, "aperio")
     if b"<OME" in text[:2000]:
         sizes = {axis: _number(value) for axis, value in OME_SIZE.findall(text)[:2]}
@@ -257,8 +259,8 @@ def _stated(page: Directory) -> StatedScale | None:
         um = UM_PER_NAME.get(unit[1].decode("utf-8", "replace") if unit else "µm", 0.0)
         return stated_scale(sizes.get(b"X", 0.0) * um, sizes.get(b"Y", 0.0) * um, "ome")
     across, down = (_first(page.values(tag)) for tag in (tags.X_RESOLUTION, tags.Y_RESOLUTION))
-    if text.startswith(b"ImageJ=") and (found := IMAGEJ_UNIT.search(text)):
-        name = found[1].strip().decode("utf-8", "replace").lower()
+    if text.startswith(b"ImageJ=") and (match := IMAGEJ_UNIT.search(text)):
+        name = match[1].strip().decode("utf-8", "replace").lower()
         um = UM_PER_NAME.get(name, 0.0)
         return stated_scale(um / across, um / down, "imagej") if across > 0 and down > 0 else None
     unit_code = page.number(tags.RESOLUTION_UNIT, 2)

@@ -1,7 +1,7 @@
-"""The directories of a TIFF: what each page says of itself. Classic TIFF and BigTIFF, either byte order.
+"""The directories of a TIFF: what each page says of itself. Classic TIFF and BigTIFF, in either byte order.
 
-Values are looked up when they are asked for and bounded by the file's length, so a hostile directory costs no memory. Which
-page is the picture, and which are smaller copies of it, is told here too.
+Values are looked up on demand and bounded by the file's length, so a hostile directory costs no memory. This module
+also decides which page is the picture, and which are smaller copies of it.
 """
 
 from __future__ import annotations
@@ -76,20 +76,20 @@ class Directory:
         dtype = np.dtype(TYPES[kind]).newbyteorder(self.order)
         if place + numbers * dtype.itemsize > len(self.data):
             raise ImageTruncated
-        found = np.frombuffer(self.data, dtype, numbers, place)
+        stored = np.frombuffer(self.data, dtype, numbers, place)
         if kind in RATIONALS:
             with np.errstate(divide="ignore", invalid="ignore"):
-                return np.asarray(found[::2] / found[1::2], np.float64)
-        return found
+                return np.asarray(stored[::2] / stored[1::2], np.float64)
+        return stored
 
     def number(self, tag: int, default: int) -> int:
         """The first value of a tag as a whole number. Raises `ImageDamaged` where it isn't one."""
-        found = self.values(tag)
-        if not len(found):
+        values = self.values(tag)
+        if not len(values):
             return default
-        if found.dtype.kind not in "ui" or found[0] < 0:
+        if values.dtype.kind not in "ui" or values[0] < 0:
             raise ImageDamaged
-        return int(found[0])
+        return int(values[0])
 
     def text(self, tag: int) -> bytes:
         """The bytes of a tag, `MOST_TEXT` at most."""
@@ -112,7 +112,7 @@ class Directory:
 
     @property
     def is_reduced(self) -> bool:
-        """Whether the page calls itself a smaller copy or a mask of another one."""
+        """Whether the page says that it is a smaller copy or a mask of another one."""
         flags = self.number(NEW_SUBFILE_TYPE, 0) & (REDUCED | MASK)
         return bool(flags) or self.number(SUBFILE_TYPE, 0) == OLD_REDUCED
 
@@ -153,7 +153,7 @@ def find_picture(data: bytes) -> Picture:
 
 
 def _is_slide(page: Directory) -> bool:
-    """Whether an Aperio scanner made the file: its smaller copies don't call themselves so."""
+    """Whether an Aperio scanner made the file: its smaller copies don't say that they are copies."""
     return page.tiled and page.text(DESCRIPTION).startswith(b"Aperio")
 
 

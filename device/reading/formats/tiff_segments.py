@@ -1,8 +1,8 @@
 """The strips and tiles of a TIFF page: from compressed bytes to samples, one at a time, never more than the page says.
 
-Each must yield what the page's size asks for: what ends beyond the file's end is `ImageTruncated`, what doesn't unpack or
-yields too little is `ImageDamaged`. `imagecodecs` loads only the decoder that is asked for; none is needed for uncompressed
-and deflated pages.
+Each must yield as much as the page's size requires. Data beyond the file's end are `ImageTruncated`; data that don't
+unpack or yield too little are `ImageDamaged`. `imagecodecs` loads only the decoder that is asked for. Uncompressed and
+deflated pages need none.
 """
 
 from __future__ import annotations
@@ -97,14 +97,14 @@ def layout_of(page: Directory) -> Layout:
 
 
 def _subsampling(page: Directory) -> tuple[int, int]:
-    """How many luminances across and down share a pair of colours, 2 and 2 where the page doesn't say."""
-    found = page.values(tags.YCBCR_SUBSAMPLING)
-    return (int(found[0]), int(found[1])) if len(found) >= 2 else (2, 2)
+    """How many luminance samples across and down share a pair of colours; 2 and 2 where the page doesn't say."""
+    factors = page.values(tags.YCBCR_SUBSAMPLING)
+    return (int(factors[0]), int(factors[1])) if len(factors) >= 2 else (2, 2)
 
 
 def memory_of(page: Directory, layout: Layout) -> int:
-    """How many bytes `read_samples` takes: the page, a segment while it is decoded and before it is put in its place, its
-    bytes, and a band of it while it is unpacked."""
+    """How many bytes `read_samples` takes: the page, a segment while it is decoded and until it is in place, its bytes,
+    and a band of it while it is unpacked."""
     pixel = layout.samples * layout.dtype.itemsize
     segment_px = layout.tile[0] * layout.tile[1]
     compression = page.number(tags.COMPRESSION, NONE)
@@ -173,7 +173,7 @@ def _segments(page: Directory, layout: Layout) -> Iterator[bytes | None]:
 
 
 def prepare() -> None:
-    """Load what is loaded with the first segment that needs it."""
+    """Load the libraries that the first segment would load."""
     import imagecodecs
     from PIL import WebPImagePlugin
 
@@ -202,14 +202,14 @@ class Decoder:
         """A segment of so many rows from top to bottom, [rows, columns, samples of a pixel]: a few rows at a time where
         that saves memory."""
         if self.compression in PICTURES:
-            found = self._picture(data, rows)
-            if found.ndim == 2:
-                found = found[..., None]
-            if found.shape[0] < rows or found.shape[1] < self.layout.tile[0] or found.shape[2] != self.samples:
+            decoded = self._picture(data, rows)
+            if decoded.ndim == 2:
+                decoded = decoded[..., None]
+            if decoded.shape[0] < rows or decoded.shape[1] < self.layout.tile[0] or decoded.shape[2] != self.samples:
                 raise ImageDamaged
-            if found.dtype != self.layout.dtype:
+            if decoded.dtype != self.layout.dtype:
                 raise ImageDamaged
-            yield found[:rows]
+            yield decoded[:rows]
         elif self.layout.subsampling != (1, 1):
             yield self._subsampled(data, rows)[:rows]
         else:
@@ -258,8 +258,8 @@ class Decoder:
         return whole
 
     def _pieces(self, data: bytes, size: int, needed: int, full: int) -> Iterator[NDArray[np.uint8]]:
-        """The `needed` uncompressed bytes of a segment, `size` at a time; `full` are those of a segment of all its rows,
-        which some writers fill up to. Raises `ImageDamaged` where there are fewer."""
+        """The `needed` uncompressed bytes of a segment, `size` at a time. `full` are those of a segment with all its
+        rows: some writers pad to that. Raises `ImageDamaged` where there are fewer."""
         if self.reversed_bits:
             import imagecodecs
 
@@ -318,8 +318,8 @@ class Decoder:
             coded, shown = None if any(is_jfif(segment) for segment in segments) else 2, 2
         elif self.samples == 4:
             shown = 4
-        found: NDArray[Any] = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=shown)
-        return found
+        decoded: NDArray[Any] = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=shown)
+        return decoded
 
     def _jpeg_2000(self, data: bytes, rows: int) -> NDArray[Any]:
         import imagecodecs
@@ -334,8 +334,8 @@ class Decoder:
         steps = data[at + 36 : at + 36 + 3 * min(components, 8)]
         if set(steps[1::3] + steps[2::3]) != {1}:
             raise VarietyNotRead(format="TIFF", variety="JPEG 2000, subsampled")
-        found: NDArray[Any] = imagecodecs.jpeg2k_decode(data)
-        return found
+        decoded: NDArray[Any] = imagecodecs.jpeg2k_decode(data)
+        return decoded
 
     def _webp(self, data: bytes, rows: int) -> NDArray[Any]:
         from PIL.WebPImagePlugin import WebPImageFile
@@ -345,13 +345,13 @@ class Decoder:
             return np.asarray(picture.convert("RGB" if self.samples == 3 else "RGBA"))
 
     def _check_size(self, size: tuple[int, int], rows: int) -> None:
-        """A picture in a segment must be as large as the segment: no larger, before it takes memory."""
+        """A picture in a segment must have the segment's size. Checked before it takes memory."""
         if size[0] != self.layout.tile[0] or not rows <= size[1] <= self.layout.tile[1]:
             raise ImageDamaged
 
 
 def _inflated(data: bytes, size: int, needed: int, full: int) -> Iterator[NDArray[np.uint8]]:
-    """Of deflated data the `needed` bytes, `size` at a time. What follows is looked at too: the checksum stands at the
+    """The `needed` bytes of deflated data, `size` at a time. What follows is read too, for the checksum stands at the
     end."""
     unpacker, rest, left = zlib.decompressobj(), data, needed
     while left > 0:

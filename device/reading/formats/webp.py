@@ -1,6 +1,7 @@
-"""WebP, through libwebp (`imagecodecs`): Pillow's way to it takes memory for two whole canvases and a frame.
+"""WebP, through libwebp (`imagecodecs`): Pillow's WebP reader takes memory for two whole canvases and a frame.
 
-What the file's header says is read here, for libwebp takes memory for it before anybody could object."""
+The file's header is read here first, because libwebp takes memory for the size that it states.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ LOSSLESS_BYTES_PER_PX, LOSSY_BYTES_PER_PX, FRAME_BYTES_PER_PX = 5, 2, 16
 
 @dataclass(frozen=True)
 class Header:
-    """(width, height) of the picture, whether it has alpha and how it is packed."""
+    """(width, height) of the picture, whether it has alpha, and how it is compressed."""
 
     width: int
     height: int
@@ -37,7 +38,7 @@ class Header:
 
 
 def prepare() -> None:
-    """Load what is loaded with the first file that needs it."""
+    """Load the libraries that the first file would load."""
     import imagecodecs
 
     _ = imagecodecs.webp_decode
@@ -56,8 +57,8 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
     if frames > 1:
         raise AnimatedImage(frames=frames)
     size = wanted_size(header.width, header.height, target)
-    found = {kind: bytes(body) for kind, body in reversed(chunks) if kind in (b"EXIF", b"ICCP")}
-    orientation = parse_exif(found.get(b"EXIF", b"")).orientation
+    bodies = {kind: bytes(body) for kind, body in reversed(chunks) if kind in (b"EXIF", b"ICCP")}
+    orientation = parse_exif(bodies.get(b"EXIF", b"")).orientation
     samples = 4 if header.alpha else 3
     beside = FRAME_BYTES_PER_PX if frames else LOSSLESS_BYTES_PER_PX if header.lossless else LOSSY_BYTES_PER_PX
     notes: list[str] = []
@@ -66,7 +67,7 @@ def read(data: bytes, limits: Limits, target: int | SizeRule | None) -> Image:
             pixels = imagecodecs.webp_decode(data, hasalpha=header.alpha)
         except imagecodecs.WebpError as failure:
             raise ImageDamaged from failure
-        note_profile(found.get(b"ICCP"), notes)
+        note_profile(bodies.get(b"ICCP"), notes)
         return finish(
             Stored(_without_empty_alpha(pixels, notes)),
             size,
@@ -107,7 +108,7 @@ def _header(chunks: list[tuple[bytes, memoryview]]) -> Header:
 
 
 def _without_empty_alpha(pixels: NDArray[np.uint8], notes: list[str]) -> NDArray[np.uint8]:
-    """The colours alone where alpha is 0 all over: nobody saves a picture to show none of it."""
+    """The colours alone where alpha is 0 everywhere: nobody saves an invisible picture."""
     if pixels.shape[2] == 4 and not pixels[..., 3].any():
         notes.append("alpha_ignored")
         return pixels[..., :3]

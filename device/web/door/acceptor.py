@@ -1,9 +1,10 @@
-"""New connections: taken from the system at once, however many come, and opened when they say something, a few at a time,
-the addresses in turn.
+"""New connections: all are taken from the system at once, and opened when they send something, a few at a time, the
+addresses in turn.
 
-Whoever connects again and again would otherwise fill the system's line, where a newcomer then waits behind all of them or
-finds no place. Here such a one fills his own address's lines alone, of which the oldest give way; of a crowd the newest is
-opened first, or each would wait until it gives way. Those who say nothing cost little and keep no place from others.
+Without this, a client that connects again and again would fill the system's queue, and a newcomer would wait behind it
+or find no place. Here such a client fills only its own address's queues, whose oldest connections give way. In a crowd
+the newest is opened first, because in order of arrival each would wait until it gives way. Silent connections cost
+little and take no place from others.
 """
 
 from __future__ import annotations
@@ -146,8 +147,8 @@ class Acceptor:
 
 
 def _has_left(connection: socket.socket, crowded: bool) -> bool:
-    """Whether the client has closed its side without a word or, in a crowd, after having said something: some close theirs
-    and wait for the answer, but those who fill the line don't wait."""
+    """Whether the client has closed its side without sending anything; in a crowd, also after sending something. Some
+    clients close their side and wait for the answer, but those that fill the queue don't wait."""
     try:
         if not connection.recv(1, socket.MSG_PEEK):
             return True

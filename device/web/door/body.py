@@ -1,4 +1,4 @@
-"""What a client sent as the body of a request: held once, and given up piece by piece as the app reads it."""
+"""The body of a request: held once, and released piece by piece as the app reads it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Body(io.RawIOBase):
         self.size = 0  # of all that was added
 
     def add(self, data: bytes | bytearray | memoryview) -> None:
-        """Bytes that come one by one fill a piece, too: each alone would take fifty times its size."""
+        """Single bytes are collected into a piece: each byte alone would take fifty times its size."""
         if not self._pieces or len(self._pieces[-1]) >= PIECE_BYTES:
             self._pieces.append(bytearray())
         self._pieces[-1] += data
@@ -40,7 +40,7 @@ class Body(io.RawIOBase):
         return count
 
     def readall(self) -> bytes:
-        """Pieces go as they are copied, so that the whole is never held twice."""
+        """Pieces are released as they are copied, so that the whole is never held twice."""
         whole = io.BytesIO()
         while self._pieces:
             piece = self._pieces.popleft()

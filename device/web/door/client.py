@@ -1,4 +1,4 @@
-"""What the app may know of whoever sent a request: `environ["loupe.client"]`.
+"""What the app may know of the client that sent a request: `environ["loupe.client"]`.
 
 The app reads it through `device/web/incoming/client.py`.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Client:
-    """Written by the door's thread, read by the app's; `served` the other way round."""
+    """The door's thread writes it and the app's thread reads it; for `served` it is the other way round."""
 
     address: str  # as `machine_address` gives it
     gone: bool = False  # has closed its connection, or was sent away

@@ -1,7 +1,7 @@
 """One connection: from its bytes to a whole request, and from an answer to its bytes.
 
-A connection is always in one phase. What comes while the app works is the next request, of which little is kept; that
-the client reads and writes fast enough is looked at in `check`, several times a second.
+A connection is always in one phase. Bytes that arrive while the app works belong to the next request, and few of them
+are kept. `check`, several times a second, sees whether the client reads and writes fast enough.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def last_progress(self) -> float:
-        """When the body or the answer had last moved on by more than a few bytes, which would keep anybody looking busy."""
+        """When the body or the answer last moved on by more than a few bytes. A few bytes don't count, or any client
+        could look busy."""
         return max(self.since, self._progress_at)
 
     # --- what asyncio calls ------------------------------------------------------------------------------------------
@@ -119,8 +120,8 @@ class Connection(asyncio.BufferedProtocol):
         self._spend(time.thread_time() - self._began_s)
 
     def eof_received(self) -> bool:
-        """A client that has closed its side while its picture is read is taken to have left: the two look alike. What the
-        app answers is sent all the same."""
+        """A client that closes its side while its picture is read counts as gone: the two cases look alike. The app's
+        answer is sent all the same."""
         if self.phase is Phase.BODY:
             self.refuse(HTTPStatus.BAD_REQUEST)
         elif self.phase in (Phase.WAITING, Phase.RUNNING, Phase.ANSWERING):
@@ -139,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         self._let_go()
 
     def resume_writing(self) -> None:
-        """All of the answer has gone out. asyncio isn't done with that: to close the connection here fails there."""
+        """All of the answer has gone out. asyncio hasn't finished yet: closing the connection here fails."""
         asyncio.get_running_loop().call_soon(self._sent)
 
     def _sent(self) -> None:
@@ -202,7 +203,7 @@ class Connection(asyncio.BufferedProtocol):
         return h11.Connection(h11.SERVER, max_incomplete_event_size=self.rules.head_bytes)
 
     def _next_event(self) -> Any:
-        """h11's next event; the status to answer with where what was sent breaks HTTP's rules."""
+        """h11's next event, or the status to answer with where the request breaks HTTP's rules."""
         try:
             return self._http.next_event()
         except h11.RemoteProtocolError as error:
@@ -237,7 +238,7 @@ class Connection(asyncio.BufferedProtocol):
         self.door.room.ask(self, size)
 
     def got_room(self) -> None:
-        """For a large body (`device/web/door/room.py`)."""
+        """A large body has got its room (`device/web/door/room.py`)."""
         rest = bytes(self._extra)
         self._extra.clear()
         self._read_body(rest)
@@ -264,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
         self.door.later.add(self)
 
     def work(self) -> None:
-        """Some of the chunks that came (`device/web/door/later.py`)."""
+        """Take some of the chunks that came (`device/web/door/later.py`)."""
         if self.phase is not Phase.BODY or self._resting:
             return
         began = time.thread_time()
@@ -298,7 +299,8 @@ class Connection(asyncio.BufferedProtocol):
         self.door.later.add(self)
 
     def _add(self, data: bytes | bytearray | memoryview) -> None:
-        """To the body. May end the phase: where it is too large, where it needs room, or where others need it more."""
+        """Add data to the body. May end the phase: where the body is too large, where it needs room, or where others
+        need the memory more."""
         small, before = self.rules.small_body_bytes, self._body.size
         self._body.add(data)
         if self._body.size > self._limit:
@@ -309,8 +311,8 @@ class Connection(asyncio.BufferedProtocol):
             self._ask(self._limit, b"")
 
     def _take_extra(self, data: memoryview) -> None:
-        """What comes before the answer to what came before: kept for afterwards, if it is little. It is read in any case,
-        or the client's leaving would go unnoticed behind it."""
+        """Bytes that come before the answer to the request before. A few are kept for afterwards. They are read in any
+        case, or the client's leaving would go unnoticed behind them."""
         if self._closing:
             return
         self._extra += data
@@ -331,7 +333,7 @@ class Connection(asyncio.BufferedProtocol):
         self.door.at_work.add(self)
 
     def run(self) -> Answer:
-        """In a thread of a lane."""
+        """Run the app, in a thread of a lane."""
         assert self._request is not None
         began = time.thread_time()
         environ = environ_of(self._request, self._body, self.client, self._local, self._peer)
@@ -350,7 +352,7 @@ class Connection(asyncio.BufferedProtocol):
             self._answer(answer)
 
     def _let_go(self) -> None:
-        """Of the body or the answer, once no thread has it."""
+        """Release the body or the answer, once no thread uses it."""
         if self not in self.door.at_work:
             self.door.room.release(self)
             self._body = Body()
@@ -358,11 +360,11 @@ class Connection(asyncio.BufferedProtocol):
     # --- the answer --------------------------------------------------------------------------------------------------
 
     def send_away(self) -> None:
-        """There is no place left for it now."""
+        """Refuse the request: there is no place for it now."""
         self.refuse(Busy(retry_after_s=self.rules.retry_after_s))
 
     def refuse(self, cause: Cause) -> None:
-        """Answer without the app, and close: what else was sent may not be what it seems."""
+        """Answer without the app, and close: the rest of what was sent can't be trusted."""
         if self.phase is Phase.WAITING:
             self.door.lane(self._route).remove(self)
         self.phase = Phase.ANSWERING
@@ -405,7 +407,7 @@ class Connection(asyncio.BufferedProtocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        """With what was sent meanwhile, unless the connection rests."""
+        """Continue with what was sent meanwhile, unless the connection rests."""
         self._resume()
         if self._extra and not self._resting:
             extra = bytes(self._extra)
@@ -413,8 +415,8 @@ class Connection(asyncio.BufferedProtocol):
             self._take_head(extra)
 
     def _leave(self) -> None:
-        """Say that nothing more comes, and wait for the client to say so too: closed at once, with something of its own
-        unread, it would lose the answer."""
+        """Say that nothing more comes, and wait for the client to say so too. Closed at once, with bytes of its own
+        unread, the client would lose the answer."""
         self._enter(Phase.LEAVING)
         self._last_dropped = self.since
         self._extra.clear()
@@ -427,8 +429,9 @@ class Connection(asyncio.BufferedProtocol):
     # --- whose turn it is to be listened to --------------------------------------------------------------------------
 
     def _spend(self, seconds: float) -> None:
-        """Processor time went to this client. One that has taken much rests, the longer the more clients are there, so that
-        all of them together leave half of it to others. While the app works for it, that it leaves is noticed still."""
+        """Count processor time against this client. One that has taken much rests, longer when there are more clients,
+        so that all of them together leave half of the processor to others. While the app works for it, its leaving
+        is still noticed."""
         self._spent_s += seconds
         others = self.door.noticed(self)
         if others and self._spent_s > self.rules.free_cpu_s and not self._resting and self.phase is not Phase.CLOSED:
@@ -478,8 +481,8 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     def importance(self, now: float) -> tuple[int, float, float]:
-        """By which connections are given up for others, the least first. Those of the same kind: the slower first, then the
-        older."""
+        """The order in which connections are given up for others, the least important first. Of the same kind: the
+        slower first, then the older."""
         fresh = self.phase is Phase.IDLE and not self._has_been_answered  # with something to read: see acceptor.py
         asks = fresh or self.phase in (Phase.HEAD, Phase.BODY)
         if asks and now - self.since < self.rules.young_s:
@@ -492,7 +495,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def drop(self) -> None:
-        """Close at once, and have the system forget what it was given to send: nobody reads it."""
+        """Close at once, and have the system discard what it was given to send: nobody reads it."""
         connection: socket.socket = self._transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, FORGET)
         self._transport.abort()

@@ -1,4 +1,5 @@
-"""All connections: who may have how many, what their bodies and answers hold together, and the deadlines' clock."""
+"""All connections: how many each address may have, what their bodies and answers hold together, and the clock of the
+deadlines."""
 
 from __future__ import annotations
 
@@ -74,7 +75,7 @@ class Door:
     # --- connections -------------------------------------------------------------------------------------------------
 
     def admit(self, connection: Connection) -> None:
-        """A new connection; where there are too many, an older one of those that have most makes way."""
+        """Take a new connection. Where there are too many, an older one of the address with the most gives way."""
         own = self._connections.setdefault(connection.address, {})
         own[connection] = None
         self._count += 1
@@ -94,8 +95,8 @@ class Door:
                 del self._connections[connection.address]
 
     def _shed(self, own: Iterable[Connection], newcomer: Connection) -> None:
-        """Close the one that matters least: that is closing anyway, then whose bytes come most slowly, and only where
-        nothing else is left one that has just come or that is whole and waits."""
+        """Close the least important connection: one that is closing anyway, then the one whose bytes come most slowly.
+        Only where nothing else is left, one that has just come or whose whole request waits."""
         now = self.now()
         others = [each for each in own if each is not newcomer and each.phase not in (Phase.RUNNING, Phase.CLOSED)]
         if not others:
@@ -114,7 +115,7 @@ class Door:
     # --- time --------------------------------------------------------------------------------------------------------
 
     def noticed(self, connection: Connection) -> int:
-        """A connection takes processor time; how many others did lately."""
+        """Note that a connection takes processor time; returns how many others did lately."""
         self._noticed[connection] = self.now()
         return len(self._noticed) - 1
 

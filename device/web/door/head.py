@@ -1,4 +1,4 @@
-"""The head of a request: where it ends, whether it is too long, and whether the box takes what h11 found in it."""
+"""The head of a request: where it ends, whether it is too long, and whether the box accepts what h11 found in it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ HTTP_URI = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 
 
 def size_of(received: bytearray, looked_at: int) -> int | None:
-    """The length of the head that begins what was received; None where its end hasn't come. `looked_at`: bytes in which it
-    was looked for before."""
+    """The length of the head at the start of the received bytes; None where its end hasn't come. `looked_at`: bytes
+    that were searched before."""
     end = END.search(received, max(0, looked_at - END_BYTES))
     return end.end() if end else None
 

@@ -1,4 +1,4 @@
-"""Lanes: whole requests of one kind, and the threads that run the app for them. No lane starves another, and within one
+"""Lanes: whole requests of one kind, and the threads that run the app for them. No lane starves another. Within a lane
 the addresses take turns.
 
 Only the door's thread touches a lane; its threads see one request at a time.

@@ -1,4 +1,4 @@
-"""What a connection is about."""
+"""The phases of a connection."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the door itself answers, in the words and the form of the app's problems (`device/web/problems.py`): to what isn't
-HTTP, comes too slowly or is too much. Nothing that was sent is in it."""
+"""The door's own answers, in the words and the form of the app's problems (`device/web/problems.py`): to what isn't
+HTTP, comes too slowly or is too much. They repeat nothing that was sent."""
 
 from __future__ import annotations
 

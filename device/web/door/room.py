@@ -1,10 +1,10 @@
 """Memory for what clients send and don't read: bodies, until the app is done with them, and answers.
 
-Small bodies and answers are counted by what came. Where they hold too much, the address that holds most gives back the
-one that has stood still for longest or, where most of them are whole, its largest. A large body asks for room, by its
-length, before it is read; where there is none it waits unread, in the client's own machine, which costs nothing here and
-asks for no retries. Addresses take turns, and of one address's bodies the smallest goes first. Small bodies have a part of
-the memory that no large one takes.
+Small bodies and answers count by the bytes that came. Where they hold too much, the address that holds most gives back
+the one that has made no progress for longest or, where most of them are whole, its largest. A large body asks for room
+by its length before it is read. Where there is none, it waits unread in the client's machine, which costs nothing here
+and needs no retries. Addresses take turns, and of one address's bodies the smallest goes first. A part of the memory is
+reserved for small bodies.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Room:
     # --- large bodies ------------------------------------------------------------------------------------------------
 
     def ask(self, connection: Connection, size: int) -> None:
-        """Give a connection room as soon as there is some; what it held as a small one goes into that."""
+        """Give a connection room as soon as there is some. What it held as a small body goes into that."""
         self._release_small(connection)
         self._asking.setdefault(connection.address, {})[connection] = size
         self._give()
@@ -53,15 +53,15 @@ class Room:
             self._give()
 
     def check(self, now: float) -> None:
-        """While others wait for room, who got some has to use it."""
+        """While others wait for room, a connection that has some must use it."""
         for connection in self._reading(now):
             if self._asking and connection.rate < self._rules.contended_bytes_per_s:
                 connection.send_away()
         self._make_way(now)
 
     def _make_way(self, now: float) -> None:
-        """One that will need its room for long gives way to a smaller one that waits, and one of an address that has
-        several to one of an address that has none."""
+        """A body that will need its room for long gives way to a smaller one that waits. One of an address that has
+        several gives way to one of an address that has none."""
         waiting = [(size, each) for line in self._asking.values() for each, size in line.items()]
         waiting = [(size, each) for size, each in waiting if now - each.since > self._rules.contended_grace_s]
         if not waiting:
@@ -78,7 +78,7 @@ class Room:
             max(long, key=lambda each: self._left_s(each, now)).send_away()
 
     def _reading(self, now: float) -> list[Connection]:
-        """Whose large bodies have been coming for a while."""
+        """The connections whose large bodies have been coming for a while."""
         grace_s = self._rules.contended_grace_s
         return [each for each in self._large if each.phase is Phase.BODY and now - each.since > grace_s]
 
@@ -108,7 +108,7 @@ class Room:
     # --- small bodies and answers ------------------------------------------------------------------------------------
 
     def hold(self, connection: Connection, size: int) -> None:
-        """A small body or an answer takes so many bytes more. The connection may lose it by that."""
+        """Count more bytes for a small body or an answer. The connection may lose its place by that."""
         self._small[connection] = self._small.get(connection, 0) + size
         self._small_held += size
         room = self._rules.held_bytes - self._large_held
@@ -116,9 +116,9 @@ class Room:
             pass
 
     def _give_back(self, newest: Connection) -> bool:
-        """Whether somebody did. `newest`: whose bytes just came. A thread that waits for a reader leaves its line within
-        half a second (`device/web/desks/pool.py`); what comes back so is limited, for meanwhile it takes its memory
-        still."""
+        """Have a connection give back its memory; whether one did. `newest`: the connection whose bytes just came. A
+        thread that waits for a reader leaves its line within half a second (`device/web/desks/pool.py`). How much
+        may come back that way is limited, because until then the thread still holds the memory."""
         by_address: dict[str, list[Connection]] = {}
         for connection in self._small:
             if self._can_give_back(connection):
@@ -154,7 +154,7 @@ class Room:
     # --- both --------------------------------------------------------------------------------------------------------
 
     def release(self, connection: Connection) -> None:
-        """What a connection held is gone, and so is its wish for more."""
+        """Forget what a connection held and what it asked for."""
         line = self._asking.get(connection.address, {})
         if line.pop(connection, None) is not None and not line:
             del self._asking[connection.address]

@@ -1,4 +1,4 @@
-"""All figures of the door, so that they can be read at one place and tests can have smaller ones."""
+"""All limits of the door, in one place, so that they can be read together and tests can set smaller ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from device.base.errors import LoupeError
 
 @dataclass(frozen=True)
 class Rules:
-    """What the app's side says of its routes, and the limits that hold for every client."""
+    """What the app says of its routes, and the limits that hold for every client."""
 
     lanes: Mapping[str, int]  # the threads of each lane
     lane_of: Callable[[str, str], str]  # the lane of a method and path
@@ -68,5 +68,5 @@ class Rules:
 
     @property
     def small_bytes(self) -> int:
-        """What no large body takes."""
+        """Memory that no large body takes."""
         return self.held_bytes - self.large_bytes

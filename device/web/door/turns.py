@@ -1,4 +1,4 @@
-"""Lines by address, of which each gives its first in turn."""
+"""Queues by address, of which each gives its first item in turn."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Turns(Generic[Item]):
         return self._count
 
     def add(self, address: str, item: Item) -> None:
-        """At the end of its line."""
+        """Add an item at the end of its queue."""
         line = self._lines.setdefault(address, OrderedDict())
         self._count += item not in line
         line[item] = None
 
     def remove(self, address: str, item: Item) -> None:
-        """If it is there."""
+        """Remove an item, if it is there."""
         line = self._lines.get(address, OrderedDict())
         if item in line:
             del line[item]
@@ -35,8 +35,8 @@ class Turns(Generic[Item]):
                 del self._lines[address]
 
     def next(self, crowd: int | None = None) -> tuple[str, Item]:
-        """Take the first of the line whose turn it is; there must be one. Of a line longer than `crowd` the last: in the
-        order of arrival all of it would come late."""
+        """Take the first item of the queue whose turn it is; there must be one. Of a queue longer than `crowd` take the
+        last item: in order of arrival all of them would come late."""
         address, line = next(iter(self._lines.items()))
         item = next(reversed(line) if crowd is not None and len(line) > crowd else iter(line))
         self._lines.move_to_end(address)
@@ -44,17 +44,17 @@ class Turns(Generic[Item]):
         return address, item
 
     def length(self, address: str) -> int:
-        """Of an address's line."""
+        """The length of an address's queue."""
         return len(self._lines.get(address, ()))
 
     def longest(self) -> str:
-        """The address with most in its line; there must be one."""
+        """The address with the longest queue; there must be one."""
         return max(self._lines, key=lambda address: len(self._lines[address]))
 
     def oldest(self, address: str) -> Item:
-        """What has been in an address's line for longest."""
+        """The item that has been in an address's queue for longest."""
         return next(iter(self._lines[address]))
 
     def newest(self, address: str) -> Item:
-        """What came to it last."""
+        """The item that came to it last."""
         return next(reversed(self._lines[address]))

@@ -32,7 +32,7 @@ class DoorWorker(Worker):
         super().init_process()
 
     def init_signals(self) -> None:
-        """asyncio wakes up for a signal, where gunicorn's own handlers would wait for the next thing to happen."""
+        """asyncio wakes up for a signal. gunicorn's own handlers would wait for the next event."""
         for each in self.SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         self._loop.add_signal_handler(signal.SIGTERM, self._end, self._grace_s)
@@ -61,7 +61,7 @@ class DoorWorker(Worker):
         trimming.cancel()
 
     async def _beat(self) -> None:
-        """Tell the parent that this process isn't stuck; end where the parent itself is gone."""
+        """Tell the parent that this process isn't stuck; end where the parent has ended."""
         while True:
             self.notify()
             if self.ppid != os.getppid():
@@ -69,7 +69,7 @@ class DoorWorker(Worker):
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _trim(self, door: Door) -> None:
-        """Now and then, after requests, while nothing that was sent is held."""
+        """Give memory back now and then, after requests, while nothing that was sent is held."""
         trimmed_at = 0
         while True:
             await asyncio.sleep(TRIM_S)
@@ -79,5 +79,5 @@ class DoorWorker(Worker):
 
 
 def _log_failure(_loop: Any, context: dict[str, Any]) -> None:
-    """What asyncio itself would log has the client's address and bytes in it."""
+    """asyncio's own message would hold the client's address and bytes."""
     LOG.error("the door failed", exc_info=context.get("exception"))

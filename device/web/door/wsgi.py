@@ -1,4 +1,4 @@
-"""A whole request as WSGI (PEP 3333) has it, and the app's answer to it, in a thread of a lane."""
+"""A whole request in the form of WSGI (PEP 3333), and the app's answer to it, in a thread of a lane."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Request:
 
     @property
     def route(self) -> str:
-        """The path, decoded: what routes are told by."""
+        """The decoded path, by which routes are matched."""
         return unquote_to_bytes(self.path).decode(errors="replace")
 
     def field(self, name: bytes) -> bytes:

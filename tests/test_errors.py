@@ -133,3 +133,8 @@ def test_no_two_errors_share_a_code() -> None:
     assert {name for name, value in vars(errors).items() if isinstance(value, type) and "code" in vars(value)} == set(
         NAMED
     )
+
+
+def test_what_was_sent_is_repeated_as_text_or_as_a_whole_number() -> None:
+    assert [errors.echoed(value) for value in ("x", 7, True, None, 0.5)] == ["x", 7, "True", "None", "0.5"]
+    assert [errors.echoed(value) for value in ([1], {"a": 1}, "x" * 100)] == ["list", "dict", "x" * 60 + "…"]

@@ -29,9 +29,9 @@ class Phrase(str):
 def echoed(value: object) -> str | int:
     """What was sent, as an error repeats it: cut where it is long; of lists and objects only what they are."""
     text = str(value) if value is None or isinstance(value, str | int | float) else type(value).__name__
-    return (
-        text[:ECHOED_CHARACTERS] + "…" if len(text) > ECHOED_CHARACTERS else value if isinstance(value, int) else text
-    )
+    if len(text) > ECHOED_CHARACTERS:
+        return text[:ECHOED_CHARACTERS] + "…"
+    return value if type(value) is int else text  # True is an int too, and no number
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)

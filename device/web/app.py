@@ -25,7 +25,7 @@ from device.web.box import EXTENSION, Box
 from device.web.guards import add_guards
 from device.web.incoming.head import Bounded, ShortNumber
 from device.web.problems import add_problem_handlers
-from device.web.views import health, help, models, pages, previews, probes, readings, samples, units
+from device.web.views import add_views
 
 
 def create_app(settings: Settings, *bundles: Bundle) -> Flask:
@@ -42,8 +42,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
         warn(problem)
     add_problem_handlers(app, settings)
     add_guards(app)
-    for views in (pages, probes, readings, previews, models, samples, health, help, units):
-        app.register_blueprint(views.blueprint)
+    add_views(app)
     return app
 
 

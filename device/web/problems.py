@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
+import msgspec
 from flask import Flask, Response, render_template, request
+from msgspec import Meta
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from device.base.errors import Fact, LoupeError, echoed
@@ -24,6 +26,18 @@ PROBLEM, PAGE = "application/problem+json", "text/html"
 MACHINE_PATHS = ("/api/", "/healthz", "/readyz")
 RETRY_FACT = "retry_after_s"  # of errors that pass by themselves
 KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What an answer is that says no."""
+
+    type: Annotated[str, Meta(description="A URI for the code.")]
+    status: Annotated[int, Meta(description="The status of HTTP.")]
+    code: Annotated[str, Meta(description="What a program matches.")]
+    title: Annotated[str, Meta(description="What happened, in a few words of the reader's language.")]
+    detail: Annotated[str, Meta(description="What happened, in a sentence or two.")]
+    next_step: Annotated[str, Meta(description="What the reader can do.")]
+    facts: Annotated[dict[str, Fact], Meta(description="The numbers and names that the words mention.")]
 
 
 def add_problem_handlers(app: Flask, settings: Settings) -> None:
@@ -86,14 +100,13 @@ def _answer(status: int, code: str, told: Mapping[str, str], facts: Mapping[str,
     return Response(problem_bytes(status, code, told, facts), status, mimetype=PROBLEM)
 
 
+def problem_type(code: str) -> str:
+    """The URI by which a code is known (RFC 9457)."""
+    return f"urn:loupe:error:{code}"
+
+
 def problem_bytes(status: int, code: str, told: Mapping[str, str], facts: Mapping[str, Fact]) -> bytes:
     """A problem as JSON, `told` being its words."""
-    body: dict[str, Any] = {
-        "type": f"urn:loupe:error:{code}",
-        "status": status,
-        "code": code,
-        **told,
-        "facts": dict(facts),
-    }
+    problem = Problem(problem_type(code), status, code, told["title"], told["detail"], told["next_step"], dict(facts))
     # A lone surrogate that was sent has no UTF-8; with its backslash it is JSON's own escape.
-    return json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")
+    return json.dumps(msgspec.structs.asdict(problem), ensure_ascii=False).encode(errors="backslashreplace")

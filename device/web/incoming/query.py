@@ -1,15 +1,65 @@
-"""What the query of an address says: the language of the answer, the model that is meant, the size of a pixel."""
+"""What the query of an address says: the language of the answer, the model that is meant, the size of a pixel.
+
+The records list the parameters for the API's description (`device/web/openapi/document.py`); the functions read them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from flask import request
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from device.base.errors import UnknownModel, echoed
 from device.base.texts import DEFAULT_LANGUAGE, LANGUAGES
 from device.reading.bundle import Bundle
-from device.reading.sections import parse_um_per_px
+from device.reading.sections import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX, parse_um_per_px
+from device.storage.names import EXPERT_LIMIT
+
+Language = Annotated[
+    Literal["en", "fr"],
+    Meta(description="The language of all words; without it, or with another, the one that `Accept-Language` prefers."),
+]
+Model = Annotated[str, Meta(description="The id of a model on the box.")]
+Micrometres = Annotated[
+    float,
+    Meta(
+        ge=LOWEST_UM_PER_PX,
+        le=HIGHEST_UM_PER_PX,
+        description="The size of a pixel, µm. With it the picture is read at the model's own scale, as a section if large.",
+    ),
+]
+Expert = Annotated[
+    str,
+    Meta(
+        max_length=EXPERT_LIMIT, description="Initials or a pseudonym; without it, the name that was given without any."
+    ),
+]
+
+
+class LanguageQuery(Struct):
+    """Of what has words, and is about the whole box."""
+
+    lang: Language | UnsetType = UNSET
+
+
+class ModelQuery(LanguageQuery):
+    """Of what is about one model: the first, or all, where none is named."""
+
+    model: Model | UnsetType = UNSET
+
+
+class ReadingQuery(ModelQuery):
+    """Of a reading."""
+
+    um_per_px: Micrometres | UnsetType = UNSET
+
+
+class ExpertQuery(ModelQuery):
+    """Of what is about the name that one expert gave."""
+
+    expert: Expert | UnsetType = UNSET
 
 
 def language() -> str:

@@ -6,13 +6,15 @@ from datetime import datetime
 
 from flask import Blueprint, Response, render_template
 
-from device.base.errors import ResetUnconfirmed
+from device.base.errors import ResetUnconfirmed, StoreUnusable
 from device.base.texts import words
 from device.documents.health import HealthDocument, health_document
 from device.web.answers import answer
 from device.web.box import the_box
+from device.web.incoming.bodies import ResetBody
 from device.web.incoming.json_body import sent_json
-from device.web.incoming.query import language
+from device.web.incoming.query import LanguageQuery, language
+from device.web.openapi.operations import operation
 
 blueprint = Blueprint("health", __name__)
 
@@ -34,11 +36,19 @@ def get_health_page() -> str:
 
 
 @blueprint.get("/api/v1/health")
+@operation("How the box is", query=LanguageQuery, answer=HealthDocument)
 def get_health() -> Response:
     return answer(_health())
 
 
 @blueprint.post("/api/v1/health/reset")
+@operation(
+    "Begin a model's drift watch anew",
+    query=LanguageQuery,
+    body=ResetBody,
+    answer=HealthDocument,
+    errors=(ResetUnconfirmed, StoreUnusable),
+)
 def post_health_reset() -> Response:
     """JSON alone: a browser lets no other site's page send that here."""
     asked = sent_json()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from device.documents.model import models_document
+from device.documents.model import ModelsDocument, models_document
 from device.web.answers import answer
 from device.web.box import the_box
-from device.web.incoming.query import asked_bundles, language
+from device.web.incoming.query import ModelQuery, asked_bundles, language
+from device.web.openapi.operations import operation
 
 blueprint = Blueprint("models", __name__)
 
 
 @blueprint.get("/api/v1/model")
+@operation("The models on the box, and its limits", query=ModelQuery, answer=ModelsDocument)
 def get_model() -> Response:
     box = the_box()
     limits = box.settings

@@ -7,20 +7,28 @@ from datetime import datetime
 
 from flask import Blueprint, Response, request
 
-from device.base.errors import SectionTooLarge
-from device.documents.reading_document import with_names
+from device.base.errors import DecodingUnavailable, ImageError, ReadingStopped, SectionTooLarge
+from device.documents.reading_document import ReadingDocument, with_names
 from device.reading.reading import target_of
 from device.web.answers import answer
 from device.web.box import Box, the_box
 from device.web.desks.desk import Answered, Asked
 from device.web.desks.pool import Cost
 from device.web.incoming.picture import cost_of, sent_picture
-from device.web.incoming.query import language, um_per_px
+from device.web.incoming.query import ReadingQuery, language, um_per_px
+from device.web.openapi.operations import PICTURE, READERS_FAIL, operation
 
 blueprint = Blueprint("readings", __name__)
 
 
 @blueprint.post("/api/v1/readings")
+@operation(
+    "Read a picture",
+    query=ReadingQuery,
+    body=PICTURE,
+    answer=ReadingDocument,
+    errors=(ImageError, DecodingUnavailable, ReadingStopped, *READERS_FAIL),
+)
 def post_reading() -> Response:
     box = the_box()
     data, pixel_um = sent_picture(box.settings), um_per_px()

@@ -6,12 +6,14 @@ from flask import Blueprint, Response, jsonify, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from device.web.box import the_box
-from device.web.incoming.query import language
+from device.web.incoming.query import LanguageQuery, language
+from device.web.openapi.operations import JSON, operation
 
 blueprint = Blueprint("samples", __name__)
 
 
 @blueprint.get("/api/v1/samples")
+@operation("The sample pictures", query=LanguageQuery, answer=JSON)
 def get_samples() -> Response:
     chosen = language()
     return jsonify(samples=[sample.as_json(chosen) for sample in the_box().samples.offered])

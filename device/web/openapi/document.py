@@ -1,0 +1,130 @@
+"""The API's description in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1).
+
+It is made of the app's own routes, of what stands beside each view, of the records of documents, queries and bodies, and of
+the named errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+from flask import Flask
+from werkzeug.routing import Rule
+
+from device import __version__
+from device.base.texts import DEFAULT_LANGUAGE, words
+from device.settings import Settings
+from device.web.incoming.body_limits import limit_of
+from device.web.incoming.form import FIELD
+from device.web.openapi.operations import JSON, REF, Json, Operation, operation_of
+from device.web.openapi.problems import causes_of, responses_of
+from device.web.problems import MACHINE_PATHS, Problem
+from device.web.technician import HEADER, NEEDED
+
+OPENAPI = "3.1.1"
+TECHNICIAN = "technician"
+NUMBERS_IN_PATHS = {
+    "unit": "The number of a unit, from 0.",
+    "rank": "The place of a patch among those of its unit, from 0: the strongest.",
+}
+PLACE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a number in a route
+
+
+def openapi_document(app: Flask, settings: Settings) -> Json:
+    """The whole document of a box with these settings. Raises `LookupError` where a route of the API isn't described."""
+    routes = [(rule, method) for rule in app.url_map.iter_rules() for method in methods_of(rule)]
+    paths: Json = {}
+    records: dict[type, None] = {Problem: None}
+    schemas: Json = {}
+    for rule, method in routes:
+        view = app.view_functions[rule.endpoint]
+        operation = operation_of(view)
+        if operation is None:
+            raise LookupError(f"{rule.endpoint} is not described by `operation` (device/web/openapi/operations.py)")
+        causes = causes_of(rule, method, operation)
+        described = {
+            "operationId": view.__name__,
+            "tags": [rule.endpoint.partition(".")[0]],
+            "summary": operation.summary,
+            "parameters": [*_in_path(rule), *_in_query(operation.query)],
+            **_request_body(operation.body, limit_of(method, PLACE.sub("0", rule.rule), settings)),
+            "responses": {"200": _answer(operation), **dict(responses_of(causes))},
+            "security": [{TECHNICIAN: []}] if (method, rule.rule) in NEEDED else [],
+        }
+        paths.setdefault(path_of(rule), {})[method.lower()] = described
+        records |= {record: None for record in (operation.body, operation.answer) if isinstance(record, type)}
+        schemas |= {cause.schema_name: cause.schema for cause in causes}
+    schemas |= msgspec.json.schema_components(records, ref_template=REF)[1]
+    return {
+        "openapi": OPENAPI,
+        "info": {
+            "title": "Loupe",
+            "version": __version__,
+            "description": words(DEFAULT_LANGUAGE)["notice"],
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {TECHNICIAN: {"type": "apiKey", "in": "header", "name": HEADER}},
+        },
+    }
+
+
+def methods_of(rule: Rule) -> list[str]:
+    """The methods of a route that are described: none outside the API, and not those that Flask adds to each."""
+    if not rule.rule.startswith(MACHINE_PATHS):
+        return []
+    return sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+
+
+def path_of(rule: Rule) -> str:
+    """A route's address as OpenAPI writes it: `/api/v1/units/{unit}`."""
+    return PLACE.sub(r"{\1}", rule.rule)
+
+
+def _in_path(rule: Rule) -> Iterator[Json]:
+    for name in PLACE.findall(rule.rule):
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": NUMBERS_IN_PATHS[name],
+            "schema": {"type": "integer", "minimum": 0},
+        }
+
+
+def _in_query(record: type | None) -> Iterator[Json]:
+    if record is None:
+        return
+    schema = msgspec.json.schema_components([record], ref_template=REF)[1][record.__name__]
+    for name, described in schema["properties"].items():
+        description = described.pop("description")
+        required = name in schema["required"]
+        yield {"name": name, "in": "query", "required": required, "description": description, "schema": described}
+
+
+def _request_body(body: type | str | None, limit: int) -> Json:
+    """`limit` in bytes."""
+    if body is None:
+        return {}
+    if isinstance(body, type):
+        content: Json = {JSON: {"schema": _reference(body)}}
+    else:
+        file = {"type": "string", "contentMediaType": "application/octet-stream"}
+        form = {"type": "object", "properties": {FIELD: file}, "required": [FIELD]}
+        content = {"multipart/form-data": {"schema": form}, "application/octet-stream": {}}
+    return {"requestBody": {"required": True, "description": f"At most {limit:,} bytes.", "content": content}}
+
+
+def _answer(operation: Operation) -> Json:
+    answer = operation.answer
+    content: Json = {answer: {}} if isinstance(answer, str) else {JSON: {"schema": _reference(answer)}}
+    return {"description": operation.summary, "content": content}
+
+
+def _reference(record: type) -> Json:
+    return {"$ref": REF.format(name=record.__name__)}

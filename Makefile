@@ -139,8 +139,9 @@ format: $(VENV)/dev  ## let ruff fix and format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-generated: $(VENV)/dev drawing help-pages  ## write anew what is generated: page constants, settings' schema, drawing, help pages
+generated: $(VENV)/dev drawing help-pages  ## write anew what is generated: page constants, schemas, fields of documents, drawing, help pages
 	$(BIN)/python -m tools.page_constants
+	$(BIN)/python -m tools.document_fields
 	$(BIN)/python -m device.settings
 
 docs: $(VENV)/dev  ## build the documentation as a site into build/site; a link that leads nowhere is an error

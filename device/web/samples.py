@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from device.base import strict_json
@@ -27,6 +27,7 @@ from device.base.errors import (
 from device.base.files import read_file, reason_of
 from device.base.log import warn
 from device.base.texts import LANGUAGES
+from device.documents.samples import SampleEntry
 from device.reading.image import Limits, decode_in_process
 
 INDEX = "samples.json"
@@ -48,10 +49,10 @@ class Sample:
     def file(self) -> str:
         return str(self.entry["file"])
 
-    def as_json(self, language: str) -> dict[str, Any]:
+    def in_language(self, language: str) -> SampleEntry:
         """The entry with its words in a language and the address of its picture."""
-        told = {name: self.entry[name][language] for name in WORDS}
-        return {**self.entry, **told, "url": f"/samples/{quote(self.file)}"}
+        texts = {name: self.entry[name][language] for name in WORDS}
+        return cast(SampleEntry, {**self.entry, **texts, "url": f"/samples/{quote(self.file)}"})
 
 
 @dataclass(frozen=True)

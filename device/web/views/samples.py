@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, send_from_directory
+from flask import Blueprint, Response, send_from_directory
 from werkzeug.exceptions import NotFound
 
+from device.documents.samples import SamplesDocument
+from device.web.answers import answer
 from device.web.box import the_box
 from device.web.incoming.query import LanguageQuery, language
 from device.web.openapi.operations import JSON, operation
@@ -16,7 +18,7 @@ blueprint = Blueprint("samples", __name__)
 @operation("The sample pictures", query=LanguageQuery, answer=JSON)
 def get_samples() -> Response:
     chosen = language()
-    return jsonify(samples=[sample.as_json(chosen) for sample in the_box().samples.offered])
+    return answer(SamplesDocument([sample.in_language(chosen) for sample in the_box().samples.offered]))
 
 
 @blueprint.get("/samples/<path:file>")

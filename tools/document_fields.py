@@ -1,0 +1,114 @@
+"""What the fields of the API's documents hold, from the records that make them.
+
+    python -m tools.document_fields        (or `make generated`)
+
+writes device/documents/reading.schema.json, the JSON Schema of a reading, and docs/engineers/documents.md, a table for each
+record. A test says when they are stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from device.base.json_schema import schema_text
+from device.documents.health import HealthDocument, ReadyDocument
+from device.documents.model import ModelsDocument
+from device.documents.reading_document import ReadingDocument
+from device.documents.samples import SamplesDocument
+from device.documents.units import NamesDocument, UnitDocument, UnitsDocument
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = ROOT / "device" / "documents" / "reading.schema.json"
+PAGE = ROOT / "docs" / "engineers" / "documents.md"
+# Each document, and which requests it answers.
+DOCUMENTS: tuple[tuple[type, str], ...] = (
+    (ReadingDocument, "`POST /api/v1/readings`, and `loupe read --json`"),
+    (ModelsDocument, "`GET /api/v1/model`"),
+    (HealthDocument, "`GET /api/v1/health` and `POST /api/v1/health/reset`"),
+    (ReadyDocument, "`GET /readyz`"),
+    (SamplesDocument, "`GET /api/v1/samples`"),
+    (UnitsDocument, "`GET /api/v1/units`"),
+    (UnitDocument, "`GET /api/v1/units/UNIT`, and `PUT` and `DELETE` of its `name`"),
+    (NamesDocument, "`GET /api/v1/units/names`"),
+)
+HEAD = """\
+# The fields of each document
+
+<!-- Written by `make generated` from the records in device/documents/. Change the records, not this page. -->
+
+What the [API](api.md) sends as JSON, field by field, in the order in which fields are written. A field marked *sometimes*
+is left out where it has nothing to say; any other is always there. A later version may add keys.
+The JSON Schema of a reading ships with the box: `device/documents/reading.schema.json`.
+"""
+Schema = dict[str, Any]  # JSON Schema, whose keys aren't ours
+
+
+def schema() -> str:
+    """The JSON Schema of a reading."""
+    return schema_text("What Loupe says of a picture", ReadingDocument)
+
+
+def page() -> str:
+    """The page with a table for each record, those of a document before the next document."""
+    _, records = msgspec.json.schema_components([record for record, _ in DOCUMENTS], ref_template="{name}")
+    requests = {record.__name__: text for record, text in DOCUMENTS}
+    names = dict.fromkeys(name for document, _ in DOCUMENTS for name in _with_parts(document.__name__, records))
+    return "\n".join([HEAD, *(_section(name, records[name], requests.get(name)) for name in names)])
+
+
+def _with_parts(name: str, records: Schema) -> Iterator[str]:
+    """A record and all that its fields are made of, in their order."""
+    yield name
+    for part in _references(records[name]):
+        yield from _with_parts(part, records)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for each in schema:
+            yield from _references(each)
+    elif isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"]
+        for each in schema.values():
+            yield from _references(each)
+
+
+def _section(name: str, record: Schema, requests: str | None) -> str:
+    lines = [f"## {name}", record["description"].replace("\n", " ")]
+    if requests:
+        lines += ["", f"Answers {requests}."]
+    lines += ["", "| field | type | what it holds |", "|---|---|---|"]
+    for field, schema in record["properties"].items():
+        sometimes = "" if field in record["required"] else ", *sometimes*"
+        lines.append(f"| `{field}` | {_type(schema)}{sometimes} | {schema['description']} |")
+    return "\n".join([*lines, ""])
+
+
+def _type(schema: Schema) -> str:
+    """A type in words: `list of number or null`."""
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"])
+    if "$ref" in schema:
+        return f"[{schema['$ref']}](#{schema['$ref'].lower()})"
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    if schema.get("type") == "object":
+        inner = schema.get("additionalProperties")
+        return f"object of {_type(inner)}" if isinstance(inner, dict) and inner else "object"
+    return str(schema.get("type", "any"))
+
+
+def files() -> dict[Path, str]:
+    """Each file and what it must hold."""
+    return {SCHEMA: schema(), PAGE: page()}
+
+
+if __name__ == "__main__":
+    for path, text in files().items():
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")

@@ -38,8 +38,8 @@ def test_an_import_of_a_higher_floor_is_named(tmp_path: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(module, copy)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    with (tmp_path / "device/reading/maps.py").open("a") as module:
-        module.write("import device.documents.health\n")
+    with (tmp_path / "device/reading/maps.py").open("a") as source:
+        source.write("import device.documents.health\n")
     run = checked(tmp_path)
     assert run.returncode == 1, run.stderr
     assert "device.reading.maps -> device.documents.health" in run.stdout

@@ -3,8 +3,8 @@
 import { READING_SCHEMA } from "./constants.js";
 import { errorWords, language, word } from "./words.js";
 
-/** @import { ModelDocument, ReadingDocument, SamplesDocument, UnitDocument, UnitsDocument } from "../types/documents" */
-/** @import { Headers, ProblemWords, Sample } from "../types/page" */
+/** @import { ModelDocument, ReadingDocument, SamplesDocument, UnitDocument, UnitsDocument } from "../../../tools/page_types/documents" */
+/** @import { Headers, ProblemWords, Sample } from "../../../tools/page_types/page" */
 
 const PATIENCE_MS = 120_000;
 const PATIENCE_SECTION_MS = 1_200_000; // thousands of windows on a small board

@@ -3,7 +3,7 @@
 
 import { language, word } from "./words.js";
 
-/** @import { Clock } from "../types/page" */
+/** @import { Clock } from "../../../tools/page_types/page" */
 
 const AGREE_MS = 300_000;
 

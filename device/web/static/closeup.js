@@ -3,7 +3,7 @@
 import { byId, canvasById, contextOf, setText, show } from "./dom.js";
 import { number, word } from "./words.js";
 
-/** @import { AcceptedReading, Mark } from "../types/page" */
+/** @import { AcceptedReading, Mark } from "../../../tools/page_types/page" */
 
 const ROOM_ACROSS = 48; // CSS pixels that the dialog needs beside the picture, and above and below it
 const ROOM_DOWN = 210;

@@ -6,7 +6,7 @@
 
 import { AGAINST_RGB, FOR_RGB, STRONG_OPACITY, WEAK_OPACITY } from "./constants.js";
 
-/** @import { Scale } from "../types/page" */
+/** @import { Scale } from "../../../tools/page_types/page" */
 
 /**
  * 0 where a value just isn't left blank, 1 at the limit and beyond.

@@ -5,7 +5,7 @@
 import { clearFrom, strongFrom } from "./evidence.js";
 import { bilinear } from "./overlay.js";
 
-/** @import { CellMap, Contour } from "../types/page" */
+/** @import { CellMap, Contour } from "../../../tools/page_types/page" */
 /** @typedef {{ values: Float64Array, rows: number, columns: number, samplesACell: number }} Samples */
 
 const SAMPLES = 60_000; // of a whole map

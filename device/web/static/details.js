@@ -4,7 +4,7 @@ import { dateWords, trustWords } from "./clock.js";
 import { byId, element, setText } from "./dom.js";
 import { milliseconds, number, word, wordOr } from "./words.js";
 
-/** @import { Clock, PageWord, Reading } from "../types/page" */
+/** @import { Clock, PageWord, Reading } from "../../../tools/page_types/page" */
 
 const STEPS = /** @type {const} */ (["decode", "network", "maps", "gate"]);
 

@@ -3,7 +3,7 @@
 
 import { number, word } from "./words.js";
 
-/** @import { Scale, ShownMap } from "../types/page" */
+/** @import { Scale, ShownMap } from "../../../tools/page_types/page" */
 
 /** @param {Pick<Scale, "limit">} scale */
 export const clearFrom = ({ limit }) => limit / 3;

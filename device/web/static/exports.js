@@ -11,7 +11,7 @@ import { drawScale } from "./overlay.js";
 import { classOf } from "./reading.js";
 import { mark, percent, word } from "./words.js";
 
-/** @import { AcceptedReading, AcceptedReport, Contour, Grid, Report, Scale } from "../types/page" */
+/** @import { AcceptedReading, AcceptedReport, Contour, Grid, Report, Scale } from "../../../tools/page_types/page" */
 /** @typedef {{ text: string, strong?: boolean, scale?: boolean }} Line a line below a saved picture, or the scale */
 
 const LEAST_WIDTH = 720; // smaller pictures are enlarged so that the words below fit, up to MOST_ENLARGED times

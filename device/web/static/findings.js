@@ -4,8 +4,8 @@ import { byId, element, setText, show, within } from "./dom.js";
 import { classOf } from "./reading.js";
 import { language, number, percent, signed, word } from "./words.js";
 
-/** @import { AcceptedReading, MapView, Unit } from "../types/page" */
-/** @import { UnitName } from "../types/documents" */
+/** @import { AcceptedReading, MapView, Unit } from "../../../tools/page_types/page" */
+/** @import { UnitName } from "../../../tools/page_types/documents" */
 
 // The headline is the answer: the classes that can't be ruled out. Its classes are marked among the bars. A section's
 // likelihoods are those of the mean over all its tissue, in which a small tumour is lost: shares stand in their place.

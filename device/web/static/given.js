@@ -5,7 +5,7 @@ import { SCALE_ERRORS } from "./constants.js";
 import { byId, element, inputById, setText, show } from "./dom.js";
 import { number, word } from "./words.js";
 
-/** @import { BoxModel, Given, Reading } from "../types/page" */
+/** @import { BoxModel, Given, Reading } from "../../../tools/page_types/page" */
 /** @typedef {NonNullable<Reading["image"]["stated_um_per_px"]>} StatedScale */
 /** @typedef {"um-per-px" | "model"} Field the id of the field in which something is given */
 

@@ -12,7 +12,7 @@ import { classOf } from "./reading.js";
 import { mark, signed, word } from "./words.js";
 import { isPartial, whereWords } from "./wheremap.js";
 
-/** @import { AcceptedReading, Contour, Grid, MapView, ShownMap } from "../types/page" */
+/** @import { AcceptedReading, Contour, Grid, MapView, ShownMap } from "../../../tools/page_types/page" */
 
 /**
  * Shows the map of a reading over the picture, first that of the class that matters most. The view that is returned shows

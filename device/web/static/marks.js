@@ -6,8 +6,8 @@ import { byId, element, setText, show, svgElement } from "./dom.js";
 import { cellWords } from "./evidence.js";
 import { number, percent, signed, word } from "./words.js";
 
-/** @import { AcceptedReading, Mark, Reading, ShownMap } from "../types/page" */
-/** @import { Region } from "../types/documents" */
+/** @import { AcceptedReading, Mark, Reading, ShownMap } from "../../../tools/page_types/page" */
+/** @import { Region } from "../../../tools/page_types/documents" */
 
 const MOST_REGIONS = 6; // marked, the largest; the others are counted
 

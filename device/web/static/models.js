@@ -3,7 +3,7 @@
 import { byId, element, setText, show } from "./dom.js";
 import { word } from "./words.js";
 
-/** @import { BoxModel, Reading } from "../types/page" */
+/** @import { BoxModel, Reading } from "../../../tools/page_types/page" */
 
 /**
  * Offers the box's models, if there is a choice.

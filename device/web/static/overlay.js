@@ -6,7 +6,7 @@ import { COLOURS, colourIndex, colourOf } from "./colours.js";
 import { HATCH_DARK_RGB, HATCH_DARK_WIDTH, HATCH_LIGHT_RGB, HATCH_LIGHT_WIDTH, HATCHES } from "./constants.js";
 import { contextOf } from "./dom.js";
 
-/** @import { CellMap, Grid, Scale, Where } from "../types/page" */
+/** @import { CellMap, Grid, Scale, Where } from "../../../tools/page_types/page" */
 
 const DRAWN_PIXELS = 400_000; // sharp on a desktop, still quick on a phone
 const LEAST_SIGN = 12; // a cell so many pixels wide has room for a sign

@@ -17,7 +17,7 @@ import { showVerdict } from "./verdict.js";
 import { showRefused } from "./wheremap.js";
 import { fileSize, loadWords, percent, word } from "./words.js";
 
-/** @import { BoxModel, Clock, Given, Reading, Sample } from "../types/page" */
+/** @import { BoxModel, Clock, Given, Reading, Sample } from "../../../tools/page_types/page" */
 /**
  * @typedef {object} Chosen the picture that was chosen
  * @property {File} file

@@ -1,6 +1,6 @@
 // What other scripts ask of a reading's document.
 
-/** @import { AcceptedReading, Reading } from "../types/page" */
+/** @import { AcceptedReading, Reading } from "../../../tools/page_types/page" */
 
 /**
  * Whether the gate accepted the picture: only then is there an answer.

@@ -4,7 +4,7 @@ import { WHOLE_UP_TO, WINDOW_STEPS } from "./constants.js";
 import { byId, element, setText, show } from "./dom.js";
 import { percent, word } from "./words.js";
 
-/** @import { BoxModel, Reading } from "../types/page" */
+/** @import { BoxModel, Reading } from "../../../tools/page_types/page" */
 
 /**
  * About how many windows a section will have for all models together, glass included; 0 where it is read whole.

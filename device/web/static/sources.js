@@ -4,7 +4,7 @@ import { getSamplePicture, getSamples } from "./api.js";
 import { byId, element, icon, inputById, setText, show } from "./dom.js";
 import { word, wordOr } from "./words.js";
 
-/** @import { Sample } from "../types/page" */
+/** @import { Sample } from "../../../tools/page_types/page" */
 
 /**
  * Calls `onPicture` for each picture that a person gives.

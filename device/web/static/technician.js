@@ -4,7 +4,7 @@ import { Problem } from "./api.js";
 import { CODE_ERRORS, CODE_HEADER } from "./constants.js";
 import { byId, inputById } from "./dom.js";
 
-/** @import { Headers } from "../types/page" */
+/** @import { Headers } from "../../../tools/page_types/page" */
 
 let code = "";
 

@@ -9,8 +9,8 @@ import { nameLines } from "./findings.js";
 import { withCode } from "./technician.js";
 import { loadWords, number, percent, signed, word } from "./words.js";
 
-/** @import { UnitDocument, UnitsDocument } from "../types/documents" */
-/** @import { BoxModel, ProblemWords } from "../types/page" */
+/** @import { UnitDocument, UnitsDocument } from "../../../tools/page_types/documents" */
+/** @import { BoxModel, ProblemWords } from "../../../tools/page_types/page" */
 
 const EXPERT = "loupe-expert";
 const OWN = "own"; // the choice that opens the field for a name of one's own

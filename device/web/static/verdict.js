@@ -4,7 +4,7 @@ import { CAUTION_BELOW_P } from "./constants.js";
 import { byId, element, icon, setText, show, within } from "./dom.js";
 import { milliseconds, number, word } from "./words.js";
 
-/** @import { Reading } from "../types/page" */
+/** @import { Reading } from "../../../tools/page_types/page" */
 /** @typedef {Reading["verdict"]["questions"][number]} Question */
 
 const MARK_OF_ANSWER = { passed: "check", narrow: "caution", failed: "stop", unasked: "unasked" };

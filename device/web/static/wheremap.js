@@ -5,7 +5,7 @@ import { byId, canvasById, setText, show } from "./dom.js";
 import { drawWhere } from "./overlay.js";
 import { percent, word } from "./words.js";
 
-/** @import { Reading, Where } from "../types/page" */
+/** @import { Reading, Where } from "../../../tools/page_types/page" */
 
 /**
  * Whether a part of the picture looks foreign, not all: a map in which all is hatched tells nothing.

@@ -2,7 +2,7 @@
 
 import { LEAST_SHARE, MOST_SHARE, PLACE_PATTERN } from "./constants.js";
 
-/** @import { PageWord, ProblemWords } from "../types/page" */
+/** @import { PageWord, ProblemWords } from "../../../tools/page_types/page" */
 
 /** @type {{ page: Record<string, string>, errors: Record<string, ProblemWords> }} */
 let words = { page: {}, errors: {} };

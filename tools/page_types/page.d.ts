@@ -1,6 +1,6 @@
 // What the page's scripts hand to each other. What the box sends is in documents.d.ts.
 
-import type en from "../../base/texts/en.json";
+import type en from "../../device/base/texts/en.json";
 export type { Grid } from "./documents";
 import type { CellValues, Grid, ModelDocument, ReadingDocument, SamplesDocument } from "./documents";
 

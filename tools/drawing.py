@@ -1,10 +1,12 @@
-"""The drawing in docs/engineers/architecture.md: the floors of device/, training/ beside them, and who imports whom.
+"""The drawing in docs/engineers/architecture.md: the floors of device/, training/ beside them, who imports whom, and the
+way of a picture.
 
     python -m tools.drawing        (or `make drawing`)
 
 Nothing in it is drawn by hand. The floors and their order are those of the contract of imports in pyproject.toml, the names
-are the modules that are there, and each arrow is an import that grimp found in the code. An import that goes up is drawn
-in red, dashed. A test says when the file is stale.
+are the modules that are there, and each line on the left is an import that grimp found in the code. An import that goes up
+is drawn in red, dashed. Each step of a picture names the import that makes it possible, and can't be drawn without that. A
+test says when the file is stale.
 """
 
 from __future__ import annotations
@@ -33,10 +35,27 @@ HOLDS = {
     BESIDE: "on a workstation: from data sets to signed bundles",
 }
 
+# The way of a picture: the floors it goes from and to (`BROWSER` is outside the house), what happens, and the import by
+# which the code does it.
+BROWSER = "browser, program"
+WEB, DOCUMENTS, STORAGE, READING = "device.web", "device.documents", "device.storage", "device.reading"
+WAY = (
+    (BROWSER, WEB, "A picture comes in. Door and guards check the request.", ("web.views.readings", "web.desks.desk")),
+    (WEB, READING, "A desk has it read: decoding, network, gate, maps.", ("web.desks.desk", "reading.routing")),
+    (READING, DOCUMENTS, "The reading becomes a document in words.", ("documents.reading_document", "reading.routing")),
+    (DOCUMENTS, WEB, "The desk hands the document back.", ("web.desks.desk", "documents.reading_document")),
+    (WEB, STORAGE, "The drift watch counts p-values.", ("web.box", "storage.drift")),
+    (WEB, BROWSER, "The answer goes out. The picture is dropped.", ("web.views.readings", "web.answers")),
+)
+
 # All lengths are in pixels of the drawing.
 WIDTH, MARGIN, HOUSE, ANNEXE, GAP, LINE, PAD, CORNER = 1000, 20, 560, 260, 26, 17, 12, 8
+ANNEXE_BELOW = 42  # the top of `reading`: the way of a picture passes above
 LANE, STUB = 18, 9  # between the lanes left of the house, and between the lines that leave a floor
 HOUSE_X, ANNEXE_X = MARGIN + 120, WIDTH - MARGIN - ANNEXE
+# Right of the house: lanes of the way, how far below a floor's top each step leaves or enters it, and the words.
+WAY_LANE, WAY_LEAVES, WAY_ENTERS = (120, 70, 54, 22, 38, 150), (0, 70, 14, 18, 58, 28), (14, 28, 34, 44, 24, 0)
+WORDS_X, BROWSER_HEIGHT = HOUSE_X + HOUSE + 100, 40
 LETTER = 6.6  # mean width of a letter of the small text
 
 STYLE = """
@@ -48,6 +67,9 @@ STYLE = """
   .arrow { fill: none; stroke: #0d4f66; stroke-width: 1.5 }
   .head { fill: #0d4f66 }
   .up { stroke: #c62828; stroke-dasharray: 5 3 }
+  .way { fill: none; stroke: #b83a00; stroke-width: 2 }
+  .way-head, .step { fill: #b83a00 }
+  .number { fill: #ffffff; font-weight: 600; text-anchor: middle }
   @media (prefers-color-scheme: dark) {
     text { fill: #e4edf1 }
     .holds { fill: #b3c4cc }
@@ -56,6 +78,9 @@ STYLE = """
     .arrow { stroke: #6fb6d0 }
     .head { fill: #6fb6d0 }
     .up { stroke: #ff8a80 }
+    .way { stroke: #ff9a5c }
+    .way-head, .step { fill: #ff9a5c }
+    .number { fill: #12191d }
   }
 """
 
@@ -121,8 +146,10 @@ def placed(graph: grimp.ImportGraph) -> tuple[list[Floor], Floor]:
         house.append(Floor(modules, names, HOUSE_X, y, HOUSE, height))
         y += height + GAP
     (reading,) = (floor for floor in house if "device.reading" in floor.modules)
-    height = y - GAP - reading.y
-    return house, Floor((BESIDE,), contents(graph, (BESIDE,)), ANNEXE_X, reading.y, ANNEXE, height)
+    top = reading.y + ANNEXE_BELOW
+    names = contents(graph, (BESIDE,))
+    needed = PAD + LINE * (1 + sum(map(len, text_of((BESIDE,), names, ANNEXE)))) + PAD
+    return house, Floor((BESIDE,), names, ANNEXE_X, top, ANNEXE, max(needed, y - GAP - top))
 
 
 def box(floor: Floor) -> Iterator[str]:
@@ -170,18 +197,46 @@ def lines_of_the_annexe(graph: grimp.ImportGraph, house: list[Floor], annexe: Fl
     for at, floor in enumerate(house):
         side, middle = floor.x + floor.width, floor.y + floor.height // 2
         if imports(graph, annexe, floor):
-            level = floor.y >= annexe.y
+            level = floor.y + floor.height > annexe.y
             start = f"M{annexe.x} {middle}" if level else f"M{annexe.x + LANE * (1 + at)} {annexe.y}V{middle}"
             yield line(f"{start}H{side + 2}", up=not level, head=True)
         if imports(graph, floor, annexe):
             yield line(f"M{side} {floor.y + STUB}H{annexe.x + LANE}V{annexe.y}", up=True, head=True)
 
 
+def way_of_a_picture(graph: grimp.ImportGraph, house: list[Floor]) -> Iterator[str]:
+    """A numbered arrow for each step, and what happens in it. Raises `ValueError` where the code has another way now."""
+    tops = {module: floor.y for floor in house for module in floor.modules} | {BROWSER: MARGIN + BROWSER_HEIGHT}
+    side = HOUSE_X + HOUSE
+    width = WIDTH - MARGIN - WORDS_X
+    yield f'<rect class="floor" x="{WORDS_X}" y="{MARGIN}" width="{width}" height="{BROWSER_HEIGHT}" rx="{CORNER}"/>'
+    yield f'<text class="title" x="{WORDS_X + PAD}" y="{MARGIN + PAD + LINE - 4}">{BROWSER}</text>'
+    for at, (source, target, _, (importer, imported)) in enumerate(WAY):
+        if not graph.direct_import_exists(importer=f"device.{importer}", imported=f"device.{imported}"):
+            raise ValueError(f"step {at + 1} of a picture rests on an import that is gone: {importer} of {imported}")
+        x, start, end = side + WAY_LANE[at], tops[source] + WAY_LEAVES[at], tops[target] + WAY_ENTERS[at]
+        from_side = f"M{x} {start}" if source == BROWSER else f"M{side} {start}H{x}"
+        to_side = f"V{end + 3}" if target == BROWSER else f"V{end}H{side + 3}"
+        yield f'<path class="way" d="{from_side}{to_side}" marker-end="url(#way-head)"/>'
+        middle = (start + end) // 2
+        yield f'<circle class="step" cx="{x}" cy="{middle}" r="8"/>'
+        yield f'<text class="number" x="{x}" y="{middle + 4}">{at + 1}</text>'
+    y = tops[DOCUMENTS] - 4
+    yield f'<text class="title" x="{WORDS_X}" y="{y}">The way of a picture</text>'
+    for at, (_, _, words, _) in enumerate(WAY):
+        y += LINE + 5
+        yield f'<circle class="step" cx="{WORDS_X + 8}" cy="{y - 4}" r="8"/>'
+        yield f'<text class="number" x="{WORDS_X + 8}" y="{y}">{at + 1}</text>'
+        for line_at, words_in_line in enumerate(in_lines(tuple(words.split()), width, " ")):
+            y += LINE if line_at else 0
+            yield f'<text x="{WORDS_X + 24}" y="{y}">{escape(words_in_line)}</text>'
+
+
 def drawn() -> str:
     """The drawing, as SVG."""
     graph = grimp.build_graph("device", BESIDE, cache_dir=None)
     house, annexe = placed(graph)
-    height = annexe.y + annexe.height + MARGIN
+    height = max(floor.y + floor.height for floor in (*house, annexe)) + MARGIN
     boxes = [part for floor in (*house, annexe) for part in box(floor)]
     return "\n".join(
         (
@@ -189,11 +244,14 @@ def drawn() -> str:
             '<title id="name">The floors of device/, training/ beside them, and who imports whom</title>',
             f"<style>{STYLE}</style>",
             '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">',
-            '<path class="head" d="M0 0L8 4L0 8Z"/></marker></defs>',
+            '<path class="head" d="M0 0L8 4L0 8Z"/></marker>',
+            '<marker id="way-head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">',
+            '<path class="way-head" d="M0 0L8 4L0 8Z"/></marker></defs>',
             f'<rect class="ground" width="{WIDTH}" height="{height}" rx="{CORNER}"/>',
             *boxes,
             *lines_of_the_house(graph, house),
             *lines_of_the_annexe(graph, house, annexe),
+            *way_of_a_picture(graph, house),
             "</svg>\n",
         )
     )

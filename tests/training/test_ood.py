@@ -19,6 +19,7 @@ from device.reading.bundle import Bundle
 from training.drawn.phantoms import draw
 from training.packing.draft import DraftFold
 from training.recipe import load_recipe
+from training.stamp import CACHE
 from training.studies.ood import benchmark as bench
 from training.studies.ood.collect import FIT, FLOAT, HEAD, ODIN_OF, PROPER_SET, TEACH, Collected, Subject, cells, gather
 from training.studies.ood.corruptions import CORRUPTIONS, corrupt
@@ -231,7 +232,7 @@ def test_a_benchmark_ends_in_a_page_that_fetches_nothing(tmp_path: Path, monkeyp
                 few.save(subject.cache / FLOAT / f"{name}.npz")
                 np.save(subject.cache / f"{ODIN_OF}{name}.npy", few.logits[:, 0])
         np.savez(subject.cache / HEAD, weights=HEAD_OF.weights, bias=HEAD_OF.bias)
-        (subject.cache / "stamp").write_text("of this test")
+        (subject.cache / CACHE).write_text("of this test")
         seen.append(subject.fold.name)
 
     foreign = [

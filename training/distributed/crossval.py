@@ -8,32 +8,25 @@ the hash of each fold's split.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from distributed import Client
-from numpy.typing import NDArray
 
-from device.base.errors import ImageError
-from device.reading.image import decode_in_process
-from training.data import CALIBRATION, LIMITS, TEST, TRAINING, Fold, Sample, Split, picture_bytes
+from training.data import CALIBRATION, TEST, TRAINING, Fold, Split
 from training.distributed.engine import raise_failures, run_tasks
-from training.errors import CrossvalError, DataError
+from training.distributed.fold import run_fold, why_unread
+from training.errors import CrossvalError
 from training.evaluation.metrics import by_fold, calibrate_folds, summary
-from training.evaluation.table import load_table, read_table, save_table
+from training.evaluation.table import load_table, save_table
 from training.recipe import Recipe
-from training.run_files import DRAFT, FACTS, FOLDS, HISTORY, READINGS, SPLIT, WEIGHTS
+from training.run_files import FACTS, FOLDS, HISTORY, READINGS
+from training.stamp import inputs, source, stamp, warn_of
 
-if TYPE_CHECKING:
-    from training.fitting.fit import Run
-
-STAMP, METRICS, LOG = "readings.sha256", "metrics.json", "log.txt"
+METRICS = "metrics.json"
 
 
 def fold_split(fold: Fold) -> Split:
@@ -48,103 +41,6 @@ def choose_folds(folds: Sequence[Fold], names: Collection[str] | None) -> list[F
         if name not in known:
             raise CrossvalError(f"there is no fold {name}; there are {', '.join(known)}")
     return [fold for fold in folds if names is None or fold.name in names]
-
-
-def _stamp(recipe: Recipe, folder: Path, split: Split, epochs: int | None) -> str:
-    """Names what a fold's readings come from: its fit, the whole recipe (the gate's rule among it) and the split."""
-    told = (folder / FACTS).read_text(encoding="utf-8"), repr(recipe), split.sha256, str(epochs)
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-
-def is_read(recipe: Recipe, folder: Path, split: Split, epochs: int | None) -> bool:
-    """Whether a fold's folder has the readings of this very recipe and split."""
-    return all((folder / name).is_file() for name in (FACTS, DRAFT, READINGS, STAMP)) and (
-        (folder / STAMP).read_text() == _stamp(recipe, folder, split, epochs)
-    )
-
-
-# --- on a worker: TensorFlow is imported here, where the engine has limited its threads, and not by the client ---------
-
-
-def fitted_run(recipe: Recipe, data: Path, folder: Path, split: Split, epochs: int | None) -> Run:
-    """The run of a folder, fitted now unless it is already.
-
-    Raises `CrossvalError` when it was fitted with another recipe, other epochs or another split.
-    """
-    from training.fitting.fit import fit, load_run, settings_sha256
-
-    if not ((folder / FACTS).is_file() and (folder / WEIGHTS).is_file()):
-        return fit(recipe, data, folder, split, epochs=epochs, verbose=2)
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    wanted = recipe.fit.epochs if epochs is None else epochs
-    found_split = Split.load(folder / SPLIT)
-    differing = []
-    if facts["recipe"] != recipe.id:
-        differing.append(f"recipe {facts['recipe']}, not {recipe.id}")
-    elif facts["epochs"] != wanted:
-        differing.append(f"{facts['epochs']} epochs, not {wanted}")
-    elif facts["settings_sha256"] != settings_sha256(recipe, epochs):
-        differing.append("other settings of [labels], [data], [network], [fit] or [augmentation]")
-    if found_split.sha256 != split.sha256:
-        counts = f"{found_split.counts()}; now {split.counts()}"
-        differing.append(f"another split ({found_split.sha256[:12]}, not {split.sha256[:12]}: {counts})")
-    if differing:
-        raise CrossvalError(
-            f"{folder} was fitted with {' and '.join(differing)}: give another --out, or remove that folder"
-        )
-    return load_run(recipe, data, folder)
-
-
-def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """Logits [n, classes] of the float network; NaN where a picture can't be read, as its row in the table will say."""
-    from training.fitting.fit import float_logits
-
-    logits = np.full((len(samples), len(run.recipe.labels)), np.nan)
-    pixels = {number: found for number, sample in enumerate(samples) if (found := _pixels(run, sample)) is not None}
-    if pixels:
-        logits[list(pixels)] = float_logits(run, list(pixels.values()))
-    return logits
-
-
-def _pixels(run: Run, sample: Sample) -> NDArray[np.uint8] | None:
-    try:
-        return decode_in_process(picture_bytes(run.data, sample), LIMITS, run.recipe.data.area_px).pixels
-    except (ImageError, OSError, DataError):
-        return None
-
-
-def run_fold(recipe: Recipe, data: Path, folder: Path, name: str, split: Split, epochs: int | None) -> int:
-    """Fit a fold and read its test part into its folder, as far as that isn't done; how many pictures it read."""
-    import keras
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("a", encoding="utf-8", buffering=1) as log, redirect_stdout(log):
-        run = fitted_run(recipe, data, folder, split, epochs)
-        _read_fold(run, name, split, epochs)
-    keras.backend.clear_session()  # a worker has many folds in its life
-    return len(split.parts[TEST])
-
-
-def _read_fold(run: Run, name: str, split: Split, epochs: int | None) -> None:
-    from training.packing.draft import open_draft, write_draft
-
-    if is_read(run.recipe, run.folder, split, epochs):
-        return
-    write_draft(run)
-    tested = split.parts[TEST]
-    table = read_table(
-        open_draft(run.recipe, run.data, run.folder).reader,
-        run.data,
-        tested,
-        [label.id for label in run.recipe.labels],
-        fold=name,
-        float_logits=_float_logits(run, tested),
-    )
-    save_table(table, run.folder / READINGS)
-    (run.folder / STAMP).write_text(_stamp(run.recipe, run.folder, split, epochs))
-
-
-# --- on the client -----------------------------------------------------------------------------------------------------
 
 
 def epochs_done(folder: Path) -> int:
@@ -175,6 +71,10 @@ def crossval(
     splits = {fold.name: fold_split(fold) for fold in folds}
     (out / FOLDS).write_text(json.dumps({name: split.sha256 for name, split in splits.items()}, indent=2))
     length = recipe.fit.epochs if epochs is None else epochs
+    for fold in chosen:
+        why = why_unread(recipe, out / fold.name, splits[fold.name], epochs)
+        if why and (out / fold.name / FACTS).is_file():
+            tell(f"fold {fold.name} is read again: {'; '.join(why)}")
     failures = run_tasks(
         client,
         run_fold,
@@ -186,9 +86,15 @@ def crossval(
         so_far=lambda name: epochs_done(out / name),
     )
     raise_failures(failures, "folds", len(chosen))
-    return put_together(
-        recipe, out, [name for name, split in splits.items() if is_read(recipe, out / name, split, epochs)]
-    )
+    read = []
+    for name, split in splits.items():
+        if not (why := why_unread(recipe, out / name, split, epochs)):
+            read.append(name)
+        elif (out / name / READINGS).is_file():
+            tell(f"fold {name} is left out of the table: {'; '.join(why)}")
+    table = put_together(recipe, out, read)
+    warn_of(out / READINGS)
+    return table
 
 
 def put_together(recipe: Recipe, out: Path, names: Sequence[str]) -> pd.DataFrame:
@@ -202,6 +108,10 @@ def put_together(recipe: Recipe, out: Path, names: Sequence[str]) -> pd.DataFram
     save_table(table, out / READINGS)
     figures |= {"by_fold": by_fold(table, labels), "all": summary(table, labels)}
     (out / METRICS).write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    rests_on = inputs(out / READINGS, *(out / name / READINGS for name in names))
+    made_from = source(f"`loupe-train crossval {recipe.id}`", ("training.evaluation.metrics",), rests_on)
+    for file in (READINGS, METRICS):
+        stamp(out / file, made_from)
     return table
 
 

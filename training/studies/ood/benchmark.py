@@ -25,13 +25,13 @@ from training.evaluation.resampling import interval
 from training.evaluation.words import told_of
 from training.packing.draft import open_drafts
 from training.recipe import Recipe
+from training.stamp import CACHE, source
 from training.studies.ood.collect import (
     BESIDE_FLOAT,
     CELL_PX,
     DEPTHS,
     FIT,
     PROPER_SET,
-    ROOT,
     Collected,
     Subject,
     collect,
@@ -61,7 +61,6 @@ RULE = (
 )
 TIE = 0.001
 SCORES = "scores.pickle"
-SCORING = ("training/studies/ood/collect.py", "training/studies/ood/detectors.py", "training/studies/ood/score.py")
 
 
 @dataclass(frozen=True)
@@ -76,17 +75,17 @@ class SetFacts:
 
 def _fold_scores(subject: Subject, taught: Sequence[str], classes: Sequence[str]) -> FoldScores:
     """A fold's scores, kept beside its numbers until those or the detectors change."""
-    code = [(ROOT / file).read_text(encoding="utf-8") for file in SCORING]
-    stamp = hashlib.sha256("\n".join([(subject.cache / "stamp").read_text(), *code]).encode()).hexdigest()
+    numbers = {"numbers": hashlib.sha256((subject.cache / CACHE).read_bytes()).hexdigest()}
+    made_from = source("`loupe-train ood`", ("training.studies.ood.score",), numbers).sha256
     file = subject.cache / SCORES
     if file.is_file():
         with file.open("rb") as opened:
             told, found = pickle.load(opened)  # noqa: S301 — written below, in our own run's folder
-        if told == stamp:
+        if told == made_from:
             return found  # type: ignore[no-any-return]
     found = score_fold(subject.fold.name, load_numbers(subject), LastLayer(*load_head(subject)), taught, classes)
     with file.open("wb") as opened:
-        pickle.dump((stamp, found), opened)
+        pickle.dump((made_from, found), opened)
     return found
 
 

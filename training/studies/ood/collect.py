@@ -30,7 +30,8 @@ from training.data.pictures import counted
 from training.errors import RunError
 from training.networks.head import CLASS_MAP
 from training.packing.draft import DraftFold
-from training.run_files import FACTS
+from training.run_files import WEIGHTS
+from training.stamp import Source, file_sha256, keep_only, source
 from training.studies.ood.corruptions import Corruption, corrupt
 from training.studies.ood.sets import ForeignSet, bmp, spread
 from training.studies.ood.sides import VALIDATION
@@ -48,17 +49,8 @@ FIT, PROPER_SET, TEACH = "fit", "proper", "teach"
 HEAD, FLOAT, ODIN_OF = "head.npz", "float", "odin-"
 BESIDE_FLOAT = 8
 """Pictures of each set that the float network reads too, the first ones."""
-
-# What decides the numbers that are kept, besides the run: with any of them changed, everything is read anew.
-CODE = (
-    "device/reading/gate.py", "device/reading/image.py", "device/reading/maps.py", "device/reading/tissue.py",
-    "training/drawn/foreign.py",
-    "training/gate/fit.py", "training/gate/magnification.py", "training/networks/places.py",
-    "training/studies/ood/autoencoder.py", "training/studies/ood/collect.py", "training/studies/ood/corruptions.py",
-    "training/studies/ood/perturbation.py", "training/studies/ood/sets.py", "training/quantization/convert.py",
-    "training/quantization/folding.py",
-)  # fmt: skip
-ROOT = Path(__file__).parents[3]
+NUMBERS = ("*.npz", "*.npy", "*.pickle")
+"""Files of what is kept."""
 
 
 @dataclass(frozen=True)
@@ -328,17 +320,17 @@ def _read_float(
     return gather(rows), np.array(scores, np.float32)
 
 
-def _stamp(subject: Subject, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]) -> str:
-    """Names what the kept numbers come from."""
-    code = [(ROOT / file).read_text(encoding="utf-8") for file in CODE]
-    told = [
-        (subject.fold.folder / FACTS).read_text(encoding="utf-8"),
-        repr(subject.fold.recipe),
-        subject.fold.split.sha256,
-        *code,
-    ]
-    told += [name for each in sets for name in (each.name, each.side, *each.names)] + list(corruptions)
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+def source_of_numbers(subject: Subject, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption]) -> Source:
+    """What the numbers of a fold are made from, as code and sets are now."""
+    named = [name for each in sets for name in (each.name, each.side, *each.names)] + list(corruptions)
+    data = {
+        "draft": subject.fold.bundle.sha256,
+        "weights": file_sha256(subject.fold.folder / WEIGHTS),
+        "split": subject.fold.split.sha256,
+        "sets": hashlib.sha256("\n".join(named).encode()).hexdigest(),
+    }
+    recipe = subject.fold.recipe
+    return source(f"`loupe-train ood {recipe.id}`", (__name__,), data, recipe=recipe.id)
 
 
 def collect(
@@ -346,12 +338,7 @@ def collect(
 ) -> None:
     """Read whatever of a fold isn't kept already, by the integer network and, asked for, some of it by the float one.
     Interrupted, it goes on where it stopped."""
-    mark, stamp = subject.cache / "stamp", _stamp(subject, sets, corruptions)
-    if not (mark.is_file() and mark.read_text() == stamp):
-        for stale in subject.cache.rglob("*.np?"):
-            stale.unlink()
-        subject.cache.mkdir(parents=True, exist_ok=True)
-        mark.write_text(stamp)
+    keep_only(subject.cache, source_of_numbers(subject, sets, corruptions), NUMBERS)
     for name, items in _items(subject, sets, corruptions).items():
         if not (file := subject.cache / f"{name}.npz").is_file():
             _read(subject, name, items()).save(file)

@@ -16,9 +16,9 @@ from training.errors import ExplainError, RunError
 from training.networks import build, load_weights, scale_pixels
 from training.recipe import load_recipe
 from training.studies.explain import scores
+from training.studies.explain.cache import Kept
 from training.studies.explain.cascade import blocks, cascade
 from training.studies.explain.floats import FloatNetwork
-from training.studies.explain.kept import Kept
 from training.studies.explain.measure import Measured, Shown
 from training.studies.explain.methods import (
     GRAD_CAM,

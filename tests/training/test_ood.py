@@ -21,6 +21,7 @@ from training.packing.draft import DraftFold
 from training.recipe import load_recipe
 from training.stamp import CACHE
 from training.studies.ood import benchmark as bench
+from training.studies.ood.cases import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 from training.studies.ood.collect import FIT, FLOAT, HEAD, ODIN_OF, PROPER_SET, TEACH, Collected, Subject, cells, gather
 from training.studies.ood.corruptions import CORRUPTIONS, corrupt
 from training.studies.ood.detectors import (
@@ -37,7 +38,6 @@ from training.studies.ood.figures import by_picture, ranked, resampling
 from training.studies.ood.report import write
 from training.studies.ood.score import CELLS_MEAN, MEANS, Candidate, Scored, score_fold
 from training.studies.ood.sets import ForeignSet, fitting_corruptions, foreign_sets
-from training.studies.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 
 CHANNELS, CLASSES, CELLS = 8, 3, 4
 RNG = np.random.default_rng(5)

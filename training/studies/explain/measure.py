@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from training.data import Sample, load_pixels
 from training.drawn.phantoms import KINDS
 from training.recipe import Recipe
+from training.studies.explain.cache import Kept, Row
 from training.studies.explain.cascade import cascade
 from training.studies.explain.floats import Floats
-from training.studies.explain.kept import Kept, Row
 from training.studies.explain.methods import (
     GRAD_CAM_EARLIER,
     HIRES_CAM_EARLIER,

@@ -26,6 +26,7 @@ from training.evaluation.words import told_of
 from training.packing.draft import open_drafts
 from training.recipe import Recipe
 from training.stamp import CACHE, source
+from training.studies.ood.cases import ACQUISITION, CASES, CLASS, TEST, VALIDATION
 from training.studies.ood.collect import (
     BESIDE_FLOAT,
     CELL_PX,
@@ -53,7 +54,6 @@ from training.studies.ood.score import (
     score_fold,
 )
 from training.studies.ood.sets import fitting_corruptions, foreign_sets
-from training.studies.ood.sides import ACQUISITION, CASES, CLASS, TEST, VALIDATION
 
 SCHEMA = "loupe-ood/1"
 RULE = (

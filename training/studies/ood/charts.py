@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from training.evaluation.plots import COLOURS, svg
-from training.studies.ood.sides import CASES, TEST, VALIDATION
+from training.studies.ood.cases import CASES, TEST, VALIDATION
 
 MARKS = ("o", "s", "D", "^", "v")
 LOWEST = 0.5

@@ -32,9 +32,9 @@ from training.networks.head import CLASS_MAP
 from training.packing.draft import DraftFold
 from training.run_files import WEIGHTS
 from training.stamp import Source, file_sha256, keep_only, source
+from training.studies.ood.cases import VALIDATION
 from training.studies.ood.corruptions import Corruption, corrupt
 from training.studies.ood.sets import ForeignSet, bmp, spread
-from training.studies.ood.sides import VALIDATION
 
 if TYPE_CHECKING:
     from training.studies.ood.autoencoder import Similarity

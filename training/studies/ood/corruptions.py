@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 
 from training.drawn.foreign import DAB, defocused, inverted, swapped_colours
 from training.drawn.phantoms import EOSIN, HAEMATOXYLIN
-from training.studies.ood.sides import TEST, VALIDATION
+from training.studies.ood.cases import TEST, VALIDATION
 
 Picture = NDArray[np.uint8]
 Light = NDArray[np.float32]

@@ -11,9 +11,9 @@ import jinja2
 from markupsafe import Markup
 
 from training.evaluation.words import NOTHING, markdown_table
+from training.studies.ood.cases import CASES, TEST, VALIDATION
 from training.studies.ood.charts import everywhere, name_of, side_by_side
 from training.studies.ood.detectors import GATE
-from training.studies.ood.sides import CASES, TEST, VALIDATION
 
 PAGE, FIGURES, TABLE = "ood.html", "ood.json", "ood.md"
 TEMPLATE = Path(__file__).with_name("report.html.j2")

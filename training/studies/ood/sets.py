@@ -23,8 +23,8 @@ from training.data.sample import Sample
 from training.drawn import foreign
 from training.errors import DataError
 from training.recipe import Recipe
+from training.studies.ood.cases import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 from training.studies.ood.corruptions import CORRUPTIONS, Corruption
-from training.studies.ood.sides import ACQUISITION, CONTENT, TEST, UNRELATED, VALIDATION
 
 _LOG = logging.getLogger(__name__)
 

@@ -236,8 +236,8 @@ def differences(then: Source, now: Source) -> list[str]:
 
 
 def changes(figure: Path, now: Source) -> list[str]:
-    """What differs, in words, between what a figure was made from and what it would be made from now. Nothing: it needn't be
-    made anew."""
+    """What differs, in words, between what a figure was made from and what it would be made from now; nothing where it is
+    as good as new."""
     found = read_stamp(figure)
     if found is None:
         return ["it was made before there were stamps"]

@@ -172,7 +172,7 @@ def test_a_report_of_one_class_without_folds_floats_or_history_can_be_shown(
 
 
 def test_a_report_is_read_back_and_anything_else_is_refused(document: dict[str, Any], tmp_path: Path) -> None:
-    assert write_report(document, tmp_path).name == "report.html"
+    assert write_report(document, tmp_path, "`loupe-train evaluate bach`").name == "report.html"
     assert load_report(tmp_path) == document
     (tmp_path / "report.json").write_text('{"schema": "other"}')
     with pytest.raises(ReportError, match="schema other"):

@@ -9,14 +9,16 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 from device.reading.tissue import EVERYWHERE
 from training.drawn.phantoms import draw
 from training.errors import ExplainError, RunError
 from training.networks import build, load_weights, scale_pixels
 from training.recipe import load_recipe
+from training.stamp import source
 from training.studies.explain import scores
-from training.studies.explain.cache import Kept
+from training.studies.explain.cache import Cache
 from training.studies.explain.cascade import blocks, cascade
 from training.studies.explain.floats import FloatNetwork
 from training.studies.explain.measure import Measured, Shown
@@ -269,11 +271,15 @@ def test_the_report_says_what_was_measured_and_fetches_nothing(tmp_path: Path) -
     assert "insertion +0.000" in tables
 
 
-def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
-    kept, pixels = Kept(tmp_path), np.zeros((2, 2, 3), np.uint8)
-    first = kept.row(("figure", pixels, 1), lambda: {"value": 1.5})
-    again = kept.row(("figure", pixels, 1), lambda: pytest.fail("measured again"))
+def test_what_was_measured_is_not_measured_again_unless_the_code_changed(tmp_path: Path) -> None:
+    made_from = source("`loupe-train faithful`", ("training.studies.explain.places",))
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    cache = Cache(tmp_path, made_from)
+    first = cache.row(("figure", pixels, 1), lambda: {"value": 1.5})
+    again = cache.row(("figure", pixels, 1), lambda: pytest.fail("measured again"))
     assert first == again == {"value": 1.5}
-    assert kept.row(("figure", pixels, 2), lambda: {"value": 2.5}) == {"value": 2.5}
-    arrays = kept.arrays(("map", pixels), lambda: {"values": np.ones(3)})
-    assert np.array_equal(arrays["values"], kept.arrays(("map", pixels), dict)["values"])
+    assert cache.row(("figure", pixels, 2), lambda: {"value": 2.5}) == {"value": 2.5}
+    arrays = cache.arrays(("map", pixels), lambda: {"values": np.ones(3)})
+    assert np.array_equal(arrays["values"], Cache(tmp_path, made_from).arrays(("map", pixels), dict)["values"])
+    changed = structs.replace(made_from, code=made_from.code | {"training.studies.explain.places": "other"})
+    assert Cache(tmp_path, changed).row(("figure", pixels, 1), lambda: {"value": 3.5}) == {"value": 3.5}

@@ -105,6 +105,7 @@ def command(
     from training.dissect.survey import survey
     from training.errors import DissectError
     from training.recipe import load_recipe
+    from training.stamp import inputs, source, stamp
 
     bundle = Bundle.open(bundle_file, keys)
     reader = Reader(bundle, LIMITS)
@@ -127,6 +128,14 @@ def command(
     folder = out or RUNS / "dissect" / bundle.manifest.id
     file = folder / (bundle_file.stem + SUFFIX)
     atlases.write_atlas(made, file)
+    read = {f"bundle {bundle.name}": bundle.sha256, **(inputs(file, figures) if figures else {})}
+    made_by = (
+        "training.dissect.atlas",
+        "training.dissect.survey",
+        "training.dissect.patches",
+        "training.dissect.subjects",
+    )
+    stamp(file, source(f"`{origin.command}`", made_by, read, quantile=quantile, patches=patches_each))
     everything = None if known else {unit: atlases.unit_entry(reader, subjects, measured, unit) for unit in units}
     page = write_page(reader, made, everything, folder)
     print(atlas_summary(made.index))

@@ -8,6 +8,7 @@ import click
 
 from training.commands.options import (
     PATH,
+    bundle_of,
     bundle_option,
     examples,
     keys_option,
@@ -94,4 +95,6 @@ def command(
     document = report_document(evaluation)
     print_summary(document)
     default = readings.parent if readings else run_folder_of(None, recipe)
-    print(f"report: {write_report(document, out or default)}")
+    rests_on = [file for file in (readings or bundle_of(bundle_file, recipe), before) if file]
+    again = f"`loupe-train evaluate {recipe_name}{f' --readings {readings}' if readings else ''}`"
+    print(f"report: {write_report(document, out or default, again, rests_on)}")

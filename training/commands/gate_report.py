@@ -47,8 +47,11 @@ def command(
     from training.evaluation.table import load_table
     from training.gate.refusals import as_table, gate_report, proper_refusals
     from training.run_files import READINGS
+    from training.stamp import warn_of
 
     recipe, _ = recipe_and_folder(recipe_name, data)
-    table = load_table(readings or crossval_folder(None, recipe) / READINGS)
+    readings = readings or crossval_folder(None, recipe) / READINGS
+    warn_of(readings)
+    table = load_table(readings)
     proper = proper_refusals(f"{recipe.id}, cross-validated", table)
     print(as_table(gate_report(open_reader(recipe_name, recipe, bundle_file, keys), proper, foreign)))

@@ -28,13 +28,18 @@ from training.commands.options import PATH, examples
 )
 def command(folders: tuple[Path, ...], keep: bool, out: Path) -> None:
     """Puts several reports beside published figures, and the tables of ood after them, into one Markdown file."""
-    from training.evaluation.report import load_report
-    from training.evaluation.results import write_results
+    from training.evaluation.report import REPORT_JSON, load_report
+    from training.evaluation.results import heading, heading_of, write_results
+    from training.stamp import stale, warn_of
     from training.studies.ood.report import TABLE
 
-    tables = [folder / TABLE for folder in folders if (folder / TABLE).is_file()]
-    reports = [load_report(folder) for folder in folders if folder / TABLE not in tables]
+    tables = {file: file.read_text(encoding="utf-8") for folder in folders if (file := folder / TABLE).is_file()}
+    reports = {folder / REPORT_JSON: load_report(folder) for folder in folders if folder / TABLE not in tables}
+    doubts = {heading(report): stale(file) for file, report in reports.items()}
+    doubts |= {heading_of(table): stale(file) for file, table in tables.items()}
+    for file in (*reports, *tables):
+        warn_of(file)
     before = out.read_text(encoding="utf-8") if keep else None
-    text = write_results(reports, [table.read_text(encoding="utf-8") for table in tables], before)
+    text = write_results(list(reports.values()), list(tables.values()), before, doubts)
     out.write_text(text, encoding="utf-8")
     print(f"{out}: {len(reports)} evaluation{'s' if len(reports) > 1 else ''}, {len(tables)} of detectors")

@@ -20,6 +20,7 @@ from training.evaluation.table import check_table, load_table, read_table
 from training.evaluation.words import limits, number, scheme_words, title, unit_of, with_interval
 from training.recipe import Recipe
 from training.run_files import FOLDS, HISTORY
+from training.stamp import warn_of
 
 CLASS_FIGURES = ("sensitivity", "specificity", "auroc")
 
@@ -28,6 +29,7 @@ def evaluate_readings(recipe: Recipe, path: Path) -> Evaluation:
     """The readings table of a cross-validation, with calibrations fitted across its folds; of one fold, as it stands.
     Training curves are those found under its folder. Raises `TableError`."""
     labels = [label.id for label in recipe.labels]
+    warn_of(path)
     table, calibration = load_table(path), None
     check_table(table, labels)
     crossval = table["fold"].nunique() > 1

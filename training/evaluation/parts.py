@@ -41,6 +41,7 @@ from training.gate.promise import promise
 from training.packing.draft import DraftFold, open_draft
 from training.recipe import Recipe
 from training.run_files import PARTS, READINGS
+from training.stamp import inputs, source, stamp, warn_of
 
 STATISTIC = "leading_region"
 ALPHA, CONFIDENCE = 0.01, 0.9
@@ -275,6 +276,7 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
     if not recipe.answer.concern:
         raise RunError(f"recipe {recipe.id} names no class of concern: set answer.concern")
     concern = [labels.index(label) for label in recipe.answer.concern]
+    warn_of(crossval / READINGS)
     table = load_table(crossval / READINGS)
     told = answered(table, labels)
     calibrations = _calibrations(recipe, table, sorted(set(told.folds.tolist())))
@@ -313,7 +315,15 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
         "mosaics": [],
     }
     file = crossval / PARTS
-    file.write_text(json.dumps(found, indent=2), encoding="utf-8")  # packing needs no more than this
+    made_from = source(
+        f"`loupe-train parts {recipe.id}`", (__name__,), inputs(file, crossval / READINGS), recipe=recipe.id
+    )
+
+    def write() -> None:
+        file.write_text(json.dumps(found, indent=2), encoding="utf-8")
+        stamp(file, made_from)
+
+    write()  # packing needs no more than this
     tell(f"limit {limit.lead:.3f}; of the folds {', '.join(f'{its.limit.lead:.3f}' for its in rules.values())}")
     units = {key: one.unit for key, one in usable.items()}
     tried: list[Tried] = []
@@ -321,7 +331,7 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
         tried += try_mosaics(fold, rules[name], concern, units)
         tell(f"fold {name}: {len(tried)} mosaics read so far")
     found["mosaics"] = mosaic_rows(tried, labels)
-    file.write_text(json.dumps(found, indent=2), encoding="utf-8")
+    write()
     return found
 
 

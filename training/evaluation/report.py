@@ -26,6 +26,7 @@ from training.evaluation.calibrate import Calibration
 from training.evaluation.metrics import by_fold, by_patient, compare, measurable, summary
 from training.evaluation.sets import sets_summary
 from training.recipe import Recipe
+from training.stamp import inputs, source, stamp
 
 SCHEMA = "loupe-report/2"
 REPORT_HTML, REPORT_JSON = "report.html", "report.json"
@@ -137,10 +138,13 @@ def render(document: Mapping[str, Any]) -> str:
     return template.render(d=document, s=figures, charts={name: Markup(svg) for name, svg in charts.items()})  # noqa: S704
 
 
-def write_report(document: Mapping[str, Any], folder: Path) -> Path:
-    """Write report.json and report.html; the page's path."""
+def write_report(document: Mapping[str, Any], folder: Path, again: str, rests_on: Sequence[Path] = ()) -> Path:
+    """Write report.json with its stamp, and report.html; the page's path. `again`: the command that makes the report;
+    `rests_on`: the files that it was made from."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / REPORT_JSON).write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+    figures = folder / REPORT_JSON
+    figures.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+    stamp(figures, source(again, ("training.evaluation.measure", __name__), inputs(figures, *rests_on)))
     page = folder / REPORT_HTML
     page.write_text(render(document), encoding="utf-8")
     return page

@@ -40,14 +40,15 @@ def _anchor(name: str) -> str:
     return "".join(c for c in name.lower().replace(" ", "-") if c.isalnum() or c in "-_")
 
 
-def _heading(report: Mapping[str, Any]) -> str:
+def heading(report: Mapping[str, Any]) -> str:
+    """The heading of a report's section."""
     return f"{report['recipe']['id']}, {report['recipe']['network']}"
 
 
 def _overview(reports: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for report in reports:
-        told, name = report["summary"], _heading(report)
+        told, name = report["summary"], heading(report)
         against = told["float"]["minus_float"]["value"] if told["float"] else None
         rows.append(
             [
@@ -119,7 +120,7 @@ def _patients(report: Mapping[str, Any]) -> str:
 def _section(report: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
     told, data = report["summary"], report["data"]
     parts = [
-        f"## {_heading(report)}",
+        f"## {heading(report)}",
         f"{report['recipe']['title']}, version {report['recipe']['version']}, measured {report['created']}.\n"
         f"Data: {data['name']}. Source: {data['source']}. Terms: {data['terms']}.\n"
         f"Split: {report['scheme']}.\n"
@@ -156,25 +157,35 @@ def _before(report: Mapping[str, Any]) -> str:
     return markdown_table([f"figure, {told['n']} pictures", "before", "after", "change"], rows)
 
 
-def _heading_of(section: str) -> str:
+def heading_of(section: str) -> str:
     """`## bach, lite0`, then more lines → `bach, lite0`."""
     return section.split("\n", 1)[0].removeprefix("## ")
 
 
 def write_results(
-    reports: Sequence[Mapping[str, Any]], benchmarks: Sequence[str] = (), before: str | None = None
+    reports: Sequence[Mapping[str, Any]],
+    benchmarks: Sequence[str] = (),
+    before: str | None = None,
+    doubts: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Markdown of several reports, in the order given, then the sections that benchmarks wrote. With `before`, a page that
-    this wrote, its order holds and what isn't written anew stays as it is there."""
+    this wrote, its order holds and what isn't written anew stays as it is there. `doubts`: by heading, why a section's
+    figures shouldn't be trusted as they are."""
     published = tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))["published"]
-    sections = {_heading_of(section): section for section in (_section(report, published) for report in reports)}
-    sections |= {_heading_of(section): section for section in (text.strip() for text in benchmarks)}
+    sections = {heading_of(section): section for section in (_section(report, published) for report in reports)}
+    sections |= {heading_of(section): section for section in (text.strip() for text in benchmarks)}
+    sections = {name: _with_doubts(section, (doubts or {}).get(name, ())) for name, section in sections.items()}
     overview = _overview(reports)
     if before is not None:
         overview = _joined_overview(overview, before)
-        kept = {_heading_of(f"## {part}"): f"## {part}".strip() for part in before.split("\n## ")[1:]}
+        kept = {heading_of(f"## {part}"): f"## {part}".strip() for part in before.split("\n## ")[1:]}
         sections = kept | sections
     return "\n\n".join([HEAD.rstrip(), overview, *sections.values()]) + "\n"
+
+
+def _with_doubts(section: str, doubts: Sequence[str]) -> str:
+    first, _, rest = section.partition("\n")
+    return "\n\n".join((first, *(f"**{doubt}.**" for doubt in doubts), rest.strip())) if doubts else section
 
 
 def _joined_overview(overview: str, before: str) -> str:

@@ -22,6 +22,7 @@ from training.evaluation.words import scheme_words, unit_of
 from training.gate.rules import promise_of_folds, with_promise
 from training.recipe import Recipe
 from training.run_files import READINGS
+from training.stamp import warn_of
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def measured_by_folds(recipe: Recipe, folder: Path) -> Measured:
     labels = [label.id for label in recipe.labels]
     if not (folder / READINGS).is_file():
         raise RunError(f"{folder} has no {READINGS}: run `loupe-train crossval` with this recipe first")
+    warn_of(folder / READINGS)
     readings = load_table(folder / READINGS)
     table, calibration = calibrate_folds(readings, labels, offsets=recipe.calibration.offsets)
     unit = unit_of(recipe, table)

@@ -35,6 +35,7 @@ from training.packing.measured import measured_by_folds
 from training.packing.samples import golden_pictures
 from training.packing.signing import publish_key
 from training.run_files import PARTS
+from training.stamp import warn_of
 
 
 def _calibrate(assembly: Assembly, run: Run, calibration: Calibration, n: int, ece: float) -> None:
@@ -85,6 +86,7 @@ def parts_rule(folder: Path) -> PartsRule | None:
     file = folder / PARTS
     if not file.is_file():
         return None
+    warn_of(file)
     return PartsRule(**json.loads(file.read_text(encoding="utf-8"))["rule"])
 
 

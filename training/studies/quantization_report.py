@@ -30,7 +30,8 @@ from training.errors import QuantizationError
 from training.networks import scale_pixels
 from training.quantization.convert import box_outputs, convert
 from training.quantization.folding import fold
-from training.run_files import DRAFT
+from training.run_files import DRAFT, WEIGHTS
+from training.stamp import inputs, source, stamp
 
 if TYPE_CHECKING:
     from training.fitting.fit import Run
@@ -212,4 +213,7 @@ def report_run(run: Run, out: Path) -> str:
     errors = layer_errors(run.model, network, pictures)
     out.mkdir(parents=True, exist_ok=True)
     write_html(errors, out / PAGE, f"Quantization of {run.recipe.id} {run.recipe.version}")
+    rests_on = [*files[:1], run.folder / WEIGHTS]
+    again = f"`loupe-train quantization-report {run.recipe.id} --run {run.folder}`"
+    stamp(out / PAGE, source(again, (__name__,), inputs(out / PAGE, *rests_on)))
     return f"{len(errors)} layers, {len(pictures)} pictures; all of them in {out / PAGE}\n\n{table(errors)}"

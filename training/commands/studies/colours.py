@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from training.commands.options import PATH, SHARED_DATA, examples, keys_option
+from training.commands.options import PATH, RUNS, SHARED_DATA, examples, keys_option
 from training.commands.studies.set_options import default_sets, sets_options
 
 BUNDLE = Path("models/bach.loupe")
@@ -33,9 +33,14 @@ def command(sets: tuple[str, ...], most: int, foreign: Path, bundle_file: Path, 
     from device.reading.bundle import Bundle
     from device.reading.reading import Reader
     from training.data import LIMITS
+    from training.stamp import source, write_table
     from training.studies.colours import DRAWN, as_table, halves_of, look
 
     reader = Reader(Bundle.open(bundle_file, keys), LIMITS)
     names = sets or [DRAWN, *default_sets(foreign)]
     rows = [look(reader, *half) for name in names for half in halves_of(name, SHARED_DATA, most)]
-    print(as_table(rows))
+    table = as_table(rows)
+    print(table)
+    read_by = {f"bundle {reader.bundle.name}": reader.bundle.sha256}
+    made_from = source("`loupe-train colours`", ("training.studies.colours",), read_by, sets=" ".join(names), most=most)
+    print(f"wrote {write_table(table, RUNS / 'colours.md', made_from)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from training.commands.options import examples, recipe_and_data_options, recipe_and_folder
+from training.commands.options import RUNS, examples, recipe_and_data_options, recipe_and_folder
 
 
 @click.command(
@@ -17,6 +17,11 @@ from training.commands.options import examples, recipe_and_data_options, recipe_
 @recipe_and_data_options
 def command(recipe_name: str, data: Path | None) -> None:
     """Fits a linear probe on every block of ImageNet's Lite0, fold by fold."""
+    from training.stamp import source, write_table
     from training.studies.depth_probe import depth_probe
 
-    print(depth_probe(*recipe_and_folder(recipe_name, data)))
+    recipe, folder = recipe_and_folder(recipe_name, data)
+    table = depth_probe(recipe, folder)
+    print(table)
+    made_from = source(f"`loupe-train depth-probe {recipe_name}`", ("training.studies.depth_probe",), recipe=recipe)
+    print(f"wrote {write_table(table, RUNS / f'{recipe.id}-depth-probe.md', made_from)}")

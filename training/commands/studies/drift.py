@@ -57,10 +57,19 @@ def command(
     from training.evaluation.table import load_table
     from training.recipe import load_recipe
     from training.run_files import READINGS
+    from training.stamp import inputs, source, warn_of, write_table
     from training.studies.drift import as_table, drift_report
 
     recipe = load_recipe(recipe_name)
-    table = load_table(readings or crossval_folder(None, recipe) / READINGS)
+    readings = readings or crossval_folder(None, recipe) / READINGS
+    warn_of(readings)
+    table = load_table(readings)
     others = [name for name in sets or default_sets(foreign) if name != recipe.id]
     reader = open_reader(recipe_name, recipe, bundle_file, keys)
-    print(as_table(drift_report(reader, table, others, SHARED_DATA, most, orders)))
+    words = as_table(drift_report(reader, table, others, SHARED_DATA, most, orders))
+    print(words)
+    figure = RUNS / f"{recipe.id}-drift.md"
+    rests_on = {f"bundle {reader.bundle.name}": reader.bundle.sha256, **inputs(figure, readings)}
+    arguments = {"sets": " ".join(others), "most": most, "orders": orders}
+    made_from = source(f"`loupe-train drift {recipe_name}`", ("training.studies.drift",), rests_on, **arguments)
+    print(f"wrote {write_table(words, figure, made_from)}")

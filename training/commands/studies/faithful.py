@@ -66,6 +66,7 @@ def command(
     Whether the network behaves as the maps say, and whether they lie where the lesion is known to be. What was measured is
     kept: the same command goes on.
     """
+    from training.run_files import DRAFT
     from training.studies.explain.measure import Extent, measure
     from training.studies.explain.report import load_strides, save_strides, write
     from training.studies.explain.stride_trial import try_strides
@@ -81,4 +82,5 @@ def command(
     measured = measure(recipe, folder, crossval, extent, out / "kept")
     report = document(recipe, measured, load_strides(out))
     print(markdown(report))
-    print(f"report: {write(report, out, measured.gallery)}")
+    drafts = [crossval / fold / DRAFT for fold in report["folds"]]
+    print(f"report: {write(report, out, measured.gallery, drafts)}")

@@ -34,12 +34,14 @@ def command(recipe_name: str, data: Path | None, foreign: Path, crossval: Path |
 
     Figures: AUROC, AUPR, FPR at 95 % TPR, cost. What was read is kept, so that a second run takes a minute.
     """
+    from training.run_files import DRAFT
     from training.studies.ood.benchmark import benchmark
     from training.studies.ood.report import markdown, write
 
     recipe, folder = recipe_and_folder(recipe_name, data)
     out = out or RUNS / f"{recipe.id}-ood"
-    document = benchmark(recipe, folder, foreign, crossval_folder(crossval, recipe), out)
-    page = write(document, out)
+    crossval = crossval_folder(crossval, recipe)
+    document = benchmark(recipe, folder, foreign, crossval, out)
+    page = write(document, out, [crossval / fold / DRAFT for fold in document["folds"]])
     print(markdown(document))
     print(f"wrote {page}, with ood.json and ood.md beside it ({document['minutes']} min)")

@@ -1,4 +1,7 @@
-"""What was measured stays in a folder, row by row: a stopped command goes on, a larger one measures only what is new."""
+"""A cache of rows and arrays in a folder: a stopped command goes on, a larger one measures only what is new.
+
+What other code, or other libraries, measured is removed first (`training/stamp.py`).
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.stamp import Source, keep_only
+
+FILES = ("*.json", "*.npz")
 Row = dict[str, Any]
 
 
-class Kept:
+class Cache:
     """Rows (JSON) and arrays by what they were measured from: networks, pixels, and names of what was done."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, made_from: Source) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        keep_only(folder, made_from, FILES)
 
     def row(self, source: tuple[object, ...], make: Callable[[], Row]) -> Row:
         """The row that was measured from `source`, now unless it was before."""
@@ -36,14 +42,14 @@ class Kept:
         file = self._file(source, "npz")
         if not file.is_file():
             _replace(file, lambda temporary: _save(temporary, make()))
-        with np.load(file) as kept:
-            return dict(kept)
+        with np.load(file) as arrays:
+            return dict(arrays)
 
     def _file(self, source: tuple[object, ...], ending: str) -> Path:
         digest = hashlib.sha256()
         for part in source:
-            told = part.tobytes() if isinstance(part, np.ndarray) else str(part).encode()
-            digest.update(hashlib.sha256(told).digest())
+            content = part.tobytes() if isinstance(part, np.ndarray) else str(part).encode()
+            digest.update(hashlib.sha256(content).digest())
         return self._folder / f"{digest.hexdigest()[:32]}.{ending}"
 
 

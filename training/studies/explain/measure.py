@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from training.data import Sample, load_pixels
 from training.drawn.phantoms import KINDS
 from training.recipe import Recipe
-from training.studies.explain.cache import Kept, Row
+from training.stamp import source
+from training.studies.explain.cache import Cache, Row
 from training.studies.explain.cascade import cascade
 from training.studies.explain.floats import Floats
 from training.studies.explain.methods import (
@@ -86,8 +87,8 @@ class Shown:
 class Explainer:
     """All methods on one picture and class, each made when it is first asked for."""
 
-    def __init__(self, subject: Subject, pixels: NDArray[np.uint8], label: int, kept: Kept) -> None:
-        self._subject, self._pixels, self._label, self._kept = subject, pixels, label, kept
+    def __init__(self, subject: Subject, pixels: NDArray[np.uint8], label: int, cache: Cache) -> None:
+        self._subject, self._pixels, self._label, self._cache = subject, pixels, label, cache
         self._found: dict[str, Explanation] = {}
 
     def rng(self, use: str) -> np.random.Generator:
@@ -112,9 +113,9 @@ class Explainer:
         if method == OURS:
             self._found[OURS] = class_map(subject, pixels, label)
         elif method == SCORE_CAM:
-            kept = self._kept.arrays((SCORE_CAM, subject.weights, pixels), self._score_cams)
-            values = kept["values"][..., label]
-            self._found[SCORE_CAM] = Explanation(SCORE_CAM, values, float(values.mean()), float(kept["cpu_ms"]))
+            arrays = self._cache.arrays((SCORE_CAM, subject.weights, pixels), self._score_cams)
+            values = arrays["values"][..., label]
+            self._found[SCORE_CAM] = Explanation(SCORE_CAM, values, float(values.mean()), float(arrays["cpu_ms"]))
         elif method == RANDOM:
             self._found[RANDOM] = chance(self.explain(OURS).values.shape, self.rng(RANDOM))
         else:
@@ -126,11 +127,11 @@ class Explainer:
 
 
 def _faithfulness(
-    subject: Subject, sample: Sample, pixels: NDArray[np.uint8], kept: Kept, *, score_cam: bool
+    subject: Subject, sample: Sample, pixels: NDArray[np.uint8], cache: Cache, *, score_cam: bool
 ) -> list[Row]:
     maps = subject.maps(pixels)
     label, places = int(maps.logits.argmax()), int(np.count_nonzero(maps.counted))
-    explainer = Explainer(subject, pixels, label, kept)
+    explainer = Explainer(subject, pixels, label, cache)
 
     def judged(method: str) -> Row:
         found = explainer.explain(method)
@@ -159,7 +160,7 @@ def _faithfulness(
         {
             **told,
             "method": method,
-            **kept.row(("figures", subject.weights, pixels, label, method), partial(judged, method)),
+            **cache.row(("figures", subject.weights, pixels, label, method), partial(judged, method)),
         }
         for method in explainer.methods(score_cam=score_cam)
     ]
@@ -185,11 +186,11 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> t
     return row, np.stack([said[:, label], meant[:, label]])
 
 
-def _places(subject: Subject, targets: Iterable[Target], kept: Kept, count: int) -> list[Row]:
+def _places(subject: Subject, targets: Iterable[Target], cache: Cache, count: int) -> list[Row]:
     """Each target by every method; the first `count` by Score-CAM too."""
     rows = []
     for number, target in enumerate(targets):
-        explainer = Explainer(subject, target.pixels, target.label, kept)
+        explainer = Explainer(subject, target.pixels, target.label, cache)
 
         def judged(method: str, target: Target = target, explainer: Explainer = explainer) -> Row:
             placed = place(explainer.explain(method).values, target.mask, target.known)
@@ -204,14 +205,14 @@ def _places(subject: Subject, targets: Iterable[Target], kept: Kept, count: int)
         }
         for method in explainer.methods(score_cam=number < count):
             source = ("places", subject.weights, target.pixels, target.mask, target.known, target.label, method)
-            if placed := kept.row(source, partial(judged, method)):
+            if placed := cache.row(source, partial(judged, method)):
                 rows.append({**told, "method": method, **placed})
     return rows
 
 
-def _whole(subject: Subject, kept: Kept) -> list[Row]:
+def _whole(subject: Subject, cache: Cache) -> list[Row]:
     """Whole sections and films."""
-    rows: list[Row] = kept.row(("whole", subject.weights), lambda: {"rows": _judge_whole(subject)})["rows"]
+    rows: list[Row] = cache.row(("whole", subject.weights), lambda: {"rows": _judge_whole(subject)})["rows"]
     return rows
 
 
@@ -247,10 +248,10 @@ def _share(total: int, folds: int) -> int:
 def measure(
     recipe: Recipe, data: Path, crossval: Path, extent: Extent, folder: Path, tell: Callable[[str], None] = print
 ) -> Measured:
-    """Everything but the comparison of strides. What is measured is kept in `folder` for the next time."""
+    """Everything but the comparison of strides. What is measured stays in `folder` for the next time."""
     folds = folds_to_explain(recipe, data, crossval)
     labels = [label.id for label in recipe.labels]
-    kept = Kept(folder)
+    cache = Cache(folder, source(f"`loupe-train faithful {recipe.id}`", (__name__,), recipe=recipe.id))
     tables: dict[str, list[Row]] = {name: [] for name in ("faithfulness", "agreement", "places", "cascade", "whole")}
     earlier_stride, channels, limits = None, 0, dict[str, float]()
     gallery: list[Shown] = []
@@ -265,21 +266,21 @@ def measure(
         pictures = load_pixels(data, samples, recipe.data.area_px)
         cells: list[Floats] = []
         for sample, pixels in zip(samples, pictures, strict=True):
-            tables["faithfulness"] += _faithfulness(subject, sample, pixels, kept, score_cam=id(sample) in scored)
+            tables["faithfulness"] += _faithfulness(subject, sample, pixels, cache, score_cam=id(sample) in scored)
             row, pairs = _agreement(subject, sample, pixels)
             tables["agreement"].append(row)
             cells.append(pairs)
         pooled[name] = rank_correlation(*np.concatenate(cells, 1))
         tell(f"fold {name}: {len(samples)} pictures explained")
-        tables["cascade"] += _cascade(subject, samples, pictures, kept)
+        tables["cascade"] += _cascade(subject, samples, pictures, cache)
         if recipe.data.adapter in TARGETS:
             targets = TARGETS[recipe.data.adapter](subject, _share(extent.windows, len(folds)))
-            tables["places"] += _places(subject, targets, kept, count)
+            tables["places"] += _places(subject, targets, cache, count)
         if set(labels) == set(KINDS):
-            tables["places"] += _places(subject, phantoms(labels, range(number, PHANTOM_SEEDS, len(folds))), kept, 0)
+            tables["places"] += _places(subject, phantoms(labels, range(number, PHANTOM_SEEDS, len(folds))), cache, 0)
             if not gallery:
-                gallery = _gallery(subject, labels, kept, score_cam=bool(count))
-        tables["whole"] += _whole(subject, kept)
+                gallery = _gallery(subject, labels, cache, score_cam=bool(count))
+        tables["whole"] += _whole(subject, cache)
         tell(f"fold {name}: done")
     return Measured(
         tuple(fold.name for fold in folds),
@@ -292,25 +293,25 @@ def measure(
     )
 
 
-def _gallery(subject: Subject, labels: Sequence[str], kept: Kept, *, score_cam: bool) -> list[Shown]:
+def _gallery(subject: Subject, labels: Sequence[str], cache: Cache, *, score_cam: bool) -> list[Shown]:
     shown = []
     for target in phantoms(labels, [0]):
         if target.set == LESIONS:
-            explainer = Explainer(subject, target.pixels, target.label, kept)
+            explainer = Explainer(subject, target.pixels, target.label, cache)
             maps = {method: explainer.explain(method).values for method in explainer.methods(score_cam=score_cam)}
             shown.append(Shown(labels[target.label], target.pixels, target.mask, maps, subject.limit))
     return shown
 
 
 def _cascade(
-    subject: Subject, samples: Sequence[Sample], pictures: Sequence[NDArray[np.uint8]], kept: Kept
+    subject: Subject, samples: Sequence[Sample], pictures: Sequence[NDArray[np.uint8]], cache: Cache
 ) -> list[Row]:
     positions = {id(sample): position for position, sample in enumerate(samples)}
     chosen = [positions[id(sample)] for sample in spread(samples, CASCADED)]
     shown = [pictures[position] for position in chosen]
     said = [int(subject.maps(pixels).logits.argmax()) for pixels in shown]
     model, counts = subject.floats.model, subject.fold.recipe.network.counts
-    stages = kept.row(
+    stages = cache.row(
         ("cascade", subject.weights, *shown),
         lambda: {"stages": [asdict(stage) for stage in cascade(model, counts, shown, said)]},
     )["stages"]

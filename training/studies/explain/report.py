@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from training.stamp import inputs, source, stamp, warn_of
 from training.studies.explain import figures, words
 from training.studies.explain.measure import Shown
 from training.studies.explain.methods import METHODS
@@ -45,11 +46,16 @@ def render(d: Mapping[str, Any], gallery: Sequence[Shown] = ()) -> str:
     return template.render(d=d, charts={name: Markup(chart) for name, chart in charts.items()})  # noqa: S704
 
 
-def write(d: Mapping[str, Any], folder: Path, gallery: Sequence[Shown] = ()) -> Path:
-    """Write the page, the JSON and the tables; the page's path."""
+def write(d: Mapping[str, Any], folder: Path, gallery: Sequence[Shown] = (), drafts: Sequence[Path] = ()) -> Path:
+    """Write the page, and the JSON and the tables with their stamps; the page's path. `drafts`: of the folds that were
+    explained."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / JSON).write_text(json.dumps(d, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / TABLES).write_text(words.markdown(d), encoding="utf-8")
+    again, made_by = f"`loupe-train faithful {d['recipe']['id']}`", ("training.studies.explain.summary", __name__)
+    made_from = source(again, made_by, inputs(folder / JSON, *drafts), pictures=d["n"])
+    for file in (JSON, TABLES):
+        stamp(folder / file, made_from)
     page = folder / PAGE
     page.write_text(render(d, gallery), encoding="utf-8")
     return page
@@ -58,11 +64,15 @@ def write(d: Mapping[str, Any], folder: Path, gallery: Sequence[Shown] = ()) -> 
 def save_strides(found: Mapping[str, Any], folder: Path) -> None:
     """Keep a comparison of strides beside the report, for this page and later ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / STRIDES).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    figures = folder / STRIDES
+    figures.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    made_by = ("training.studies.explain.stride_trial", "training.studies.explain.summary")
+    stamp(figures, source("`loupe-train faithful --strides`", made_by))
 
 
 def load_strides(folder: Path) -> dict[str, Any] | None:
     """The last comparison of strides, if there is one."""
     file = folder / STRIDES
+    warn_of(file)
     found: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from training.evaluation.words import NOTHING, markdown_table
+from training.stamp import inputs, source, stamp
 from training.studies.ood.cases import CASES, TEST, VALIDATION
 from training.studies.ood.charts import everywhere, name_of, side_by_side
 from training.studies.ood.detectors import GATE
@@ -179,11 +180,15 @@ def render(document: Mapping[str, Any]) -> str:
     )
 
 
-def write(document: Mapping[str, Any], folder: Path) -> Path:
-    """Write ood.json, ood.md and ood.html; the page's path."""
+def write(document: Mapping[str, Any], folder: Path, drafts: Sequence[Path] = ()) -> Path:
+    """Write ood.json and ood.md with their stamps, and ood.html; the page's path. `drafts`: of the folds that were read."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FIGURES).write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / TABLE).write_text(markdown(document), encoding="utf-8")
+    again, made_by = f"`loupe-train ood {document['recipe']['id']}`", ("training.studies.ood.benchmark", __name__)
+    made_from = source(again, made_by, inputs(folder / FIGURES, *drafts))
+    for file in (FIGURES, TABLE):
+        stamp(folder / file, made_from)
     page = folder / PAGE
     page.write_text(render(document), encoding="utf-8")
     return page

@@ -9,6 +9,7 @@ record. A test says when they are stale.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from device.documents.model import ModelsDocument
 from device.documents.reading_document import ReadingDocument
 from device.documents.samples import SamplesDocument
 from device.documents.units import NamesDocument, UnitDocument, UnitsDocument
+from device.reading.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "device" / "documents" / "reading.schema.json"
@@ -44,6 +46,7 @@ What the [API](api.md) sends as JSON, field by field, in the order in which fiel
 is left out where it has nothing to say; any other is always there. A later version may add keys.
 The JSON Schema of a reading ships with the box: `device/documents/reading.schema.json`.
 """
+MANIFEST_PAGE = "bundle.md"  # which describes the records of a bundle's manifest
 Schema = dict[str, Any]  # JSON Schema, whose keys aren't ours
 
 
@@ -52,12 +55,23 @@ def schema() -> str:
     return schema_text("What Loupe says of a picture", ReadingDocument)
 
 
+def fields() -> Schema:
+    """The schemas of the documents and of all that they are made of, but of a manifest's records, by name."""
+    _, records = msgspec.json.schema_components([record for record, _ in DOCUMENTS], ref_template="{name}")
+    names = dict.fromkeys(name for document, _ in DOCUMENTS for name in _with_parts(document.__name__, records))
+    return {name: records[name] for name in names if name not in _of_manifest()}
+
+
+@cache
+def _of_manifest() -> frozenset[str]:
+    """The names of the records of a bundle's manifest."""
+    return frozenset(msgspec.json.schema_components([Manifest])[1])
+
+
 def page() -> str:
     """The page with a table for each record, those of a document before the next document."""
-    _, records = msgspec.json.schema_components([record for record, _ in DOCUMENTS], ref_template="{name}")
     requests = {record.__name__: text for record, text in DOCUMENTS}
-    names = dict.fromkeys(name for document, _ in DOCUMENTS for name in _with_parts(document.__name__, records))
-    return "\n".join([HEAD, *(_section(name, records[name], requests.get(name)) for name in names)])
+    return "\n".join([HEAD, *(_section(name, record, requests.get(name)) for name, record in fields().items())])
 
 
 def _with_parts(name: str, records: Schema) -> Iterator[str]:
@@ -94,7 +108,8 @@ def _type(schema: Schema) -> str:
     if "anyOf" in schema:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if "$ref" in schema:
-        return f"[{schema['$ref']}](#{schema['$ref'].lower()})"
+        name = schema["$ref"]
+        return f"[{name}]({MANIFEST_PAGE if name in _of_manifest() else f'#{name.lower()}'})"
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
     if schema.get("type") == "object":

@@ -43,7 +43,7 @@ class AnswerPromise(Record, frozen=True):
     words: Annotated[str, about("The same in words.")]
 
 
-class AnswerRecord(Record, frozen=True):
+class AnswerHistory(Record, frozen=True):
     """How this very answer fared."""
 
     right: Annotated[int, about("Unseen pictures that got this answer and were of a class in it.")]
@@ -63,7 +63,7 @@ class PictureAnswer(Record, frozen=True):
         ConcernSum | None, about("All classes of concern together; null where they have no name in common.")
     ]
     promise: Annotated[AnswerPromise | None, about("What holds for answers; null for a section.")]
-    record: Annotated[AnswerRecord | None, about("How this very answer fared; null for a section.")]
+    record: Annotated[AnswerHistory | None, about("How this very answer fared; null for a section.")]
 
 
 def answer(
@@ -165,7 +165,7 @@ def promise(rules: AnswerRules, language: str) -> AnswerPromise:
     )
 
 
-def record(rules: AnswerRules, labels: Sequence[str], names: Names, language: str) -> AnswerRecord:
+def record(rules: AnswerRules, labels: Sequence[str], names: Names, language: str) -> AnswerHistory:
     """How many unseen pictures got this very answer, how many of them were of a class in it, and of which classes."""
     counts = next((row.counts for row in rules.record if row.labels == tuple(labels)), (0,) * len(names))
     by_class = dict(zip(names, counts, strict=True))
@@ -178,4 +178,4 @@ def record(rules: AnswerRules, labels: Sequence[str], names: Names, language: st
         kind = "all" if len(labels) == len(names) else "several"
     each = ", ".join(f"{joined([names[label]], language)} {count}" for label, count in by_class.items() if count)
     text = words(language)["answer"]["record"][kind]
-    return AnswerRecord(right=right, of=of, words=fill(text, {"right": right, "of": of, "each": each}, language))
+    return AnswerHistory(right=right, of=of, words=fill(text, {"right": right, "of": of, "each": each}, language))

@@ -12,6 +12,7 @@ from device.base.texts import words
 from device.documents.records import Record, about
 from device.reading.bundle import Bundle
 from device.reading.formats import FORMATS
+from device.reading.manifest import AnswerRules, Preprocessing
 from device.reading.runtime import Runtime
 
 
@@ -44,13 +45,13 @@ class ModelFacts(ModelIdentity, frozen=True):
     """A model, and what its bundle's manifest says of it (`bundle.md`)."""
 
     labels: Annotated[list[LabelName], about("The classes that it tells apart, in its order.")]
-    preprocessing: Annotated[dict[str, Any], about("The scale `um_per_px` and the area `area_px` that it reads at.")]
+    preprocessing: Annotated[Preprocessing, about("The scale `um_per_px` and the area `area_px` that it reads at.")]
     metrics: Annotated[dict[str, Any], about("How well it read pictures that it had not seen.")]
-    answer: Annotated[dict[str, Any], about("What answers promise, as the manifest has it.")]
+    answer: Annotated[AnswerRules, about("What answers promise, as the manifest has it.")]
     provenance: Annotated[dict[str, Any], about("From which data and by which program it was made.")]
 
 
-class PictureLimits(Record, frozen=True):
+class UploadLimits(Record, frozen=True):
     """What the box takes."""
 
     max_upload_mb: Annotated[int, about("Largest file, millions of bytes.")]
@@ -63,7 +64,7 @@ class ModelsDocument(Record, frozen=True):
 
     notice: Annotated[str, about("What the box may be used for.")]
     models: Annotated[list[ModelFacts], about("Each model, in the order of the box.")]
-    limits: Annotated[PictureLimits, about("What the box takes.")]
+    limits: Annotated[UploadLimits, about("What the box takes.")]
     software: Annotated[str, about("Version of Loupe.")]
 
 
@@ -103,13 +104,13 @@ def models_document(
             ModelFacts(
                 **identity_facts(bundle, language),
                 labels=label_names(bundle, language),
-                preprocessing=to_builtins(bundle.manifest.preprocessing),
+                preprocessing=bundle.manifest.preprocessing,
                 metrics=dict(bundle.manifest.metrics),
-                answer=to_builtins(bundle.manifest.answer),
+                answer=bundle.manifest.answer,
                 provenance=to_builtins(bundle.manifest.provenance),
             )
             for bundle in bundles
         ],
-        limits=PictureLimits(max_upload_mb=max_upload_mb, max_megapixels=max_megapixels, formats=list(FORMATS)),
+        limits=UploadLimits(max_upload_mb=max_upload_mb, max_megapixels=max_megapixels, formats=list(FORMATS)),
         software=__version__,
     )

@@ -15,7 +15,8 @@ import msgspec
 from device.base.errors import BundleTwice
 from device.base.texts import LANGUAGES
 from device.documents.card import card
-from device.documents.reading_document import ReadingDocument, reading_document
+from device.documents.reading_document import reading_document
+from device.documents.records import Record
 from device.reading.bundle import Bundle, bundle_files
 from device.reading.golden import verify_picture
 from device.reading.image import Limits
@@ -50,9 +51,9 @@ def _rehearse(bundle: Bundle, limits: Limits) -> None:
         for language in LANGUAGES:
             _check(reading_document(alone(reader, reading), language))
     for language in LANGUAGES:
-        json.dumps(card(bundle.manifest, language), allow_nan=False)
+        _check(card(bundle.manifest, language))
 
 
-def _check(document: ReadingDocument) -> None:
+def _check(document: Record) -> None:
     """Raises where the document has something that JSON hasn't."""
     json.dumps(msgspec.to_builtins(document), allow_nan=False)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from markupsafe import escape
 
-from device.documents.card import card
+from device.documents.card import Card, CardTable, CardText, card
 from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.web.app import create_app
@@ -19,21 +18,22 @@ CONCERN = ["insitu", "invasive"]
 RECORD = [{"labels": ["benign", "insitu"], "counts": [2, 30, 10, 0]}]
 
 
-def texts(told: dict[str, Any]) -> Iterator[str]:
+def texts(model_card: Card) -> Iterator[str]:
     """Every text of a card."""
-    yield told["title"]
-    for section in told["sections"]:
-        yield section["heading"]
-        for part in section["parts"]:
-            yield from (part["text"],) if "text" in part else part.get("items", ())
-            table = part.get("table", {"head": [], "rows": []})
-            yield from (cell for row in (table["head"], *table["rows"]) for cell in row)
+    yield model_card.title
+    for section in model_card.sections:
+        yield section.heading
+        for part in section.parts:
+            if isinstance(part, CardTable):
+                yield from (cell for row in (part.head, *part.rows) for cell in row)
+            else:
+                yield from (part.text,) if isinstance(part, CardText) else part.items
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_a_card_says_what_answers_promise_with_level_units_n_and_confidence(bundle: Bundle, language: str) -> None:
-    told = card(answering(bundle, CONCERN, record=RECORD).manifest, language)
-    everything = "\n".join(texts(told))
+    model_card = card(answering(bundle, CONCERN, record=RECORD).manifest, language)
+    everything = "\n".join(texts(model_card))
     percent = "%" if language == "en" else "\N{NO-BREAK SPACE}%"
     for part in (f"65{percent}", f"90{percent}"):
         assert part in everything

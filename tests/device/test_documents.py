@@ -22,8 +22,9 @@ from device.reading.bundle import Bundle, bundle_files
 from device.settings import Settings
 from device.web.app import create_app
 from tests.support.pictures import png
+from tests.support.reading_json import values_of
 from tests.support.shipped import KEYS, MODELS, SAMPLES
-from tools.document_fields import SCHEMA, files
+from tools.document_fields import SCHEMA, fields, files
 
 MEASURED_ANEW = ("timings_ms", "ms")  # what differs from one reading of a picture to the next
 
@@ -96,7 +97,7 @@ def test_samples_keep_the_further_keys_of_their_list(client: FlaskClient) -> Non
 
 def same_again(document: Any, record: type) -> Any:
     """The values of the record that is made of a document: without what the record doesn't know."""
-    return msgspec.to_builtins(msgspec.convert(document, record))
+    return values_of(msgspec.convert(document, record))
 
 
 def test_the_command_line_prints_what_the_service_sends_but_for_the_names_of_units(
@@ -127,12 +128,9 @@ def test_the_schema_and_the_page_of_fields_are_those_of_the_records(path: Path, 
 
 
 def test_every_field_says_what_it_holds() -> None:
-    _, records = msgspec.json.schema_components(
-        [ReadingDocument, ModelsDocument, HealthDocument, ReadyDocument, SamplesDocument, UnitsDocument, NamesDocument]
-    )
     silent = [
         f"{name}.{field}"
-        for name, record in records.items()
+        for name, record in fields().items()
         for field, schema in record["properties"].items()
         if not schema.get("description")
     ]

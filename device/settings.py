@@ -34,6 +34,7 @@ SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
 EVERY_COMMAND = ("read", "serve", "verify", "bench")
 WITH_STORE = ("serve", "verify")
 SERVING = ("serve",)
+A_TEXT = Phrase("text")
 
 
 class HostName(str):
@@ -60,7 +61,7 @@ def about(
     *,
     commands: tuple[str, ...] = SERVING,
     placeholder: str = "N",
-    phrase: str = "text",
+    phrase: Phrase = A_TEXT,
     unit: str = "",
     least: int | None = None,
     most: int | None = None,
@@ -69,7 +70,7 @@ def about(
 
     `help`: what it means, for `--help` and the schema. `values`: what it may be, in words; of a whole number its bounds,
     `least` and `most`, in its `unit`, say that. `commands`: those that take it as a flag. `placeholder`: stands for its
-    value in their help. `phrase`: what an error says is allowed, a key of `phrases` in `device/base/texts`.
+    value in their help. `phrase`: what an error says is allowed.
     """
     facts = {"values": values, "commands": commands, "placeholder": placeholder, "phrase": phrase}
     return Meta(ge=least, le=most, description=f"{help}, {unit}" if unit else help, extra=facts)
@@ -106,7 +107,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             "a list of models' ids",
             commands=WITH_STORE,
             placeholder="ID",
-            phrase="model_ids",
+            phrase=Phrase("model_ids"),
         ),
     ] = ()
     host: Annotated[
@@ -123,7 +124,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             "DNS names of the box beside addresses and local names",
             "a list of DNS names, without ports; with accents as `xn--…`",
             placeholder="NAME",
-            phrase="dns_names",
+            phrase=Phrase("dns_names"),
         ),
     ] = ()
     port: Annotated[int, about("port to listen on", least=1, most=65535)] = 8000
@@ -158,7 +159,7 @@ class Setting:
     values: str
     commands: tuple[str, ...]
     placeholder: str
-    phrase: str
+    phrase: Phrase
     bounds: tuple[int, int] | None
 
     @property
@@ -200,7 +201,7 @@ def _checked(name: str, value: object) -> object:
     try:
         return convert(value, setting.type, dec_hook=_path_or_host_name)
     except ValidationError as error:
-        allowed = setting.allowed if setting.bounds else Phrase(setting.phrase)
+        allowed = setting.allowed if setting.bounds else setting.phrase
         raise SettingInvalid(setting=name, value=str(value), allowed=allowed) from error
 
 

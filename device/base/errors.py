@@ -465,6 +465,14 @@ class StoreUnusable(LoupeError):
     detail: str
 
 
+class StoreNewer(StoreUnusable):
+    """A newer program has written the store, in a form that this one doesn't know. It is left as it is."""
+
+    code = "store_newer"
+    version: int
+    known: int  # the highest version that this program knows
+
+
 class StoreMended(LoupeError):
     """A file of the store was damaged and set aside; all that it held is in use again. Pictures are read all the same."""
 

@@ -24,15 +24,20 @@ from device.base.errors import LoupeError, StoreUnusable
 from device.reading.bundle import Bundle
 from device.reading.drift_test import BINS, UNUSABLE, Watch, bin_of, calibration_sizes, checked_numbers, p_values_of
 from device.reading.reading import Reading
+from device.storage.migrations import statements
 from device.storage.store import Store, beside
 
 DAYS_KEPT = 400
 PATIENCE_S = 0.2  # a reading waits no longer for a store that something else has locked
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS drift_day (bundle TEXT, day TEXT, counts TEXT NOT NULL, PRIMARY KEY (bundle, day)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS drift_watch (bundle TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
-"""
+# The versions of the tables (`device/storage/migrations.py`).
+STEPS = (
+    statements(
+        "CREATE TABLE IF NOT EXISTS drift_day "
+        "(bundle TEXT, day TEXT, counts TEXT NOT NULL, PRIMARY KEY (bundle, day)) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS drift_watch (bundle TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class DriftLog:
     """
 
     def __init__(self, store: Path, bundles: Sequence[Bundle]) -> None:
-        self._store = Store(beside(store, "drift"), TABLES, PATIENCE_S, inherits=store)
+        self._store = Store(beside(store, "drift"), STEPS, PATIENCE_S, inherits=store)
         self._sizes = {bundle.sha256: calibration_sizes(bundle) for bundle in bundles}
 
     @property

@@ -33,6 +33,7 @@ from device.base.errors import (
     echoed,
 )
 from device.storage.lexicon import Lexicon
+from device.storage.migrations import statements
 from device.storage.store import Store
 
 SCHEMA = "loupe-names/1"
@@ -47,13 +48,12 @@ CREATE TABLE IF NOT EXISTS unit_names (
     network TEXT NOT NULL, unit INTEGER NOT NULL, expert TEXT NOT NULL COLLATE NOCASE,
     term TEXT, text TEXT, at TEXT NOT NULL, folded TEXT,
     PRIMARY KEY (network, unit, expert), CHECK ((term IS NULL) <> (text IS NULL))
-);
-CREATE INDEX IF NOT EXISTS unit_names_by_time ON unit_names (network, unit, at)
+)
 """
 # `folded` is the expert as `fold` has it: SQLite's own NOCASE knows the letters A to Z alone.
 COLUMNS = "SELECT name FROM pragma_table_info('unit_names')"
+BY_TIME = "CREATE INDEX IF NOT EXISTS unit_names_by_time ON unit_names (network, unit, at)"
 BY_EXPERT = "CREATE INDEX IF NOT EXISTS unit_names_by_expert ON unit_names (network, unit, folded)"
-UNFOLDED = "CREATE INDEX IF NOT EXISTS unit_names_unfolded ON unit_names (network) WHERE folded IS NULL"
 FIRST = """
 SELECT unit, expert, term, text, at FROM unit_names WHERE network = ? AND unit = ? ORDER BY at, rowid LIMIT ?
 """
@@ -165,7 +165,7 @@ class Names:
     """The names in one store. The file is opened at first use, in the process that serves; threads may share this."""
 
     def __init__(self, store: Path) -> None:
-        self._store = Store(store, TABLE, read_patience_s=READ_PATIENCE_S, copied=True)
+        self._store = Store(store, STEPS, read_patience_s=READ_PATIENCE_S, copied=True)
 
     @property
     def problems(self) -> list[LoupeError]:
@@ -183,7 +183,6 @@ class Names:
         ]
 
         def change(connection: sqlite3.Connection) -> None:
-            _fold_all(connection)
             before = _counts(connection, network, units)
             connection.executemany(GIVE, rows)
             _check_room(before, _counts(connection, network, units))
@@ -194,7 +193,6 @@ class Names:
         """Forget what an expert called a unit; whether there was anything. Raises `StoreUnusable`."""
 
         def change(connection: sqlite3.Connection) -> bool:
-            _fold_all(connection)
             return connection.execute(TAKE_BACK, (network, unit, fold(expert))).rowcount > 0
 
         return self._store.write(change)
@@ -247,14 +245,19 @@ def fold(expert: str) -> str:
     return expert.casefold()
 
 
-def _fold_all(connection: sqlite3.Connection) -> None:
-    """Give each name that an earlier version kept its folded expert."""
+def _fold_experts(connection: sqlite3.Connection) -> None:
+    """Give each name of a program before 2026-11-28 its folded expert."""
     if ("folded",) not in connection.execute(COLUMNS).fetchall():
         connection.execute("ALTER TABLE unit_names ADD COLUMN folded TEXT")
+    unfolded = connection.execute("SELECT rowid, expert FROM unit_names WHERE folded IS NULL").fetchall()
+    folded = [(fold(expert), row) for row, expert in unfolded]
+    connection.executemany("UPDATE unit_names SET folded = ? WHERE rowid = ?", folded)
     connection.execute(BY_EXPERT)
-    connection.execute(UNFOLDED)
-    connection.create_function("folding", 1, fold, deterministic=True)
-    connection.execute("UPDATE unit_names SET folded = folding(expert) WHERE folded IS NULL")
+    connection.execute("DROP INDEX IF EXISTS unit_names_unfolded")
+
+
+# The versions of the tables (`device/storage/migrations.py`).
+STEPS = (statements(TABLE, BY_TIME), _fold_experts)
 
 
 def imported_names(document: Any, network: str, model: str, lexicon: Lexicon, units: int) -> list[Given]:

@@ -12,12 +12,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from device.base import files
+from device.storage.migrations import Step, migrate, version_of
 
 DAMAGED, LOST = "damaged", "lost"  # set aside: all that it held is in use again; some of it may be lost
+VERSION = "version"  # a copy of a file as it was before a newer program changed its tables
 MOST_ASIDE = 3  # of one file and kind: a card that fails again and again fills itself no further
 # What a page that can't be read or makes no sense raises. Anything else (locked, full, no rights) says nothing of the file.
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -60,6 +63,17 @@ def changes_of(path: Path, patience_s: float) -> int | None:
             raise
 
 
+def version_in(path: Path, patience_s: float) -> int | None:
+    """The version of a file's tables; None of one that can't be read. Raises `sqlite3.Error` where it is in use."""
+    try:
+        with closing(opened(path, patience_s)) as connection:
+            return version_of(connection)
+    except sqlite3.Error as error:
+        if _kind(error) in IN_USE:
+            raise
+        return None
+
+
 def changes(connection: sqlite3.Connection) -> int:
     """How many changes a file has been through."""
     (count,) = connection.execute("PRAGMA user_version").fetchone()
@@ -70,29 +84,66 @@ def count_changes(connection: sqlite3.Connection, count: int) -> None:
     connection.execute(f"PRAGMA user_version = {count:d}")
 
 
-def build(path: Path, tables: str, sources: Sequence[Path], count: int, patience_s: float) -> tuple[Path, bool]:
+def build(
+    path: Path,
+    steps: Sequence[Step],
+    sources: Sequence[Path],
+    count: int,
+    patience_s: float,
+    version: int | None = None,
+) -> tuple[Path, bool]:
     """A new file beside the path, with what the tables of the sources hold, as far as it can be read; and whether one of
-    them could be read whole. Raises `sqlite3.Error` and `OSError`."""
-    new = path.with_name(f"{path.name}.new")
-    for name in (new.name, f"{new.name}-journal"):
-        path.with_name(name).unlink(missing_ok=True)
+    them could be read whole. `version`: of the sources' tables, where the files themselves don't say it. Raises
+    `sqlite3.Error` and `OSError`."""
+    new = _new_file(path)
     with closing(opened(new, patience_s)) as target:
         target.execute("PRAGMA synchronous = FULL")
-        target.executescript(tables)
-        whole = [_take(target, source, patience_s) for source in sources]
+        _make_tables(target, steps)
+        whole = [_take(target, source, steps, version, patience_s) for source in sources]
         count_changes(target, count)
         target.commit()
     return new, any(whole) or not sources
 
 
-def _take(target: sqlite3.Connection, path: Path, patience_s: float) -> bool:
+def _new_file(path: Path) -> Path:
+    """Where a new file is made, beside the one whose name it will get; what a power cut left there goes."""
+    new = path.with_name(f"{path.name}.new")
+    for name in (new.name, f"{new.name}-journal"):
+        path.with_name(name).unlink(missing_ok=True)
+    return new
+
+
+def _make_tables(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        migrate(connection, steps)
+
+
+def _take(
+    target: sqlite3.Connection, path: Path, steps: Sequence[Step], version: int | None, patience_s: float
+) -> bool:
     """Put into the target what can be read of a file; whether that was all."""
     try:
         source = opened(path, patience_s)
     except sqlite3.Error:  # a folder, say
         return False
-    with closing(source):
-        whole = [_take_table(target, source, table) for table in tables_of(target)]
+    with closing(source), closing(opened(Path(":memory:"), patience_s)) as between:
+        try:
+            reached = max(version_of(source) if version is None else version, 1)
+        except sqlite3.Error:  # then nothing else can be read of it either
+            return False
+        if reached >= len(steps):
+            return _take_tables(target, source)
+        # Rows of an earlier version go through the steps that the file hasn't been through.
+        _make_tables(between, steps[:reached])
+        with between:
+            whole = _take_tables(between, source)
+        _make_tables(between, steps)
+        return _take_tables(target, between) and whole
+
+
+def _take_tables(target: sqlite3.Connection, source: sqlite3.Connection) -> bool:
+    whole = [_take_table(target, source, table) for table in tables_of(target)]
     return all(whole)
 
 
@@ -151,6 +202,19 @@ def _key(connection: sqlite3.Connection, table: str) -> str:
         key = connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,))
         return ", ".join(f"{name} DESC" for (name,) in key)
     return "rowid DESC"
+
+
+def back_up(path: Path, version: int, patience_s: float) -> None:
+    """Copy a file as it is, to lie beside it under the name of its version; an earlier such copy goes. Raises
+    `sqlite3.Error` and `OSError`."""
+    new = _new_file(path)
+    with closing(opened(path, patience_s)) as source, closing(opened(new, patience_s)) as target:
+        source.backup(target)
+    backup = path.with_name(f"{path.name}.{VERSION}-{version}")
+    files.put_in_place(new, backup)
+    for earlier in path.parent.glob(f"{escape(path.name)}.{VERSION}-*"):
+        if earlier != backup:
+            earlier.unlink(missing_ok=True)
 
 
 def put_in_place(new: Path, path: Path) -> None:

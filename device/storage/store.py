@@ -3,27 +3,30 @@
     loupe.sqlite        names of units        loupe.copy.sqlite     the same again
     loupe.drift.sqlite  counts of the drift watch
 
-Never in it: a picture, a thumbnail, a file name, EXIF. Each module that keeps something makes its own tables. What was
-committed survives a power cut: a write-ahead log that is synced at each commit. A bad page costs no name: each change is
-made in the copy too, and whichever of the two is sound and newer replaces the other. What can be read of a damaged file
-without a copy is kept (`device/storage/salvage.py`). No reading needs the store: where it can't be opened the box reads
-on, keeps
-nothing, and its health page says why.
+Never in it: a picture, a thumbnail, a file name, EXIF. What was committed survives a power cut: a write-ahead log is synced
+at each commit. A bad page costs no name: each change is made in the copy too, and whichever of the two is sound and newer
+replaces the other. What can be read of a damaged file without a copy is kept (`device/storage/salvage.py`). No reading
+needs the store: where it can't be opened the box reads on, keeps nothing, and its health page says why.
+
+Each module that keeps something lists the steps that make and change its tables (`device/storage/migrations.py`, which says
+how to add some). A file of an earlier program goes through the steps that it lacks, in one transaction, and a copy of it as
+it was stays beside it (`loupe.sqlite.version-0`). A file of a newer program is left as it is: `StoreNewer`.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
 
-from device.base.errors import LoupeError, StoreMended, StorePartlyLost, StoreUnusable
+from device.base.errors import LoupeError, StoreMended, StoreNewer, StorePartlyLost, StoreUnusable
 from device.base.log import warn
 from device.storage import salvage
+from device.storage.migrations import Step, migrate, version_of
 
 PATIENCE_S = 5.0
 T = TypeVar("T")
@@ -53,12 +56,16 @@ def connect(path: Path, patience_s: float = PATIENCE_S) -> sqlite3.Connection:
     return connection
 
 
-class _Access:
-    """One connection to a file, and the lock of whoever uses it."""
+class _OtherVersion(sqlite3.OperationalError):
+    """The file's tables aren't those of this program's version, or not any more."""
 
-    def __init__(self, path: Path, tables: str, patience_s: float) -> None:
+
+class _Access:
+    """One connection to a file, and the lock of whoever uses it. `version`: the one that its tables must have."""
+
+    def __init__(self, path: Path, version: int, patience_s: float) -> None:
         self.patience_s, self.lock = patience_s, RLock()
-        self._path, self._tables = path, tables
+        self._path, self._version = path, version
         self._connection: sqlite3.Connection | None = None
         self._file: Identity = None
 
@@ -69,8 +76,9 @@ class _Access:
             self.close()
         if self._connection is None:
             self._connection = connect(self._path, self.patience_s)
-            self._connection.executescript(self._tables)
             self._file = _identity(self._path)
+            if version_of(self._connection) != self._version:
+                raise _OtherVersion("its tables are of another version")
         return self._connection
 
     def close(self) -> None:
@@ -83,15 +91,16 @@ class _Access:
 class Store:
     """A module's tables in a file of the store, opened at first use, in the process that serves. Threads may share it.
 
-    `copied`: all is kept in a second file too. `inherits`: a file of an earlier version, whose rows move into this one when
-    it is made. `problem`: why the store can't be opened or written. It stands until that works again: what can be read says
-    nothing of a full disk.
+    `steps`: what makes the tables, from the first version to this program's (`device/storage/migrations.py`). `copied`: all
+    is kept in a second file too. `inherits`: a file of an earlier program, whose rows move into this one when it is made.
+    `problem`: why the store can't be opened or written. It stands until that works again: what can be read says nothing of
+    a full disk.
     """
 
     def __init__(
         self,
         path: Path,
-        tables: str,
+        steps: Sequence[Step],
         patience_s: float = PATIENCE_S,
         *,
         read_patience_s: float | None = None,
@@ -101,11 +110,12 @@ class Store:
         self.path = path
         self.problem: StoreUnusable | None = None
         self._unopened: StoreUnusable | None = None  # the last problem that came from opening
-        self._tables, self._inherits = tables, inherits
+        self._steps, self._inherits = steps, inherits
+        version = len(steps)
         # Two connections, so that what only reads waits for nothing that is being written.
-        self._writer = _Access(path, tables, patience_s)
-        self._reader = _Access(path, tables, patience_s if read_patience_s is None else read_patience_s)
-        self._copy = _Access(beside(path, "copy"), tables, patience_s) if copied else None
+        self._writer = _Access(path, version, patience_s)
+        self._reader = _Access(path, version, patience_s if read_patience_s is None else read_patience_s)
+        self._copy = _Access(beside(path, "copy"), version, patience_s) if copied else None
         self._files: tuple[Path, ...] = (path, beside(path, "copy")) if copied else (path,)
         self._sound: tuple[Identity, ...] | None = None  # the files that were looked at, and mended where that was due
 
@@ -158,24 +168,39 @@ class Store:
         raise AssertionError  # the second time returns or raises
 
     def _opened(self, access: _Access) -> sqlite3.Connection:
+        """The connection, to files that were looked at. Raises `StoreUnusable`."""
         try:
-            if self._sound is None or self._sound != self._identities():
-                if not self._writer.lock.acquire(timeout=access.patience_s):
-                    raise sqlite3.OperationalError("the file is being written")
-                try:
-                    self._mend()
-                finally:
-                    self._writer.lock.release()
-            connection = access.opened()
+            connection = self._connected(access)
+        except StoreNewer as newer:
+            self._note_unopened(newer)
+            raise
         except (sqlite3.Error, OSError) as error:
             access.close()
             unusable = StoreUnusable(store=str(self.path), detail=str(error))
-            if self.problem is self._unopened:
-                self._unopened = self.problem = unusable
+            self._note_unopened(unusable)
             raise unusable from error
         if self.problem is self._unopened:
             self.problem = None
         return connection
+
+    def _note_unopened(self, problem: StoreUnusable) -> None:
+        if self.problem is self._unopened:
+            self._unopened = self.problem = problem
+
+    def _connected(self, access: _Access) -> sqlite3.Connection:
+        """Raises `StoreNewer`, `sqlite3.Error` and `OSError`."""
+        if self._sound is None or self._sound != self._identities():
+            if not self._writer.lock.acquire(timeout=access.patience_s):
+                raise sqlite3.OperationalError("the file is being written")
+            try:
+                self._mend()
+            finally:
+                self._writer.lock.release()
+        try:
+            return access.opened()
+        except _OtherVersion:
+            self._sound = None  # the next one looks at the files again
+            raise
 
     def _identities(self) -> tuple[Identity, ...] | None:
         """Of the file and its copy; None where the file isn't there."""
@@ -183,12 +208,13 @@ class Store:
         return identities if identities[0] else None
 
     def _mend(self) -> None:
-        """Make the file where it is missing, damaged or older than its copy, from what is best. Under the writer's lock.
-        Raises `sqlite3.Error` and `OSError`."""
+        """Make the file where it is missing, damaged or older than its copy, from what is best, and bring its tables to
+        this program's version. Under the writer's lock. Raises `StoreNewer`, `sqlite3.Error` and `OSError`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(self.path) and not self.path.exists():
             raise OSError("a link that leads nowhere")
         patience_s = self._writer.patience_s
+        versions = self._versions()
         counts = self._counts()
         sound = {path: count for path, count in counts.items() if count is not None}
         best = max(sound, key=lambda path: sound[path], default=None)  # of equals the file itself, which stands first
@@ -197,17 +223,41 @@ class Store:
         if best != self.path:
             inherited = [self._inherits] if self._inherits and _identity(self._inherits) else []
             sources = [best] if best else list(counts) or inherited
-            new, whole = salvage.build(_real(self.path), self._tables, sources, count, patience_s)
+            version = 1 if sources == inherited else None  # that file's own version is of other tables
+            new, whole = salvage.build(_real(self.path), self._steps, sources, count, patience_s, version)
             kind = salvage.DAMAGED if whole else salvage.LOST
             if self.path in counts:
                 self._set_aside(self.path, kind)
             salvage.put_in_place(new, _real(self.path))
             if not counts and inherited:
                 _disinherit(inherited[0], self.path, patience_s)
-        if self._copy is not None and (best is None or sound.get(self._files[1]) != count):
+        elif versions[self.path] != len(self._steps):
+            self._migrate()
+        if self._copy is not None and (
+            best is None or sound.get(self._files[1]) != count or versions.get(self._files[1]) != len(self._steps)
+        ):
             damaged = self._files[1] in counts and self._files[1] not in sound
             self.problem = self._copied(count, kind if damaged else None) or self.problem
         self._sound = self._identities()
+
+    def _versions(self) -> dict[Path, int | None]:
+        """The version of the file's tables and of its copy's, None of one that can't be read. Raises `StoreNewer`."""
+        versions = {path: salvage.version_in(path, self._writer.patience_s) for path in filter(_identity, self._files)}
+        newest = max((version for version in versions.values() if version is not None), default=0)
+        if newest > len(self._steps):
+            detail = f"its tables are of version {newest}, and this program knows {len(self._steps)}"
+            raise StoreNewer(store=str(self.path), detail=detail, version=newest, known=len(self._steps))
+        return versions
+
+    def _migrate(self) -> None:
+        """Take the file through the steps that it lacks, in one transaction; a copy of it as it was stays beside it. Raises
+        `sqlite3.Error` and `OSError`."""
+        path, patience_s = _real(self.path), self._writer.patience_s
+        with closing(connect(path, patience_s)) as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")  # nobody else changes it from here on
+            if salvage.tables_of(connection):
+                salvage.back_up(path, version_of(connection), patience_s)
+            migrate(connection, self._steps)
 
     def _counts(self) -> dict[Path, int | None]:
         """How many changes the file and its copy have been through, None of a damaged one. A copy that can't be opened
@@ -247,7 +297,7 @@ class Store:
         self._copy.close()
         copy = self._files[1]
         try:
-            new, _ = salvage.build(copy, self._tables, [self.path], count, self._writer.patience_s)
+            new, _ = salvage.build(copy, self._steps, [self.path], count, self._writer.patience_s)
             if kind and _identity(copy):
                 self._set_aside(copy, kind)
             salvage.put_in_place(new, copy)

@@ -10,15 +10,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from device.base.errors import StoreMended, StorePartlyLost, StoreUnusable, UnitNamesFull
+from device.base.errors import StoreMended, StoreNewer, StorePartlyLost, StoreUnusable, UnitNamesFull
 from device.reading.bundle import Bundle
 from device.settings import Settings
-from device.storage.drift import TABLES as DRIFT_TABLES
-from device.storage.names import TABLE, UNIT_LIMIT, Given, Names
+from device.storage.drift import STEPS as DRIFT_STEPS
+from device.storage.drift import DriftLog
+from device.storage.migrations import Step, migrate, statements, version_of
+from device.storage.names import STEPS, UNIT_LIMIT, Given, Names
 from device.storage.salvage import MOST_ASIDE
 from device.storage.store import PATIENCE_S, Store, beside, connect
 from device.web.app import create_app
@@ -85,12 +88,13 @@ def test_what_was_committed_survives_a_process_that_dies_at_once(tmp_path: Path)
     store = tmp_path / "made" / "on" / "first use.sqlite"
     code = (
         "import os, sys; from pathlib import Path; from device.storage.store import Store\n"
-        "store = Store(Path(sys.argv[1]), 'CREATE TABLE IF NOT EXISTS kept (n)', copied=True)\n"
+        "from device.storage.migrations import statements\n"
+        "store = Store(Path(sys.argv[1]), [statements('CREATE TABLE kept (n)')], copied=True)\n"
         "store.write(lambda connection: connection.execute('INSERT INTO kept VALUES (1)'))\n"
         "store.write(lambda connection: (connection.execute('INSERT INTO kept VALUES (2)'), os._exit(9)))\n"
     )
     assert subprocess.run([sys.executable, "-c", code, str(store)], check=False).returncode == 9
-    again = Store(store, "CREATE TABLE IF NOT EXISTS kept (n)", copied=True)
+    again = Store(store, [statements("CREATE TABLE kept (n)")], copied=True)
     assert again.read(lambda connection: connection.execute("SELECT n FROM kept").fetchall()) == [(1,)]
     assert again.mended() == []
 
@@ -224,7 +228,8 @@ def earlier(path: Path) -> list[tuple[str, str, str]]:
     """Names and counts in one file, as versions before 2026-11-28 kept them."""
     days = [("b", f"2026-01-{day:02}", '{"n": 1}') for day in range(1, 29)]
     with closing(sqlite3.connect(path)) as store, store:
-        store.executescript(f"{TABLE};{DRIFT_TABLES}")
+        for step in (*STEPS, *DRIFT_STEPS):
+            step(store)
         store.executemany(
             "INSERT INTO unit_names VALUES ('n', ?, ?, ?, ?, ?, NULL)", [tuple(vars(each).values()) for each in NAMES]
         )
@@ -239,7 +244,7 @@ def test_an_earlier_store_is_taken_apart_without_loss(names_first: bool, tmp_pat
     days = earlier(path)
     if names_first:
         assert given_all(path) == NAMES
-    drift = Store(beside(path, "drift"), DRIFT_TABLES, inherits=path)
+    drift = Store(beside(path, "drift"), DRIFT_STEPS, inherits=path)
     for _ in range(2):
         found = drift.read(lambda connection: connection.execute("SELECT * FROM drift_day ORDER BY day").fetchall())
         assert found == days
@@ -269,13 +274,214 @@ def test_each_bad_page_of_an_earlier_store_costs_no_name_that_lies_on_another(tm
         )
 
 
+# --- a store of another version ---------------------------------------------------------------------------------------
+
+OLD = Path(__file__).with_name("stores")
+NETWORK = "d046cd5fbae635195769d7f0aa5abef50bf2808aab815d58e84a7a0be8521576"
+OLD_NAMES = {
+    "2026-11-21": [
+        Given(5, "ÉL", None, "swirls, pink", "2026-11-28T06:22:54.321Z"),
+        Given(7, "", "fat", None, "2026-11-28T06:22:54.336Z"),
+        Given(7, "MK", "fat", None, "2026-11-28T06:22:54.348Z"),
+        Given(9, "ÉL", None, "edge of tissue", "2026-11-28T06:22:54.359Z"),
+    ],
+    "2026-11-28": [
+        Given(5, "ÉL", None, "swirls of pink", "2026-11-28T06:23:00.573Z"),
+        Given(5, "AB", None, "pink", "2026-11-28T06:23:01.049Z"),
+        Given(7, "", "fat", None, "2026-11-28T06:23:01.068Z"),
+        Given(7, "MK", "fat", None, "2026-11-28T06:23:01.089Z"),
+        Given(9, "ÉL", None, "edge of tissue", "2026-11-28T06:23:01.105Z"),
+    ],
+}
+# What the program after this one may add.
+MORE: list[Step] = [*STEPS, statements("CREATE TABLE people (name TEXT PRIMARY KEY)")]
+
+
+def looked_at(path: Path, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as store:
+        return store.execute(query).fetchall()
+
+
+def version_in(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as store:
+        return version_of(store)
+
+
+@pytest.mark.parametrize("day", OLD_NAMES)
+def test_a_store_of_an_earlier_program_keeps_every_name_and_count(day: str, tmp_path: Path) -> None:
+    path = fresh(OLD / day, tmp_path / "box")
+    drift_file = beside(path, "drift") if beside(path, "drift").exists() else path
+    counts = looked_at(drift_file, "SELECT * FROM drift_day")
+    assert counts
+    names, drift = Names(path), Store(beside(path, "drift"), DRIFT_STEPS, inherits=path)
+    assert names.given(NETWORK) == OLD_NAMES[day]
+    assert drift.read(lambda store: store.execute("SELECT * FROM drift_day").fetchall()) == counts
+    assert [*names.problems, *drift.mended()] == []
+    names.give(NETWORK, [Given(9, "él", None, "rim", AT)])
+    assert names.given(NETWORK, [9]) == [Given(9, "ÉL", None, "rim", AT)], "one expert, whatever the case"
+    assert (version_in(path), version_in(beside(path, "copy"))) == (len(STEPS), len(STEPS))
+    path.unlink()
+    assert len(given_all_of(path, NETWORK)) == len(OLD_NAMES[day]), "from the copy"
+
+
+def given_all_of(path: Path, network: str) -> list[Given]:
+    return Names(path).given(network)
+
+
+def test_the_watch_of_an_earlier_program_goes_on(bundle: Bundle, tmp_path: Path) -> None:
+    path = fresh(OLD / "2026-11-28", tmp_path / "box")
+    drift, now = DriftLog(path, [bundle]), datetime(2026, 11, 28, 12)
+    assert drift.days(bundle, 5, now)["2026-11-28"].readings == 3
+    assert drift.watch(bundle, now).pictures == 3
+
+
+@pytest.mark.parametrize("day", OLD_NAMES)
+def test_the_file_as_it_was_stays_beside_the_one_that_went_through_steps(day: str, tmp_path: Path) -> None:
+    path = fresh(OLD / day, tmp_path / "box")
+    backup = path.with_name("loupe.sqlite.version-0")
+    for _ in range(2):
+        assert given_all_of(path, NETWORK) == OLD_NAMES[day]
+        for query in ("SELECT * FROM unit_names", "SELECT name, sql FROM sqlite_master", "PRAGMA user_version"):
+            assert looked_at(backup, query) == looked_at(OLD / day / "loupe.sqlite", query)
+    (names := Store(path, MORE, copied=True)).write(lambda store: store.execute("INSERT INTO people VALUES ('x')"))
+    close(names)
+    assert not backup.exists()
+    assert version_in(path.with_name(f"loupe.sqlite.version-{len(STEPS)}")) == len(STEPS)
+    assert not list(path.parent.glob("*.new*"))
+
+
+def test_a_new_store_begins_at_the_version_of_the_program(tmp_path: Path) -> None:
+    path = tmp_path / "loupe.sqlite"
+    Names(path).give("n", NAMES[:1])
+    assert version_in(path) == version_in(beside(path, "copy")) == len(STEPS)
+    assert not list(tmp_path.glob("*version*"))
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was_and_is_told(tmp_path: Path) -> None:
+    """As a power cut in the middle would."""
+    path = fresh(OLD / "2026-11-28", tmp_path / "box")
+    before = looked_at(path, "SELECT name, sql FROM sqlite_master")
+    broken = [STEPS[0], statements("DELETE FROM unit_names", "DROP INDEX unit_names_by_time", "no SQL at all")]
+    store = Store(path, broken, copied=True)
+    with pytest.raises(StoreUnusable, match="syntax error"):
+        store.read(lambda connection: connection.execute("SELECT * FROM unit_names"))
+    assert store.problem
+    assert looked_at(path, "SELECT name, sql FROM sqlite_master") == before
+    assert version_in(path) == 0
+    assert given_all_of(path, NETWORK) == OLD_NAMES["2026-11-28"]
+
+
+@pytest.mark.parametrize("cut", ["before its copy", "before anything"])
+def test_a_power_cut_between_the_steps_of_a_file_and_of_its_copy_costs_nothing(cut: str, tmp_path: Path) -> None:
+    path = fresh(OLD / "2026-11-28", tmp_path / "box")
+    if cut == "before its copy":
+        with closing(sqlite3.connect(path)) as store, store:
+            store.execute("BEGIN")
+            migrate(store, STEPS)
+    else:
+        path.with_name("loupe.sqlite.new").write_bytes(b"half a backup")
+    assert given_all_of(path, NETWORK) == OLD_NAMES["2026-11-28"]
+    assert version_in(beside(path, "copy")) == len(STEPS)
+
+
+def test_of_a_damaged_file_the_copy_goes_through_the_steps_too(tmp_path: Path) -> None:
+    for page in pages(OLD / "2026-11-28" / "loupe.sqlite"):
+        path = fresh(OLD / "2026-11-28", tmp_path / "box")
+        damaged(path.parent, path.name, page, DAMAGES["noise"])
+        names = Names(path)
+        assert names.given(NETWORK) == OLD_NAMES["2026-11-28"], f"page {page}"
+        names.give(NETWORK, [Given(9, "él", None, "rim", AT)])
+        assert len(names.given(NETWORK)) == len(OLD_NAMES["2026-11-28"])
+        assert version_in(path) == version_in(beside(path, "copy")) == len(STEPS)
+
+
+def test_what_is_left_of_a_damaged_file_of_an_earlier_program_goes_through_the_steps(tmp_path: Path) -> None:
+    path = fresh(OLD / "2026-11-21", tmp_path / "box")
+    with closing(sqlite3.connect(path)) as store:
+        (root,) = store.execute("SELECT rootpage FROM sqlite_master WHERE name = 'drift_day'").fetchone()
+    damaged(path.parent, path.name, root - 1, DAMAGES["zeros"])  # another table's
+    names = Names(path)
+    assert names.given(NETWORK) == OLD_NAMES["2026-11-21"]
+    assert names.take_back(NETWORK, 5, "él"), "its expert was folded"
+
+
+def test_on_a_full_disk_an_earlier_store_stays_as_it_was(tmp_path: Path) -> None:
+    path = fresh(OLD / "2026-11-28", tmp_path / "box")
+    names = Names(path)
+    with full_disk(), pytest.raises(StoreUnusable):
+        names.given(NETWORK)
+    assert version_in(path) == 0
+    assert names.given(NETWORK) == OLD_NAMES["2026-11-28"]
+    assert names.problems == []
+
+
+def store_of_a_newer_program(folder: Path) -> Path:
+    path = folder / "loupe.sqlite"
+    (names := Names(path)).give("n", NAMES[:5])
+    close(names._store)
+    (newer := Store(path, MORE, copied=True)).write(lambda store: store.execute("INSERT INTO people VALUES ('x')"))
+    close(newer)
+    return path
+
+
+def test_a_store_of_a_newer_program_is_told_and_not_touched(bundle: Bundle, tmp_path: Path) -> None:
+    path = store_of_a_newer_program(tmp_path)
+    files = {file: file.read_bytes() for file in tmp_path.glob("*.sqlite")}
+    app = create_app(Settings(BUNDLE, KEYS, SAMPLES, path, threads=1), bundle)
+    client = app.test_client()
+    golden = bundle.members[bundle.manifest.golden[0].picture]
+    for _ in range(2):
+        assert client.post("/api/v1/readings", data=golden).status_code == 200
+        answer = client.put("/api/v1/units/5/name", json={"text": "swirls"})
+        assert (answer.status_code, answer.json["code"]) == (503, "store_newer")
+        health = client.get("/api/v1/health").json
+        assert (health["store"]["works"], health["store"]["problem"]["code"]) == (False, "store_newer")
+        assert (
+            f"in version {len(MORE)} of its form; this one knows versions up to {len(STEPS)}"
+            in (health["store"]["problem"]["detail"])
+        )
+    assert {file: file.read_bytes() for file in files} == files
+    with pytest.raises(StoreNewer):
+        given_all(path)
+    again = Store(path, MORE, copied=True)
+    assert again.read(lambda store: store.execute("SELECT * FROM people").fetchall()) == [("x",)]
+
+
+def test_a_damaged_file_beside_a_copy_of_a_newer_program_is_left_for_that(tmp_path: Path) -> None:
+    path = store_of_a_newer_program(tmp_path)
+    damaged(tmp_path, path.name, 0, DAMAGES["zeros"])
+    files = {file: file.read_bytes() for file in tmp_path.glob("*.sqlite")}
+    with pytest.raises(StoreNewer):
+        given_all(path)
+    assert {file: file.read_bytes() for file in files} == files
+    again = Store(path, MORE, copied=True)
+    assert again.read(lambda store: store.execute("SELECT * FROM people").fetchall()) == [("x",)]
+
+
+def test_a_table_is_added_by_one_step_more(tmp_path: Path) -> None:
+    path = tmp_path / "loupe.sqlite"
+    Names(path).give("n", NAMES)
+    store = Store(path, MORE, copied=True)
+    store.write(lambda connection: connection.execute("INSERT INTO people VALUES ('somebody')"))
+    assert store.read(lambda connection: connection.execute("SELECT count(*) FROM unit_names").fetchone()) == (300,)
+    close(store)
+    path.unlink()
+    assert store.read(lambda connection: connection.execute("SELECT * FROM people").fetchall()) == [("somebody",)]
+
+
+def test_a_file_of_another_program_is_of_no_version_of_ours(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.sqlite")) as store:
+        store.execute("PRAGMA application_id = 252006673")  # Fossil's
+        assert version_of(store) == 0
+
+
 # --- a store that can't be used --------------------------------------------------------------------------------------
 
 
 def test_a_store_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"no folder")
     for path in (tmp_path / "file" / "store.sqlite", tmp_path):
-        store = Store(path, TABLE)
+        store = Store(path, STEPS)
         with pytest.raises(StoreUnusable) as caught:
             store.read(lambda connection: connection.execute("SELECT * FROM unit_names"))
         assert caught.value.facts["store"] == str(path)

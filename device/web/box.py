@@ -51,8 +51,8 @@ class Box:
             warn(problem)
 
     def start(self, *, apart: bool = False) -> DeskPool[Desk]:
-        """Make the desks, `apart` in a process of their own: to be called in the process that serves, after any fork and
-        then before it has threads."""
+        """Make the desks, `apart` in a process of their own: to be called in the process that serves, after any fork
+        and then before it has threads."""
         if self.pool is None:
             set_budget(self.settings.decode_memory_mb * BYTES_PER_MB)
             office = Office(self.bundles, self.settings.limits, self.settings.threads)

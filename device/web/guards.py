@@ -3,10 +3,11 @@
 1. Its address is short enough (`device/web/incoming/head.py`).
 2. Its `Host` is a name that the box answers to. Against DNS rebinding: `device/base/hosts.py`.
 3. No other site's page sent it. The box has no log-in, so a page holds no token that the box could ask for; it looks at
-   what only a browser writes. `Sec-Fetch-Site` decides where it is sent: with https and on localhost. Elsewhere `Origin`
-   must be the address that was asked. A program sends neither. Sources: OWASP, "Cross-Site Request Forgery Prevention Cheat
-   Sheet" (Fetch Metadata, standard headers); W3C, "Fetch Metadata Request Headers"; F. Valsorda, "Cross-Site Request
-   Forgery" (2025), whose order of checks is that of Datasette's `csrf.py` and Go's `CrossOriginProtection` too.
+   what only a browser writes. `Sec-Fetch-Site` decides where it is sent: with https and on localhost. Elsewhere
+   `Origin` must be the address that was asked. A program sends neither. Sources: OWASP, "Cross-Site Request Forgery
+   Prevention Cheat Sheet" (Fetch Metadata, standard headers); W3C, "Fetch Metadata Request Headers"; F. Valsorda,
+   "Cross-Site Request Forgery" (2025), whose order of checks is that of Datasette's `csrf.py` and Go's
+   `CrossOriginProtection` too.
 4. Its body is no larger than its address needs (`device/web/incoming/body_limits.py`).
 5. What takes something from everyone comes with the technician's code (`device/web/technician.py`).
 """
@@ -66,18 +67,18 @@ def is_own_origin(origin: str, host: str) -> bool:
     that ends TLS, a page has https where the box has http."""
     try:
         page = urlsplit(origin)
-        asked = urlsplit(f"{page.scheme}://{host}")
+        box = urlsplit(f"{page.scheme}://{host}")
         default = DEFAULT_PORTS[page.scheme]
         is_bare = origin.lower() == f"{page.scheme}://{page.netloc.lower()}" and "@" not in page.netloc
-        same_host = bool(page.hostname) and page.hostname == asked.hostname
-        return is_bare and same_host and (page.port or default) == (asked.port or default)
+        same_host = bool(page.hostname) and page.hostname == box.hostname
+        return is_bare and same_host and (page.port or default) == (box.port or default)
     except (KeyError, ValueError):
         return False
 
 
 def _refuse_large_bodies() -> None:
-    """Raises `UploadTooLarge`, `BodyTooLarge`; a body whose length isn't told is cut off where it is read. The door does so
-    itself before anything is read; Werkzeug, to do it again, would copy what was sent."""
+    """Raises `UploadTooLarge`, `BodyTooLarge`; a body whose length isn't told is cut off where it is read. The door
+    does so itself before anything is read; Werkzeug, to do it again, would copy what was sent."""
     settings = the_box().settings
     limit = limit_of(request.method, request.path, settings)
     if CLIENT not in request.environ:

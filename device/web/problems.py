@@ -1,8 +1,8 @@
 """How the service says no: `application/problem+json` (RFC 9457, `docs/engineers/api.md`), or a page for a browser.
 
 Named errors bring their words (`device/base/errors.py`). What Flask and Werkzeug raise by themselves, from an unknown
-address to a fault in the code, gets those of `http` in `device/base/texts`: no message of theirs reaches anyone, because it
-may describe the inside of the program.
+address to a fault in the code, gets those of `http` in `device/base/texts`: no message of theirs reaches anyone,
+because it may describe the inside of the program.
 """
 
 from __future__ import annotations
@@ -68,17 +68,18 @@ def add_problem_handlers(app: Flask, settings: Settings) -> None:
 
 
 def _let_go_of_frames(error: BaseException | None) -> None:
-    """An error that a frame of its own traceback keeps as a variable is a ring, and with it the picture that was sent stays
-    until Python looks for such rings."""
+    """An error that a frame of its own traceback keeps as a variable is a ring, and with it the picture that was sent
+    stays until Python looks for such rings."""
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
 
 
 def http_words(status: int, facts: Mapping[str, Fact], language: str) -> dict[str, str]:
-    """The `title`, `detail` and `next_step` of an HTTP status; one that has none of its own gets those of its hundred."""
-    told: Mapping[str, Mapping[str, str]] = words(language)["http"]
-    parts = told.get(str(status), told["5xx" if status >= 500 else "4xx"])
+    """The `title`, `detail` and `next_step` of an HTTP status; one that has none of its own gets those of its
+    hundred."""
+    by_status: Mapping[str, Mapping[str, str]] = words(language)["http"]
+    parts = by_status.get(str(status), by_status["5xx" if status >= 500 else "4xx"])
     return {part: fill(text, facts, language) for part, text in parts.items()}
 
 
@@ -93,11 +94,11 @@ def _asks_for_page() -> bool:
     return not request.path.startswith(MACHINE_PATHS) and accepted.quality(PAGE) > accepted.quality(PROBLEM)
 
 
-def _answer(status: int, code: str, told: Mapping[str, str], facts: Mapping[str, Fact], language: str) -> Response:
+def _answer(status: int, code: str, texts: Mapping[str, str], facts: Mapping[str, Fact], language: str) -> Response:
     if _asks_for_page():
-        page = render_template("problem.html", language=language, words=words(language), code=code, problem=told)
+        page = render_template("problem.html", language=language, words=words(language), code=code, problem=texts)
         return Response(page, status, mimetype=PAGE)
-    return Response(problem_bytes(status, code, told, facts), status, mimetype=PROBLEM)
+    return Response(problem_bytes(status, code, texts, facts), status, mimetype=PROBLEM)
 
 
 def problem_type(code: str) -> str:
@@ -105,8 +106,10 @@ def problem_type(code: str) -> str:
     return f"urn:loupe:error:{code}"
 
 
-def problem_bytes(status: int, code: str, told: Mapping[str, str], facts: Mapping[str, Fact]) -> bytes:
-    """A problem as JSON, `told` being its words."""
-    problem = Problem(problem_type(code), status, code, told["title"], told["detail"], told["next_step"], dict(facts))
+def problem_bytes(status: int, code: str, texts: Mapping[str, str], facts: Mapping[str, Fact]) -> bytes:
+    """A problem as JSON, `texts` being its title, detail and next step."""
+    problem = Problem(
+        problem_type(code), status, code, texts["title"], texts["detail"], texts["next_step"], dict(facts)
+    )
     # A lone surrogate that was sent has no UTF-8; with its backslash it is JSON's own escape.
     return json.dumps(msgspec.structs.asdict(problem), ensure_ascii=False).encode(errors="backslashreplace")

@@ -1,5 +1,4 @@
-"""Serving with gunicorn: one worker process, the door to it (`device/web/door`), the bundles verified before anyone
-connects.
+"""Serving with gunicorn: one worker process, with the door in front of the app (`device/web/door`).
 
 The app is made (and the bundles verified) in the parent, so a box with a damaged model never listens; the readers are
 made in the worker, after the fork. Under systemd gunicorn itself tells READY=1 when it listens.
@@ -35,13 +34,14 @@ MEMORY_DIRECTORY = Path("/dev/shm")  # noqa: S108 — the worker's heartbeat fil
 VITAL_THREADS, PAGE_THREADS, WRITE_THREADS = 2, 2, 2
 VITAL_PATHS, STATIC = ("/", "/healthz", "/readyz"), "/static/"
 SMALL_UPLOADS_BYTES = 16_000_000
-# Beyond those that read: pictures wait for a reader in threads of their own, in three lines (`device/web/desks/pool.py`).
+# Beyond those that read: pictures wait for a reader in threads of their own, in three lines
+# (`device/web/desks/pool.py`).
 SPARE_PICTURE_THREADS, MOST_PICTURE_THREADS = 6, 128
 
 
 def lane_of(method: str, path: str) -> str:
-    """What shares its threads with a request: `pictures`, which wait for readers, `writes` to the store, what is `vital`
-    (the page, and whether the box reads), which nothing may keep waiting, or other `pages`."""
+    """The lane whose threads answer a request: `pictures`, which wait for readers; `writes` to the store; `vital`, the
+    start page and the probes, which nothing may keep waiting; or other `pages`."""
     if (method, path) in PICTURES:
         return "pictures"
     if method in ("POST", "PUT", "DELETE"):
@@ -50,7 +50,7 @@ def lane_of(method: str, path: str) -> str:
 
 
 def rules_of(settings: Settings) -> Rules:
-    """What the door is told of the app's routes and of this box."""
+    """The door's rules for the app's routes and for this box."""
     waiting = sum(places(cost, settings.queue) for cost in Cost)
     pictures = settings.threads + COSTLY_DESKS + waiting + SPARE_PICTURE_THREADS
     largest = settings.max_upload_bytes + FORM_OVERHEAD_BYTES
@@ -85,7 +85,8 @@ class Server(BaseApplication):
     def __init__(
         self, settings: Settings, listener: socket.socket | None = None, log: ServiceLog | None = None
     ) -> None:
-        """`listener`: bound by `device/web/door/listener.py`; None where systemd hands one over. `log`: if it has one."""
+        """`listener`: bound by `device/web/door/listener.py`; None where systemd hands one over. `log`: if it has
+        one."""
         self._listener, self._log = listener, log
         self.rules = rules_of(settings)
         self._app = create_app(settings)
@@ -119,8 +120,8 @@ class Server(BaseApplication):
             raise
 
     def _start_readers(self) -> None:
-        """Raises `BundleChanged`, which ends the service: a worker that takes another's place maps the file anew, and what
-        it then finds there must be what was verified."""
+        """Raises `BundleChanged`, which ends the service: a worker that takes another's place maps the file anew, and
+        what it then finds there must be what was verified."""
         box: Box = self._app.extensions[EXTENSION]
         for bundle in box.bundles:
             bundle.check_unchanged()

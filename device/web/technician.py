@@ -1,11 +1,11 @@
-"""The technician's code: what takes something from everyone on the network asks for it (`NEEDED`, `SECURITY.md`).
+"""The technician's code: requests that take something from everyone on the network need it (`NEEDED`, `SECURITY.md`).
 
-People have no roles on the box: whoever is on the clinic's Wi-Fi may have pictures read and may name units. What throws
-counts or names away, or puts other names in their place, is for the technician, who sends a code with it. The code comes
-from a file (setting `technician_code_file`). Without one, these requests are refused, unless only this machine can connect.
+People have no roles on the box: anyone on the clinic's Wi-Fi may have pictures read and may name units. Only the
+technician may throw counts or names away, or replace names, and sends a code with such a request. The code comes from a
+file (setting `technician_code_file`). Without one, these requests are refused, unless only this machine can connect.
 
-Wrong codes are counted for a minute, by address and in all. An address that sent too many has to wait, whatever it sends;
-an address that sent none is always heard, so that nobody keeps the technician out.
+Wrong codes are counted for a minute, by address and in all. An address that sent too many has to wait, whatever it
+sends; an address that sent none is always heard, so that nobody keeps the technician out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from device.base.errors import (
 )
 
 HEADER = "X-Loupe-Code"
-# Method and rule of what needs the code.
+# Method and rule of the requests that need the code.
 NEEDED = frozenset(
     {
         ("POST", "/api/v1/health/reset"),
@@ -40,15 +40,15 @@ NEEDED = frozenset(
         ("DELETE", "/api/v1/units/names"),
     }
 )
-# From many addresses, each with its one guess, a device sent 1,200 guesses a second: at that, twelve random digits last for
-# ten years and more.
+# A device that took an address for each guess sent 1,200 guesses a second: at that rate, to guess twelve random digits
+# takes more than ten years.
 LEAST_CHARACTERS, MOST_CHARACTERS = 12, 128
 FILE_LIMIT = 1_000  # bytes
 WRONG_FOR_S, WRONG_BY_ADDRESS, WRONG_IN_ALL, WRONG_KEPT = 60.0, 5, 20, 1_000
 
 
 class Technician:
-    """Whether who asks has the technician's code. Threads may share it."""
+    """Checks the code that a request brings. Threads may share it."""
 
     def __init__(self, code: str | None, *, alone: bool, clock: Callable[[], float] = time.monotonic) -> None:
         """`alone`: only this machine can connect. `clock` gives seconds."""

@@ -21,7 +21,7 @@ from device.bench import children, microscope_photo, served
 from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.settings import Settings
-from device.web.desks.desk import Asked, Desk, Office, desks_here
+from device.web.desks.desk import Desk, Office, PictureToRead, desks_here
 from device.web.desks.reading_process import ReadingProcess
 from tests.support.reading_json import values_of
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
@@ -56,10 +56,10 @@ def field(bundle: Bundle) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def section(bundle: Bundle) -> Asked:
+def section(bundle: Bundle) -> PictureToRead:
     """One that takes seconds to read."""
     model_um_per_px = bundle.manifest.preprocessing.um_per_px
-    return Asked(microscope_photo(bundle), None, model_um_per_px * 3, "en")
+    return PictureToRead(microscope_photo(bundle), None, model_um_per_px * 3, "en")
 
 
 def kill_reader(keeper: int) -> None:
@@ -71,7 +71,7 @@ def kill_reader(keeper: int) -> None:
 def test_a_picture_is_read_as_it_is_here(desk: Desk, bundle: Bundle, field: bytes) -> None:
     (here,), apart = desks_here(Office([bundle], Limits(), copies=1), 1), desk
     for language in ("en", "fr"):
-        asked = Asked(field, None, None, language)
+        asked = PictureToRead(field, None, None, language)
         one, other = here.read(asked, never), apart.read(asked, never)
         documents = [values_of(answered.document) for answered in (one, other)]
         for document in documents:
@@ -85,18 +85,18 @@ def test_a_picture_is_read_as_it_is_here(desk: Desk, bundle: Bundle, field: byte
 
 def test_what_a_picture_is_refused_for_arrives_with_its_facts(desk: Desk, field: bytes) -> None:
     with pytest.raises(UnknownModel) as unknown:
-        desk.read(Asked(field, "another", None, "en"), never)
+        desk.read(PictureToRead(field, "another", None, "en"), never)
     assert unknown.value.facts == {"model": "another", "models": "bach"}
     tiny = b"BM" + (58).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
     tiny += b"\1\0\0\0\1\0\0\0\1\0\x18\0" + bytes(24) + bytes(4)
     with pytest.raises(ImageTooSmall):
-        desk.read(Asked(tiny, None, None, "en"), never)
-    assert desk.read(Asked(field, None, None, "en"), never).document.schema
+        desk.read(PictureToRead(tiny, None, None, "en"), never)
+    assert desk.read(PictureToRead(field, None, None, "en"), never).document.schema
 
 
 def test_a_picture_that_is_refused_is_forgotten(desk: Desk) -> None:
     """Without waiting for Python's collector of garbage."""
-    asked = Asked(b"BM" + bytes(1_000_000), None, None, "en")
+    asked = PictureToRead(b"BM" + bytes(1_000_000), None, None, "en")
     known = sys.getrefcount(asked.data)
     gc.disable()
     try:
@@ -108,14 +108,16 @@ def test_a_picture_that_is_refused_is_forgotten(desk: Desk) -> None:
     assert known_now == known
 
 
-def test_a_reading_that_nobody_waits_for_is_given_up(desk: Desk, section: Asked, field: bytes) -> None:
+def test_a_reading_that_nobody_waits_for_is_given_up(desk: Desk, section: PictureToRead, field: bytes) -> None:
     begun = time.monotonic()
     with pytest.raises(ReadingStopped):
         desk.read(section, lambda: time.monotonic() > begun + 0.3)
-    assert desk.read(Asked(field, None, None, "en"), never).document.schema
+    assert desk.read(PictureToRead(field, None, None, "en"), never).document.schema
 
 
-def test_a_reader_that_dies_costs_its_reading_alone(process: ReadingProcess, section: Asked, field: bytes) -> None:
+def test_a_reader_that_dies_costs_its_reading_alone(
+    process: ReadingProcess, section: PictureToRead, field: bytes
+) -> None:
     ends: list[BaseException] = []
 
     def read() -> None:
@@ -132,7 +134,7 @@ def test_a_reader_that_dies_costs_its_reading_alone(process: ReadingProcess, sec
     thread.join(SOON_S)
     assert len(ends) == 1
     for desk in process.desks:
-        assert desk.read(Asked(field, None, None, "en"), never).document.schema
+        assert desk.read(PictureToRead(field, None, None, "en"), never).document.schema
 
 
 def test_the_service_goes_on_whichever_of_its_processes_is_killed(field: bytes) -> None:

@@ -1,5 +1,5 @@
-"""A desk: where one picture at a time is read for an answer, with all models. Whoever asks needs not know in which process
-it stands: here, or in one that only reads (`device/web/desks/reading_process.py`)."""
+"""A desk: where one picture at a time is read, with all models. It stands in this process, or in one that only reads
+(`device/web/desks/reading_process.py`); to those who use it both are alike."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Office:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A picture file, and what its reading is to be like: by which model, of what size of a pixel, in which language; and
-    whether it is read, too, where it turns out to be a section."""
+class PictureToRead:
+    """A picture file, and how it is to be read: by which model, with which size of a pixel, in which language; and
+    whether it is read even if it turns out to be a section."""
 
     data: bytes
     model: str | None
@@ -43,7 +43,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answered:
+class FinishedReading:
     """A reading's document, and what the drift watch keeps of it."""
 
     document: ReadingDocument
@@ -51,9 +51,9 @@ class Answered:
 
 
 class Desk(Protocol):
-    """`stop` is asked again and again whether to give up."""
+    """`stop` is called again and again: whether to give up."""
 
-    def read(self, asked: Asked, stop: Stop) -> Answered:
+    def read(self, picture: PictureToRead, stop: Stop) -> FinishedReading:
         """Raises what `Router.read` does."""
 
     def preview(self, data: bytes, stop: Stop) -> bytes:
@@ -69,18 +69,19 @@ class DeskHere:
     def __init__(self, router: Router, limits: Limits) -> None:
         self.router, self._limits = router, limits
 
-    def read(self, asked: Asked, stop: Stop) -> Answered:
+    def read(self, picture: PictureToRead, stop: Stop) -> FinishedReading:
         """See `Desk`."""
-        routed = self.router.read(asked.data, asked.model, asked.um_per_px, stop, sections=asked.sections)
+        routed = self.router.read(picture.data, picture.model, picture.um_per_px, stop, sections=picture.sections)
         chosen = routed.chosen
-        return Answered(reading_document(routed, asked.language), noted(chosen.reader.bundle, chosen.reading))
+        return FinishedReading(reading_document(routed, picture.language), noted(chosen.reader.bundle, chosen.reading))
 
     def preview(self, data: bytes, stop: Stop) -> bytes:
         """See `Desk`."""
         return preview_jpeg(data, self._limits, stop)
 
     def test(self) -> None:
-        """A golden picture of each model with each copy of its network that is free, and one as the service reads it."""
+        """Read a golden picture of each model with each free copy of its network, and one as the service reads
+        pictures."""
         try:
             for shared in self.router.readers:
                 with shared.idle() as readers:

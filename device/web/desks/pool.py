@@ -1,16 +1,17 @@
-"""The desks at which pictures are read (`device/web/desks/desk.py`), and who gets the next one that is free.
+"""The desks at which pictures are read (`device/web/desks/desk.py`), and which picture gets the next free one.
 
-Pictures wait in three lines, by what they may cost: quick ones, costly ones, which take up to the seconds that a decoder is
-given, and sections, which take up to minutes. Two desks are beside those of the quick ones: for costly ones, and one of
-them for a section. A desk that is free goes to the address that was served longest ago, so that whoever opens many
-connections gets no more turns than others; of an address, the three kinds take turns, and each line's oldest goes first.
-While several addresses ask, none has all desks of the quick ones, nor both others: who else asks finds one free at once.
+Pictures wait in three lines, by what they may cost: quick ones; costly ones, which may take as many seconds as a
+decoder is given; and sections, which may take minutes. Two desks stand beside those of the quick ones: for costly
+pictures, and one of them for a section. A free desk goes to the address that was served longest ago, so that many
+connections bring no more turns than one. Of an address, the three kinds take turns, and in each line the oldest is
+first. While several addresses ask, none has all desks of the quick ones, nor both others, so the next address finds one
+free at once.
 
-Clients that share an address can't be told apart. Where a crowd of quick pictures of one address waits, nearly the newest
-goes next: in the order of arrival all would come late, so a few wait till they give up.
+Clients that share an address can't be distinguished. Where a crowd of quick pictures of one address waits, nearly the
+newest goes next: in the order of arrival all would come late; so only a few do, and give up.
 
-Where a line is full, those leave it whose clients are gone, then the newest of the address that has most in it: `Busy`.
-So does a picture that waits too long. A client that leaves is out of the line within `LOOK_S`.
+Where a line is full, pictures whose clients are gone leave it first, then the newest of the address that has most in
+it, with `Busy`. So does a picture that waits too long. A client that leaves is out of the line within `LOOK_S`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PATIENCE_S = 30.0
 RETRY_AFTER_S = 5
 LOOK_S = 0.25
 CROWD = 4  # quick pictures of an address that wait for each desk of theirs: more would all come late
-COMPANY_S = 60.0  # an address that asked so lately may ask again at any moment
+COMPANY_S = 60.0  # an address that asked within this time may ask again at any moment
 MOST_ADDRESSES = 1000  # that are remembered
 
 COSTLY_DESKS = 2
@@ -49,18 +50,18 @@ class Cost(Enum):
 
 @dataclass(eq=False)
 class _Ticket(Generic[D]):
-    """A picture that waits: `given` is set once it has a desk or has given way."""
+    """A picture that waits: `decided` is set once it has a desk, or must leave the line."""
 
     address: str
     cost: Cost
     number: int
     gone: Callable[[], bool]
-    given: threading.Event = field(default_factory=threading.Event)
+    decided: threading.Event = field(default_factory=threading.Event)
     desk: D | None = None
 
 
 def places(cost: Cost, queue: int) -> int:
-    """How many pictures of a kind may wait where `queue` quick ones may: of those that take long few come to their turn."""
+    """How many pictures of a kind may wait where `queue` quick ones may: fewer of those that take long."""
     return queue // {Cost.QUICK: 1, Cost.COSTLY: 2, Cost.SECTION: 4}[cost]
 
 
@@ -73,15 +74,15 @@ class DeskPool(Generic[D]):
         self._lock, self._numbers = threading.Lock(), count(1)
         self._waiting: list[_Ticket[D]] = []
         self._held: Counter[tuple[str, Cost]] = Counter()
-        self._served: OrderedDict[tuple[str, Cost | None], int] = OrderedDict()  # whose last turn was when
-        self._asked: OrderedDict[str, float] = OrderedDict()
+        self._served: OrderedDict[tuple[str, Cost | None], int] = OrderedDict()  # the number of an address's last turn
+        self._last_asked: OrderedDict[str, float] = OrderedDict()  # when, by address
 
     @contextmanager
     def desk(
         self, cost: Cost = Cost.QUICK, *, address: str = "", gone: Callable[[], bool] = lambda: False
     ) -> Iterator[D]:
-        """A desk for one picture of a client at `address`. Raises `Busy`, or `ReadingStopped` where the client is `gone`
-        before its turn."""
+        """A desk for one picture of a client at `address`. Raises `Busy`, or `ReadingStopped` where the client is
+        `gone` before its turn."""
         ticket: _Ticket[D] = _Ticket(address, cost, next(self._numbers), gone)
         self._join(ticket)
         try:
@@ -104,10 +105,10 @@ class DeskPool(Generic[D]):
 
     def _join(self, ticket: _Ticket[D]) -> None:
         with self._lock:
-            self._asked[ticket.address] = time.monotonic()
-            self._asked.move_to_end(ticket.address)
-            if len(self._asked) > MOST_ADDRESSES:
-                self._asked.popitem(last=False)
+            self._last_asked[ticket.address] = time.monotonic()
+            self._last_asked.move_to_end(ticket.address)
+            if len(self._last_asked) > MOST_ADDRESSES:
+                self._last_asked.popitem(last=False)
             self._waiting.append(ticket)
             self._share_out()
             line = [each for each in self._waiting if each.cost is ticket.cost]
@@ -117,17 +118,17 @@ class DeskPool(Generic[D]):
                 most = Counter(each.address for each in line)
                 loser = max(line, key=lambda each: (most[each.address], each.number))
                 self._waiting.remove(loser)
-                loser.given.set()
+                loser.decided.set()
 
     def _wait(self, ticket: _Ticket[D]) -> D:
         until = time.monotonic() + PATIENCE_S
-        while not ticket.given.wait(LOOK_S):
+        while not ticket.decided.wait(LOOK_S):
             if ticket.gone():
                 raise ReadingStopped
             if time.monotonic() > until:
                 raise Busy(retry_after_s=RETRY_AFTER_S)
             with self._lock:
-                self._share_out()  # company may have left
+                self._share_out()  # other addresses may have left
         if ticket.desk is None:
             if ticket.gone():
                 raise ReadingStopped
@@ -160,14 +161,14 @@ class DeskPool(Generic[D]):
                 self._served.popitem(last=False)
             self._count(ticket, 1)
             ticket.desk = self._free.pop()
-            ticket.given.set()
+            ticket.decided.set()
 
     def _sent_away(self, ticket: _Ticket[D]) -> bool:
-        """Whether nobody waits for this picture any more; then it is out of the line."""
+        """Whether nobody waits for this picture any more; then it leaves the line."""
         if not ticket.gone():
             return False
         self._waiting.remove(ticket)
-        ticket.given.set()
+        ticket.decided.set()
         return True
 
     def _out_of_the_crowd(self, ticket: _Ticket[D]) -> _Ticket[D]:
@@ -197,7 +198,7 @@ class DeskPool(Generic[D]):
 
     def _has_company(self, address: str) -> bool:
         """Whether another address has asked lately."""
-        latest = next((at for other, at in reversed(self._asked.items()) if other != address), None)
+        latest = next((at for other, at in reversed(self._last_asked.items()) if other != address), None)
         return latest is not None and latest > time.monotonic() - COMPANY_S
 
     def _turn(self, ticket: _Ticket[D]) -> tuple[int, int, int]:

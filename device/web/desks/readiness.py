@@ -1,8 +1,8 @@
 """Whether this process can read now: `/readyz` asks it, and no reading begins with a model file that has changed.
 
-A file is held against what was verified by its size and time, and by its hash when these differ. Whether readers work is
-found out by reading golden pictures at a desk that is free; the finding is kept for a while, so that asking often costs
-nothing and nobody waits for another's question.
+A model's file is compared with what was verified: by its size and time, and by its hash when these differ. Golden
+pictures that are read at a free desk tell whether readers work. The result holds for a while, so that asking often
+costs nothing and nobody waits for another's question.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEPT_AFTER_FAILURE_S = 5.0
 
 
 class Readiness:
-    """What was found of the bundles' files and the readers. Threads may share it."""
+    """Whether the bundles' files are unchanged, and the readers work. Threads may share it."""
 
     def __init__(self, bundles: Sequence[Bundle], clock: Callable[[], float] = time.monotonic) -> None:
         self._bundles, self._clock = tuple(bundles), clock
@@ -38,8 +38,8 @@ class Readiness:
             for bundle in self._bundles:
                 if bundle.file is None:
                     continue
-                found = os.fstat(bundle.file.fileno())
-                state = found.st_size, found.st_mtime_ns
+                status = os.fstat(bundle.file.fileno())
+                state = status.st_size, status.st_mtime_ns
                 if self._verified.get(bundle.name) != state:
                     bundle.check_unchanged()
                     self._verified[bundle.name] = state
@@ -52,12 +52,13 @@ class Readiness:
                 self._test(pool)
             finally:
                 self._test_lock.release()
-        if failure := self._failure:  # the last one while another thread tests
+        if failure := self._failure:  # of the last test, while another thread tests
             raise failure.with_traceback(None)  # or each time that it is raised would add to it
 
     @contextmanager
     def doubted_by_failures(self) -> Iterator[None]:
-        """Around a reading: where it fails by no fault of the picture's or the request's, the next `check` tests again."""
+        """Around a reading: where it fails, and neither picture nor request are the cause, the next `check` tests
+        again."""
         try:
             yield
         except (ImageError, ReadingStopped, UnknownModel):
@@ -67,7 +68,7 @@ class Readiness:
             raise
 
     def _test(self, pool: DeskPool[Desk]) -> None:
-        """Read golden pictures at a free desk. Where all are at work the last finding stands."""
+        """Read golden pictures at a free desk. Where all are at work, the last result stands."""
         with pool.idle() as desk:
             if desk is None:
                 return

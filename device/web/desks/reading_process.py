@@ -1,10 +1,11 @@
-"""The desks of the service stand in a process of their own, so that no answer to anybody else slows a reading: of the
-threads of one Python process only one runs at a time, and whoever asks the box for hundreds of pages a second keeps it busy
-(figures in `docs/engineers/decisions.md`).
+"""The reading process: the desks of the service stand in a process of their own, so that no other answer slows a
+reading. Of the threads of one Python process only one runs at a time, and a client that asks for hundreds of pages a
+second keeps it busy (figures in `docs/engineers/decisions.md`).
 
 The serving process has a *keeper* forked before it has any thread. The keeper forks the reading process, hands over one
 connection for each desk, waits, and forks another when that one has died: of memory, say, for which the kernel ends it
-before the others. What was read just then is answered with `ReadersLost`. Each process ends with the one that forked it.
+before the others. What was read just then is answered with `ReadersLost`. Each process ends with the one that forked
+it.
 
 A connection carries one request at a time. While it is worked on, the asker may send `STOP`. The two sides trust each
 other as threads do.
@@ -30,7 +31,7 @@ from device.base.dumps import forbid_dumps
 from device.base.errors import LoupeError, ReadersLost
 from device.base.log import LOG
 from device.base.process import end_with_parent, set_dumpable, set_name
-from device.web.desks.desk import Answered, Asked, DeskHere, Office, Stop, desks_here
+from device.web.desks.desk import DeskHere, FinishedReading, Office, PictureToRead, Stop, desks_here
 
 LOOK_S = 0.1
 START_S = 30.0  # in which a reading process must have been forked
@@ -74,14 +75,14 @@ def _receive(connection: socket.socket) -> bytes:
 
 def _serve(connection: socket.socket, desk: DeskHere) -> None:
     """Work for one connection until it is closed."""
-    looked_at = select.poll()
-    looked_at.register(connection, select.POLLIN)
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
 
     def stop() -> bool:
-        return bool(looked_at.poll(0))  # `STOP`, or nobody is there
+        return bool(poller.poll(0))  # `STOP`, or nobody is there
 
     work: dict[str, Callable[..., Any]] = {
-        "read": lambda data, *rest: desk.read(Asked(data, *rest), stop),
+        "read": lambda data, *rest: desk.read(PictureToRead(data, *rest), stop),
         "preview": lambda data: desk.preview(data, stop),
         "test": lambda _: desk.test(),
     }
@@ -160,8 +161,8 @@ def _close_network_sockets() -> None:
     for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
         with suppress(OSError):
             if stat.S_ISSOCK(os.fstat(number).st_mode):
-                with socket.socket(fileno=os.dup(number)) as found:
-                    if found.family in (socket.AF_INET, socket.AF_INET6):
+                with socket.socket(fileno=os.dup(number)) as duplicate:
+                    if duplicate.family in (socket.AF_INET, socket.AF_INET6):
                         os.close(number)
 
 
@@ -201,10 +202,10 @@ class DeskApart:
     def __init__(self, process: ReadingProcess, number: int) -> None:
         self._process, self._number = process, number
 
-    def read(self, asked: Asked, stop: Stop) -> Answered:
-        rest = asked.model, asked.um_per_px, asked.language, asked.sections
-        answer = self._ask("read", asked.data, rest, stop)
-        assert isinstance(answer, Answered)
+    def read(self, picture: PictureToRead, stop: Stop) -> FinishedReading:
+        rest = picture.model, picture.um_per_px, picture.language, picture.sections
+        answer = self._ask("read", picture.data, rest, stop)
+        assert isinstance(answer, FinishedReading)
         return answer
 
     def preview(self, data: bytes, stop: Stop) -> bytes:
@@ -218,12 +219,12 @@ class DeskApart:
     def _ask(self, name: str, data: bytes, rest: tuple[Any, ...], stop: Stop) -> Any:
         """Raises what the desk does, `ReadersLost` where the reading process dies meanwhile."""
         connection = self._process.connection(self._number)
-        answered, stopped = select.poll(), False
-        answered.register(connection, select.POLLIN)
+        poller, stopped = select.poll(), False
+        poller.register(connection, select.POLLIN)
         try:
             connection.sendall(ASK)
             _send(connection, pickle.dumps((name, rest)), data)
-            while not answered.poll(LOOK_S * 1e3):
+            while not poller.poll(LOOK_S * 1e3):
                 if not stopped and stop():
                     connection.sendall(STOP)
                     stopped = True
@@ -235,7 +236,7 @@ class DeskApart:
                 raise answer
             return answer
         finally:
-            del answer  # what is raised knows this frame; were it known here too, both would keep the picture for long
+            del answer  # else the error and this frame hold each other, and with them the picture, for long
 
 
 class ReadingProcess:
@@ -262,19 +263,19 @@ class ReadingProcess:
                 for each in self._connections:
                     each.shutdown(socket.SHUT_RDWR)  # and closed when nobody uses it any more
                 try:
-                    _, found, _, _ = socket.recv_fds(self._control, 1, self._count)
+                    _, descriptors, _, _ = socket.recv_fds(self._control, 1, self._count)
                 except OSError as error:
                     raise ReadersLost(retry_after_s=RETRY_AFTER_S) from error
-                if not found:
+                if not descriptors:
                     LOG.critical("the keeper of the readers has ended")
                     os.kill(os.getpid(), signal.SIGTERM)  # the next worker has a keeper of its own
                     raise ReadersLost(retry_after_s=RETRY_AFTER_S)
-                self._connections = [socket.socket(fileno=each) for each in found]
+                self._connections = [socket.socket(fileno=each) for each in descriptors]
             return self._connections[number]
 
 
 def _is_dead(connection: socket.socket) -> bool:
     """Whether the other side is gone; it says nothing unasked."""
-    looked_at = select.poll()
-    looked_at.register(connection, select.POLLIN)
-    return bool(looked_at.poll(0))
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return bool(poller.poll(0))

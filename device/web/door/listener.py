@@ -1,4 +1,4 @@
-"""The socket on which the service listens: bound before anything else, so that an unusable address is told at once."""
+"""The socket on which the service listens. It is bound first of all: where it can't be, the program ends at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from device.base.files import reason_of
 
 
 def is_handed_over() -> bool:
-    """Whether systemd has opened the socket (`systemd/loupe.socket`): then the settings `host` and `port` don't count."""
+    """Whether systemd has opened the socket (`systemd/loupe.socket`): then the settings `host` and `port` don't
+    count."""
     return os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "0") != "0"
 
 
@@ -21,7 +22,7 @@ def is_loopback(host: str) -> bool:
     if is_handed_over():
         return all(_is_loopback(_name_of(3 + k)) for k in range(int(os.environ["LISTEN_FDS"])))
     try:
-        return _is_loopback(_found(host, 0)[4])
+        return _is_loopback(_resolved(host, 0)[4])
     except (OSError, ValueError):
         return False
 
@@ -37,11 +38,11 @@ def _name_of(descriptor: int) -> object:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A TCP socket at an address of this machine or a name of one, IPv4 before IPv6, which needs no brackets here. Nobody
-    can connect until it listens. Raises `SettingInvalid` with host and port."""
+    """A TCP socket at an address of this machine or a name of one, IPv4 before IPv6, which needs no brackets here.
+    Nobody can connect until it listens. Raises `SettingInvalid` with host and port."""
     bound = None
     try:
-        family, kind, protocol, _, address = _found(host, port)
+        family, kind, protocol, _, address = _resolved(host, port)
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that a restart waits for no old connection
         bound.bind(address)
@@ -52,11 +53,11 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _found(host: str, port: int) -> tuple[int, int, int, str, tuple[Any, ...]]:
-    """What `bind` binds: family, kind, protocol, name and address. Raises `OSError`, `ValueError`."""
+def _resolved(host: str, port: int) -> tuple[int, int, int, str, tuple[Any, ...]]:
+    """What to bind: family, kind, protocol, name and address. Raises `OSError`, `ValueError`."""
     name = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return min(found, key=lambda each: each[0] != socket.AF_INET)
+    addresses = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return min(addresses, key=lambda each: each[0] != socket.AF_INET)
 
 
 def unusable(host: str, port: int, error: OSError | ValueError) -> SettingInvalid:

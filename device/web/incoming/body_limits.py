@@ -1,6 +1,6 @@
 """How many bytes the body of a request may have: one table by method and path.
 
-The door refuses by it before it reads a body; Flask holds to it under any server.
+The door refuses by it before it reads a body; Flask applies it again, under any server.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ UNIT_NAME = re.compile(r"/api/v1/units/\d+/name", re.ASCII)
 
 
 def limit_of(method: str, path: str, settings: Settings) -> int:
-    """The largest body that a request may have, in bytes; 0 where none belongs to it. `path` without the query, decoded."""
-    asked = method, path
-    if asked in PICTURES:
+    """The largest body that a request may have, in bytes; 0 where none belongs to it. `path` without the query,
+    decoded."""
+    route = method, path
+    if route in PICTURES:
         return settings.max_upload_bytes + FORM_OVERHEAD_BYTES
-    if asked == ("PUT", "/api/v1/units/names"):
+    if route == ("PUT", "/api/v1/units/names"):
         return NAMES_BYTES
-    if asked == ("POST", "/api/v1/health/reset") or (method == "PUT" and UNIT_NAME.fullmatch(path)):
+    if route == ("POST", "/api/v1/health/reset") or (method == "PUT" and UNIT_NAME.fullmatch(path)):
         return JSON_BYTES
     return 0
 

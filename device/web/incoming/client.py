@@ -1,7 +1,7 @@
-"""Who sent a request, and whether they are still there: nobody needs the answer to a connection that is closed.
+"""Who sent a request, and whether they are still connected: nobody needs the answer to a connection that is closed.
 
-The door tells (`environ["loupe.client"]`, `device/web/door/client.py`). Under another server nothing can be told: a client
-counts as there.
+The door puts it into `environ["loupe.client"]` (`device/web/door/client.py`). Another server doesn't: then every client
+counts as connected.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def is_gone(environ: Mapping[str, Any]) -> bool:
 
 
 def address(environ: Mapping[str, Any]) -> str:
-    """Whose turn a request is, where addresses take turns."""
+    """The address for which a request counts, where addresses take turns."""
     return str(environ[CLIENT].address) if CLIENT in environ else machine_address(str(environ.get("REMOTE_ADDR", "")))
 
 
@@ -30,10 +30,10 @@ def mark_served(environ: Mapping[str, Any]) -> None:
 
 
 def machine_address(host: str) -> str:
-    """The address that takes turns: as it stands, without the name of the link, and an IPv4 address that comes as IPv6 as
-    what it is. An IPv6 network of 2^64 addresses is no one's own here: on a clinic's link all machines share one."""
+    """The address that takes turns: without the name of the link, and IPv4 where it comes as IPv6. It is a whole
+    address, not its IPv6 network: on a clinic's link all machines share one network."""
     try:
-        found = ip_address(host.partition("%")[0])
+        parsed = ip_address(host.partition("%")[0])
     except ValueError:
         return host
-    return str(found.ipv4_mapped or found) if isinstance(found, IPv6Address) else str(found)
+    return str(parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else str(parsed)

@@ -1,7 +1,7 @@
 """The picture in a form (`multipart/form-data`, RFC 7578): one file among a few fields.
 
-Werkzeug's parser reads any form; of what it may meet, 30 MB of a part's header take it 7 s, and it holds a file three
-times. A form with a picture has a few parts with short heads, and what lies between them is found at the speed of memory.
+Werkzeug's parser is for any form: 30 MB of a part's header take it 7 s, and it holds a file three times in memory. A
+form with a picture has a few parts with short heads, so this module searches for what separates them.
 """
 
 from __future__ import annotations

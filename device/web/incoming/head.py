@@ -1,7 +1,7 @@
 """The head of a request, bounded before anything looks at it.
 
-The program gets of a head what it uses, each part no longer than it needs to be: what parses them (Werkzeug, `email`) was
-not made for the worst of texts.
+The program gets only the headers that it uses, each no longer than it needs to be: the parsers behind it (Werkzeug,
+`email`) take long for texts that are made to be slow.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 ADDRESS_LIMIT = 2_000  # bytes of path and query
 TEXT_LIMIT = 500
+MOST_DIGITS = 9  # of a number in an address
 DATE = r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
-# The headers that the program looks at, and what each may be. Another, or a longer one, is as if it weren't there.
+# The headers that the program looks at, and what each may be. Others, and longer ones, count as missing.
 ANY = re.compile(rf"[^\r\n]{{0,{TEXT_LIMIT}}}")
 HEADERS = {
     "HTTP_HOST": ANY,
@@ -39,7 +40,7 @@ HEADERS = {
 
 
 class Bounded:
-    """A WSGI application that gets of each request's head only what it uses, and no more of it than it needs."""
+    """A WSGI application that gets only the headers that it uses, each bounded."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self.app = app
@@ -50,28 +51,28 @@ class Bounded:
 
 def bounded(environ: Mapping[str, Any]) -> dict[str, Any]:
     """A request's WSGI environment without the headers that the program doesn't look at or that can't be right."""
-    passed = {
+    bounded_environ = {
         name: value
         for name, value in environ.items()
         if not (name.startswith("HTTP_") or name in HEADERS) or (name in HEADERS and HEADERS[name].fullmatch(value))
     }
     if "HTTP_HOST" in environ:
-        passed.setdefault("HTTP_HOST", "")  # never the server's own name in its place
+        bounded_environ.setdefault("HTTP_HOST", "")  # never the server's own name in its place
     if "HTTP_ORIGIN" in environ:
-        passed.setdefault("HTTP_ORIGIN", "")
+        bounded_environ.setdefault("HTTP_ORIGIN", "")
     # Werkzeug takes bytes beyond ASCII for UTF-8, and fails where they aren't.
-    passed["QUERY_STRING"] = quote(
+    bounded_environ["QUERY_STRING"] = quote(
         environ.get("QUERY_STRING", ""), safe=string.printable, encoding="latin-1", errors="replace"
     )
     if "HTTP_IF_RANGE" in environ:
-        passed.pop("HTTP_RANGE", None)  # the whole file is right in any case
-    return passed
+        bounded_environ.pop("HTTP_RANGE", None)  # the whole file is right in any case
+    return bounded_environ
 
 
 class ShortNumber(IntegerConverter):
     """A whole number in an address, of so many digits as any unit or rank may have."""
 
-    regex = r"\d{1,9}"
+    regex = rf"\d{{1,{MOST_DIGITS}}}"
 
 
 def refuse_long_addresses() -> None:

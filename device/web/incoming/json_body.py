@@ -7,7 +7,6 @@ It is bounded in breadth before it becomes values, which take up to a hundred ti
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from typing import Any
 
 from flask import request
 
@@ -24,12 +23,12 @@ REASONS = {
 }
 
 
-def sent_json() -> Any:
+def sent_json() -> object:
     """What the request sent as JSON; None where it sent something else. Raises `JsonInvalid`, `JsonTooDeep`."""
     return parse_json(request.get_data(cache=False)) if request.is_json else None
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes) -> object:
     """The value of a JSON document in UTF-8. Raises `JsonInvalid`, `JsonTooDeep`."""
     if data.count(b"[") + data.count(b"{") > BRACKETS_LIMIT or data.count(b",") > COMMAS_LIMIT:
         raise JsonInvalid(reason=Phrase("json_breadth"))

@@ -36,7 +36,7 @@ def sent_picture(settings: Settings) -> bytes:
 
 
 def cost_of(data: bytes, *targets: int | SizeRule) -> Cost:
-    """Of a file that is decoded at these sizes. Raises the `ImageError` of a file that isn't read at all: it need not wait
-    to be refused."""
+    """Of a file that is decoded at these sizes. Raises the `ImageError` of a file that isn't read at all: it need not
+    wait to be refused."""
     known_kind(data)
     return Cost.QUICK if all(is_cheap(data, target) for target in targets) else Cost.COSTLY

@@ -64,18 +64,18 @@ class ExpertQuery(ModelQuery):
 
 def language() -> str:
     """The language of the answer: `?lang=`, else the browser's choice, else English."""
-    asked = request.args.get("lang")
-    if asked in LANGUAGES:
-        return asked
+    chosen = request.args.get("lang")
+    if chosen in LANGUAGES:
+        return chosen
     return request.accept_languages.best_match(LANGUAGES) or DEFAULT_LANGUAGE
 
 
 def asked_bundles(bundles: Sequence[Bundle]) -> Sequence[Bundle]:
     """The bundle that `?model=` names, else all. Raises `UnknownModel`."""
-    asked = request.args.get("model")
-    meant = [bundle for bundle in bundles if asked in (None, bundle.manifest.id)]
+    model = request.args.get("model")
+    meant = [bundle for bundle in bundles if model in (None, bundle.manifest.id)]
     if not meant:
-        raise UnknownModel(model=echoed(asked), models=", ".join(bundle.manifest.id for bundle in bundles))
+        raise UnknownModel(model=echoed(model), models=", ".join(bundle.manifest.id for bundle in bundles))
     return meant
 
 

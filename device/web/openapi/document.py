@@ -1,7 +1,7 @@
 """The API's description in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1).
 
-It is made of the app's own routes, of what stands beside each view, of the records of documents, queries and bodies, and of
-the named errors.
+It is made of the app's own routes, of what stands beside each view, of the records of documents, queries and bodies,
+and of the named errors.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from device.base.texts import DEFAULT_LANGUAGE, words
 from device.settings import Settings
 from device.web.incoming.body_limits import limit_of
 from device.web.incoming.form import FIELD
+from device.web.incoming.head import MOST_DIGITS
 from device.web.openapi.operations import JSON, REF, Json, Operation, operation_of
 from device.web.openapi.problems import causes_of, responses_of
 from device.web.problems import MACHINE_PATHS, Problem
@@ -33,7 +34,8 @@ PLACE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a number in a route
 
 
 def openapi_document(app: Flask, settings: Settings) -> Json:
-    """The whole document of a box with these settings. Raises `LookupError` where a route of the API isn't described."""
+    """The whole document of a box with these settings. Raises `LookupError` where a route of the API isn't
+    described."""
     routes = [(rule, method) for rule in app.url_map.iter_rules() for method in methods_of(rule)]
     paths: Json = {}
     records: dict[type, None] = {Problem: None}
@@ -93,7 +95,7 @@ def _in_path(rule: Rule) -> Iterator[Json]:
             "in": "path",
             "required": True,
             "description": NUMBERS_IN_PATHS[name],
-            "schema": {"type": "integer", "minimum": 0},
+            "schema": {"type": "integer", "minimum": 0, "maximum": 10**MOST_DIGITS - 1},
         }
 
 

@@ -1,5 +1,5 @@
-"""What each route of the API takes and answers, in the terms of OpenAPI: said beside the view by `operation`, gathered by
-`document.py`."""
+"""What each route of the API takes and answers, in the terms of OpenAPI: said beside the view by `operation`, gathered
+by `document.py`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ READERS_FAIL: Errors = (BundleChanged, GoldenMismatch, ModelUnusable, ReadersLos
 
 @dataclass(frozen=True)
 class Operation:
-    """`query`: a record of the query's parameters. `body`: a record that is sent as JSON, `PICTURE`, or None. `answer`: a
-    record, or the media type of what isn't JSON. `errors`: those of its own, beside what any request may meet; a base class
-    stands for all errors below it."""
+    """`query`: a record of the query's parameters. `body`: a record that is sent as JSON, `PICTURE`, or None. `answer`:
+    a record, or the media type of what isn't JSON. `errors`: those of its own, beside what any request may meet; a base
+    class stands for all errors below it."""
 
     summary: str
     query: type | None

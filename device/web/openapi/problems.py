@@ -1,7 +1,7 @@
 """The answers that say no, as OpenAPI describes them.
 
-Every error says which facts it has, so each code has a schema of its own; an answer with a status that several codes share
-is one of them.
+Every error says which facts it has, so each code has a schema of its own; an answer with a status that several codes
+share is one of them.
 """
 
 from __future__ import annotations

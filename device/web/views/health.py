@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from flask import Blueprint, Response, render_template
 
 from device.base.errors import ResetUnconfirmed, StoreUnusable
@@ -51,12 +52,13 @@ def get_health() -> Response:
 )
 def post_health_reset() -> Response:
     """JSON alone: a browser lets no other site's page send that here."""
-    asked = sent_json()
-    if not isinstance(asked, dict) or asked.get("confirm") is not True:
-        raise ResetUnconfirmed()
     box = the_box()
-    bundle = next((bundle for bundle in box.bundles if bundle.manifest.id == asked.get("model")), None)
-    if bundle is None:
+    try:
+        sent = msgspec.convert(sent_json(), ResetBody)
+    except msgspec.ValidationError as error:
+        raise ResetUnconfirmed() from error
+    bundle = next((bundle for bundle in box.bundles if bundle.manifest.id == sent.model), None)
+    if bundle is None or not sent.confirm:
         raise ResetUnconfirmed()
     box.drift.reset(bundle, datetime.now())
     if box.drift.problem:

@@ -25,8 +25,8 @@ def get_start_page() -> str:
 
 @blueprint.get("/model-card")
 def get_model_card() -> Response:
-    """The card of `?model=`, else of all models, one below the other: a page, or with `?format=md` (or for a program that
-    asks for Markdown or plain text rather than HTML) the Markdown of the bundles, in English."""
+    """The card of `?model=`, else of all models, one below the other: a page, or with `?format=md` (or for a program
+    that asks for Markdown or plain text rather than HTML) the Markdown of the bundles, in English."""
     box, chosen = the_box(), language()
     bundles = asked_bundles(box.bundles)
     wanted = request.accept_mimetypes.best_match(("text/html", "text/markdown", "text/plain"), "text/html")

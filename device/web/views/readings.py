@@ -12,7 +12,7 @@ from device.documents.reading_document import ReadingDocument, with_names
 from device.reading.reading import target_of
 from device.web.answers import answer
 from device.web.box import Box, the_box
-from device.web.desks.desk import Answered, Asked
+from device.web.desks.desk import FinishedReading, PictureToRead
 from device.web.desks.pool import Cost
 from device.web.incoming.picture import cost_of, sent_picture
 from device.web.incoming.query import ReadingQuery, language, um_per_px
@@ -33,18 +33,18 @@ def post_reading() -> Response:
     box = the_box()
     data, pixel_um = sent_picture(box.settings), um_per_px()
     box.readiness.check_files()
-    asked = Asked(data, request.args.get("model"), pixel_um, language(), sections=False)
+    picture = PictureToRead(data, request.args.get("model"), pixel_um, language(), sections=False)
     limits = box.settings.limits
     cost = cost_of(data, *(target_of(bundle, limits, pixel_um, sections=False) for bundle in box.bundles))
     try:
-        answered = _read(box, asked, cost)
+        reading = _read(box, picture, cost)
     except SectionTooLarge:  # to be a field, and so to be read before sections that wait
-        answered = _read(box, replace(asked, sections=True), Cost.SECTION)
+        reading = _read(box, replace(picture, sections=True), Cost.SECTION)
     if not box.samples.holds(data):
-        box.drift.note(answered.noted, datetime.now())
-    return answer(with_names(answered.document, box.units.named(answered.document, language())))
+        box.drift.note(reading.noted, datetime.now())
+    return answer(with_names(reading.document, box.units.named(reading.document, language())))
 
 
-def _read(box: Box, asked: Asked, cost: Cost) -> Answered:
+def _read(box: Box, picture: PictureToRead, cost: Cost) -> FinishedReading:
     with box.desk(cost, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
-        return desk.read(asked, gone)
+        return desk.read(picture, gone)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from msgspec import to_builtins
 
 from device.base.errors import LoupeError, StoreUnusable, UnitUnknown, echoed
 from device.base.log import warn
@@ -21,7 +22,7 @@ from device.documents.model import LabelName, ModelIdentity, identity, label_nam
 from device.documents.problem import ProblemWords, problem_words
 from device.documents.reading_document import NamedUnit, ReadingDocument, UnitName
 from device.documents.records import Record, about
-from device.reading.atlas import Atlas, atlas_path, network_of, open_atlas
+from device.reading.atlas import Atlas, UnitEntry, atlas_path, network_of, open_atlas
 from device.reading.bundle import Bundle
 from device.reading.maps import Head
 from device.settings import Settings
@@ -203,7 +204,7 @@ class ModelUnits:
 
     def shown(self, agreed_names: AgreedNames) -> list[int]:
         """Units of the survey, in its order: the atlas's, then others that have a name."""
-        units = [int(unit) for unit in self.atlas.index["units"]] if self.atlas else []
+        units = [int(unit) for unit in self.atlas.index.units] if self.atlas else []
         named = sorted({int(unit) for unit in self.bundle.manifest.units} | set(agreed_names))
         return units + [unit for unit in named if unit not in set(units)]
 
@@ -216,23 +217,24 @@ class ModelUnits:
         given = agreed_names.get(unit, [])
         names = [UnitName(name=packed.text(language), term=None, experts=None, source="model")] if packed else []
         names += [
-            UnitName(name=each.name[language], term=each.term, experts=each.experts, source="box")
+            UnitName(name=each.name.text(language), term=each.term, experts=each.experts, source="box")
             for each in given[:most]
         ]
         return names, len(given[most:]) if most is not None else 0
 
     def patch_files(self, unit: int) -> list[str]:
         """The files of a unit's patches in the atlas, the strongest first."""
-        return [patch["file"] for patch in self._atlas_entry(unit).get("patches", [])]
+        entry = self._atlas_entry(unit)
+        return [patch.file for patch in entry.patches] if entry else []
 
     def patch_urls(self, unit: int) -> list[str]:
         """Where the patches of a unit are served."""
         many = len(self.patch_files(unit))
         return [f"/api/v1/units/{unit}/patches/{rank}?model={self.model}" for rank in range(many)]
 
-    def _atlas_entry(self, unit: int) -> Mapping[str, Any]:
-        """What the atlas says of a unit; nothing where it has none."""
-        return (self.atlas.unit(unit) if self.atlas else None) or {}
+    def _atlas_entry(self, unit: int) -> UnitEntry | None:
+        """What the atlas says of a unit; None where it says nothing."""
+        return self.atlas.unit(unit) if self.atlas else None
 
     def named(self, units: Iterable[int], language: str) -> dict[int, NamedUnit]:
         """Names and patches of the units of a reading. Without a store it goes on with the bundle's own names."""
@@ -257,10 +259,10 @@ class ModelUnits:
         return UnitDocument(
             unit=unit,
             weights=dict(zip(self.bundle.labels, np.round(self._weights[unit], 4).tolist(), strict=True)),
-            figures={name: value for name, value in entry.items() if name != "patches"} if entry else None,
+            figures=_unit_figures(entry) if entry else None,
             patches=[
-                UnitPatch(url=url, label=patch["label"], activation=patch["activation"])
-                for url, patch in zip(self.patch_urls(unit), entry.get("patches", []), strict=True)
+                UnitPatch(url=url, label=patch.label, activation=patch.activation)
+                for url, patch in zip(self.patch_urls(unit), entry.patches if entry else (), strict=True)
             ],
             names=names,
             names_more=more,
@@ -294,30 +296,40 @@ class ModelUnits:
                 GivenName(unit=each.unit, expert=each.expert, term=each.term, text=each.text, at=each.at)
                 for each in given
             ],
-            units={str(unit): names[0].name for unit, names in agreed(given, self.lexicon).items()},
+            units={str(unit): to_builtins(names[0].name) for unit, names in agreed(given, self.lexicon).items()},
         )
 
 
 def _lexicon_facts(lexicon: Lexicon, language: str) -> LexiconFacts:
     return LexiconFacts(
         id=lexicon.id,
-        title=lexicon.title[language],
+        title=lexicon.title.text(language),
         source=lexicon.source,
-        groups=[LexiconGroup(group=group, name=texts[language]) for group, texts in lexicon.groups.items()],
+        groups=[LexiconGroup(group=group, name=name.text(language)) for group, name in lexicon.groups.items()],
         terms=[
-            LexiconTerm(term=term, group=texts["group"], name=texts[language], definition=texts["definition"][language])
-            for term, texts in lexicon.terms.items()
+            LexiconTerm(
+                term=term.id,
+                group=term.group,
+                name=term.name.text(language),
+                definition=term.definition.text(language),
+            )
+            for term in lexicon.terms
         ],
     )
+
+
+def _unit_figures(entry: UnitEntry) -> dict[str, Any]:
+    """All that the atlas says of a unit but its patches."""
+    return {name: value for name, value in to_builtins(entry).items() if name != "patches"}
 
 
 def _atlas_facts(atlas: Atlas, language: str) -> AtlasFacts:
     index = atlas.index
     return AtlasFacts(
-        notice=index["notice"][language],
-        figures=index["figures"],
-        patches=index["patches"],
-        concepts={concept: texts[language] for concept, texts in index["concepts"].items()},
+        notice=index.notice.text(language),
+        figures=to_builtins(index.figures),
+        patches=to_builtins(index.patches),
+        concepts={concept: name.text(language) for concept, name in index.concepts.items()},
     )
 
 

@@ -12,7 +12,6 @@ network keeps its atlas.
 from __future__ import annotations
 
 import io
-import json
 import lzma
 import os
 import re
@@ -21,20 +20,19 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-import fastjsonschema
+from msgspec import Meta
 
 from device.base.errors import AtlasInvalid, AtlasOfOtherModel
 from device.base.files import read_file
+from device.base.records import Record, Words, record_of
 from device.base.strict_json import parse
 from device.reading.bundle import Bundle
 from device.reading.manifest import NETWORK
 
-SCHEMA = "loupe-atlas/1"
-SCHEMA_FILE = Path(__file__).with_name("atlas.schema.json")
+SCHEMA: Final = "loupe-atlas/1"
 INDEX = "atlas.json"
 SUFFIX = ".atlas"
 PATCH = re.compile(r"\d{1,4}-\d{1,2}\.jpg")
@@ -59,22 +57,106 @@ DAMAGE = (
 )
 
 
+Text: TypeAlias = Annotated[str, Meta(min_length=1)]
+Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Date: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
+UnitNumber: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,4}\Z")]
+PatchFile: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,4}-[0-9]{1,2}\.jpg\Z")]
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+AtLeastOne: TypeAlias = Annotated[int, Meta(ge=1)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+NotNegative: TypeAlias = Annotated[float, Meta(ge=0)]
+
+
+class PictureData(Record, frozen=True):
+    """Which pictures something was made from, and by which command; `synthetic` ones were drawn."""
+
+    name: Text
+    terms: Text
+    synthetic: bool
+    pictures: AtLeastOne
+    groups: AtLeastOne
+    quantile: Share
+    created: Date
+    command: str
+
+
+class SelectiveUnits(Record, frozen=True):
+    """How many units tell some class from the others with this AUROC or better, and how many would by chance."""
+
+    auroc: Share
+    units: Count
+    by_chance: NotNegative
+
+
+class AtlasFigures(Record, frozen=True):
+    """What holds for all units together. `covered`: the share of the units in readings' lists that the atlas has; `within`:
+    the groups within which classes were compared."""
+
+    data: PictureData
+    units: AtLeastOne
+    constant: Count
+    dead: Count
+    covered: Share
+    within: Count
+    selective: tuple[SelectiveUnits, ...]
+
+
+class PatchEntry(Record, frozen=True):
+    """A patch: its member, the class of its picture, and how strongly it excites the unit."""
+
+    file: PatchFile
+    label: str
+    activation: float
+
+
+class UnitEntry(Record, frozen=True):
+    """The figures of one unit, activations in real units (`docs/researchers/units.md`), and its patches, the strongest
+    first."""
+
+    importance: NotNegative
+    listed: Count
+    active: Share
+    threshold: float
+    selectivity: Mapping[str, float]
+    means: Mapping[str, float]
+    overlap: Mapping[str, Share]
+    inside: Mapping[str, Share]
+    patches: Annotated[tuple[PatchEntry, ...], Meta(max_length=100)]
+
+
+class AtlasBundle(Record, frozen=True):
+    """The bundle that an atlas was made of; `network`: the SHA-256 of its network, to which the atlas belongs."""
+
+    id: str
+    version: str
+    sha256: Sha256
+    network: Sha256
+
+
+class AtlasIndex(Record, frozen=True):
+    """atlas.json. `units` by number, in the order to show."""
+
+    schema: Literal["loupe-atlas/1"]
+    notice: Words
+    bundle: AtlasBundle
+    labels: Annotated[tuple[str, ...], Meta(min_length=2)]
+    figures: AtlasFigures
+    patches: PictureData
+    concepts: Mapping[str, Words]
+    units: Mapping[UnitNumber, UnitEntry]
+
+
 @dataclass(frozen=True)
 class Atlas:
-    """A checked atlas: `index` is its atlas.json, `patches` the JPEG files by name."""
+    """A checked atlas: `patches` are the JPEG files by name."""
 
-    index: dict[str, Any]
+    index: AtlasIndex
     patches: Mapping[str, bytes]
 
-    def unit(self, unit: int) -> dict[str, Any] | None:
+    def unit(self, unit: int) -> UnitEntry | None:
         """What the atlas says of a unit; None where it says nothing."""
-        found: dict[str, Any] | None = self.index["units"].get(str(unit))
-        return found
-
-
-@cache
-def _schema() -> Any:
-    return fastjsonschema.compile(json.loads(SCHEMA_FILE.read_text()))
+        return self.index.units.get(str(unit))
 
 
 def network_of(bundle: Bundle) -> str:
@@ -95,22 +177,20 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
     if not os.path.lexists(path):
         return None
     try:
-        index, patches = _members(read_file(path, MAX_BYTES))
-        _schema()(index)
+        document, patches = _members(read_file(path, MAX_BYTES))
+        index = record_of(document, AtlasIndex)
     except DAMAGE as error:
         raise AtlasInvalid(atlas=path.name, detail=str(error) or type(error).__name__) from error
-    made_for = index["bundle"]
-    if made_for["network"] != network_of(bundle) or tuple(index["labels"]) != bundle.labels:
-        raise AtlasOfOtherModel(atlas=path.name, made_for=f"{made_for['id']} {made_for['version']}", bundle=bundle.name)
+    made_for = index.bundle
+    if made_for.network != network_of(bundle) or index.labels != bundle.labels:
+        raise AtlasOfOtherModel(atlas=path.name, made_for=f"{made_for.id} {made_for.version}", bundle=bundle.name)
     channels = bundle.manifest.network.outputs["features"].channels
-    for unit, said in index["units"].items():
+    for unit, entry in index.units.items():
         if not int(unit) < channels:
             raise AtlasInvalid(atlas=path.name, detail=f"the network has no unit {unit}")
-        for patch in said["patches"]:
-            if patch["file"] not in patches:
-                raise AtlasInvalid(
-                    atlas=path.name, detail=f"unit {unit} names {patch['file']}, which isn't in the file"
-                )
+        for patch in entry.patches:
+            if patch.file not in patches:
+                raise AtlasInvalid(atlas=path.name, detail=f"unit {unit} names {patch.file}, which isn't in the file")
     return Atlas(index, patches)
 
 

@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError, convert, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from device.base import strict_json
+from device.base import records, strict_json
 from device.base.errors import SchemaMismatch
+from device.base.records import Record, record_of
 
 SCHEMA_VERSION = 3
 NETWORK = "network.tflite"
 MANIFEST = "manifest.json"
 CARD = "card.md"
-DETAIL_CHARACTERS = 200  # of what is wrong: an unknown key may be as long as the manifest
 LEAST_OUTPUTS = ("early", "middle", "features")  # the gate's two layers and the head's
 
 # `\Z`, because Python's `$` also matches before a line's end.
@@ -49,18 +49,11 @@ Unit: TypeAlias = Literal["patient", "block", "picture"]  # what is exchangeable
 Modality: TypeAlias = Literal["histology", "mammography", "ultrasound"]
 
 
-class Record(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all: it can't be changed, and has no other keys than its own."""
-
-
-class Words(Record, frozen=True):
-    """A text for people, in each language."""
+class Words(records.Words, frozen=True):
+    """A line for people, in each language."""
 
     en: Line
     fr: Line
-
-    def text(self, language: str) -> str:
-        return {"en": self.en, "fr": self.fr}[language]
 
 
 class Label(Record, frozen=True):
@@ -345,30 +338,25 @@ def manifest_of(document: object, bundle: str) -> Manifest:
         raise SchemaMismatch(bundle=bundle, detail=f"its schema_version is {shown}, not {SCHEMA_VERSION}")
     try:
         strict_json.check(document)
-        manifest = convert(document, Manifest)
+        manifest = record_of(document, Manifest)
         _check_open_sections(manifest)
     except ValueError as error:
-        raise SchemaMismatch(bundle=bundle, detail=_shown(str(error))) from error
+        raise SchemaMismatch(bundle=bundle, detail=str(error)) from error
     for detail in _contradictions(manifest):
         raise SchemaMismatch(bundle=bundle, detail=detail)
     return manifest
 
 
-def _shown(message: str) -> str:
-    """What is wrong, as a terminal may show it: a message repeats keys and values of the manifest."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in message[:DETAIL_CHARACTERS])
-
-
 def _check_open_sections(manifest: Manifest) -> None:
-    """Sections that may have other keys than those that they must have. Raises `ValidationError`."""
+    """Sections that may have other keys than those that they must have. Raises `ValueError`."""
     for name, section, facts in (
         ("metrics", manifest.metrics, MetricFacts),
         ("provenance.split", manifest.provenance.split, SplitFacts),
     ):
         try:
-            convert(section, facts)
-        except ValidationError as error:
-            raise ValidationError(f"{error}, in `$.{name}`") from error
+            record_of(section, facts)
+        except ValueError as error:
+            raise ValueError(f"{error}, in `$.{name}`") from error
 
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from device.base.json_schema import schema_text
+from device.reading.atlas import AtlasIndex
 from device.reading.manifest import Manifest, MetricFacts, SplitFacts
 
 FOLDER = Path(__file__).parent
@@ -16,6 +17,7 @@ FOLDER = Path(__file__).parent
 def schema_files() -> dict[Path, str]:
     """Each file and what it must hold."""
     return {
+        FOLDER / "atlas.schema.json": schema_text("atlas.json of a unit atlas", AtlasIndex),
         FOLDER / "manifest.schema.json": schema_text("Manifest of a Loupe bundle", Manifest, MetricFacts, SplitFacts),
     }
 

@@ -32,6 +32,7 @@ from device.base.errors import (
     UnitNamesFull,
     echoed,
 )
+from device.base.records import Words
 from device.storage.lexicon import Lexicon
 from device.storage.migrations import statements
 from device.storage.store import Store
@@ -86,7 +87,7 @@ class Given:
 class Agreed:
     """A name in each language, and how many experts gave it."""
 
-    name: dict[str, str]
+    name: Words
     term: str | None
     experts: int
 
@@ -131,7 +132,7 @@ def given_name(unit: int, sent: Any, lexicon: Lexicon, at: str | None = None) ->
     sent = sent if isinstance(sent, dict) else {}
     term, text = sent.get("term"), sent.get("text")
     if term is not None:
-        if not isinstance(term, str) or term not in lexicon.terms:
+        if not isinstance(term, str) or lexicon.term(term) is None:
             raise TermUnknown(term=echoed(term), lexicon=lexicon.id)
         text = None
     else:
@@ -156,9 +157,8 @@ def agreed(given: Iterable[Given], lexicon: Lexicon) -> dict[int, list[Agreed]]:
 def _agreed(those: list[Given], lexicon: Lexicon) -> Agreed:
     first = those[0]
     # A term that a newer lexicon no longer has keeps its id as its name.
-    known = first.term in lexicon.terms
-    words = lexicon.name(str(first.term)) if known else dict.fromkeys(("en", "fr"), str(first.text or first.term))
-    return Agreed(words, first.term, len(those))
+    term, written = lexicon.term(first.term), str(first.text or first.term)
+    return Agreed(term.name if term else Words(written, written), first.term, len(those))
 
 
 class Names:

@@ -9,35 +9,40 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct, to_builtins
 
 from device.base.errors import BundleOlder, LoupeError, ServedUnreadable, StoreUnusable, VersionReused
 from device.base.files import put_in_place, read_file, reason_of
+from device.base.records import record_of
 from device.base.strict_json import parse
 from device.reading.bundle import Bundle
-from device.settings import MODEL_ID
+from device.settings import ModelId
 
-SCHEMA = "loupe-served/1"
+SCHEMA: Final = "loupe-served/1"
 MAX_BYTES = 100_000
 MOST_MODELS = 500
-VERSION = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}", re.ASCII)
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Served:
+class Served(Struct, frozen=True):
     """The highest version of a model that was served, and the SHA-256 of its bundle."""
 
-    version: str
-    sha256: str
+    version: Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){2}\Z")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
     @property
     def order(self) -> tuple[int, ...]:
         return order_of(self.version)
+
+
+class ServedFile(Struct, frozen=True):
+    """What is remembered, by model. A newer program's file may have other keys too."""
+
+    schema: Literal["loupe-served/1"]
+    models: Mapping[ModelId, Served]
 
 
 def order_of(version: str) -> tuple[int, ...]:
@@ -50,32 +55,15 @@ def served_file(store: Path) -> Path:
     return store.with_name(f"{store.stem}.served.json")
 
 
-def read_served(store: Path) -> dict[str, Served]:
+def read_served(store: Path) -> Mapping[str, Served]:
     """What the box remembers, by model; nothing where there is no such file. Raises `ServedUnreadable`."""
     path = served_file(store)
     if not os.path.lexists(path):
         return {}
     try:
-        return _models(parse(read_file(path, MAX_BYTES)))
+        return record_of(parse(read_file(path, MAX_BYTES)), ServedFile).models
     except (OSError, ValueError) as error:
         raise ServedUnreadable(file=str(path), detail=reason_of(error)) from error
-
-
-def _models(document: Any) -> dict[str, Served]:
-    """Raises `ValueError`."""
-    models = document.get("models") if isinstance(document, dict) else None
-    if not isinstance(models, dict) or document.get("schema") != SCHEMA:
-        raise ValueError(f"it has not the form {SCHEMA}")
-    return {model: _served(model, entry) for model, entry in models.items()}
-
-
-def _served(model: str, entry: Any) -> Served:
-    """Raises `ValueError`."""
-    version, sha256 = (entry.get("version"), entry.get("sha256")) if isinstance(entry, dict) else (None, None)
-    for form, text in ((re.compile(MODEL_ID), model), (VERSION, version), (SHA256, sha256)):
-        if not isinstance(text, str) or not form.fullmatch(text):
-            raise ValueError("it has a model without a version and a hash")
-    return Served(str(version), str(sha256))
 
 
 def check_served(store: Path, bundles: Iterable[Bundle], allowed: Iterable[str]) -> list[LoupeError]:
@@ -117,7 +105,7 @@ def remember(store: Path, bundles: Iterable[Bundle]) -> None:
 
 def _write(path: Path, models: Mapping[str, Served]) -> None:
     """In one step, and on the disk when this returns. Raises `StoreUnusable`."""
-    document = {"schema": SCHEMA, "models": {model: asdict(served) for model, served in models.items()}}
+    document = to_builtins(ServedFile(SCHEMA, models))
     new = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ import pytest
 from flask.testing import FlaskClient
 from msgspec import structs
 
+from device.base.records import Words
 from device.reading.atlas import atlas_path, network_of, open_atlas
 from device.reading.bundle import Bundle
 from device.reading.reading import Reader
@@ -319,7 +320,7 @@ def test_without_a_store_readings_and_patches_go_on_and_naming_says_why(
 
 def test_names_in_a_lexicon_that_lost_a_word_are_shown_by_its_id() -> None:
     found = agreed([Given(1, "", "gone_word", None, "2026-01-01T00:00:00.000Z")], load_lexicon(HISTOLOGY))
-    assert found[1][0].name == {"en": "gone_word", "fr": "gone_word"}
+    assert found[1][0].name == Words("gone_word", "gone_word")
 
 
 # --- the atlas on the box ------------------------------------------------------------------------------------------------
@@ -401,7 +402,7 @@ def test_shipped_atlases_fit_their_bundles_and_hold_drawn_patches_only() -> None
         bundle = Bundle.open(path.with_suffix(".loupe"), KEYS)
         atlas = open_atlas(atlas_path(MODELS / bundle.name), bundle)
         assert atlas is not None
-        assert atlas.index["patches"]["synthetic"]
+        assert atlas.index.patches.synthetic
         assert path.stat().st_size < 600_000
 
 
@@ -413,12 +414,11 @@ def test_lexicons_are_whole_in_both_languages(name: str) -> None:
     lexicon = load_lexicon(name)
     assert len(lexicon.terms) >= 40
     for language in ("en", "fr"):
-        words = [term[language].casefold() for term in lexicon.terms.values()]
+        words = [term.name.text(language).casefold() for term in lexicon.terms]
         assert len(set(words)) == len(words), "a word that stands for two terms would be taken for either"
-    for term in lexicon.terms.values():
-        assert term["group"] in lexicon.groups
-        assert set(term["definition"]) == {"en", "fr"}
-    assert {term["group"] for term in lexicon.terms.values()} == set(lexicon.groups)
+    for term in lexicon.terms:
+        assert term.group in lexicon.groups
+    assert {term.group for term in lexicon.terms} == set(lexicon.groups)
 
 
 def test_the_lexicon_is_that_of_the_modality(bundle: Bundle) -> None:

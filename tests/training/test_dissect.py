@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from msgspec import structs
 from sklearn.metrics import roc_auc_score
 
 from device.base.errors import AtlasInvalid, AtlasOfOtherModel
@@ -163,9 +163,9 @@ def test_masks_of_tiles_and_circles_lie_where_the_set_says() -> None:
 def test_an_atlas_opens_beside_its_bundle(file: Path, atlas: Atlas, bundle: Bundle) -> None:
     opened = open_atlas(file, bundle)
     assert opened is not None
-    assert opened.index == json.loads(json.dumps(atlas.index))
+    assert opened.index == atlas.index
     assert opened.patches == atlas.patches
-    assert opened.index["patches"]["synthetic"]
+    assert opened.index.patches.synthetic
     assert open_atlas(file.with_name("none.atlas"), bundle) is None
 
 
@@ -191,7 +191,7 @@ def test_a_damaged_atlas_is_refused_by_name(file: Path, atlas: Atlas, bundle: Bu
         write_atlas(Atlas(atlas.index, patches), file)
         with pytest.raises(AtlasInvalid):
             open_atlas(file, bundle)
-    write_atlas(Atlas({**atlas.index, "schema": "loupe-atlas/2"}, atlas.patches), file)
+    write_atlas(Atlas(structs.replace(atlas.index, schema="loupe-atlas/2"), atlas.patches), file)
     with pytest.raises(AtlasInvalid, match="schema"):
         open_atlas(file, bundle)
 
@@ -205,16 +205,16 @@ def test_an_atlas_says_nothing_of_the_files_that_it_was_made_from(file: Path) ->
 def test_figures_of_one_atlas_and_patches_of_another(
     reader: Reader, subjects: Subjects, measured: Survey, atlas: Atlas
 ) -> None:
-    units = [int(unit) for unit in atlas.index["units"]][:2]
-    real = Atlas(json.loads(json.dumps(atlas.index)), atlas.patches)
-    real.index["figures"]["data"]["name"] = "real tissue"
+    units = [int(unit) for unit in atlas.index.units][:2]
+    figures = structs.replace(atlas.index.figures, data=structs.replace(atlas.index.figures.data, name="real tissue"))
+    real = Atlas(structs.replace(atlas.index, figures=figures), atlas.patches)
     patches = cut_patches(reader, subjects, measured, units, 1)
     made = make_atlas(reader, subjects, measured, patches, Origin("a test", QUANTILE), real).index
-    assert made["figures"]["data"]["name"] == "real tissue"
-    assert made["patches"]["name"] == subjects.name
-    assert [len(said["patches"]) for said in made["units"].values()] == [1, 1]
-    assert made["units"][str(units[0])]["selectivity"] == real.index["units"][str(units[0])]["selectivity"]
-    assert 0 < made["figures"]["covered"] < real.index["figures"]["covered"]
+    assert made.figures.data.name == "real tissue"
+    assert made.patches.name == subjects.name
+    assert [len(entry.patches) for entry in made.units.values()] == [1, 1]
+    assert made.units[str(units[0])].selectivity == real.index.units[str(units[0])].selectivity
+    assert 0 < made.figures.covered < real.index.figures.covered
 
 
 def test_the_command_writes_the_page_and_the_atlas(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from device.base.command_line import FiniteRange
 from training.commands.options import PATH, RUNS, RecipeName, examples, keys_option
+
+if TYPE_CHECKING:
+    from device.reading.atlas import AtlasIndex
 
 PHANTOMS = "phantoms"
 PICTURES, UNITS, PATCHES, QUANTILE = 200, 256, 8, 0.995
@@ -122,7 +126,7 @@ def command(
         del words[words.index("--out") : words.index("--out") + 2]
     origin = atlases.Origin(f"loupe-train {shlex.join(words)}", quantile)
     measured = survey(reader, subjects, quantile)
-    units = [int(unit) for unit in known.index["units"]] if known else atlases.ranked(measured)
+    units = [int(unit) for unit in known.index.units] if known else atlases.ranked(measured)
     patches = cut_patches(reader, subjects, measured, units[:most_units], patches_each)
     made = atlases.make_atlas(reader, subjects, measured, patches, origin, known)
     folder = out or RUNS / "dissect" / bundle.manifest.id
@@ -142,21 +146,17 @@ def command(
     print(f"wrote {file} ({file.stat().st_size / 1e6:.2f} MB) and {page}")
 
 
-def atlas_summary(index: dict[str, object]) -> str:
+def atlas_summary(index: AtlasIndex) -> str:
     """An atlas's figures in a few lines."""
-    from typing import Any, cast
-
-    figures = cast(dict[str, Any], index["figures"])
-    data = figures["data"]
+    figures, data = index.figures, index.figures.data
     lines = [
-        f"{figures['units']} units on {data['pictures']} pictures of {data['groups']} groups ({data['name']})",
-        f"never change: {figures['constant']}, of them always 0: {figures['dead']}",
+        f"{figures.units} units on {data.pictures} pictures of {data.groups} groups ({data.name})",
+        f"never change: {figures.constant}, of them always 0: {figures.dead}",
     ]
-    how = f"within {figures['within']} groups" if figures["within"] else "over all pictures"
-    for level in figures["selective"]:
+    how = f"within {figures.within} groups" if figures.within else "over all pictures"
+    for level in figures.selective:
         lines.append(
-            f"tell a class apart with AUROC ≥ {level['auroc']} {how}: {level['units']} (by chance {level['by_chance']:.0f})"
+            f"tell a class apart with AUROC ≥ {level.auroc} {how}: {level.units} (by chance {level.by_chance:.0f})"
         )
-    units = cast(dict[str, Any], index["units"])
-    lines.append(f"the atlas's {len(units)} units are {figures['covered']:.0%} of those that readings list")
+    lines.append(f"the atlas's {len(index.units)} units are {figures.covered:.0%} of those that readings list")
     return "\n".join(lines)

@@ -10,11 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from msgspec import to_builtins
+from msgspec.structs import replace
 
-from device.reading.atlas import INDEX, SCHEMA, Atlas, network_of
+from device.base.records import Words
+from device.reading.atlas import (
+    INDEX,
+    SCHEMA,
+    Atlas,
+    AtlasBundle,
+    AtlasFigures,
+    AtlasIndex,
+    PatchEntry,
+    PictureData,
+    SelectiveUnits,
+    UnitEntry,
+    network_of,
+)
 from device.reading.reading import Reader
 from training.dissect.patches import Patch
 from training.dissect.subjects import CONCEPTS, Subjects
@@ -50,40 +64,39 @@ def ranked(survey: Survey) -> list[int]:
     return [int(unit) for unit in order if not survey.constant[unit]]
 
 
-def data_entry(subjects: Subjects, survey: Survey, origin: Origin) -> dict[str, Any]:
+def data_entry(subjects: Subjects, survey: Survey, origin: Origin) -> PictureData:
     """Which pictures something was made from."""
-    return {
-        "name": subjects.name,
-        "terms": subjects.terms,
-        "synthetic": subjects.synthetic,
-        "pictures": len(survey.read),
-        "groups": len({subjects.groups[i] for i in survey.read}),
-        "quantile": origin.quantile,
-        "created": date.today().isoformat(),
-        "command": origin.command,
-    }
+    return PictureData(
+        name=subjects.name,
+        terms=subjects.terms,
+        synthetic=subjects.synthetic,
+        pictures=len(survey.read),
+        groups=len({subjects.groups[i] for i in survey.read}),
+        quantile=origin.quantile,
+        created=date.today().isoformat(),
+        command=origin.command,
+    )
 
 
-def figures(
-    reader: Reader, subjects: Subjects, survey: Survey, chosen: Sequence[int], origin: Origin
-) -> dict[str, Any]:
+def figures(reader: Reader, subjects: Subjects, survey: Survey, chosen: Sequence[int], origin: Origin) -> AtlasFigures:
     """What holds for all units together. `covered`: the share of the units in readings' lists that the atlas has."""
     zero = reader.network.outputs["features"].zero_point
-    return {
-        "data": data_entry(subjects, survey, origin),
-        "units": len(survey.importance),
-        "constant": int(survey.constant.sum()),
-        "dead": int((survey.constant & (survey.highest - 128 == zero)).sum()),
-        "covered": float(survey.listed[list(chosen)].sum() / survey.listed.sum()),
-        "within": len(survey.within),
-        "selective": [
-            {"auroc": level, "units": count, "by_chance": chance} for level, (count, chance) in survey.selective.items()
-        ],
-    }
+    return AtlasFigures(
+        data=data_entry(subjects, survey, origin),
+        units=len(survey.importance),
+        constant=int(survey.constant.sum()),
+        dead=int((survey.constant & (survey.highest - 128 == zero)).sum()),
+        covered=float(survey.listed[list(chosen)].sum() / survey.listed.sum()),
+        within=len(survey.within),
+        selective=tuple(
+            SelectiveUnits(auroc=level, units=count, by_chance=chance)
+            for level, (count, chance) in survey.selective.items()
+        ),
+    )
 
 
-def unit_entry(reader: Reader, subjects: Subjects, survey: Survey, unit: int) -> dict[str, Any]:
-    """The figures of one unit, activations in real units."""
+def unit_entry(reader: Reader, subjects: Subjects, survey: Survey, unit: int) -> UnitEntry:
+    """The figures of one unit, activations in real units; without patches."""
     quantization = reader.network.outputs["features"]
     labels = reader.bundle.labels
     counts = survey.histogram[unit]
@@ -92,36 +105,32 @@ def unit_entry(reader: Reader, subjects: Subjects, survey: Survey, unit: int) ->
     def real(steps: float) -> float:
         return round(float(steps) * quantization.scale, DIGITS)
 
-    return {
-        "importance": round(float(survey.importance[unit]), DIGITS),
-        "listed": int(survey.listed[unit]),
-        "active": round(1 - float(counts[: silent + 1].sum() / counts.sum()), DIGITS),
-        "threshold": real(int(survey.thresholds[unit]) - quantization.zero_point),
-        "selectivity": {label: round(float(survey.auroc[unit, k]), DIGITS) for k, label in enumerate(labels)},
-        "means": {label: real(survey.class_means[unit, k]) for k, label in enumerate(labels)},
-        "overlap": {
-            concept: round(float(survey.overlap[unit, m]), DIGITS) for m, concept in enumerate(subjects.concepts)
-        },
-        "inside": {
-            concept: round(float(survey.inside[unit, m]), DIGITS) for m, concept in enumerate(subjects.concepts)
-        },
-        "patches": [],
-    }
+    return UnitEntry(
+        importance=round(float(survey.importance[unit]), DIGITS),
+        listed=int(survey.listed[unit]),
+        active=round(1 - float(counts[: silent + 1].sum() / counts.sum()), DIGITS),
+        threshold=real(int(survey.thresholds[unit]) - quantization.zero_point),
+        selectivity={label: round(float(survey.auroc[unit, k]), DIGITS) for k, label in enumerate(labels)},
+        means={label: real(survey.class_means[unit, k]) for k, label in enumerate(labels)},
+        overlap={concept: round(float(survey.overlap[unit, m]), DIGITS) for m, concept in enumerate(subjects.concepts)},
+        inside={concept: round(float(survey.inside[unit, m]), DIGITS) for m, concept in enumerate(subjects.concepts)},
+        patches=(),
+    )
 
 
 def file_name(unit: int, rank: int) -> str:
     return f"{unit}-{rank}.jpg"
 
 
-def patch_entries(reader: Reader, unit: int, patches: Sequence[Patch]) -> list[dict[str, Any]]:
-    return [
-        {
-            "file": file_name(unit, rank),
-            "label": reader.bundle.labels[patch.label],
-            "activation": round(patch.activation, DIGITS),
-        }
+def patch_entries(reader: Reader, unit: int, patches: Sequence[Patch]) -> tuple[PatchEntry, ...]:
+    return tuple(
+        PatchEntry(
+            file=file_name(unit, rank),
+            label=reader.bundle.labels[patch.label],
+            activation=round(patch.activation, DIGITS),
+        )
         for rank, patch in enumerate(patches)
-    ]
+    )
 
 
 def make_atlas(
@@ -136,34 +145,35 @@ def make_atlas(
     are of these pictures."""
     manifest = reader.bundle.manifest
     if figures_from:
-        told = figures_from.index
-        units = {str(unit): dict(told["units"][str(unit)]) for unit in patches}
-        listed_in_all = sum(said["listed"] for said in told["units"].values())
-        share = sum(said["listed"] for said in units.values()) / max(listed_in_all, 1)
-        summary = told["figures"] | {"covered": told["figures"]["covered"] * share}
-        concepts = told["concepts"]
+        measured = figures_from.index
+        entries = {unit: measured.units[str(unit)] for unit in patches}
+        listed_in_all = sum(entry.listed for entry in measured.units.values())
+        share = sum(entry.listed for entry in entries.values()) / max(listed_in_all, 1)
+        summary = replace(measured.figures, covered=measured.figures.covered * share)
+        concepts = dict(measured.concepts)
     else:
-        units = {str(unit): unit_entry(reader, subjects, survey, unit) for unit in patches}
+        entries = {unit: unit_entry(reader, subjects, survey, unit) for unit in patches}
         summary = figures(reader, subjects, survey, list(patches), origin)
         concepts = {concept: CONCEPTS[concept] for concept in subjects.concepts}
-    for unit, cut in patches.items():
-        units[str(unit)]["patches"] = patch_entries(reader, unit, cut)
-    notice = {name: text.format(terms=subjects.terms) for name, text in NOTICES[subjects.synthetic].items()}
-    index = {
-        "schema": SCHEMA,
-        "notice": notice,
-        "bundle": {
-            "id": manifest.id,
-            "version": manifest.version,
-            "sha256": reader.bundle.sha256,
-            "network": network_of(reader.bundle),
+    notice = {language: text.format(terms=subjects.terms) for language, text in NOTICES[subjects.synthetic].items()}
+    index = AtlasIndex(
+        schema=SCHEMA,
+        notice=Words(**notice),
+        bundle=AtlasBundle(
+            id=manifest.id,
+            version=manifest.version,
+            sha256=reader.bundle.sha256,
+            network=network_of(reader.bundle),
+        ),
+        labels=reader.bundle.labels,
+        figures=summary,
+        patches=data_entry(subjects, survey, origin),
+        concepts=concepts,
+        units={
+            str(unit): replace(entry, patches=patch_entries(reader, unit, patches[unit]))
+            for unit, entry in entries.items()
         },
-        "labels": list(reader.bundle.labels),
-        "figures": summary,
-        "patches": data_entry(subjects, survey, origin),
-        "concepts": concepts,
-        "units": units,
-    }
+    )
     files = {file_name(unit, rank): patch.jpeg for unit, cut in patches.items() for rank, patch in enumerate(cut)}
     return Atlas(index, files)
 
@@ -172,7 +182,7 @@ def write_atlas(atlas: Atlas, path: Path) -> None:
     """Write the zip: all of it or nothing."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        text = json.dumps(atlas.index, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(to_builtins(atlas.index), ensure_ascii=False, separators=(",", ":"))
         archive.writestr(zipfile.ZipInfo(INDEX, EPOCH), text, zipfile.ZIP_DEFLATED)
         for name, patch in atlas.patches.items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), patch, zipfile.ZIP_STORED)

@@ -9,8 +9,9 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from msgspec import to_builtins
 
-from device.reading.atlas import Atlas
+from device.reading.atlas import Atlas, UnitEntry
 from device.reading.reading import Reader
 
 PAGE = "units.html"
@@ -23,33 +24,35 @@ def unit_weights(reader: Reader) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(reader.head.weights / reader.network.outputs["features"].scale)
 
 
-def page_units(reader: Reader, atlas: Atlas, figures: Mapping[int, Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+def page_units(reader: Reader, atlas: Atlas, figures: Mapping[int, UnitEntry] | None) -> list[dict[str, Any]]:
     """The rows of the index, in the atlas's order and then the others': figures, weights, and patches as data URIs."""
     weights, labels = unit_weights(reader), reader.bundle.labels
-    known = {int(unit): said for unit, said in atlas.index["units"].items()}
+    known = {int(unit): entry for unit, entry in atlas.index.units.items()}
+    others = {unit: entry for unit, entry in (figures or {}).items() if unit not in known}
     rows = []
-    for rank, (unit, said) in enumerate(
-        {**known, **{u: f for u, f in (figures or {}).items() if u not in known}}.items()
-    ):
-        selectivity = said["selectivity"]
+    for rank, (unit, entry) in enumerate({**known, **others}.items()):
+        selectivity = entry.selectivity
         strongest = max(selectivity, key=lambda label: abs(selectivity[label] - 0.5))
         rows.append(
             {
-                **said,
+                **to_builtins(entry),
                 "unit": unit,
                 "rank": rank + 1,
                 "weights": dict(zip(labels, weights[unit].tolist(), strict=True)),
                 "strongest": strongest,
                 "images": [
-                    {**patch, "uri": "data:image/jpeg;base64," + b64encode(atlas.patches[patch["file"]]).decode()}
-                    for patch in said["patches"]
+                    {
+                        **to_builtins(patch),
+                        "uri": "data:image/jpeg;base64," + b64encode(atlas.patches[patch.file]).decode(),
+                    }
+                    for patch in entry.patches
                 ],
             }
         )
     return rows
 
 
-def write_page(reader: Reader, atlas: Atlas, figures: Mapping[int, Mapping[str, Any]] | None, folder: Path) -> Path:
+def write_page(reader: Reader, atlas: Atlas, figures: Mapping[int, UnitEntry] | None, folder: Path) -> Path:
     """Write the page into a folder; `figures` are those of units without patches, too."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -59,7 +62,7 @@ def write_page(reader: Reader, atlas: Atlas, figures: Mapping[int, Mapping[str, 
         d=atlas.index,
         model=reader.bundle.manifest.title.en,
         names=reader.bundle.manifest.label_names("en"),
-        concepts={concept: told["en"] for concept, told in atlas.index["concepts"].items()},
+        concepts={concept: name.en for concept, name in atlas.index.concepts.items()},
         units=units,
         heaviest=float(np.quantile(np.abs([list(row["weights"].values()) for row in units]), BAR_QUANTILE)),
     )

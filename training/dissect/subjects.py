@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from device.base.records import Words
 from device.reading.bundle import Bundle
 from training.data import Sample, find_samples, picture_bytes
 from training.data.adapters.idc import TILE_PX
@@ -27,14 +28,13 @@ from training.recipe import Recipe
 
 KEPT = 200  # phantoms in memory, about 1 MB each: drawing one takes longer than reading it
 Mask = NDArray[np.bool_]
-Words = dict[str, str]
 
 CONCEPTS: dict[str, Words] = {
-    "carcinoma_tiles": {"en": "tiles with carcinoma", "fr": "tuiles avec carcinome"},
-    "circle": {"en": "the radiologist’s circles", "fr": "les cercles du radiologue"},
-    "lesion": {"en": "drawn glands or tumour", "fr": "glandes ou tumeur dessinées"},
-    "nuclei": {"en": "drawn nuclei", "fr": "noyaux dessinés"},
-    "empty": {"en": "drawn empty glass", "fr": "verre vide dessiné"},
+    "carcinoma_tiles": Words("tiles with carcinoma", "tuiles avec carcinome"),
+    "circle": Words("the radiologist’s circles", "les cercles du radiologue"),
+    "lesion": Words("drawn glands or tumour", "glandes ou tumeur dessinées"),
+    "nuclei": Words("drawn nuclei", "noyaux dessinés"),
+    "empty": Words("drawn empty glass", "verre vide dessiné"),
 }
 
 # Which class a phantom of each kind stands for, by the bundle's classes.

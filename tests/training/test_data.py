@@ -13,6 +13,7 @@ from device.reading.image import decode
 from tests.support.drawn_dicom import MAMMOGRAPHY, dicom
 from tests.support.shipped import SHARED_DATA
 from training.data import LIMITS, Sample, default_labels, find_samples, list_samples, load_pixels, picture_bytes
+from training.data.adapters.idc import TILES
 from training.data.sections import section_pixels, sections
 from training.errors import DataError
 from training.recipe import load_recipe
@@ -90,7 +91,7 @@ def test_idc_sections_are_put_together_from_their_tiles(tmp_path: Path) -> None:
     tile(tmp_path, "100", 0, 51, 151)
     tile(tmp_path, "200", 1, 901, 51)
     samples, _ = listed("idc", tmp_path)
-    first, second = sections(samples)
+    first, second = sections(samples, TILES)
     assert (first.patient, second.patient) == ("100", "200")
     assert first.labels.tolist() == [[0, -1, 1], [-1, 0, -1]]
     pixels = section_pixels(tmp_path, first, samples)
@@ -117,7 +118,7 @@ def test_an_idc_tile_amid_its_neighbours_is_that_part_of_the_section(tmp_path: P
         label = int(x == 50 and y == 0)
         draw(tmp_path / f"8/{label}/8_idx5_x{x}_y{y}_class{label}.png", (50, 50), seed=number)
     samples, _ = listed("idc", tmp_path, context="1")
-    (section,) = sections(samples)
+    (section,) = sections(samples, TILES)
     whole = np.full((4 * 50, 5 * 50, 3), 255, np.uint8)  # the section with a margin of one tile
     lone, _ = listed("idc", tmp_path)
     whole[50:150, 50:200] = section_pixels(tmp_path, section, lone)
@@ -133,9 +134,9 @@ def test_samples_that_are_no_grid_are_no_section(tmp_path: Path) -> None:
     tile(tmp_path, "100", 0, 1, 1)
     tile(tmp_path, "100", 1, 30, 1)
     with pytest.raises(DataError, match="one grid"):
-        sections(listed("idc", tmp_path)[0])
+        sections(listed("idc", tmp_path)[0], TILES)
     with pytest.raises(DataError, match="no place"):
-        sections([Sample("a.png", 0, "a")])
+        sections([Sample("a.png", 0, "a")], TILES)
 
 
 # --- BreakHis --------------------------------------------------------------------------------------------------------
@@ -427,7 +428,7 @@ def test_idc_as_kaggle_has_it_holds_every_tile_twice(tmp_path: Path) -> None:
     tile(tmp_path / "IDC_regular_ps50_idx5", "200", 1, 1, 1)
     samples, notes = listed("idc", tmp_path, context="1")
     assert [(sample.group, sample.file.count("/")) for sample in samples] == [("100", 2), ("100", 2), ("200", 3)]
-    assert len(sections(samples)) == 2
+    assert len(sections(samples, TILES)) == 2
     assert load_pixels(tmp_path, samples, None)[0].shape == (150, 150, 3)
     assert notes[0].startswith("2 files are left out, the first IDC_regular_ps50_idx5/100/0")
 

@@ -19,7 +19,8 @@ from device.reading.bundle import Bundle
 from device.reading.reading import Reader
 from tests.support.shipped import BUNDLE, KEYS, MODELS
 from training.cli import main
-from training.data.adapters.idc import TILE_PX
+from training.data.adapters.idc import TILE_PX, TILES
+from training.data.adapters.mini_mias import FILMS, circle_mask
 from training.data.sample import MOSAIC, Sample
 from training.dissect.atlas import Origin, make_atlas, ranked, write_atlas
 from training.dissect.page import write_page
@@ -27,7 +28,7 @@ from training.dissect.patches import choose, cut, cut_patches, strongest
 from training.dissect.subjects import (
     Seen,
     Subjects,
-    _circle_mask,
+    _lesion_mask,
     _tile_masks,
     phantom_subjects,
 )
@@ -150,12 +151,12 @@ def test_among_equal_cells_the_one_with_strong_neighbours_is_shown() -> None:
 
 def test_masks_of_tiles_and_circles_lie_where_the_set_says() -> None:
     tiles = Sample("p/0/a.png", 0, "p", extra={MOSAIC: "p/0/a.png|p/1/b.png\n|p/1/c.png"})
-    masks, valid = _tile_masks(tiles)
+    masks, valid = _tile_masks(tiles, TILES)
     assert valid is not None
     assert masks["carcinoma_tiles"][::TILE_PX, ::TILE_PX].tolist() == [[False, True], [False, True]]
     assert valid[::TILE_PX, ::TILE_PX].tolist() == [[True, True], [False, True]]
     window = Sample("mdb001.jpg", 1, "pair001", box=(500, 400, 700, 600))
-    circle = _circle_mask(window, [(600, 450, 20)])
+    circle = _lesion_mask(window, FILMS, {"mdb001": circle_mask(600, 450, 20)})
     rows, columns = np.nonzero(circle)
     assert (rows.mean(), columns.mean()) == (50, 100)
 

@@ -12,12 +12,12 @@ import pytest
 from device.reading.image import decode
 from device.reading.sections import FOREIGN, READ, Section
 from training.data import Sample
-from training.data.adapters.idc import TILE_PX
+from training.data.adapters.idc import TILE_PX, TILES
 from training.data.pictures import LIMITS
 from training.data.sections import Section as Tiles
 from training.data.sections import sections
 from training.errors import DataError
-from training.evaluation.sections import as_table, measure, section_png, tiles_alone, values_at
+from training.evaluation.sections import as_table, measure, report_sections, section_png, values_at
 from training.recipe import load_recipe
 
 
@@ -34,7 +34,7 @@ def test_values_between_cells_leave_out_what_does_not_count() -> None:
 def test_tiles_are_scored_where_they_lie() -> None:
     """Ten columns of tiles under five columns of cells; evidence grows to the right, the last column is foreign."""
     labels = np.tile(np.arange(10) >= 5, (4, 1)).astype(np.int64)
-    tiles = Tiles("p", np.arange(40).reshape(4, 10), labels)
+    tiles = Tiles("p", TILES, np.arange(40).reshape(4, 10), labels)
     values = np.tile(np.array([-2.0, -1.0, 0.0, 1.0, np.nan]), (2, 1))
     states = np.where(np.isnan(values), FOREIGN, READ).astype(np.uint8)
     section = Section(
@@ -56,12 +56,12 @@ def test_the_section_is_written_without_loss_and_white_where_there_is_no_tile(tm
     for x, grey in ((50, 10), (150, 200)):
         PIL.Image.new("RGB", (TILE_PX, TILE_PX), (grey,) * 3).save(tmp_path / f"{x}.png")
         samples.append(Sample(f"{x}.png", 0, "p", extra={"x": float(x), "y": 50.0}))
-    (tiles,) = sections(samples)
+    (tiles,) = sections(samples, TILES)
     pixels = decode(section_png(tmp_path, tiles, samples), LIMITS).pixels
     assert pixels.shape == (TILE_PX, 3 * TILE_PX, 3)
     assert [int(part.mean()) for part in np.split(pixels, 3, axis=1)] == [10, 255, 200]
 
 
 def test_another_set_has_no_sections(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="only IDC's tiles"):
-        tiles_alone(load_recipe("bach"), tmp_path)
+    with pytest.raises(DataError, match="the pictures of bach aren't tiles"):
+        report_sections(load_recipe("bach"), tmp_path, tmp_path, ["p"])

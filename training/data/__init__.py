@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path, PurePosixPath
+from pkgutil import iter_modules
 
+from training.data import adapters
 from training.data.adapters import Adapter, Source
-from training.data.adapters.bach import BACH
-from training.data.adapters.breakhis import BREAKHIS
-from training.data.adapters.busi import BUSI
-from training.data.adapters.cbis_ddsm import CBIS_DDSM
-from training.data.adapters.folder import FOLDER
-from training.data.adapters.idc import IDC
-from training.data.adapters.mini_mias import MINI_MIAS
 from training.data.files import PICTURES, Files, folder_words, list_files, passed_over_words
 from training.data.leaks import check_leaks, check_readable
 from training.data.pictures import LIMITS, load_images, load_pixels, picture_bytes
@@ -38,6 +34,7 @@ __all__ = [
     "Fold",
     "Sample",
     "Split",
+    "adapter_named",
     "check_leaks",
     "check_readable",
     "default_labels",
@@ -54,19 +51,22 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
-ADAPTERS: dict[str, Adapter] = {
-    "bach": BACH,
-    "idc": IDC,
-    "breakhis": BREAKHIS,
-    "mini_mias": MINI_MIAS,
-    "cbis_ddsm": CBIS_DDSM,
-    "ddsm": CBIS_DDSM,
-    "busi": BUSI,
-    "folder": FOLDER,
-}
+
+def _find_adapters() -> dict[str, Adapter]:
+    """The adapter of each module of `adapters/`, by the module's name and by its other names."""
+    named: dict[str, Adapter] = {}
+    for module in iter_modules(adapters.__path__):
+        adapter = import_module(f"{adapters.__name__}.{module.name}").ADAPTER
+        assert isinstance(adapter, Adapter)
+        named |= dict.fromkeys((module.name, *adapter.other_names), adapter)
+    return named
 
 
-def _adapter(name: str) -> Adapter:
+ADAPTERS = _find_adapters()
+
+
+def adapter_named(name: str) -> Adapter:
+    """The adapter that a recipe names. Raises `DataError`."""
     if name not in ADAPTERS:
         raise DataError(f"there is no adapter {name}; there are {', '.join(ADAPTERS)}")
     return ADAPTERS[name]
@@ -74,13 +74,13 @@ def _adapter(name: str) -> Adapter:
 
 def default_labels(adapter: str, folder: Path) -> tuple[str, ...]:
     """Label ids when no recipe says any: the set's own, or the names of the folder's folders that hold pictures."""
-    if labels := _adapter(adapter).labels:
+    if labels := adapter_named(adapter).labels:
         return labels
     files = _files(folder)
     inside = {PurePosixPath(file).parts[0] for file in files.pictures if "/" in file}
     if not inside:
         raise DataError(
-            f"{folder} has no folders with pictures: the adapter {adapter} expects {_adapter(adapter).expects}. There "
+            f"{folder} has no folders with pictures: the adapter {adapter} expects {adapter_named(adapter).expects}. There "
             f"are: {folder_words(files)}. {passed_over_words(files)}".strip()
         )
     return tuple(sorted(inside))
@@ -103,7 +103,7 @@ def list_samples(
 
     Raises `DataError` that names an unknown adapter or option, a missing folder, or a class without pictures.
     """
-    chosen = _adapter(adapter)
+    chosen = adapter_named(adapter)
     if unknown := sorted(options.keys() - chosen.options.keys()):
         raise DataError(
             f"the adapter {adapter} has no option {', '.join(unknown)}; there are: {', '.join(chosen.options) or 'none'}. "
@@ -125,7 +125,7 @@ def _not_recognised(adapter: str, source: Source, missing: Sequence[str]) -> str
     passed_over = passed_over_words(source.files, source.tables)
     return (
         f"{source.folder} has no pictures of class {', '.join(missing)}: the adapter {adapter} expects "
-        f"{_adapter(adapter).expects}. There are: {folder_words(source.files)}.{reasons} {passed_over}".rstrip()
+        f"{adapter_named(adapter).expects}. There are: {folder_words(source.files)}.{reasons} {passed_over}".rstrip()
         + f"\n→ Name the folder that has this layout, or another adapter ({', '.join(ADAPTERS)}); "
         "docs/researchers/datasets.md shows the layouts"
     )
@@ -142,15 +142,17 @@ def _reasons(source: Source) -> Iterator[str]:
 def _left_out_words(adapter: str, source: Source, samples: Sequence[Sample]) -> Iterator[str]:
     """Everything in the folder that became no sample, by the reason."""
     yield from _reasons(source)
-    told = {file for files in source.left_out.values() for file in files}
+    left_out = {file for files in source.left_out.values() for file in files}
     taken = {sample.file for sample in samples}
     rest = [
-        file for file in source.files.pictures if file not in taken and file not in told and file not in source.tables
+        file
+        for file in source.files.pictures
+        if file not in taken and file not in left_out and file not in source.tables
     ]
     if rest:
         yield (
             f"{len(rest)} other picture{'s' * (len(rest) > 1)} left out, the first {rest[0]}: the adapter {adapter} takes "
-            f"{_adapter(adapter).expects}"
+            f"{adapter_named(adapter).expects}"
         )
     if words := passed_over_words(source.files, source.tables):
         yield words

@@ -1,7 +1,7 @@
 """The pictures that units are measured on: a data set's, by its recipe, or phantoms; with masks where there are any.
 
-Masks say where something lies: tiles with carcinoma (IDC), the radiologist's circles (mini-MIAS), the layers that a
-phantom was drawn from. Other sets have none.
+Masks say where something lies: a section's tiles with carcinoma, the lesions of films, the layers that a phantom was drawn
+from. Other sets have none.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from device.base.records import Words
 from device.reading.bundle import Bundle
-from training.data import Sample, find_samples, picture_bytes
-from training.data.adapters.idc import TILE_PX
-from training.data.adapters.mini_mias import INFO, SIDE_PX, circle_mask, read_info
+from training.data import ADAPTERS, Sample, adapter_named, find_samples, picture_bytes
+from training.data.adapters import Adapter, Films, Tiles
 from training.data.sample import mosaic_files
 from training.drawn.phantoms import KINDS, draw
 from training.errors import DissectError
@@ -35,12 +34,6 @@ CONCEPTS: dict[str, Words] = {
     "lesion": Words("drawn glands or tumour", "glandes ou tumeur dessinées"),
     "nuclei": Words("drawn nuclei", "noyaux dessinés"),
     "empty": Words("drawn empty glass", "verre vide dessiné"),
-}
-
-# Which class a phantom of each kind stands for, by the bundle's classes.
-KINDS_AS_CLASSES: dict[tuple[str, ...], Mapping[str, str]] = {
-    KINDS: {kind: kind for kind in KINDS},
-    ("no_idc", "idc"): {"normal": "no_idc", "benign": "no_idc", "insitu": "no_idc", "invasive": "idc"},
 }
 
 
@@ -78,7 +71,7 @@ def subjects_of(recipe: Recipe, folder: Path, bundle: Bundle) -> Subjects:
             f"the recipe {recipe.id} has other classes than {bundle.name} ({', '.join(bundle.labels)}): give --recipe"
         )
     samples = find_samples(recipe, folder)
-    concepts, masks = _masks_of(recipe.data.adapter, folder, samples)
+    concepts, masks = _masks_of(adapter_named(recipe.data.adapter), folder, samples)
 
     def load(index: int) -> Seen:
         return Seen(picture_bytes(folder, samples[index]), *masks(samples[index]))
@@ -98,34 +91,29 @@ Masks = tuple[Mapping[str, Mask], Mask | None]
 
 
 def _masks_of(
-    adapter: str, folder: Path, samples: Sequence[Sample]
+    adapter: Adapter, folder: Path, samples: Sequence[Sample]
 ) -> tuple[tuple[str, ...], Callable[[Sample], Masks]]:
-    if adapter == "idc" and mosaic_files(samples[0]):
-        return ("carcinoma_tiles",), _tile_masks
-    if adapter == "mini_mias":
-        circles = {
-            film: [finding.circle for finding in findings if finding.circle]
-            for film, findings in read_info(folder / INFO).items()
-        }
-        return ("circle",), lambda sample: ({"circle": _circle_mask(sample, circles[Path(sample.file).stem])}, None)
+    if (tiles := adapter.tiles) and mosaic_files(samples[0]):
+        return ("carcinoma_tiles",), lambda sample: _tile_masks(sample, tiles)
+    if films := adapter.films:
+        lesions = films.lesions(folder)
+        return ("circle",), lambda sample: ({"circle": _lesion_mask(sample, films, lesions)}, None)
     return (), lambda _: ({}, None)
 
 
-def _tile_masks(sample: Sample) -> Masks:
-    """A tile's class is the folder that its file lies in; places without a tile are white and say nothing."""
+def _tile_masks(sample: Sample, tiles: Tiles) -> Masks:
+    """Places without a tile are white and say nothing."""
     rows = mosaic_files(sample)
-    tile = np.ones((TILE_PX, TILE_PX), bool)
-    positive = np.array([[file.split("/")[-2:-1] == ["1"] for file in row] for row in rows])
+    tile = np.ones((tiles.side_px, tiles.side_px), bool)
+    positive = np.array([[tiles.is_positive(file) for file in row] for row in rows])
     there = np.array([[bool(file) for file in row] for row in rows])
     return {"carcinoma_tiles": np.kron(positive, tile)}, np.kron(there, tile)
 
 
-def _circle_mask(sample: Sample, circles: Sequence[tuple[int, int, int]]) -> Mask:
-    left, top, right, bottom = sample.box or (0, 0, SIDE_PX, SIDE_PX)
-    inside = np.zeros((bottom - top, right - left), bool)
-    for circle in circles:
-        inside |= circle_mask(*circle)[top:bottom, left:right]
-    return inside
+def _lesion_mask(sample: Sample, films: Films, lesions: Mapping[str, Mask]) -> Mask:
+    left, top, right, bottom = sample.box or (0, 0, films.side_px, films.side_px)
+    whole = lesions.get(Path(sample.file).stem)
+    return np.zeros((bottom - top, right - left), bool) if whole is None else whole[top:bottom, left:right]
 
 
 def phantom_subjects(bundle: Bundle, count: int) -> Subjects:
@@ -133,7 +121,8 @@ def phantom_subjects(bundle: Bundle, count: int) -> Subjects:
 
     Raises `DissectError` for a bundle whose classes no phantom stands for.
     """
-    classes = KINDS_AS_CLASSES.get(bundle.labels)
+    kinds_as_labels = [adapter.phantoms for adapter in ADAPTERS.values() if adapter.labels == bundle.labels]
+    classes = next(filter(None, kinds_as_labels), None)
     if classes is None:
         raise DissectError(
             f"no phantoms are drawn for {bundle.name} ({', '.join(bundle.labels)}): name a folder instead"

@@ -1,4 +1,4 @@
-"""Whole sections of IDC, read by the box's code with a network that never saw their patient, against their tiles' labels.
+"""Whole sections, read by the box's code with a network that never saw their patient, against their tiles' labels.
 
 The tiles are put together again into the section that they were cut from, white where there is none, and given to
 `Reader.read` as a PNG with the size of its pixels, as a clinic would. A tile's score is the map's value at its centre,
@@ -24,10 +24,10 @@ from sklearn.metrics import roc_auc_score
 from device.reading.reading import Reader, Reading
 from device.reading.regions import regions_of, strongest_places
 from device.reading.sections import FOREIGN, GLASS, READ, STEPS, Section, read_section
-from training.data import Sample, find_samples
-from training.data.adapters.idc import UM_PER_PX
+from training.data import Sample, adapter_named, find_samples
+from training.data.adapters import Tiles
 from training.data.sections import MISSING, section_pixels, sections
-from training.data.sections import Section as Tiles
+from training.data.sections import Section as TiledSection
 from training.errors import DataError
 from training.evaluation.words import markdown_table
 from training.packing.draft import open_draft
@@ -85,14 +85,20 @@ def values_at(
     return np.where(own, found, np.nan)
 
 
+def tiles_of(recipe: Recipe) -> Tiles:
+    """How a recipe's data set is tiled. Raises `DataError` for one whose pictures aren't tiles of sections."""
+    tiles = adapter_named(recipe.data.adapter).tiles
+    if tiles is None:
+        raise DataError(f"the pictures of {recipe.data.adapter} aren't tiles that have a place in a section")
+    return tiles
+
+
 def tiles_alone(recipe: Recipe, data: Path) -> list[Sample]:
-    """The samples without their neighbours, which a section has anyway. Raises `DataError` for another set than IDC."""
-    if recipe.data.adapter != "idc":
-        raise DataError(f"only IDC's tiles have a place in a section, not those of {recipe.data.adapter}")
+    """The samples without their neighbours, which a section has anyway."""
     return find_samples(replace(recipe, data=replace(recipe.data, options={})), data)
 
 
-def section_png(data: Path, tiles: Tiles, samples: Sequence[Sample]) -> bytes:
+def section_png(data: Path, tiles: TiledSection, samples: Sequence[Sample]) -> bytes:
     """The section's picture as a PNG file."""
     buffer = io.BytesIO()
     Pillow.fromarray(section_pixels(data, tiles, samples)).save(buffer, "PNG", compress_level=1)
@@ -100,11 +106,11 @@ def section_png(data: Path, tiles: Tiles, samples: Sequence[Sample]) -> bytes:
 
 
 def read_tiles(
-    reader: Reader, tiles: Tiles, png: bytes, steps: Sequence[float]
+    reader: Reader, tiles: TiledSection, png: bytes, steps: Sequence[float]
 ) -> tuple[list[SectionRow], HeadlineRow]:
     """The section read as the box does, and with other steps between windows; and what it is headlined."""
     start = perf_counter()
-    reading = reader.read(png, UM_PER_PX)
+    reading = reader.read(png, tiles.cut.um_per_px)
     seconds = perf_counter() - start
     if reading.section is None:
         raise DataError(f"the section of {tiles.patient} is no larger than a field")
@@ -126,8 +132,14 @@ def read_tiles(
 
 
 def measure(
-    tiles: Tiles, steps: float, values: NDArray[np.float64], logit: float, section: Section, outcome: str, seconds: float
-) -> SectionRow:  # fmt: skip
+    tiles: TiledSection,
+    steps: float,
+    values: NDArray[np.float64],
+    logit: float,
+    section: Section,
+    outcome: str,
+    seconds: float,
+) -> SectionRow:
     """A section's row from its map of carcinoma, float64 [rows, columns], whose grid covers that of the tiles."""
     at = np.argwhere(tiles.grid != MISSING)
     truth = tiles.labels[tuple(at.T)]
@@ -149,7 +161,7 @@ def measure(
     )
 
 
-def headline_row(tiles: Tiles, reading: Reading, least: float) -> HeadlineRow:
+def headline_row(tiles: TiledSection, reading: Reading, least: float) -> HeadlineRow:
     """Of a section's reading. `least`: the evidence below which its map is left blank."""
     regions = regions_of(reading.maps, [CARCINOMA])
     values = reading.maps.values[..., CARCINOMA]
@@ -196,8 +208,8 @@ def report_sections(
 ) -> tuple[list[SectionRow], list[HeadlineRow]]:
     """Read the sections of patients that have a fold of their own. Raises `DataError` for another, `RunError` for a fold
     that wasn't fitted."""
-    samples = tiles_alone(recipe, data)
-    known = {found.patient: found for found in sections(samples)}
+    cut, samples = tiles_of(recipe), tiles_alone(recipe, data)
+    known = {section.patient: section for section in sections(samples, cut)}
     rows, headlines = [], []
     for patient in patients:
         if patient not in known:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from device.reading.manifest import Unit
+from training.data import adapter_named
 from training.recipe import Recipe
 
 
@@ -41,8 +42,6 @@ FIGURES: dict[str, Figure] = {
 }
 HEADLINE = ("balanced_accuracy", "accuracy", "macro_auroc", "ece")
 NOTHING = "–"
-# Sets without patient ids: what stands for a patient there. BUSI's pictures are joined with their copies.
-UNITS: dict[str, Unit] = {"bach": "block", "busi": "picture"}
 
 
 def title(name: str) -> str:
@@ -95,7 +94,7 @@ def mean_and_deviation(name: str, folds: Mapping[str, Any] | None) -> str:
 def unit_of(recipe: Recipe, table: pd.DataFrame) -> Unit:
     """What a split keeps together in this data set: `patient`, `block` (of consecutive numbers) or `picture`."""
     alone = table["group"].nunique() == len(table)
-    return UNITS.get(recipe.data.adapter, "picture" if alone else "patient")
+    return adapter_named(recipe.data.adapter).group or ("picture" if alone else "patient")
 
 
 def unit_column(unit: str) -> str:

@@ -1,7 +1,11 @@
-"""Adapters: from a data set's folder to samples, one small module a set.
+"""Adapters: all that Loupe knows of a data set, one small module a set.
 
-An adapter reads names, folders and tables, and opens a picture only where nothing else tells what it needs. It says
-which label ids it knows, so that a recipe chooses among them and puts them in order, and which options it takes.
+An adapter turns the set's folder into samples. It reads names, folders and tables, and opens a picture only where nothing
+else tells what it needs. It says which label ids it knows, so that a recipe chooses among them and puts them in order, and
+which options it takes. What else is particular to a set stands there too: what its groups are, where lesions lie, which
+figures others published. So a new set is one module here and a recipe, and nothing else changes.
+
+A module's `ADAPTER` is found by the module's name (`training/data/__init__.py`).
 """
 
 from __future__ import annotations
@@ -11,10 +15,15 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from training.data.files import Files
 from training.data.sample import Sample
 from training.errors import DataError
+from training.recipe import Modality
 
 
 @dataclass(frozen=True)
@@ -80,17 +89,73 @@ class Source:
         return self.options[option]
 
 
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Of a set whose pictures are square tiles of sections, with their place as `x` and `y` in `extra`: a tile's side, the
+    size of its pixels, and whether a file's tile is of the class of concern, class 1."""
+
+    side_px: int
+    um_per_px: float
+    is_positive: Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Films:
+    """Of a set whose pictures are windows of square films: a film's side, the size of its pixels, the side of the copy on
+    which the breast's area is found, and where lesions lie: in a data folder, masks bool [side, side] by film."""
+
+    side_px: int
+    um_per_px: float
+    small_px: int
+    lesions: Callable[[Path], dict[str, Mask]]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure that others published on the set: `figure` is a key of an evaluation's summary; two values are a range."""
+
+    figure: str
+    values: tuple[float, ...]
+    what: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """How the set is read where its pictures stand for foreign ones: with which options, and which of them."""
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    takes: Callable[[Sample], bool] = lambda _: True
+
+
 @dataclass(frozen=True)
 class Adapter:
-    """`labels` are what is used when no recipe names any; empty, when the folder names them.
+    """What is known of a data set. All but `find` and `expects` may be left out.
 
-    `expects` says in words which files the adapter looks for, for the message when there are none.
+    `expects` says in words which files the adapter looks for, for the message when there are none. `labels` are what is
+    used when no recipe names any; empty, when the folder names them. `options` are those that a recipe may give, with
+    their defaults. `other_names` are further names that a recipe may use.
+
+    `group` is what a group is where it isn't a patient: a block of consecutive numbers, or the picture with its copies.
+    `modality` is what the pictures show; None where anything may be. `phantoms` says which label a drawn phantom of each
+    kind stands for. `foreign`: None where the set doesn't stand for foreign pictures.
     """
 
     find: Callable[[Source], list[Sample]]
     expects: str
     labels: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    other_names: tuple[str, ...] = ()
+    group: Literal["block", "picture"] | None = None
+    modality: Modality | None = None
+    tiles: Tiles | None = None
+    films: Films | None = None
+    phantoms: Mapping[str, str] = field(default_factory=dict)
+    foreign: Foreign | None = None
+    published: tuple[Published, ...] = ()
 
 
 def plain_name(name: str) -> str:

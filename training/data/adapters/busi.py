@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from training.data.adapters import Adapter, Source
+from training.data.adapters import Adapter, Foreign, Source
 from training.data.leaks import join_same
 from training.data.sample import Sample
 
@@ -32,9 +32,12 @@ def find(source: Source) -> list[Sample]:
     return joined
 
 
-BUSI = Adapter(
+ADAPTER = Adapter(
     find,
     "{normal,benign,malignant}/*.png, as in Dataset_BUSI_with_GT: the class folders at any depth, in any case",
     ("normal", "benign", "malignant"),
     {"copies": "join"},
+    group="picture",  # with its copies
+    modality="ultrasound",
+    foreign=Foreign({"copies": "keep"}),
 )

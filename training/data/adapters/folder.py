@@ -70,4 +70,4 @@ def _key(file: str) -> str:
     return unicodedata.normalize("NFC", file.replace("\\", "/")).removeprefix("./")
 
 
-FOLDER = Adapter(find, "CLASS/**/*.png, with a folder for each label id", options={"um_per_px": ""})
+ADAPTER = Adapter(find, "CLASS/**/*.png, with a folder for each label id", options={"um_per_px": ""})

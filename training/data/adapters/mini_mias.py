@@ -18,7 +18,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from training.data.adapters import Adapter, Source
+from training.data.adapters import Adapter, Films, Foreign, Mask, Published, Source
 from training.data.files import PICTURES
 from training.data.sample import Sample
 from training.data.windows import ABNORMAL, NORMAL, OPTIONS, Film, Lesion, breast_area, windows
@@ -114,10 +114,38 @@ def _small(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path} can't be read: {error}") from error
 
 
-def circle_mask(x: int, y: int, radius: int) -> NDArray[np.bool_]:
+def lesions(folder: Path) -> dict[str, Mask]:
+    """The circles of each film that has any, as one mask: bool [1024, 1024] by the film's name."""
+    masks = {}
+    for film, findings in read_info(folder / INFO).items():
+        circles = [circle_mask(*finding.circle) for finding in findings if finding.circle]
+        if circles:
+            masks[film] = np.logical_or.reduce(circles)
+    return masks
+
+
+def circle_mask(x: int, y: int, radius: int) -> Mask:
     """Where a circle lies on a film: bool [1024, 1024]. x and y from the top left."""
     rows, columns = np.ogrid[:SIDE_PX, :SIDE_PX]
     return np.asarray((columns - x) ** 2 + (rows - y) ** 2 <= radius**2)
 
 
-MINI_MIAS = Adapter(find, f"mdbNNN.jpg or mdbNNN{PGM}, and {INFO}, at any depth", (NORMAL, ABNORMAL), OPTIONS)
+FILMS = Films(SIDE_PX, UM_PER_PX, SMALL_PX, lesions)
+ADAPTER = Adapter(
+    find,
+    f"mdbNNN.jpg or mdbNNN{PGM}, and {INFO}, at any depth",
+    (NORMAL, ABNORMAL),
+    OPTIONS,
+    modality="mammography",
+    films=FILMS,
+    foreign=Foreign(),
+    published=(
+        Published(
+            "macro_auroc",
+            (0.8632, 0.8929),
+            "AlexNet, VGG16, Inception-v3 and ResNet-152 on patches of DDSM, another set",
+            "Wu et al., Expert identification of visual primitives used by CNNs during mammogram classification, SPIE "
+            "10575 (2018), arXiv:1803.04858",
+        ),
+    ),
+)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training.data import Sample, load_pixels
+from training.data import Sample, adapter_named, load_pixels
 from training.drawn.phantoms import KINDS
 from training.recipe import Recipe
 from training.stamp import source
@@ -38,7 +38,7 @@ from training.studies.explain.places import place
 from training.studies.explain.scores import curves, drop, gini, rank_correlation, stretched
 from training.studies.explain.sections import find_films, find_sections
 from training.studies.explain.subject import Subject, folds_to_explain, load_subject, spread
-from training.studies.explain.targets import LESIONS, TARGETS, Target, phantoms
+from training.studies.explain.targets import LESIONS, Target, known_places, phantoms
 
 PHANTOM_SEEDS = 10
 CASCADED = 4  # pictures a fold
@@ -217,8 +217,8 @@ def _whole(subject: Subject, cache: Cache) -> list[Row]:
 
 
 def _judge_whole(subject: Subject) -> list[Row]:
-    adapter = subject.fold.recipe.data.adapter
-    if adapter == "idc":
+    adapter = adapter_named(subject.fold.recipe.data.adapter)
+    if adapter.tiles:
         return [
             {
                 "fold": subject.fold.name,
@@ -231,12 +231,12 @@ def _judge_whole(subject: Subject) -> list[Row]:
                 "labels": found.labels.tolist(),
                 "auroc_by_um": {str(um): value for um, value in found.auroc_by_um.items()},
             }
-            for found in find_sections(subject)
+            for found in find_sections(subject, adapter.tiles)
         ]
-    if adapter == "mini_mias":
+    if adapter.films:
         return [
             {"fold": subject.fold.name, "file": sample.file, "group": sample.group, **asdict(found)}
-            for sample, found in find_films(subject)
+            for sample, found in find_films(subject, adapter.films)
         ]
     return []
 
@@ -273,9 +273,8 @@ def measure(
         pooled[name] = rank_correlation(*np.concatenate(cells, 1))
         tell(f"fold {name}: {len(samples)} pictures explained")
         tables["cascade"] += _cascade(subject, samples, pictures, cache)
-        if recipe.data.adapter in TARGETS:
-            targets = TARGETS[recipe.data.adapter](subject, _share(extent.windows, len(folds)))
-            tables["places"] += _places(subject, targets, cache, count)
+        targets = known_places(subject, _share(extent.windows, len(folds)))
+        tables["places"] += _places(subject, targets, cache, count)
         if set(labels) == set(KINDS):
             tables["places"] += _places(subject, phantoms(labels, range(number, PHANTOM_SEEDS, len(folds))), cache, 0)
             if not gallery:

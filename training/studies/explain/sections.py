@@ -20,16 +20,13 @@ from sklearn.metrics import roc_auc_score
 
 from device.reading.tissue import TISSUE, is_tissue
 from training.data import Sample
-from training.data.adapters.idc import TILE_PX
-from training.data.adapters.idc import UM_PER_PX as TILE_UM_PER_PX
-from training.data.adapters.mini_mias import SIDE_PX, SMALL_PX, UM_PER_PX
+from training.data.adapters import Films, Tiles
 from training.data.sample import MOSAIC
 from training.data.sections import MISSING, WHITE, Section, section_pixels, sections
 from training.data.windows import breast_area
 from training.studies.explain.floats import Floats
 from training.studies.explain.places import MOST, Placed, shares
 from training.studies.explain.subject import Subject
-from training.studies.explain.targets import circles
 
 SCALES = (0.25, 0.5, 1, 2, 3, 5)  # of a tile, over which the map is averaged
 BLOCK = 6  # tiles on a side that are read at once, beside one more all around
@@ -68,16 +65,17 @@ def _judge(values: Floats, inside: NDArray[np.bool_]) -> Placed:
 def section_map(subject: Subject, section: Section, samples: list[Sample]) -> Floats:
     """The evidence map [rows · c, columns · c] of a section of rows × columns tiles, c cells on a tile's side; NaN where a
     cell doesn't count."""
-    side = round(TILE_PX * TILE_UM_PER_PX / subject.fold.recipe.data.um_per_px)
+    tile_px = section.cut.side_px
+    side = round(tile_px * section.cut.um_per_px / subject.fold.recipe.data.um_per_px)
     rows, columns = section.grid.shape
     small = section_pixels(subject.fold.data, section, samples)
-    padding = (TILE_PX, (BLOCK + 1) * TILE_PX)
+    padding = (tile_px, (BLOCK + 1) * tile_px)
     padded = np.pad(small, (padding, padding, (0, 0)), constant_values=WHITE)
     whole: Floats = np.zeros((0, 0))
     for top in range(0, rows, BLOCK):
         for left in range(0, columns, BLOCK):
-            reach = (BLOCK + 2) * TILE_PX
-            block = padded[top * TILE_PX : top * TILE_PX + reach, left * TILE_PX : left * TILE_PX + reach]
+            reach = (BLOCK + 2) * tile_px
+            block = padded[top * tile_px : top * tile_px + reach, left * tile_px : left * tile_px + reach]
             size = (BLOCK + 2) * side
             pixels = np.asarray(PIL.Image.fromarray(block).resize((size, size), PIL.Image.Resampling.LANCZOS))
             values = subject.maps(pixels).values[..., POSITIVE]
@@ -94,11 +92,11 @@ def _tile_alone(sample: Sample) -> Sample:
     return replace(sample, extra={name: value for name, value in sample.extra.items() if name != MOSAIC})
 
 
-def find_sections(subject: Subject) -> list[SectionFound]:
+def find_sections(subject: Subject, cut: Tiles) -> list[SectionFound]:
     """Each unseen patient's section."""
     samples = [_tile_alone(sample) for sample in subject.fold.unseen]
     across = 1 + 2 * int(subject.fold.recipe.data.options.get("context", "0"))
-    return [_find(section_map(subject, section, samples), section, across) for section in sections(samples)]
+    return [_find(section_map(subject, section, samples), section, across) for section in sections(samples, cut)]
 
 
 def _around(sums: Floats, shares_counted: Floats, size: int) -> Floats:
@@ -124,7 +122,7 @@ def _find(values: Floats, section: Section, across: int) -> SectionFound:
         smooth = _around(values, counted, max(1, round(scale * c)))
         return float(roc_auc_score(inside[by_cell], smooth[by_cell]))
 
-    tile_um = TILE_PX * TILE_UM_PER_PX
+    tile_um = section.cut.side_px * section.cut.um_per_px
     return SectionFound(
         section.patient,
         int(there.sum()),
@@ -137,17 +135,17 @@ def _find(values: Floats, section: Section, across: int) -> SectionFound:
     )
 
 
-def find_films(subject: Subject) -> Iterator[tuple[Sample, Placed]]:
-    """Each unseen film with a lesion: its map's cells in the breast against the lesion's circle."""
-    masks = circles(subject.fold.data)
-    side = round(SIDE_PX * UM_PER_PX / subject.fold.recipe.data.um_per_px)
+def find_films(subject: Subject, films: Films) -> Iterator[tuple[Sample, Placed]]:
+    """Each unseen film with a lesion: its map's cells in the breast against where its lesion is."""
+    masks = films.lesions(subject.fold.data)
+    side = round(films.side_px * films.um_per_px / subject.fold.recipe.data.um_per_px)
     for film, sample in sorted({sample.file: sample for sample in subject.fold.unseen}.items()):
         mask = masks.get(Path(film).stem)
         if mask is None:
             continue
         with PIL.Image.open(subject.fold.data / film) as picture:
             grey = picture.convert("L")
-        breast = breast_area(np.asarray(grey.resize((SMALL_PX, SMALL_PX))))
+        breast = breast_area(np.asarray(grey.resize((films.small_px, films.small_px))))
         pixels = np.asarray(grey.resize((side, side), PIL.Image.Resampling.LANCZOS).convert("RGB"))
         values = np.nan_to_num(subject.maps(pixels).values[..., POSITIVE])
         inside = shares(mask, values.shape) >= MOST

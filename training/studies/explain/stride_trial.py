@@ -27,7 +27,7 @@ from training.studies.explain.places import place
 from training.studies.explain.scores import curves, gini, rank_correlation
 from training.studies.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
 from training.studies.explain.subject import Subject, folds_to_explain, load_subject, spread
-from training.studies.explain.targets import TARGETS, phantoms
+from training.studies.explain.targets import known_places, phantoms
 
 CURVED = 4  # pictures a fold for curves and sight
 REPRESENTATIVE = 60
@@ -69,7 +69,7 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
                 told = {"fold": name, "file": sample.file, "group": sample.group, "label": sample.label}
                 said = {f"logit_{label}": float(value) for label, value in zip(labels, logits, strict=True)}
                 tables["readings"].append({**told, "stride": stride, "predicted": int(logits.argmax()), **said})
-        targets = list(TARGETS[recipe.data.adapter](subject, EVERY)) if recipe.data.adapter in TARGETS else []
+        targets = list(known_places(subject, EVERY))
         if set(labels) == set(KINDS):
             targets += phantoms(labels, range(number, PHANTOM_SEEDS, len(folds)))
         for target in targets:

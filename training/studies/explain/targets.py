@@ -1,16 +1,17 @@
 """Pictures in which the place of a class is known, for localisation: each is read by a network that never saw its group.
 
-- Mosaics of fields (bach): a quarter of one unseen field of each class, at its own scale; the map of a class should lie in
-  that class's quarter (Arias-Duart et al. 2022). A field's label needn't hold in every corner of it, for any method alike.
+- Mosaics of fields in four classes: a quarter of one unseen field of each class, at its own scale; the map of a class
+  should lie in that class's quarter (Arias-Duart et al. 2022). A field's label needn't hold in every corner of it, for any
+  method alike.
 - Phantoms: drawn fields, whose tumour cells are known, and mosaics of them.
-- Windows of sections (idc): a tile amid its neighbours, of which the pathologist labelled some carcinoma and others not.
-- Windows of films (mini_mias): the circle around the lesion.
+- Windows of sections: a tile amid its neighbours, of which the pathologist labelled some carcinoma and others not.
+- Windows of films: where the lesion is.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Sample, load_pixels
-from training.data.adapters.mini_mias import INFO, circle_mask, read_info
+from training.data import Sample, adapter_named, load_pixels
+from training.data.adapters import Films
 from training.data.sample import mosaic_files
 from training.drawn.phantoms import KINDS, draw
 from training.studies.explain.places import MOST, shares
@@ -31,6 +32,7 @@ MOSAICS, LESIONS, PHANTOM_MOSAICS = "mosaics of fields", "lesions of phantoms", 
 SECTION_WINDOWS, FILM_WINDOWS = "windows of sections", "windows of films"
 FIRST_SEED = 1000  # none that another use of phantoms draws
 LEAST_AREA, MOST_AREA = 0.05, 0.95
+MOSAIC_CLASSES = 4  # a quarter each
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,12 @@ def mosaics(subject: Subject, count: int) -> Iterator[Target]:
     for sample in subject.fold.unseen:
         by_group[sample.group][sample.label].append(sample)
     for group, classes in sorted(by_group.items()):
-        most = -(-count // (4 * len(by_group)))
+        if len(classes) != MOSAIC_CLASSES:
+            continue
+        most = -(-count // (MOSAIC_CLASSES * len(by_group)))
         for number, samples in enumerate(islice(zip(*(classes[k] for k in sorted(classes)), strict=False), most)):
             parts = load_pixels(subject.fold.data, samples, subject.fold.recipe.data.area_px)
-            if len(parts) == 4 and len({part.shape for part in parts}) == 1:
+            if len({part.shape for part in parts}) == 1:
                 yield from _each_class(MOSAICS, f"{group}-{number}", *_mosaic(parts, rng.permutation(4)), group)
 
 
@@ -125,19 +129,9 @@ def section_windows(subject: Subject, count: int) -> Iterator[Target]:
         yield Target(SECTION_WINDOWS, sample.file, pixels, 1, mask, known, sample.group)
 
 
-def circles(folder: Path) -> dict[str, Mask]:
-    """Lesions of each film of mini-MIAS, bool [1024, 1024]."""
-    masks = {}
-    for film, findings in read_info(folder / INFO).items():
-        found = [finding.circle for finding in findings if finding.circle]
-        if found:
-            masks[film] = np.logical_or.reduce([circle_mask(*circle) for circle in found])
-    return masks
-
-
-def film_windows(subject: Subject, count: int) -> Iterator[Target]:
+def film_windows(subject: Subject, films: Films, count: int) -> Iterator[Target]:
     """Windows that show part of a lesion, neither hardly any of it nor nothing else."""
-    masks = circles(subject.fold.data)
+    masks = films.lesions(subject.fold.data)
     shown = []
     for sample in subject.fold.unseen:
         if sample.label and sample.box:
@@ -159,8 +153,11 @@ def _mask_of_size(mask: Mask, shape: tuple[int, ...]) -> Mask:
     return np.asarray(shares(mask, (shape[0], shape[1])) >= MOST)
 
 
-TARGETS: dict[str, Callable[[Subject, int], Iterator[Target]]] = {
-    "bach": mosaics,
-    "idc": section_windows,
-    "mini_mias": film_windows,
-}
+def known_places(subject: Subject, count: int) -> Iterator[Target]:
+    """About `count` pictures of the fold's data set in which places are known, by what its adapter knows of them."""
+    adapter = adapter_named(subject.fold.recipe.data.adapter)
+    if adapter.tiles:
+        return section_windows(subject, count)
+    if adapter.films:
+        return film_windows(subject, adapter.films, count)
+    return mosaics(subject, count)

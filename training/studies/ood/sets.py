@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from training.data import ADAPTERS, find_samples, list_samples, load_pixels, picture_bytes
+from training.data import ADAPTERS, adapter_named, find_samples, list_samples, load_pixels, picture_bytes
+from training.data.adapters import Adapter
 from training.data.files import list_files
 from training.data.sample import Sample
 from training.drawn import foreign
@@ -35,17 +36,8 @@ A_FOLDER = 100
 DRAWN_EACH = 6
 TISSUE = ("immunostain", "magnified")  # drawings of tissue, wrongly taken
 
-HISTOLOGY, MAMMOGRAPHY, ULTRASOUND = "H&E histology", "mammography", "ultrasound"
-MODALITIES: Mapping[str, str] = {
-    "bach": HISTOLOGY,
-    "breakhis": HISTOLOGY,
-    "idc": HISTOLOGY,
-    "mini_mias": MAMMOGRAPHY,
-    "cbis_ddsm": MAMMOGRAPHY,
-    "ddsm": MAMMOGRAPHY,
-    "busi": ULTRASOUND,
-}
-"""By adapter. Of one that isn't here (anybody's own pictures) nothing is assumed."""
+HISTOLOGY = "histology"
+MODALITIES = ("mammography", "ultrasound", HISTOLOGY)  # in the order of their sets
 
 # What a known folder shows to a model of H&E; one that isn't here is unrelated, and all are to other models.
 KNOWN_FOLDERS: Mapping[str, str] = {
@@ -70,24 +62,6 @@ class ForeignSet:
     pictures: tuple[Callable[[], bytes], ...] = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Sibling:
-    """Another data set of this project: its adapter's folder beside the recipe's, some of its pictures."""
-
-    adapter: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    keep: Callable[[Sample], bool] = lambda _: True
-
-
-SIBLINGS = (
-    Sibling("mini_mias"),
-    Sibling("busi", {"copies": "keep"}),
-    Sibling("bach"),
-    Sibling("breakhis", {"magnification": "all"}, lambda sample: sample.extra["magnification"] != 100),
-    Sibling("idc", {"context": "1"}),
-)
-
-
 def spread(items: Sequence[Sample], count: int) -> list[Sample]:
     """At most `count` of the items, evenly spread."""
     return [items[index] for index in np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int))]
@@ -106,7 +80,7 @@ def _drawn(recipe: Recipe) -> list[ForeignSet]:
     def one(make: Callable[..., NDArray[np.uint8]], seed: int) -> Callable[[], bytes]:
         return lambda: bmp(make(seed))
 
-    tissue = ACQUISITION if MODALITIES.get(recipe.data.adapter) == HISTOLOGY else UNRELATED
+    tissue = ACQUISITION if _modality(recipe) == HISTOLOGY else UNRELATED
     sets: dict[str, dict[str, Callable[[], bytes]]] = {"drawn_pictures": {}, "drawn_tissue": {}, "drawn_textures": {}}
     for name, make in (foreign.DRAWN | foreign.PLAIN).items():
         chosen = "drawn_textures" if name in foreign.PLAIN else "drawn_tissue" if name in TISSUE else "drawn_pictures"
@@ -123,29 +97,38 @@ def _drawn(recipe: Recipe) -> list[ForeignSet]:
 def _siblings(recipe: Recipe, beside: Path) -> list[ForeignSet]:
     """Other data sets that lie beside the recipe's. One of another modality is unrelated; one of the same modality shows
     the same organ at another scale, under another scanner. The recipe's own adapter is left out."""
-    modality, sets = MODALITIES.get(recipe.data.adapter), []
-    for sibling in SIBLINGS:
-        folder = beside / sibling.adapter
-        if modality is None or sibling.adapter == recipe.data.adapter or not folder.is_dir():
+    modality, sets = _modality(recipe), []
+    for name, adapter in sorted(ADAPTERS.items(), key=_order):
+        folder = beside / name
+        if modality is None or adapter.foreign is None or name == recipe.data.adapter or not folder.is_dir():
             continue
-        adapter = ADAPTERS[sibling.adapter]
         try:
-            found = list_samples(sibling.adapter, folder, adapter.labels, sibling.options, lambda _: None)
+            found = list_samples(name, folder, adapter.labels, adapter.foreign.options, lambda _: None)
         except DataError as error:
-            _LOG.warning("%s is left out: %s", sibling.adapter, error)
+            _LOG.warning("%s is left out: %s", name, error)
             continue
-        samples = spread([sample for sample in found if sibling.keep(sample)], A_SET)
-        same = MODALITIES[sibling.adapter] == modality
+        samples = spread([sample for sample in found if adapter.foreign.takes(sample)], A_SET)
         sets.append(
             ForeignSet(
-                sibling.adapter,
-                ACQUISITION if same else UNRELATED,
+                name,
+                ACQUISITION if adapter.modality == modality else UNRELATED,
                 VALIDATION,
                 tuple(f"{sample.file} {sample.box}" for sample in samples),
                 tuple(_sample(folder, sample) for sample in samples),
             )
         )
     return sets
+
+
+def _modality(recipe: Recipe) -> str | None:
+    """What the set's pictures show. Of anybody's own pictures nothing is assumed: None."""
+    return adapter_named(recipe.data.adapter).modality
+
+
+def _order(named: tuple[str, Adapter]) -> tuple[int, str]:
+    """By modality, then by name: the order decides no figure, but in which rows tables have them."""
+    name, adapter = named
+    return (MODALITIES.index(adapter.modality) if adapter.modality else len(MODALITIES), name)
 
 
 def _sample(folder: Path, sample: Sample) -> Callable[[], bytes]:
@@ -155,7 +138,7 @@ def _sample(folder: Path, sample: Sample) -> Callable[[], bytes]:
 def _folders(recipe: Recipe, folder: Path) -> list[ForeignSet]:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder} of foreign pictures: give --foreign")
-    histology, sets = MODALITIES.get(recipe.data.adapter) == HISTOLOGY, []
+    histology, sets = _modality(recipe) == HISTOLOGY, []
     for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
         files = [inside / file for file in list_files(inside).pictures]
         chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, min(A_FOLDER, len(files))).astype(int))]
@@ -176,7 +159,7 @@ def fitting_corruptions(recipe: Recipe, data: Path) -> dict[str, Corruption]:
     haematoxylin and eosin for histology."""
     some = load_pixels(data, spread(find_samples(recipe, data), 20), recipe.data.area_px)
     colourful = float(np.median([np.ptp(picture.astype(np.int16), axis=-1).mean() for picture in some])) > COLOURED
-    stained = colourful and MODALITIES.get(recipe.data.adapter, HISTOLOGY) == HISTOLOGY
+    stained = colourful and _modality(recipe) in (HISTOLOGY, None)
     return {
         name: kind
         for name, kind in CORRUPTIONS.items()

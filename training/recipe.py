@@ -162,11 +162,11 @@ class CalibrationRule(Record, frozen=True):
 
 
 class GateRule(Record, frozen=True):
-    """The bound on refusals: with `confidence`, at most `alpha` of valid pictures are refused. `unit` is what is
+    """The bound on refusals: with `confidence`, at most `alpha` of proper pictures are refused. `unit` is what is
     exchangeable: the patient (the samples' group), or the picture where a set knows no patients."""
 
     alpha: Annotated[
-        float, Meta(ge=0.001, le=0.5, description="largest share of valid pictures that the gate may refuse")
+        float, Meta(ge=0.001, le=0.5, description="largest share of proper pictures that the gate may refuse")
     ] = 0.05
     confidence: Annotated[Confidence, Meta(description="how sure that bound is")] = 0.9
     unit: Annotated[

@@ -16,6 +16,8 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from device.base.json_schema import schema_text
+from device.reading import manifest
+from device.reading.manifest import Modality, Words
 from training.errors import RecipeError
 from training.setting_words import ALLOWED, record_of
 
@@ -24,17 +26,13 @@ SCHEMA_FILE = Path(__file__).with_name("recipe.schema.json")
 LEAST_UM_PER_PX, MOST_UM_PER_PX = 0.05, 1000
 SEED_LIMIT = 2**31
 
-Modality: TypeAlias = Literal["histology", "mammography", "ultrasound"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
+# What a bundle's manifest takes, so that what it would refuse when all is fitted is refused at once.
 Name: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z][a-z0-9_-]{0,39}\Z",
-        extra={ALLOWED: "small letters, digits, hyphens or underscores, a letter first, at most 40"},
-    ),
+    manifest.Name, Meta(extra={ALLOWED: "small letters, digits, hyphens or underscores, a letter first, at most 40"})
 ]
-Version: TypeAlias = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\Z", extra={ALLOWED: "three numbers, such as 1.0.0"})]
+Version: TypeAlias = Annotated[manifest.Version, Meta(extra={ALLOWED: "three numbers, such as 1.0.0"})]
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=SEED_LIMIT)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Confidence: TypeAlias = Annotated[float, Meta(ge=0.5, le=0.999)]
@@ -43,13 +41,6 @@ Passes: TypeAlias = Annotated[int, Meta(ge=0, le=10_000)]
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all: it can't be changed, and has no other settings than its own."""
-
-
-class Words(Record, frozen=True):
-    """A text for people, in each language."""
-
-    en: str
-    fr: str
 
 
 TwoLanguages: TypeAlias = Annotated[Words, Meta(extra={ALLOWED: "a table with the texts en and fr"})]

@@ -117,6 +117,8 @@ def _allowed(kind: inspect.Type) -> str:
             return f"a table of {_plural(value)}"
         case inspect.StructType(fields=fields):
             return f"a table with {', '.join(field.encode_name for field in fields)}"
+        case inspect.StrType(min_length=least, max_length=most) if least is not None and most is not None:
+            return f"a text of {least}…{most} characters, in one line"
         case _:
             return "a text"
 

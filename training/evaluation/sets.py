@@ -24,7 +24,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from device.base.texts import LIKELIHOODS
-from device.reading.manifest import AnswerRecord, AnswerRules, ClassPromise, OutsideConcern, Unit, Words
+from device.reading.manifest import AnswerRecord, AnswerRules, ClassPromise, OutsideConcern, Unit
 from device.reading.prediction_sets import prediction_sets
 from training.errors import TableError
 from training.evaluation import resampling
@@ -240,7 +240,7 @@ def answer_rules(rule: AnswerRule, unit: Unit, sets: Mapping[str, Any]) -> Answe
     }
     return AnswerRules(
         concern=rule.concern,
-        sum=Words(rule.sum.en, rule.sum.fr) if rule.sum else UNSET,
+        sum=rule.sum or UNSET,
         confidence=rule.confidence,
         unit=unit,
         classes={

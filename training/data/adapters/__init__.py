@@ -20,10 +20,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from device.reading.manifest import Modality
 from training.data.files import Files
 from training.data.sample import Sample
 from training.errors import DataError
-from training.recipe import Modality
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ def test_a_layout_that_is_not_recognised_names_what_is_there_and_what_would_be_r
         "Photos/Train/Cancer (3 pictures)",
         "docs (no pictures)",
         "Photos/{Normal,Benign,InSitu,Invasive}",
-        "another adapter (bach, idc",
+        "another adapter (bach, breakhis",
     ):
         assert words in str(error.value)
     empty = tmp_path / "empty"

@@ -41,7 +41,6 @@ from device.reading.manifest import (
     OutsideConcern,
     Preprocessing,
     Provenance,
-    Words,
 )
 from device.reading.maps import Head
 from device.reading.reading import Reader
@@ -183,8 +182,8 @@ def assemble(run: Run, *, within_budget: bool) -> Assembly:
         version=recipe.version,
         task="field classification",
         modality=recipe.modality,
-        title=Words(recipe.title.en, recipe.title.fr),
-        labels=tuple(Label(label.id, Words(label.name.en, label.name.fr)) for label in recipe.labels),
+        title=recipe.title,
+        labels=tuple(Label(label.id, label.name) for label in recipe.labels),
         preprocessing=Preprocessing(um_per_px=recipe.data.um_per_px, area_px=recipe.data.area_px),
         network=NetworkOutputs(
             {

@@ -34,6 +34,7 @@ __all__ = [
     "Fold",
     "Sample",
     "Split",
+    "adapter_module",
     "adapter_named",
     "check_leaks",
     "check_readable",
@@ -70,6 +71,11 @@ def adapter_named(name: str) -> Adapter:
     if name not in ADAPTERS:
         raise DataError(f"there is no adapter {name}; there are {', '.join(ADAPTERS)}")
     return ADAPTERS[name]
+
+
+def adapter_module(recipe: Recipe) -> str:
+    """The module that reads a recipe's data set. No import names it, so a figure's stamp must."""
+    return adapter_named(recipe.data.adapter).find.__module__
 
 
 def default_labels(adapter: str, folder: Path) -> tuple[str, ...]:

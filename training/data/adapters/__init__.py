@@ -2,10 +2,11 @@
 
 An adapter turns the set's folder into samples. It reads names, folders and tables, and opens a picture only where nothing
 else tells what it needs. It says which label ids it knows, so that a recipe chooses among them and puts them in order, and
-which options it takes. What else is particular to a set stands there too: what its groups are, where lesions lie, which
-figures others published. So a new set is one module here and a recipe, and nothing else changes.
+which options it takes. What else is particular to a set stands there too: what its groups are, where lesions lie. So a new
+set is one module here and a recipe, and nothing else changes.
 
-A module's `ADAPTER` is found by the module's name (`training/data/__init__.py`).
+A module's `ADAPTER` is found by the module's name (`training/data/__init__.py`). What others published on a set may stand
+beside its module, in a TOML file of the same name.
 """
 
 from __future__ import annotations
@@ -114,16 +115,6 @@ class Films:
 
 
 @dataclass(frozen=True)
-class Published:
-    """A figure that others published on the set: `figure` is a key of an evaluation's summary; two values are a range."""
-
-    figure: str
-    values: tuple[float, ...]
-    what: str
-    source: str
-
-
-@dataclass(frozen=True)
 class Foreign:
     """How the set is read where its pictures stand for foreign ones: with which options, and which of them."""
 
@@ -155,7 +146,6 @@ class Adapter:
     films: Films | None = None
     phantoms: Mapping[str, str] = field(default_factory=dict)
     foreign: Foreign | None = None
-    published: tuple[Published, ...] = ()
 
 
 def plain_name(name: str) -> str:

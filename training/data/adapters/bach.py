@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import PIL.Image
 
-from training.data.adapters import Adapter, Foreign, Published, Source
+from training.data.adapters import Adapter, Foreign, Source
 from training.data.sample import Sample
 
 # The published fields: 2048 px wide at 0.42 µm/px. Copies that were made smaller show the same width of tissue.
@@ -53,20 +53,4 @@ ADAPTER = Adapter(
     modality="histology",
     phantoms={kind: kind for kind in LABELS},
     foreign=Foreign(),
-    published=(
-        Published(
-            "accuracy",
-            (0.87,),
-            "winner of the ICIAR 2018 challenge, hidden test set of 100 fields",
-            "Aresta et al., BACH: Grand challenge on breast cancer histology images, Medical Image Analysis 56 (2019), "
-            "doi:10.1016/j.media.2019.05.010",
-        ),
-        Published(
-            "accuracy",
-            (0.835,),
-            "linear probe on frozen ImageNet features of EfficientNet-Lite0, random 5-fold, the 320 reduced fields that "
-            "are used here",
-            "measured while Loupe was designed",
-        ),
-    ),
 )

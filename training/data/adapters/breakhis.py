@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from training.data.adapters import Adapter, Foreign, Published, Source
+from training.data.adapters import Adapter, Foreign, Source
 from training.data.sample import Sample
 from training.errors import DataError
 
@@ -68,14 +68,4 @@ ADAPTER = Adapter(
     modality="histology",
     # At 100× it shows what BACH shows; foreign are the other magnifications.
     foreign=Foreign({"magnification": "all"}, lambda sample: sample.extra["magnification"] != 100),
-    published=(
-        Published(
-            "accuracy",
-            (0.91, 0.93),
-            "networks on the full set (82 patients; here: 29)",
-            "later work on the set of Spanhol et al., A dataset for breast cancer histopathological image classification, "
-            "IEEE TBME 63 (2016), doi:10.1109/TBME.2015.2496264; the range that Loupe set out to reach, not traced to one "
-            "publication",
-        ),
-    ),
 )

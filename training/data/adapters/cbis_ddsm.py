@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from device.base.errors import ImageError
 from device.reading.image import decode_in_process
-from training.data.adapters import Adapter, Published, Source
+from training.data.adapters import Adapter, Source
 from training.data.files import DICOM
 from training.data.pictures import LIMITS, problem_of, unreadable
 from training.data.sample import Sample
@@ -150,13 +150,4 @@ ADAPTER = Adapter(
     OPTIONS,
     other_names=("ddsm",),
     modality="mammography",
-    published=(
-        Published(
-            "macro_auroc",
-            (0.8632, 0.8929),
-            "AlexNet, VGG16, Inception-v3 and ResNet-152 on patches of DDSM",
-            "Wu et al., Expert identification of visual primitives used by CNNs during mammogram classification, SPIE "
-            "10575 (2018), arXiv:1803.04858",
-        ),
-    ),
 )

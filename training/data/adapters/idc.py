@@ -15,7 +15,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from training.data.adapters import Adapter, Foreign, Published, Source, Tiles
+from training.data.adapters import Adapter, Foreign, Source, Tiles
 from training.data.sample import COLUMN, MOSAIC, ROW, Sample
 from training.errors import DataError
 
@@ -81,12 +81,6 @@ def is_positive(file: str) -> bool:
 
 
 TILES = Tiles(TILE_PX, UM_PER_PX, is_positive)
-CRUZ_ROA = (
-    "Cruz-Roa et al., Automatic detection of invasive ductal carcinoma in whole slide images with convolutional neural "
-    "networks, SPIE 9041 (2014), doi:10.1117/12.2043872"
-)
-PROBE = "measured while Loupe was designed"
-REPORT = "its authors' report, not a publication"
 ADAPTER = Adapter(
     find,
     "PATIENT/{0,1}/PATIENT_idx5_xX_yY_classC.png at any depth, as in Kaggle's archive",
@@ -96,32 +90,4 @@ ADAPTER = Adapter(
     tiles=TILES,
     phantoms={"normal": "no_idc", "benign": "no_idc", "insitu": "no_idc", "invasive": "idc"},
     foreign=Foreign({"context": "1"}),
-    published=(
-        Published(
-            "balanced_accuracy",
-            (0.842,),
-            "convolutional network on 49 held-out sections of the whole set",
-            CRUZ_ROA,
-        ),
-        Published(
-            "balanced_accuracy",
-            (0.845,),
-            "linear probe on frozen ImageNet features of EfficientNet-Lite0, leave one patient out over 5 patients, the "
-            "pictures that are used here",
-            PROBE,
-        ),
-        Published("macro_auroc", (0.941,), "the same linear probe", PROBE),
-        Published(
-            "accuracy",
-            (0.79,),
-            "5-conv network with dropout and augmentation; patches split at random, so that a patient is on both sides",
-            REPORT,
-        ),
-        Published(
-            "accuracy",
-            (0.75,),
-            "3-conv baseline; patches split at random, so that a patient is on both sides",
-            REPORT,
-        ),
-    ),
 )

@@ -18,7 +18,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from training.data.adapters import Adapter, Films, Foreign, Mask, Published, Source
+from training.data.adapters import Adapter, Films, Foreign, Mask, Source
 from training.data.files import PICTURES
 from training.data.sample import Sample
 from training.data.windows import ABNORMAL, NORMAL, OPTIONS, Film, Lesion, breast_area, windows
@@ -139,13 +139,4 @@ ADAPTER = Adapter(
     modality="mammography",
     films=FILMS,
     foreign=Foreign(),
-    published=(
-        Published(
-            "macro_auroc",
-            (0.8632, 0.8929),
-            "AlexNet, VGG16, Inception-v3 and ResNet-152 on patches of DDSM, another set",
-            "Wu et al., Expert identification of visual primitives used by CNNs during mammogram classification, SPIE "
-            "10575 (2018), arXiv:1803.04858",
-        ),
-    ),
 )

@@ -9,6 +9,9 @@ import pytest
 from msgspec import structs
 
 from training import stamp as stamps
+from training.data import Split
+from training.distributed.fold import source_of_readings
+from training.recipe import load_recipe
 from training.stamp import changes, code_of, inputs, keep_only, read_stamp, source, stale, stamp, write_table
 
 # What makes the figures of cross-validation and of the studies.
@@ -106,3 +109,12 @@ def test_numbers_that_other_code_kept_are_removed_and_nothing_else(tmp_path: Pat
     keep_only(tmp_path, structs.replace(made_from, data={"draft": "2"}), ["*.npz"])
     assert not (tmp_path / "a.npz").exists()
     assert (tmp_path / "report.html").is_file()
+
+
+def test_a_stamp_names_the_adapter_of_its_recipe_alone() -> None:
+    """Adapters are found by name, so no import leads to them; and a new one makes no other set's figures stale."""
+    recipe = load_recipe("bach")
+    code = source_of_readings(recipe, Path("none"), Split({}), None).code
+    named = {name for name in code if name.startswith("training.data.adapters.")}
+    assert "training.data.adapters.bach" in named
+    assert not {f"training.data.adapters.{other}" for other in ("busi", "cbis_ddsm", "folder")} & named

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from device.base.errors import ImageError
 from device.reading.image import decode_in_process
-from training.data import LIMITS, TEST, Sample, Split, picture_bytes
+from training.data import LIMITS, TEST, Sample, Split, adapter_module, picture_bytes
 from training.errors import CrossvalError, DataError
 from training.evaluation.table import read_table, save_table
 from training.recipe import Recipe
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from training.fitting.fit import Run
 
 LOG = "log.txt"
-MADE_BY = ("training.distributed.fold",)
+MADE_BY = "training.distributed.fold"
 
 
 def source_of_readings(recipe: Recipe, folder: Path, split: Split, epochs: int | None) -> Source:
@@ -36,7 +36,7 @@ def source_of_readings(recipe: Recipe, folder: Path, split: Split, epochs: int |
     readings = folder / READINGS
     return source(
         f"`loupe-train crossval {recipe.id}`",
-        MADE_BY,
+        (MADE_BY, adapter_module(recipe)),
         {
             "split": split.sha256,
             **inputs(readings, *(file for file in (folder / FACTS, folder / DRAFT) if file.is_file())),

@@ -67,7 +67,8 @@ def _overview(reports: Sequence[Mapping[str, Any]]) -> str:
 
 
 class Published(Struct, frozen=True, forbid_unknown_fields=True):
-    """A figure that others published on a data set: `figure` is a key of an evaluation's summary; two values are a range."""
+    """A figure that others published on a data set. `figure` is a key of an evaluation's summary; two values are a
+    range."""
 
     figure: str
     values: tuple[float, ...]

@@ -30,7 +30,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training import networks
-from training.data import CALIBRATION, TRAINING, Sample, Split, labels_of, load_pixels
+from training.data import CALIBRATION, TRAINING, Sample, Split, adapter_module, labels_of, load_pixels
 from training.errors import RunError
 from training.fitting.balance import LogitAccuracy, balanced_loss, epoch_order, sample_weights
 from training.fitting.batches import steps_per_epoch, training_batches
@@ -240,7 +240,8 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     model.save_weights(folder / WEIGHTS)
     again = f"remove its folder, then `loupe-train fit {recipe.id}` or, for a fold, `loupe-train crossval {recipe.id}`"
     settings = {name: facts[name] for name in ("recipe", "settings_sha256", "epochs")}
-    stamp(folder / WEIGHTS, source(again, ("training.fitting.fit",), {"split": split.sha256}, **settings))
+    made_by = ("training.fitting.fit", adapter_module(recipe))
+    stamp(folder / WEIGHTS, source(again, made_by, {"split": split.sha256}, **settings))
     (folder / FACTS).write_text(json.dumps(facts, indent=2))
     shutil.rmtree(folder / RESUME)
     return Run(folder, recipe, data, model, split, facts)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training.data import Sample, adapter_named, load_pixels
+from training.data import Sample, adapter_module, adapter_named, load_pixels
 from training.drawn.phantoms import KINDS
 from training.recipe import Recipe
 from training.stamp import source
@@ -251,7 +251,8 @@ def measure(
     """Everything but the comparison of strides. What is measured stays in `folder` for the next time."""
     folds = folds_to_explain(recipe, data, crossval)
     labels = [label.id for label in recipe.labels]
-    cache = Cache(folder, source(f"`loupe-train faithful {recipe.id}`", (__name__,), recipe=recipe.id))
+    made_by = (__name__, adapter_module(recipe))
+    cache = Cache(folder, source(f"`loupe-train faithful {recipe.id}`", made_by, recipe=recipe.id))
     tables: dict[str, list[Row]] = {name: [] for name in ("faithfulness", "agreement", "places", "cascade", "whole")}
     earlier_stride, channels, limits = None, 0, dict[str, float]()
     gallery: list[Shown] = []

@@ -25,7 +25,7 @@ from device.base.errors import ImageError
 from device.reading.image import decode_in_process
 from device.reading.reading import Reader, Reading
 from device.reading.tissue import counted_places
-from training.data import LIMITS, Sample, load_pixels, picture_bytes
+from training.data import LIMITS, Sample, adapter_module, load_pixels, picture_bytes
 from training.data.pictures import counted
 from training.errors import RunError
 from training.networks.head import CLASS_MAP
@@ -330,7 +330,7 @@ def source_of_numbers(subject: Subject, sets: Sequence[ForeignSet], corruptions:
         "sets": hashlib.sha256("\n".join(named).encode()).hexdigest(),
     }
     recipe = subject.fold.recipe
-    return source(f"`loupe-train ood {recipe.id}`", (__name__,), data, recipe=recipe.id)
+    return source(f"`loupe-train ood {recipe.id}`", (__name__, adapter_module(recipe)), data, recipe=recipe.id)
 
 
 def collect(

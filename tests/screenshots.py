@@ -91,26 +91,34 @@ def main(base: str) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     accepted, refused = pick_samples(base)
     with open_chromium(1280, 1000) as driver:
-        for name, sample in (("page-accepted", accepted), ("page-refused", refused)):
-            driver.get(f"{base}/?lang=en")
-            choose_sample(driver, sample)
-            shoot(driver, name)
-        driver.get(f"{base}/?lang=en")
-        give_scale(driver, str(UM_PER_PX))
-        with TemporaryDirectory() as folder:
-            upload(driver, draw_from(base, Path(folder)))
-        shoot(driver, "page-section", SECTION_HEIGHT_PX)
-        click(driver, ".mark")
-        shoot(driver, "page-closeup", driver.execute_script("return innerHeight"))
+        for language, ending in (("en", ""), ("fr", ".fr")):
+            shoot_clinic(driver, f"{base}/?lang={language}", ending, accepted, refused, base)
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         driver.get(f"{base}/health?lang=en")
         shoot(driver, "health")
         driver.get(f"{base}/units?lang=en")
         wait_for_state(driver, "done")
         shoot(driver, "units", UNITS_HEIGHT_PX)
-        driver.get(f"{base}/?lang=en")
-        as_phone(driver, 390, 844)
-        choose_sample(driver, accepted)
-        shoot(driver, "page-phone", PHONE_HEIGHT_PX)
+
+
+def shoot_clinic(driver: WebDriver, page: str, ending: str, accepted: str, refused: str, base: str) -> None:
+    """The pictures of one language's page for clinic staff."""
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    for name, sample in (("page-accepted", accepted), ("page-refused", refused)):
+        driver.get(page)
+        choose_sample(driver, sample)
+        shoot(driver, f"{name}{ending}")
+    driver.get(page)
+    give_scale(driver, str(UM_PER_PX))
+    with TemporaryDirectory() as folder:
+        upload(driver, draw_from(base, Path(folder)))
+    shoot(driver, f"page-section{ending}", SECTION_HEIGHT_PX)
+    click(driver, ".mark")
+    shoot(driver, f"page-closeup{ending}", driver.execute_script("return innerHeight"))
+    driver.get(page)
+    as_phone(driver, 390, 844)
+    choose_sample(driver, accepted)
+    shoot(driver, f"page-phone{ending}", PHONE_HEIGHT_PX)
 
 
 if __name__ == "__main__":

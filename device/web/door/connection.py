@@ -10,9 +10,8 @@ import asyncio
 import socket
 import struct
 import time
-from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h11
 
@@ -22,7 +21,9 @@ from device.base.texts import DEFAULT_LANGUAGE
 from device.web.door.answer import Answer
 from device.web.door.body import Body
 from device.web.door.client import Client
+from device.web.door.conversation import Conversation
 from device.web.door.head import fault, request_of, size_of
+from device.web.door.pace import Pace
 from device.web.door.phase import Phase
 from device.web.door.refusal import language_of, refusal
 from device.web.door.wsgi import Request, call, environ_of
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from device.web.door.door import Door
 
 FORGET = struct.pack("ii", 1, 0)  # linger: on, for no time
-WITHOUT_BODY = (204, 304)
 SLICE_BYTES, CHUNKS_AT_ONCE = 4_096, 16  # of a chunked body
 WHEN_GIVEN_UP = {
     Phase.LEAVING: 0,
@@ -42,8 +42,6 @@ WHEN_GIVEN_UP = {
     Phase.WAITING: 5,
 }
 YOUNG_GIVEN_UP = 4
-PROGRESS_BYTES = 16_384
-MOST_LATELY_BYTES = 1_000_000  # more would let a connection live on it for long
 Cause = LoupeError | HTTPStatus
 
 
@@ -60,7 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         self._has_been_answered = False
         # The request.
         self._head, self._extra = bytearray(), bytearray()
-        self._http = self._next_http()
+        self._http = Conversation(self.rules.head_bytes)
         self._request: Request | None = None
         self._route = ("GET", "/")
         self._language = DEFAULT_LANGUAGE
@@ -69,10 +67,7 @@ class Connection(asyncio.BufferedProtocol):
         # The answer, and what comes after it.
         self._sending = self._dropped = 0
         self._last_dropped = self.since
-        # Processor time that it took lately, and its rest for that.
-        self._spent_s = self._began_s = 0.0
-        self._progress, self._progress_at = 0, self.since
-        self._lately = 0.0  # bytes that came, those of a second ago counting for less
+        self._pace, self._began_s = Pace(self.rules, self.since), 0.0
         self._resting: asyncio.TimerHandle | None = None
 
     @property
@@ -87,13 +82,12 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def rate(self) -> float:
         """Bytes a second that came lately."""
-        return self._lately * (1 - self.rules.forgotten) / self.rules.tick_s
+        return self._pace.rate
 
     @property
     def last_progress(self) -> float:
-        """When the body or the answer last moved on by more than a few bytes. A few bytes don't count, or any client
-        could look busy."""
-        return max(self.since, self._progress_at)
+        """When the body or the answer last moved on by more than a few bytes."""
+        return max(self.since, self._pace.last_progress)
 
     # --- what asyncio calls ------------------------------------------------------------------------------------------
 
@@ -112,10 +106,7 @@ class Connection(asyncio.BufferedProtocol):
         return self.door.buffer
 
     def buffer_updated(self, count: int) -> None:
-        self._lately = min(self._lately + count, MOST_LATELY_BYTES)
-        self._progress += count
-        if self._progress >= PROGRESS_BYTES:
-            self._progress, self._progress_at = 0, self.door.now()
+        self._pace.came(count, self.door.now())
         self._take(memoryview(self.door.buffer)[:count])
         self._spend(time.thread_time() - self._began_s)
 
@@ -185,32 +176,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def _parse(self, head: bytes) -> HTTPStatus | None:
         """Why the head can't be served; None where it can."""
-        self._http.receive_data(head)
-        event = self._next_event()
-        if not isinstance(event, h11.Request):
-            return event if isinstance(event, HTTPStatus) else HTTPStatus.BAD_REQUEST
-        accepted = b", ".join(value for name, value in event.headers if name == b"accept-language")
+        parsed = self._http.head(head)
+        if isinstance(parsed, HTTPStatus):
+            return parsed
+        accepted = b", ".join(value for name, value in parsed.headers if name == b"accept-language")
         self._language = language_of(accepted.decode("latin-1"))
-        request = request_of(event)
+        request = request_of(parsed)
         if isinstance(request, HTTPStatus):
             return request
         self._request, self._route = request, (request.method, request.route)
         tokens = request.field(b"connection").lower().replace(b" ", b"").split(b",")
         self._closing = self._closing or request.version == "1.0" or b"close" in tokens
         return None
-
-    def _next_http(self) -> h11.Connection:
-        return h11.Connection(h11.SERVER, max_incomplete_event_size=self.rules.head_bytes)
-
-    def _next_event(self) -> Any:
-        """h11's next event, or the status to answer with where the request breaks HTTP's rules."""
-        try:
-            return self._http.next_event()
-        except h11.RemoteProtocolError as error:
-            status = error.error_status_hint
-            return HTTPStatus(status) if status in (431, 501) else HTTPStatus.BAD_REQUEST
-        except ValueError:  # a number with more digits than Python reads
-            return HTTPStatus.BAD_REQUEST
 
     # --- body --------------------------------------------------------------------------------------------------------
 
@@ -246,9 +223,8 @@ class Connection(asyncio.BufferedProtocol):
     def _read_body(self, rest: bytes) -> None:
         self._enter(Phase.BODY)
         self._resume()
-        if self._http.they_are_waiting_for_100_continue:
-            go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
-            self._transport.write(self._http.send(go_on))
+        if self._http.awaits_go_on:
+            self._transport.write(self._http.go_on())
         self._take_body(memoryview(rest))
 
     def _take_body(self, data: memoryview) -> None:
@@ -274,9 +250,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take_chunks(self) -> None:
         for _ in range(CHUNKS_AT_ONCE):
-            event = self._next_event()
+            event = self._http.next_event()
             if event is h11.NEED_DATA and self._extra:
-                self._http.receive_data(bytes(self._extra[:SLICE_BYTES]))
+                self._http.receive(bytes(self._extra[:SLICE_BYTES]))
                 del self._extra[:SLICE_BYTES]
             elif event is h11.NEED_DATA:
                 self._resume()
@@ -288,7 +264,7 @@ class Connection(asyncio.BufferedProtocol):
                 else:
                     self._add(event.data)
             elif isinstance(event, h11.EndOfMessage):
-                self._extra[:0] = self._http.trailing_data[0]
+                self._extra[:0] = self._http.unread
                 self.door.room.keep_only(self, self._body.size)
                 self._resume()
                 self._wait()
@@ -343,7 +319,7 @@ class Connection(asyncio.BufferedProtocol):
             LOG.error("the app failed", exc_info=error)
             return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, self._language)
         finally:
-            self._spent_s += time.thread_time() - began
+            self._pace.spent_s += time.thread_time() - began
 
     def finished(self, answer: Answer) -> None:
         self.door.at_work.discard(self)
@@ -375,16 +351,7 @@ class Connection(asyncio.BufferedProtocol):
     def _answer(self, answer: Answer) -> None:
         self._closing = self._closing or self.door.stopping
         method = self._request.method if self._request else ""
-        headers = [each for each in answer.headers if method == "HEAD" or each[0].lower() != b"content-length"]
-        headers.append((b"Date", formatdate(usegmt=True).encode()))
-        if self._closing:
-            headers.append((b"Connection", b"close"))
-        if method != "HEAD" and answer.status not in WITHOUT_BODY:
-            headers.append((b"Content-Length", str(len(answer.body)).encode()))
-        sent = self._http.send(h11.Response(status_code=answer.status, headers=headers, reason=answer.reason))
-        if method != "HEAD" and answer.status not in WITHOUT_BODY:
-            sent += self._http.send(h11.Data(data=answer.body))
-        sent += self._http.send(h11.EndOfMessage())
+        sent = self._http.answer(answer, method, closing=self._closing)
         self._enter(Phase.ANSWERING)
         self._sending = len(sent)
         self._transport.write(sent)
@@ -402,7 +369,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._enter(Phase.IDLE)
         self._has_been_answered = True
-        self._request, self._http = None, self._next_http()
+        self._request, self._http = None, Conversation(self.rules.head_bytes)
         self._spend(0.0)
         self._go_on()
 
@@ -429,18 +396,15 @@ class Connection(asyncio.BufferedProtocol):
     # --- whose turn it is to be listened to --------------------------------------------------------------------------
 
     def _spend(self, seconds: float) -> None:
-        """Count processor time against this client. One that has taken much rests, longer when there are more clients,
-        so that all of them together leave half of the processor to others. While the app works for it, its leaving
-        is still noticed."""
-        self._spent_s += seconds
+        """Count processor time against this client. One that has taken much isn't listened to for a while."""
+        self._pace.spent_s += seconds
         others = self.door.noticed(self)
-        if others and self._spent_s > self.rules.free_cpu_s and not self._resting and self.phase is not Phase.CLOSED:
-            busy = self.phase in (Phase.WAITING, Phase.RUNNING)
-            most_s = self.rules.notice_s if busy else self.rules.most_rest_s
-            rest = min(self._spent_s * others / self.rules.cpu_share, most_s)
-            self._spent_s = 0.0
+        if self._resting or self.phase is Phase.CLOSED:
+            return
+        rest_s = self._pace.rest_s(others, busy=self.phase in (Phase.WAITING, Phase.RUNNING))
+        if rest_s:
             self._transport.pause_reading()
-            self._resting = asyncio.get_running_loop().call_later(rest, self._rested)
+            self._resting = asyncio.get_running_loop().call_later(rest_s, self._rested)
 
     def _rested(self) -> None:
         self._resting = None
@@ -460,7 +424,7 @@ class Connection(asyncio.BufferedProtocol):
     def check(self, now: float) -> None:
         """Give up a client that is too slow."""
         rules, passed = self.rules, now - self.since
-        self._lately *= rules.forgotten
+        self._pace.tick()
         if self.phase is Phase.IDLE and passed > rules.idle_s:
             self.abort()
         elif self.phase is Phase.HEAD and passed > rules.head_s:

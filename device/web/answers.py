@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from flask import Flask, Response, request
@@ -22,7 +21,7 @@ HEADERS = {
 }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return dict(value) if isinstance(value, Mapping) else DefaultJSONProvider.default(value)
 
 

@@ -8,8 +8,6 @@ aren't logged.
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Flask
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -47,6 +45,6 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
 
 
 @pass_context
-def _filled(context: Context, text: str, **facts: Any) -> str:
+def _filled(context: Context, text: str, **facts: object) -> str:
     """A template's filter: a text with its facts, in the page's language."""
     return fill(text, facts, context["language"])

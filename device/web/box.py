@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 from flask import current_app
 
@@ -68,7 +67,7 @@ class Box:
         return self.pool
 
     @contextmanager
-    def desk(self, cost: Cost, environ: Mapping[str, Any]) -> Iterator[tuple[Desk, Stop]]:
+    def desk(self, cost: Cost, environ: Mapping[str, object]) -> Iterator[tuple[Desk, Stop]]:
         """A desk for the picture of a request; and whether its client is gone, for whom nothing need be read. Raises
         `Busy`, `ReadingStopped`."""
 

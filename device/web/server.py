@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 from errno import EADDRINUSE
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
@@ -73,7 +72,7 @@ def rules_of(settings: Settings) -> Rules:
 class ServerLog(Logger):
     """gunicorn's logger, whose lines go the way of all others (`device/base/log.py`)."""
 
-    def setup(self, cfg: Any) -> None:
+    def setup(self, cfg: object) -> None:
         super().setup(cfg)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
@@ -93,7 +92,7 @@ class Server(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        options: dict[str, Any] = {
+        options: dict[str, object] = {
             "workers": 1,
             "worker_class": DoorWorker,
             "preload_app": True,
@@ -110,7 +109,7 @@ class Server(BaseApplication):
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def _start_worker(self, _arbiter: Any, _worker: Any) -> None:
+    def _start_worker(self, _arbiter: object, _worker: object) -> None:
         if self._log:
             self._log.close_other_ways()
         try:

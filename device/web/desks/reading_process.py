@@ -24,7 +24,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from device.base.allocator import give_back_large_blocks
 from device.base.dumps import forbid_dumps
@@ -81,7 +80,7 @@ def _serve(connection: socket.socket, desk: DeskHere) -> None:
     def stop() -> bool:
         return bool(poller.poll(0))  # `STOP`, or nobody is there
 
-    work: dict[str, Callable[..., Any]] = {
+    work: dict[str, Callable[..., object]] = {
         "read": lambda data, *rest: desk.read(PictureToRead(data, *rest), stop),
         "preview": lambda data: desk.preview(data, stop),
         "test": lambda _: desk.test(),
@@ -216,7 +215,7 @@ class DeskApart:
     def test(self) -> None:
         self._ask("test", b"", (), lambda: False)
 
-    def _ask(self, name: str, data: bytes, rest: tuple[Any, ...], stop: Stop) -> Any:
+    def _ask(self, name: str, data: bytes, rest: tuple[object, ...], stop: Stop) -> object:
         """Raises what the desk does, `ReadersLost` where the reading process dies meanwhile."""
         connection = self._process.connection(self._number)
         poller, stopped = select.poll(), False

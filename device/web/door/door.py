@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import Iterable, Sequence
 from heapq import nsmallest
+from typing import TYPE_CHECKING
 
 from device.web.door.acceptor import Acceptor
 from device.web.door.connection import Connection
@@ -15,7 +16,9 @@ from device.web.door.later import Later
 from device.web.door.phase import Phase
 from device.web.door.room import Room
 from device.web.door.rules import Rules
-from device.web.door.wsgi import App
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 READ_BYTES = 65_536  # of one connection before it is another's turn
 LATELY_S = 1.0
@@ -25,7 +28,7 @@ SHED_SHARE = 16  # one in so many
 class Door:
     """Serves one app within one event loop, whose thread alone calls it."""
 
-    def __init__(self, app: App, rules: Rules) -> None:
+    def __init__(self, app: WSGIApplication, rules: Rules) -> None:
         self.app, self.rules = app, rules
         self.stopping = False
         self.room, self.later = Room(rules), Later()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from ipaddress import ip_address
-from typing import Any
 
 from device.base.errors import Phrase, SettingInvalid
 from device.base.files import reason_of
+
+# As `socket` has it: of IPv4, of IPv6, and of IPv6 in a Python that was built without it.
+Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
 def is_handed_over() -> bool:
@@ -53,7 +55,7 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _resolved(host: str, port: int) -> tuple[int, int, int, str, tuple[Any, ...]]:
+def _resolved(host: str, port: int) -> tuple[int, int, int, str, Address]:
     """What to bind: family, kind, protocol, name and address. Raises `OSError`, `ValueError`."""
     name = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     addresses = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

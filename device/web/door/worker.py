@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from typing import Any
 
 from gunicorn.workers.base import Worker
 
@@ -78,6 +77,7 @@ class DoorWorker(Worker):
                 await self._loop.run_in_executor(None, trim)
 
 
-def _log_failure(_loop: Any, context: dict[str, Any]) -> None:
+def _log_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     """asyncio's own message would hold the client's address and bytes."""
-    LOG.error("the door failed", exc_info=context.get("exception"))
+    error = context.get("exception")
+    LOG.error("the door failed", exc_info=error if isinstance(error, BaseException) else None)

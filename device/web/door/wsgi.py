@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from device.web.door.answer import Answer
 from device.web.door.body import Body
 from device.web.door.client import Client
 
-App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Request:
         return b", ".join(value for each, value in self.fields if each == name)
 
 
-def environ_of(request: Request, body: Body, client: Client, local: tuple[str, int], peer: str) -> dict[str, Any]:
+def environ_of(request: Request, body: Body, client: Client, local: tuple[str, int], peer: str) -> WSGIEnvironment:
     """`local`: name and port of the socket that took the connection; `peer`: the client's address."""
-    environ: dict[str, Any] = {
+    environ: WSGIEnvironment = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
@@ -66,12 +68,14 @@ def environ_of(request: Request, body: Body, client: Client, local: tuple[str, i
     return environ
 
 
-def call(app: App, environ: dict[str, Any]) -> Answer:
+def call(app: WSGIApplication, environ: WSGIEnvironment) -> Answer:
     """Run the app and take its answer whole. Raises whatever the app does."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
     written: list[bytes] = []
 
-    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+    def start_response(
+        status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+    ) -> Callable[[bytes], object]:
         if started and exc_info is None:
             raise AssertionError("start_response was called twice")
         started[:] = [(status, headers)]

@@ -8,25 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
-from typing import Any
+
+from device.web.door.client import Client
 
 CLIENT = "loupe.client"
 
 
-def is_gone(environ: Mapping[str, Any]) -> bool:
+def client_of(environ: Mapping[str, object]) -> Client | None:
+    """What the door says of the client of a WSGI request; None under another server."""
+    client = environ.get(CLIENT)
+    return client if isinstance(client, Client) else None
+
+
+def is_gone(environ: Mapping[str, object]) -> bool:
     """Whether the client of a WSGI request has closed its connection, or was sent away."""
-    return CLIENT in environ and bool(environ[CLIENT].gone)
+    client = client_of(environ)
+    return client is not None and client.gone
 
 
-def address(environ: Mapping[str, Any]) -> str:
+def address(environ: Mapping[str, object]) -> str:
     """The address for which a request counts, where addresses take turns."""
-    return str(environ[CLIENT].address) if CLIENT in environ else machine_address(str(environ.get("REMOTE_ADDR", "")))
+    client = client_of(environ)
+    return machine_address(str(environ.get("REMOTE_ADDR", ""))) if client is None else client.address
 
 
-def mark_served(environ: Mapping[str, Any]) -> None:
+def mark_served(environ: Mapping[str, object]) -> None:
     """The request's picture is being read now: the door won't send its client away to make room for others."""
-    if CLIENT in environ:
-        environ[CLIENT].served = True
+    client = client_of(environ)
+    if client is not None:
+        client.served = True
 
 
 def machine_address(host: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import request
@@ -49,7 +49,7 @@ class Bounded:
         return self.app(bounded(environ), start_response)
 
 
-def bounded(environ: Mapping[str, Any]) -> dict[str, Any]:
+def bounded(environ: WSGIEnvironment) -> WSGIEnvironment:
     """A request's WSGI environment without the headers that the program doesn't look at or that can't be right."""
     bounded_environ = {
         name: value

@@ -38,8 +38,8 @@ class Operation:
     errors: Errors
 
 
-View = TypeVar("View", bound=Callable[..., Any])
-_OPERATIONS: dict[Callable[..., Any], Operation] = {}
+View = TypeVar("View", bound=Callable[..., object])
+_OPERATIONS: dict[Callable[..., object], Operation] = {}
 
 
 def operation(
@@ -59,6 +59,6 @@ def operation(
     return describe
 
 
-def operation_of(view: Callable[..., Any]) -> Operation | None:
+def operation_of(view: Callable[..., object]) -> Operation | None:
     """What was said of a view; None where it isn't one of the API's."""
     return _OPERATIONS.get(view)

@@ -9,13 +9,13 @@ from device.documents.samples import SamplesDocument
 from device.web.answers import answer
 from device.web.box import the_box
 from device.web.incoming.query import LanguageQuery, language
-from device.web.openapi.operations import JSON, operation
+from device.web.openapi.operations import operation
 
 blueprint = Blueprint("samples", __name__)
 
 
 @blueprint.get("/api/v1/samples")
-@operation("The sample pictures", query=LanguageQuery, answer=JSON)
+@operation("The sample pictures", query=LanguageQuery, answer=SamplesDocument)
 def get_samples() -> Response:
     chosen = language()
     return answer(SamplesDocument([sample.in_language(chosen) for sample in the_box().samples.offered]))

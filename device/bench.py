@@ -97,7 +97,8 @@ def run_bench(settings: Settings, n: int) -> str:
             f"input {pixels.shape[1]}×{pixels.shape[0]}, network {bundle.manifest.members[NETWORK].size / 1e6:.1f} MB"
         )
         timings.append(_time(f"{model}: invoke", n, partial(reader.network.run, pixels)))
-        timings.append(_time(f"{model}: gate alone", n, partial(reader.gate.judge, read.image, read.outputs)))
+        outputs = reader.network.run(pixels)
+        timings.append(_time(f"{model}: gate alone", n, partial(reader.gate.judge, read.image, outputs)))
         timings.append(_time(f"{model}: pipeline", n, partial(reader.read, photo)))
         took = [reader.read(photo).timings_ms for _ in range(n)]
         told = ", ".join(f"{part} {np.median([t[part] for t in took]):.2f}" for part in took[0] if part != "total")

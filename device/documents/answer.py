@@ -52,7 +52,7 @@ class AnswerHistory(Record, frozen=True):
 
 
 class PictureAnswer(Record, frozen=True):
-    """What people are told: the classes that can't be ruled out."""
+    """What people read first: the classes that can't be ruled out."""
 
     labels: Annotated[list[str], about("These classes, in the model's order; never none.")]
     single: Annotated[bool, about("Only one class is left.")]
@@ -84,8 +84,8 @@ def answer(
         headline=headline(labels, names, language),
         advice=_advice(manifest.modality, labels, of_concern, names, language),
         concern_sum=_concern_sum(rules, names, probabilities, language),
-        promise=promise(rules, language),
-        record=record(rules, labels, names, language),
+        promise=answer_promise(rules, language),
+        record=answer_history(rules, labels, names, language),
     )
 
 
@@ -112,7 +112,7 @@ def labels_left(rules: AnswerRules, names: Names, probabilities: NDArray[np.floa
 
 
 def headline(labels: Sequence[str], names: Names, language: str) -> str:
-    """The set by its names: `Benign lesion or carcinoma in situ`; said to be undecided where no class is left out."""
+    """The set by its names: `Benign lesion or carcinoma in situ`; undecided where no class is left out."""
     classes = joined([names[label] for label in labels], language)
     if len(labels) == len(names):
         return fill(words(language)["answer"]["undecided"], {"classes": classes}, language)
@@ -144,7 +144,7 @@ def _concern_sum(
     )
 
 
-def promise(rules: AnswerRules, language: str) -> AnswerPromise:
+def answer_promise(rules: AnswerRules, language: str) -> AnswerPromise:
     """What holds for each class: what does for the one about which least can be promised. And what was measured."""
     classes = list(rules.classes.values())
     least = min(classes, key=lambda each: (each.level, each.n))
@@ -165,7 +165,7 @@ def promise(rules: AnswerRules, language: str) -> AnswerPromise:
     )
 
 
-def record(rules: AnswerRules, labels: Sequence[str], names: Names, language: str) -> AnswerHistory:
+def answer_history(rules: AnswerRules, labels: Sequence[str], names: Names, language: str) -> AnswerHistory:
     """How many unseen pictures got this very answer, how many of them were of a class in it, and of which classes."""
     counts = next((row.counts for row in rules.record if row.labels == tuple(labels)), (0,) * len(names))
     by_class = dict(zip(names, counts, strict=True))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from device.base.texts import fill, joined, percent, words
-from device.documents.answer import promise
+from device.documents.answer import answer_promise
 from device.documents.records import Record
 from device.reading.manifest import AnswerRecord, Manifest
 
@@ -144,7 +144,7 @@ def _answers(manifest: Manifest, names: Mapping[str, str], texts: Texts, languag
         for row in rules.record
     ]
     return [
-        CardText(promise(rules, language).words),
+        CardText(answer_promise(rules, language).words),
         CardText(summed),
         CardTable(list(texts["class_promise_head"].values()), classes),
         CardText(texts["record"]),

@@ -99,7 +99,9 @@ class ModelHealth(ModelIdentity, frozen=True):
     """A model, and how its gate has judged the clinic's pictures."""
 
     golden: Annotated[int, about("Golden pictures in the bundle.")]
-    promise: Annotated[float, about("The largest share of proper pictures that the gate is said to refuse.")]
+    promise: Annotated[
+        float, about("The largest share of proper pictures that the gate refuses, as its bundle states.")
+    ]
     lately: Annotated[LatelyCounts, about("The last days with readings.")]
     p_values: Annotated[list[Histogram], about("p-values of each question since the watch began.")]
     watch: Annotated[WatchState, about("Whether the clinic's pictures have changed.")]
@@ -147,7 +149,7 @@ def wilson(count: int, n: int) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
-def promise(bundle: Bundle) -> float:
+def promised_share(bundle: Bundle) -> float:
     """The greatest share of proper pictures that the bundle's gate says it refuses."""
     return bundle.manifest.gate.promise.alpha
 
@@ -197,7 +199,7 @@ def _lately(bundle: Bundle, days: dict[str, Counts], language: str) -> LatelyCou
         refused_share=counts.refused / counts.readings if counts.readings else None,
         refused_interval=[low, high] if counts.readings else None,
         enough=enough,
-        more_than_promised=enough and low > promise(bundle),
+        more_than_promised=enough and low > promised_share(bundle),
         cautions=counts.cautions,
         reasons=[
             ReasonCount(code=code, title=_title(code, bundle, language), count=count)
@@ -232,7 +234,7 @@ def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> Mod
     return ModelHealth(
         **identity_facts(bundle, language),
         golden=len(bundle.manifest.golden),
-        promise=promise(bundle),
+        promise=promised_share(bundle),
         lately=_lately(bundle, days, language),
         p_values=[
             histogram(name, titles[name], since_reset.bins.get(name, (0,) * BINS), n)

@@ -69,7 +69,7 @@ class ClassProbability(Record, frozen=True):
 
 
 class Prediction(Record, frozen=True):
-    """For programs: every class with its probability. People are told the answer."""
+    """For programs: every class with its probability. The answer is what people read."""
 
     label: Annotated[str, about("The most probable class, which may be one of several in the answer.")]
     name: Annotated[str, about("Its name for people.")]
@@ -196,7 +196,7 @@ class ReadingDocument(Record, frozen=True):
     schema: Annotated[str, about("`loupe-reading/1`.")]
     notice: Annotated[str, about("What the box may be used for.")]
     verdict: Annotated[GateVerdict, about("Whether a reading may be given of the picture.")]
-    answer: Annotated[PictureAnswer | None, about("What people are told; null when refused.")]
+    answer: Annotated[PictureAnswer | None, about("What people read first; null when refused.")]
     prediction: Annotated[Prediction | None, about("Every class, for programs; null when refused.")]
     class_map: Annotated[ClassMap | None, about("Where the evidence for each class lies; null when refused.")]
     parts: Annotated[
@@ -253,7 +253,7 @@ def reading_document(routed: Routed, language: str) -> ReadingDocument:
         runtime=runtime_identity(reader.network.runtime),
         timings_ms={name: round(value, 2) for name, value in reading.timings_ms.items()},
         software=__version__,
-        routing=[_opinion(reader, said, said is routed.chosen, language) for reader, said in routed.asked],
+        routing=[_opinion(reader, outcome, outcome is routed.chosen, language) for reader, outcome in routed.outcomes],
     )
 
 
@@ -301,25 +301,25 @@ def _refusal(routed: Routed, language: str) -> Refusal | None:
     """Why the picture is refused and what to do; `model` is whose words these are, None where they are the box's."""
     verdict, um_per_px = routed.chosen.reading.verdict, routed.chosen.reading.um_per_px
     modalities = {opinion.reader.modality for opinion in routed.opinions if not opinion.reading.verdict.other_kind}
-    modality = routed.chosen.reader.modality if len(routed.asked) == 1 else ANY
+    modality = routed.chosen.reader.modality if len(routed.outcomes) == 1 else ANY
     if modality == ANY and len(modalities) == 1:
         (modality,) = modalities
     reason = refusal(verdict, um_per_px, modality, routed.chosen.model, language)
-    if reason is None or len(routed.asked) == 1 or not routed.none_of_these:
+    if reason is None or len(routed.outcomes) == 1 or not routed.none_of_these:
         return reason
-    titles = [reader.bundle.manifest.title.text(language) for reader, _ in routed.asked]
+    titles = [reader.bundle.manifest.title.text(language) for reader, _ in routed.outcomes]
     return msgspec.structs.replace(reason, **no_model_words(verdict, titles, modality, language), model=None)
 
 
-def _opinion(reader: Reader, said: Opinion | ImageError, chosen: bool, language: str) -> ModelOpinion:
+def _opinion(reader: Reader, outcome: Opinion | ImageError, chosen: bool, language: str) -> ModelOpinion:
     """What a model said, or the error for which it has no opinion."""
     accepted, reason, p_value, ms = False, None, None, None
-    if isinstance(said, ImageError):
-        reason = said.code
+    if isinstance(outcome, ImageError):
+        reason = outcome.code
     else:
-        verdict = said.reading.verdict
+        verdict = outcome.reading.verdict
         accepted, reason, p_value = verdict.accepted, verdict.reason, least_p(verdict)
-        ms = round(said.reading.timings_ms["total"], 2)
+        ms = round(outcome.reading.timings_ms["total"], 2)
     manifest = reader.bundle.manifest
     return ModelOpinion(
         model=manifest.id,

@@ -12,7 +12,7 @@ Random World", ch. 8). Gamblers of several `STAKES` bet on u being small (strang
 1 + stake · (u − ½), moving a hundredth of their capital to each other at every bet (the "simple jumper" of Vovk et al.
 2021, "Retrain or not retrain"), and each bet adds one new unit of capital (Shiryaev–Roberts). Under no change the
 capital's mean after t bets is t; so the chance of a false alarm, capital `ALARM`, within t bets is at most t / `ALARM`.
-The capitals of the three questions are averaged: one promise a bundle.
+The capitals of the three questions are averaged, so that the bound holds for a bundle.
 
 Pictures of one patient are alike and come together. All that follow within `SITTING_GAP_S`, up to `SITTING_MOST`, are one
 sitting and one bet, on the mean of their u, and weigh one in the urn. Sections are counted but not bet on: their p-values
@@ -46,9 +46,9 @@ MOST = 2.0**53  # no count and no capital comes near; larger ones are damage
 UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
-def checked_numbers(kept: Iterable[Any], many: int, kind: type = float) -> tuple[Any, ...]:
+def checked_numbers(values: Iterable[Any], many: int, kind: type = float) -> tuple[Any, ...]:
     """So many finite numbers, none below 0, all whole where `kind` is int. Raises `ValueError` or `TypeError`."""
-    numbers = tuple(kept)
+    numbers = tuple(values)
     if len(numbers) != many or not all(type(n) in (int, kind) and 0 <= n < MOST for n in numbers):
         raise ValueError(f"not {many} numbers")
     return numbers
@@ -99,13 +99,13 @@ class Question:
         return Question(urn, capital)
 
     @classmethod
-    def from_state(cls, kept: Mapping[str, Any]) -> Question:
+    def from_state(cls, state: Mapping[str, Any]) -> Question:
         """Raises one of `UNUSABLE`."""
         return cls(
-            checked_numbers(kept["urn"], BINS),
-            checked_numbers(kept["capital"], len(STAKES)),
-            checked_numbers(kept["open_bins"], BINS, int),
-            *checked_numbers([kept["open_u"]], 1),
+            checked_numbers(state["urn"], BINS),
+            checked_numbers(state["capital"], len(STAKES)),
+            checked_numbers(state["open_bins"], BINS, int),
+            *checked_numbers([state["open_u"]], 1),
         )
 
     @property
@@ -151,8 +151,10 @@ class Watch:
             name: watch.questions.get(name, Question()).with_picture(p_value, sizes[name], draw())
             for name, p_value in p_values.items()
         }
-        asked = {**watch.questions, **questions}
-        return replace(watch, questions=asked, pictures=watch.pictures + 1, last=now.isoformat(timespec="seconds"))
+        all_questions = {**watch.questions, **questions}
+        return replace(
+            watch, questions=all_questions, pictures=watch.pictures + 1, last=now.isoformat(timespec="seconds")
+        )
 
     def _over(self, now: datetime) -> bool:
         if self.last is None:
@@ -166,8 +168,8 @@ class Watch:
         questions = {name: question.closed() for name, question in self.questions.items()}
         watch = replace(self, questions=questions, sittings=self.sittings + 1)
         if self.alarm:  # it stays until somebody resets it; nothing more is bet
-            kept = {name: replace(q, capital=self.questions[name].capital) for name, q in questions.items()}
-            return replace(watch, questions=kept)
+            unchanged = {name: replace(q, capital=self.questions[name].capital) for name, q in questions.items()}
+            return replace(watch, questions=unchanged)
         if watch.evidence < CALM:
             return replace(watch, calm=day)
         if watch.evidence < ALARM:

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +167,9 @@ def coarse(cells: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
     return (pairs[:, 0] + pairs[:, 1]).astype(np.float64) * (scale / 4)
 
 
-def distance(rows: NDArray[Any], centre: NDArray[Any], whitening: NDArray[Any]) -> NDArray[Any]:
+def distance(
+    rows: NDArray[np.float64], centre: NDArray[np.float64], whitening: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Mahalanobis distances [...] of rows [..., d], in the unit that the whitening [d, d] gives."""
     whitened = (rows - centre) @ whitening
     return np.asarray(np.sqrt((whitened * whitened).mean(-1)))
@@ -209,8 +210,8 @@ class Gate:
         grids = {q: cells(outputs[output], self._quantization[q].zero_point) for q, output in LAYERS.items()}
         means = {question: mean_of(grid, self._quantization[question].scale) for question, grid in grids.items()}
         octaves = float(np.concatenate([means[MADE], means[SHOWS]]) @ self._scale_weights) + self._intercept
-        seen = picture_statistics(image.pixels)
-        picture, reason, variant = self._picture(image, seen)
+        statistics = picture_statistics(image.pixels)
+        picture, reason, variant = self._picture(image, statistics)
         scores = {
             SCALE: abs(octaves) / self._octave,
             **{question: float(distance(means[question], *self._spaces[question])) for question in LAYERS},
@@ -219,7 +220,7 @@ class Gate:
         magnification = None
         if reason is None:
             reason, magnification = self._foreign(answers, octaves, means[MADE])
-            if reason == REASON_OF_QUESTION[SCALE] and octaves > 0 and seen.sharpness < self._limits.soft_below:
+            if reason == REASON_OF_QUESTION[SCALE] and octaves > 0 and statistics.sharpness < self._limits.soft_below:
                 variant = "soft"
         if reason is not None and (kind := self._kind(image.pixels, reason)):
             reason, variant, magnification = REASON_OF_QUESTION[MADE], kind, None
@@ -254,16 +255,16 @@ class Gate:
                 return REASON_OF_QUESTION[SCALE], float(2.0 ** np.clip(octaves, -MOST_OCTAVES, MOST_OCTAVES))
         return next((reason for question, reason in REASON_OF_QUESTION.items() if question in failed), None), None
 
-    def _picture(self, image: Image, seen: PictureStatistics) -> tuple[Answer, str | None, str | None]:
+    def _picture(self, image: Image, statistics: PictureStatistics) -> tuple[Answer, str | None, str | None]:
         limits = self._limits
         # Each check as (reason, its variant, how far past its limit; 1 is at the limit), the most telling cause first.
         checks = (
             ("too_small", None, limits.min_source_px / (image.width * image.height)),
-            ("exposure", "dark", limits.min_luminance / max(seen.luminance, 1e-6)),
-            ("blank", None, limits.min_contrast / max(seen.contrast, 1e-6)),
-            ("exposure", "bright", seen.luminance / limits.max_luminance),
-            ("blank", "glass", limits.min_tissue / max(seen.tissue, 1e-6)),
-            ("blurred", None, limits.min_sharpness / max(seen.sharpness, 1e-6)),
+            ("exposure", "dark", limits.min_luminance / max(statistics.luminance, 1e-6)),
+            ("blank", None, limits.min_contrast / max(statistics.contrast, 1e-6)),
+            ("exposure", "bright", statistics.luminance / limits.max_luminance),
+            ("blank", "glass", limits.min_tissue / max(statistics.tissue, 1e-6)),
+            ("blurred", None, limits.min_sharpness / max(statistics.sharpness, 1e-6)),
         )
         reason, variant = next(((code, kind) for code, kind, excess in checks if excess > 1), (None, None))
         worst = max(excess for *_, excess in checks)

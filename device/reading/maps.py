@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,10 @@ class Maps:
     def counted(self) -> NDArray[np.bool_]:
         """Which places make the logits: bool [rows, columns]."""
         return ~np.isnan(self.values[..., 0])
+
+
+# A field's, in integer steps; or the means of a section's windows.
+Features: TypeAlias = NDArray[np.int8] | NDArray[np.float32]
 
 
 class Head:
@@ -84,18 +88,18 @@ class Head:
         rows, columns, _ = features.shape
         return counted_places(self._counts, pixels, rows, columns)
 
-    def _maps(self, features: NDArray[Any], counted: NDArray[np.bool_]) -> Maps:
+    def _maps(self, features: Features, counted: NDArray[np.bool_]) -> Maps:
         values = np.full((*counted.shape, len(self._bias)), np.nan)
         if not counted.any():
             return Maps(values, np.zeros(len(self._bias)), np.zeros_like(self._weights))
         steps = features[counted].astype(np.float64) - self._zero_point
-        found = (steps @ self._weights + self._bias) * self._step
-        values[counted] = found
+        evidence = (steps @ self._weights + self._bias) * self._step
+        values[counted] = evidence
         units = steps.sum(0)[:, None] * self._weights * self._step / len(steps)
-        return Maps(values, found.sum(0) / len(steps), units)
+        return Maps(values, evidence.sum(0) / len(steps), units)
 
     def unit_maps(
-        self, features: NDArray[Any], counted: NDArray[np.bool_], units: Sequence[int], label: int
+        self, features: Features, counted: NDArray[np.bool_], units: Sequence[int], label: int
     ) -> NDArray[np.float64]:
         """What each of some units adds to the map of the class with index `label`: float64 [rows, columns, units], logit
         units, NaN where a place doesn't count. The mean over places that do is the unit's entry in `Maps.units`; all units'

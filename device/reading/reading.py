@@ -16,7 +16,6 @@ from copy import copy
 from dataclasses import dataclass
 from math import log
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from device.base.errors import ModelUnusable
 from device.reading.bundle import Bundle
 from device.reading.gate import Gate, Verdict
 from device.reading.image import Image, Limits, SizeRule, decode
-from device.reading.maps import Head, Maps, softmax
+from device.reading.maps import Features, Head, Maps, softmax
 from device.reading.regions import Region, concern_of, regions_of
 from device.reading.runtime import Network, Runtime
 from device.reading.sections import WHOLE_UP_TO, Section, check_um_per_px, is_section, read_section, true_size
@@ -41,7 +40,7 @@ class Reading:
     evaluation, but every document for people leaves them out then: a refused picture gets no class."""
 
     image: Image
-    outputs: Mapping[str, NDArray[Any]]
+    outputs: Mapping[str, Features]
     verdict: Verdict
     maps: Maps
     probabilities: NDArray[np.float64]

@@ -91,13 +91,13 @@ def regions_of(maps: Maps, concern: Sequence[int]) -> list[Region]:
     """The regions of a map that speak for classes of concern, largest first."""
     lead = lead_of(maps.values, concern)
     counted = max(1, int(np.count_nonzero(maps.counted)))
-    found = []
+    regions = []
     for places in connected(np.nan_to_num(lead, nan=-np.inf) > 0):
         rows, columns = places.T
         values = maps.values[rows, columns]
         label = max(concern, key=lambda index: float(values[:, index].sum()))
         best = int(values[:, label].argmax())
-        found.append(
+        regions.append(
             Region(
                 label=label,
                 share=len(places) / counted,
@@ -107,7 +107,7 @@ def regions_of(maps: Maps, concern: Sequence[int]) -> list[Region]:
                 mean=values.mean(0),
             )
         )
-    return sorted(found, key=lambda region: -region.share)
+    return sorted(regions, key=lambda region: -region.share)
 
 
 def leading(regions: Sequence[Region]) -> Region | None:
@@ -120,14 +120,14 @@ def strongest_places(values: NDArray[np.float64], least: float) -> list[Place]:
     with less evidence than `least` are left blank on the map and are no place to look at."""
     apart = max(2, ceil(max(values.shape) / APART))
     free = np.where(np.isnan(values), -np.inf, values)
-    found: list[Place] = []
-    while len(found) < STRONGEST:
+    marked: list[Place] = []
+    while len(marked) < STRONGEST:
         row, column = (int(index) for index in np.unravel_index(int(free.argmax()), free.shape))
         if free[row, column] < max(least, np.finfo(float).tiny):
             break
-        found.append(Place(row, column, float(free[row, column])))
+        marked.append(Place(row, column, float(free[row, column])))
         free[max(0, row - apart + 1) : row + apart, max(0, column - apart + 1) : column + apart] = -np.inf
-    return found
+    return marked
 
 
 @dataclass(frozen=True)

@@ -44,15 +44,15 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Routed:
-    """What all bundles that were asked made of a picture, in the order of the box: an opinion, or why there is none; and
-    the opinion that the answer is given by."""
+    """What the bundles made of a picture. `outcomes`: each bundle's reader, in the order of the box, with its opinion, or
+    the error for which it has none. `chosen`: the opinion by which the answer is given."""
 
-    asked: tuple[tuple[Reader, Opinion | ImageError], ...]
+    outcomes: tuple[tuple[Reader, Opinion | ImageError], ...]
     chosen: Opinion
 
     @property
     def opinions(self) -> tuple[Opinion, ...]:
-        return tuple(said for _, said in self.asked if isinstance(said, Opinion))
+        return tuple(outcome for _, outcome in self.outcomes if isinstance(outcome, Opinion))
 
     @property
     def none_of_these(self) -> bool:
@@ -119,14 +119,14 @@ class Router:
         `stop`, which is asked between models and at each window of a section, says so; `SectionTooLarge` where it is a
         section for one of the models, and `sections` aren't wanted.
         """
-        asked = [reader for reader in self.readers if model in (None, reader.bundle.manifest.id)]
-        if not asked:
+        readers = [reader for reader in self.readers if model in (None, reader.bundle.manifest.id)]
+        if not readers:
             raise UnknownModel(model=echoed(model), models=", ".join(r.bundle.manifest.id for r in self.readers))
-        said = tuple((reader, _opinion(reader, data, um_per_px, stop, sections)) for reader in asked)
-        opinions = [opinion for _, opinion in said if isinstance(opinion, Opinion)]
+        outcomes = tuple((reader, _opinion(reader, data, um_per_px, stop, sections)) for reader in readers)
+        opinions = [outcome for _, outcome in outcomes if isinstance(outcome, Opinion)]
         if not opinions:
-            raise next(error for _, error in said if isinstance(error, ImageError))
-        return Routed(said, choose(opinions))
+            raise next(outcome for _, outcome in outcomes if isinstance(outcome, ImageError))
+        return Routed(outcomes, choose(opinions))
 
 
 def _opinion(

@@ -84,7 +84,7 @@ class _Interpreter:
         self.input = Quantization(*input_detail["quantization"])
         self.outputs = {name: Quantization(*detail["quantization"]) for name, detail in output_details.items()}
 
-    def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.int8]]:
         """See `Network.run`."""
         batch = pixels[None]
         if self._input_offset:
@@ -118,7 +118,7 @@ class Network:
             self._free.put(interpreter)
         self.input, self.outputs = interpreter.input, interpreter.outputs
 
-    def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.int8]]:
         """uint8 pixels [h, w, 3] → the integer outputs [rows, columns, channels] by signature name, copies.
 
         A size other than the last one costs a new memory plan. Raises `ModelUnusable` for a size that the network

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from device.base.texts import LANGUAGES, words
-from device.documents.health import histogram, promise, wilson
+from device.documents.health import histogram, promised_share, wilson
 from device.reading.bundle import Bundle
 from device.reading.drift_test import BINS
 from device.settings import Settings
@@ -97,7 +97,7 @@ def test_the_band_holds_flat_counts_and_not_steep_ones(bundle: Bundle) -> None:
     assert all(low < 10 < high for low, high in zip(flat.low, flat.high, strict=True))
     assert histogram("made", "", [150, *[50 / 19] * 19], 320).high[0] < 150  # type: ignore[list-item]
     assert histogram("made", "", [0] * BINS, n).high == [0.0] * BINS
-    assert 0 < promise(bundle) <= 0.1
+    assert 0 < promised_share(bundle) <= 0.1
 
 
 def test_an_interval_of_a_share_is_wilsons() -> None:

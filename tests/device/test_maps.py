@@ -73,6 +73,7 @@ def test_units_and_their_maps_leave_glass_out_too(half: Reading, counting: Reade
 
 
 def test_what_a_section_keeps_of_a_window_leaves_glass_out_too(half: Reading, counting: Reader) -> None:
-    pooled = counting.head.pool(half.outputs["features"], half.image.pixels)
+    features = counting.network.run(half.image.pixels)["features"]
+    pooled = counting.head.pool(features, half.image.pixels)
     # What is pooled is rounded to 1/256 of a feature's step.
     assert counting.head.section_maps(pooled[None, None]).logits == pytest.approx(half.maps.logits, abs=0.01)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from device.base.errors import ImageError
+from device.reading.maps import Features
 from device.reading.reading import UNITS_SHOWN, Reader
 from training.data.pictures import counted
 from training.dissect.subjects import Mask, Seen, Subjects
@@ -126,7 +127,7 @@ class Counts:
         self.covered = {concept: np.zeros(self._shape) for concept in concepts}
         self.said = {concept: np.zeros(self._shape) for concept in concepts}
 
-    def add(self, features: NDArray[np.int8], there: NDArray[np.bool_], seen: Seen) -> None:
+    def add(self, features: Features, there: NDArray[np.bool_], seen: Seen) -> None:
         """Count one picture's features [rows, columns, channels] at the places [rows, columns] that make its logits."""
         rows, columns, channels = features.shape
         bars = (features[there].astype(np.int64) + 128 + self._first_bars).ravel()

@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from math import ceil
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -54,7 +53,7 @@ from device.reading.formats.dicom_grey import grey_table, stored_values
 from device.reading.formats.dicom_scale import stated_scale
 from device.reading.formats.mosaic import REDUCED_BYTES_PER_PX, put_together, reduction, refuse_without_scale
 from device.reading.formats.pillow import note_profile
-from device.reading.formats.pixels import Stored, check_size, eight_bits, finish, room, wanted_size
+from device.reading.formats.pixels import Samples, Stored, check_size, eight_bits, finish, room, wanted_size
 from device.reading.image import Image, Limits, SizeRule
 
 __all__ = ["prepare", "read"]
@@ -295,11 +294,11 @@ def _picture(frame: memoryview | bytes, layout: Layout, dataset: Dataset, notes:
         table = _palette(layout, dataset) if photometric == PALETTE else grey_table(samples, layout, dataset, notes)
         return Stored(samples, lambda strip: table[stored_values(strip, layout)])
 
-    def to_eight_bits(strip: NDArray[Any]) -> NDArray[np.uint8]:
+    def to_eight_bits(strip: Samples) -> NDArray[np.uint8]:
         if strip.dtype != np.uint8:
             strip = eight_bits(strip.astype(np.uint16), (1 << layout.bits_stored) - 1)
         if not photometric.startswith("YBR"):
-            return strip
+            return np.asarray(strip, np.uint8)
         return np.asarray(PIL.Image.fromarray(np.ascontiguousarray(strip), "YCbCr").convert("RGB"))
 
     return Stored(samples, to_eight_bits)

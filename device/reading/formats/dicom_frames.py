@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from device.base.errors import ImageDamaged, ImageTruncated
 from device.reading.formats.jpeg import check_scans, check_whole, walk
 from device.reading.formats.jpeg_stream import LOSSLESS, JpegHeader, is_ycbcr, jpeg_header
+from device.reading.formats.pixels import Samples
 
 UNDEFINED = 0xFFFFFFFF
 PROGRESSIVE, HEADER_BYTES = 0xC2, 1 << 18
@@ -180,7 +180,7 @@ def _assembled(
     return [b"".join(value for _, value in fragments[first:last]) for first, last in bounds]
 
 
-def samples_of(frame: memoryview | bytes, layout: Layout) -> tuple[NDArray[Any], str]:
+def samples_of(frame: memoryview | bytes, layout: Layout) -> tuple[Samples, str]:
     """The samples of a frame as stored, [rows, columns] or [rows, columns, samples] of 8 or 16 bits, and the photometric
     interpretation that they then have: decoders of JPEG and JPEG 2000 give RGB."""
     if layout.syntax in NATIVE:
@@ -197,7 +197,7 @@ def _dtype(layout: Layout) -> np.dtype[Any]:
     return np.dtype("u1") if layout.bits_allocated == 8 else np.dtype(f"{order}u2")
 
 
-def _native(frame: memoryview | bytes, layout: Layout) -> NDArray[Any]:
+def _native(frame: memoryview | bytes, layout: Layout) -> Samples:
     flat = np.frombuffer(frame, _dtype(layout))
     rows, columns = layout.rows, layout.columns
     if layout.photometric == "YBR_FULL_422":
@@ -210,14 +210,14 @@ def _native(frame: memoryview | bytes, layout: Layout) -> NDArray[Any]:
     return _shaped(flat, layout, planar=layout.planar)
 
 
-def _shaped(flat: NDArray[Any], layout: Layout, planar: bool) -> NDArray[Any]:
+def _shaped(flat: Samples, layout: Layout, planar: bool) -> Samples:
     rows, columns, samples = layout.rows, layout.columns, layout.samples
     if samples == 1:
         return flat.reshape(rows, columns)
     return flat.reshape(samples, rows, columns).transpose(1, 2, 0) if planar else flat.reshape(rows, columns, samples)
 
 
-def _rle(frame: bytes, layout: Layout) -> NDArray[Any]:
+def _rle(frame: bytes, layout: Layout) -> Samples:
     """Run lengths (PS3.5, annex G): one PackBits segment for each byte of each sample, the high bytes first."""
     from imagecodecs import packbits_decode
 
@@ -239,7 +239,7 @@ def _rle(frame: bytes, layout: Layout) -> NDArray[Any]:
     return _shaped(flat, layout, planar=True)
 
 
-def _jpeg(frame: bytes, layout: Layout) -> tuple[NDArray[Any], str]:
+def _jpeg(frame: bytes, layout: Layout) -> tuple[Samples, str]:
     from imagecodecs import jpeg8_decode, jpegsof3_decode
 
     header = jpeg_header(frame)
@@ -255,7 +255,7 @@ def _jpeg(frame: bytes, layout: Layout) -> tuple[NDArray[Any], str]:
     return jpeg8_decode(frame, colorspace=space, outcolorspace="RGB"), "RGB"
 
 
-def _other(frame: bytes, layout: Layout) -> tuple[NDArray[Any], str]:
+def _other(frame: bytes, layout: Layout) -> tuple[Samples, str]:
     from imagecodecs import jpeg2k_decode, jpegls_decode
 
     if layout.syntax in JPEG_LS:

@@ -7,7 +7,6 @@ values holds all of it, so a mammogram of 20 megapixels takes no memory for it.
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,12 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
 from device.reading.formats.dicom_frames import Layout
-from device.reading.formats.pixels import STRIP_PX
+from device.reading.formats.pixels import STRIP_PX, Samples
 
 FULL_SCALE_BITS = 8  # grey of so many bits is meant as it is, where the file says nothing
 
 
-def stored_values(samples: NDArray[Any], layout: Layout) -> NDArray[np.uint16]:
+def stored_values(samples: Samples, layout: Layout) -> NDArray[np.uint16]:
     """The stored bits as an index into a table of 2^bits values: uint16 [rows, columns]. The other bits of a word may
     hold an overlay."""
     shift = max(0, layout.high_bit + 1 - layout.bits_stored)
@@ -31,7 +30,7 @@ def stored_values(samples: NDArray[Any], layout: Layout) -> NDArray[np.uint16]:
     return np.asarray((words >> shift) & mask, np.uint16)
 
 
-def grey_table(samples: NDArray[Any], layout: Layout, dataset: Dataset, notes: list[str]) -> NDArray[np.uint8]:
+def grey_table(samples: Samples, layout: Layout, dataset: Dataset, notes: list[str]) -> NDArray[np.uint8]:
     """The grey of each value that `stored_values` of the samples, [rows, columns], can give: uint8 [values]. Where the
     file doesn't say which values are black and white, the picture's own darkest and brightest are, and
     `window_of_values` is added to the notes."""
@@ -50,7 +49,7 @@ def grey_table(samples: NDArray[Any], layout: Layout, dataset: Dataset, notes: l
     return np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8)
 
 
-def _voi_lut(measured: NDArray[Any], dataset: Dataset) -> NDArray[np.float64] | None:
+def _voi_lut(measured: Samples, dataset: Dataset) -> NDArray[np.float64] | None:
     if not dataset.get("VOILUTSequence"):
         return None
     bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
@@ -85,7 +84,7 @@ def _first(value: object) -> float | None:
 
 
 def _full_range(
-    samples: NDArray[Any],
+    samples: Samples,
     measured: NDArray[np.float64],
     stored: NDArray[np.int32],
     layout: Layout,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import PIL.Image
@@ -114,6 +114,10 @@ def wanted_size(width: int, height: int, target: int | SizeRule | None) -> tuple
     return read_size(width, height, target) if isinstance(target, int) else target(width, height)
 
 
+# Samples as a file holds them.
+Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+
+
 class Rows(Protocol):
     """A source of the samples of rows [first:last], from top to bottom: an array, or a decoder that decodes them when
     asked."""
@@ -121,7 +125,7 @@ class Rows(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
 
-    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
+    def __getitem__(self, rows: slice, /) -> Samples: ...
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ class Stored:
     at the size that it has in the file."""
 
     samples: Rows
-    to_eight_bits: Callable[[NDArray[Any]], NDArray[np.uint8]] = np.asarray
+    to_eight_bits: Callable[[Samples], NDArray[np.uint8]] = np.asarray
 
     @property
     def size(self) -> tuple[int, int]:
@@ -193,17 +197,19 @@ def show_if_all_transparent(picture: PIL.Image.Image, notes: list[str]) -> None:
         notes.append("alpha_ignored")
 
 
-def eight_bits(samples: NDArray[np.uint16], white: int) -> NDArray[np.uint8]:
+def eight_bits(samples: Samples, white: int) -> NDArray[np.uint8]:
     """Samples from 0 to `white` scaled to 0 to 255. The arithmetic takes four bytes a sample: pass a strip at a time."""
     return np.minimum((samples.astype(np.uint32) * 255 + white // 2) // white, 255).astype(np.uint8)
 
 
-def scaled(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+def scaled(samples: Samples, bits: int) -> NDArray[np.uint8]:
     """Samples of 1 to 16 bits as 8 bits."""
-    return samples if bits == 8 and samples.dtype == np.uint8 else eight_bits(samples, (1 << bits) - 1)
+    if bits == 8 and samples.dtype == np.uint8:
+        return np.asarray(samples, np.uint8)
+    return eight_bits(samples, (1 << bits) - 1)
 
 
-def sample_bits(samples: NDArray[Any], stated: int | None = None) -> int:
+def sample_bits(samples: Samples, stated: int | None = None) -> int:
     """How many of 16 bits the samples use: 8, 10, 12, 14 or 16. Cameras save values of fewer bits unscaled, and most
     files don't say so. `stated` is what the file says."""
     return bits_for(
@@ -242,7 +248,7 @@ def sixteen_bits(samples: NDArray[np.uint16], notes: list[str], stated: int | No
         return Stored(colours, lambda strip: scaled(strip[..., 0] if grey else strip, bits))
     opaque = sample_bits(samples[..., -1])
 
-    def with_alpha(strip: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    def with_alpha(strip: Samples) -> NDArray[np.uint8]:
         colour = np.broadcast_to(scaled(strip[..., :-1], bits), (*strip.shape[:2], 3))
         return np.concatenate([colour, scaled(strip[..., -1:], opaque)], axis=2)
 

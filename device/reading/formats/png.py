@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from device.reading.formats.pixels import (
     LARGE_PX,
     STRIP_AREA_PX,
     TURNS,
+    Samples,
     Stored,
     bits_for,
     check_size,
@@ -142,7 +143,7 @@ def _read_banded(
 
 def _samples(
     rows: BandedRows, bits: int, stated: int | None, notes: list[str]
-) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
+) -> Callable[[Samples], NDArray[np.uint8]]:
     """A function from rows that are grey or RGB, with or without alpha, to grey, RGB or RGBA of 8 bits."""
     channels = 1 if len(rows.shape) == 2 else rows.shape[2]
     colours = channels - 1 if channels in (2, 4) else channels
@@ -159,7 +160,7 @@ def _samples(
     if has_alpha and bits == 16:
         opaque = bits_for(_largest(rows, slice(colours, channels)))
 
-    def to_eight_bits(strip: NDArray[Any]) -> NDArray[np.uint8]:
+    def to_eight_bits(strip: Samples) -> NDArray[np.uint8]:
         if channels == 1 or (channels == 4 and has_alpha and bits == 8):
             return scaled(strip, used)
         shown = scaled(strip[..., :colours], used)
@@ -171,7 +172,7 @@ def _samples(
     return to_eight_bits
 
 
-def _strips(rows: BandedRows) -> Iterator[NDArray[Any]]:
+def _strips(rows: BandedRows) -> Iterator[Samples]:
     step = max(1, STRIP_AREA_PX // rows.shape[1])
     return (rows[top : top + step] for top in range(0, len(rows), step))
 
@@ -186,9 +187,7 @@ def _any_alpha(rows: BandedRows) -> bool:
     return any(strip[..., -1].any() for strip in _strips(rows))
 
 
-def _palette(
-    rows: BandedRows, chunks: Sequence[Chunk], notes: list[str]
-) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
+def _palette(rows: BandedRows, chunks: Sequence[Chunk], notes: list[str]) -> Callable[[Samples], NDArray[np.uint8]]:
     """A function from rows of palette indices to RGB or RGBA."""
     notes.append("palette_expanded")
     bodies = {chunk.kind: np.frombuffer(chunk.body, np.uint8) for chunk in chunks if chunk.kind in (b"PLTE", b"tRNS")}

@@ -9,13 +9,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
 
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 
 from device.base.errors import ImageDamaged
+from device.reading.formats.pixels import Samples
 from device.reading.formats.png import CHANNELS, PALETTE, SIGNATURE
 
 BAND_BYTES, PIECE_BYTES = 2_000_000, 65_536
@@ -39,9 +38,9 @@ class BandedRows:
     def _begin(self) -> None:
         self._bands = self._decoded()
         self._first = 0
-        self._rows: NDArray[Any] = np.empty((0, *self.shape[1:]), self.dtype)
+        self._rows: Samples = np.empty((0, *self.shape[1:]), self.dtype)
 
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
+    def __getitem__(self, rows: slice) -> Samples:
         first, last, _ = rows.indices(self.shape[0])
         if first < self._first:
             self._begin()
@@ -55,7 +54,7 @@ class BandedRows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def _decoded(self) -> Iterator[NDArray[Any]]:
+    def _decoded(self) -> Iterator[Samples]:
         height, width = self.shape[:2]
         row_bytes = width * self._channels * self._bits // 8
         step = max(1, BAND_BYTES // row_bytes)
@@ -69,14 +68,14 @@ class BandedRows:
             above = b"\0" + last.tobytes()
             yield band
 
-    def _band(self, rows: bytes, count: int) -> NDArray[Any]:
+    def _band(self, rows: bytes, count: int) -> Samples:
         """Filtered rows, decoded."""
         colour = 0 if self._colour == PALETTE else self._colour
         header = struct.pack(">IIBBBBB", self.shape[1], count, self._bits, colour, 0, 0, 0)
         packed = zlib.compress(rows, 0)
         parts = [SIGNATURE, *_chunk(b"IHDR", header), *_chunk(b"IDAT", packed), *_chunk(b"IEND", b"")]
         try:
-            decoded: NDArray[Any] = imagecodecs.png_decode(b"".join(parts))
+            decoded: Samples = imagecodecs.png_decode(b"".join(parts))
         except imagecodecs.PngError as failure:
             raise ImageDamaged from failure
         return decoded

@@ -19,6 +19,7 @@ from device.reading.formats import tiff_directory as tags
 from device.reading.formats.mosaic import refuse_without_scale
 from device.reading.formats.pillow import note_profile
 from device.reading.formats.pixels import (
+    Samples,
     Stored,
     check_size,
     finish,
@@ -140,9 +141,9 @@ def _stored(page: Directory, layout: Layout, notes: list[str]) -> Stored:
     to_rgb = _to_rgb(page, photometric, notes)
     opaque = 0 if alpha is None else sample_bits(samples[..., alpha]) if layout.bits > 8 else layout.bits
 
-    def to_eight_bits(strip: NDArray[Any]) -> NDArray[np.uint8]:
+    def to_eight_bits(strip: Samples) -> NDArray[np.uint8]:
         part = strip[..., :colours]
-        shown = to_rgb(part if photometric == PALETTE else scaled(part, bits))
+        shown = to_rgb(np.asarray(part, np.uint8) if photometric == PALETTE else scaled(part, bits))
         if alpha is None:
             return shown
         cover = scaled(strip[..., alpha], opaque)
@@ -157,7 +158,7 @@ def _stored(page: Directory, layout: Layout, notes: list[str]) -> Stored:
 
 
 def _alpha(
-    page: Directory, samples: NDArray[Any], colours: int, notes: list[str]
+    page: Directory, samples: Samples, colours: int, notes: list[str]
 ) -> tuple[int | None, bool]:  # fmt: skip
     """Which sample is alpha, None where none is or where it hides the whole picture; and whether colours are multiplied
     by it."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from device.base.errors import CompressionNotRead, ImageDamaged, ImageTruncated, VarietyNotRead
 from device.reading.formats import tiff_directory as tags
+from device.reading.formats.pixels import Samples
 from device.reading.formats.tiff_directory import Directory
 
 NONE, LZW, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 7, 8, 32946, 32773
@@ -127,12 +128,12 @@ def memory_of(page: Directory, layout: Layout) -> int:
     return layout.size[0] * layout.size[1] * pixel + segment + copies * packed + BAND_BYTES * BAND_COPIES
 
 
-def read_samples(page: Directory, layout: Layout) -> NDArray[Any]:
+def read_samples(page: Directory, layout: Layout) -> Samples:
     """All samples of a page: uint8 or uint16 [h, w] or [h, w, samples]."""
     (width, height), (wide, high) = layout.size, layout.tile
     across, down = layout.grid
     shape = (height, width) if layout.samples == 1 else (height, width, layout.samples)
-    whole: NDArray[Any] = np.empty(shape, layout.dtype)
+    whole: Samples = np.empty(shape, layout.dtype)
     decoder = Decoder(page, layout)
     for number, data in enumerate(_segments(page, layout)):
         plane, place = divmod(number, across * down)
@@ -198,7 +199,7 @@ class Decoder:
         if self.predictor not in (1, HORIZONTAL) and self.compression not in PICTURES:
             raise VarietyNotRead(format="TIFF", variety=f"Predictor {self.predictor}")
 
-    def bands(self, data: bytes, rows: int) -> Iterator[NDArray[Any]]:
+    def bands(self, data: bytes, rows: int) -> Iterator[Samples]:
         """A segment of so many rows from top to bottom, [rows, columns, samples of a pixel]: a few rows at a time where
         that saves memory."""
         if self.compression in PICTURES:
@@ -219,17 +220,17 @@ class Decoder:
             for piece in pieces:
                 yield self._unpack(piece.reshape(-1, row_bytes))
 
-    def _unpack(self, grid: NDArray[np.uint8]) -> NDArray[Any]:
+    def _unpack(self, grid: NDArray[np.uint8]) -> Samples:
         """Rows of packed bytes to rows of samples."""
         (rows, _), bits = grid.shape, self.layout.bits
         in_row = self.layout.tile[0] * self.samples
         if bits == 8:
-            samples: NDArray[Any] = grid
+            samples: Samples = grid
         elif bits == 16:
             samples = grid.view(np.dtype(np.uint16).newbyteorder(self.page.order)).astype(np.uint16)
         elif bits in (1, 2, 4):
             single = np.unpackbits(grid, axis=1)[:, : in_row * bits].reshape(rows, in_row, bits)
-            samples = np.packbits(single, axis=2)[..., 0] >> (8 - bits)
+            samples = np.asarray(np.packbits(single, axis=2)[..., 0] >> (8 - bits), np.uint8)
         else:
             import imagecodecs
 
@@ -241,7 +242,7 @@ class Decoder:
             samples = np.add.accumulate(samples, axis=1, dtype=samples.dtype)
         return samples
 
-    def _subsampled(self, data: bytes, rows: int) -> NDArray[Any]:
+    def _subsampled(self, data: bytes, rows: int) -> Samples:
         """YCbCr in units of several luminances and one pair of colours."""
         across, down = self.layout.subsampling
         if self.layout.bits != 8 or self.samples != 3 or self.predictor != 1:
@@ -285,14 +286,14 @@ class Decoder:
             return imagecodecs.packbits_decode(data, out=most)
         return imagecodecs.zstd_decode(data, out=most)
 
-    def _picture(self, data: bytes, rows: int) -> NDArray[Any]:
+    def _picture(self, data: bytes, rows: int) -> Samples:
         if self.compression == JPEG:
             return self._jpeg(data, rows)
         if self.compression == WEBP:
             return self._webp(data, rows)
         return self._jpeg_2000(data, rows)
 
-    def _jpeg(self, data: bytes, rows: int) -> NDArray[Any]:
+    def _jpeg(self, data: bytes, rows: int) -> Samples:
         import imagecodecs
 
         from device.reading.formats.jpeg import FRAMES, SOI_BYTES, check_scans, check_whole, is_jfif, size_of, walk
@@ -318,10 +319,10 @@ class Decoder:
             coded, shown = None if any(is_jfif(segment) for segment in segments) else 2, 2
         elif self.samples == 4:
             shown = 4
-        decoded: NDArray[Any] = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=shown)
+        decoded: Samples = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=shown)
         return decoded
 
-    def _jpeg_2000(self, data: bytes, rows: int) -> NDArray[Any]:
+    def _jpeg_2000(self, data: bytes, rows: int) -> Samples:
         import imagecodecs
 
         start = CODESTREAM.search(data)
@@ -334,10 +335,10 @@ class Decoder:
         steps = data[at + 36 : at + 36 + 3 * min(components, 8)]
         if set(steps[1::3] + steps[2::3]) != {1}:
             raise VarietyNotRead(format="TIFF", variety="JPEG 2000, subsampled")
-        decoded: NDArray[Any] = imagecodecs.jpeg2k_decode(data)
+        decoded: Samples = imagecodecs.jpeg2k_decode(data)
         return decoded
 
-    def _webp(self, data: bytes, rows: int) -> NDArray[Any]:
+    def _webp(self, data: bytes, rows: int) -> Samples:
         from PIL.WebPImagePlugin import WebPImageFile
 
         with WebPImageFile(io.BytesIO(data)) as picture:

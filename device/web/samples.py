@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from urllib.parse import quote
+
+from msgspec import Meta, Struct, convert
 
 from device.base import strict_json
 from device.base.errors import (
@@ -26,33 +28,49 @@ from device.base.errors import (
 )
 from device.base.files import read_file, reason_of
 from device.base.log import warn
-from device.base.texts import LANGUAGES
 from device.documents.samples import SampleEntry
 from device.reading.image import Limits, decode_in_process
 
 INDEX = "samples.json"
 MAX_INDEX_BYTES = 1_000_000
 MAX_PICTURE_BYTES = 32_000_000
-NAMES = ("id", "file", "kind")
-WORDS = ("title", "description")
+
+
+class ListedWords(Struct, frozen=True):
+    """A text for people, in each language; it says something."""
+
+    en: Annotated[str, Meta(pattern=r"\S")]
+    fr: Annotated[str, Meta(pattern=r"\S")]
+
+    def text(self, language: str) -> str:
+        return {"en": self.en, "fr": self.fr}[language]
+
+
+class ListedSample(Struct, frozen=True):
+    """What an entry of the list must say. It may have other keys, which the page gets as they are."""
+
+    id: Annotated[str, Meta(min_length=1)]
+    file: Annotated[str, Meta(min_length=1)]
+    kind: Annotated[str, Meta(min_length=1)]
+    title: ListedWords
+    description: ListedWords
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture that can be offered: its entry in the list, and the SHA-256 and length of its file."""
+    """A picture that can be offered. `entry`: as it is listed; `document`: the same with the keys of its own; the SHA-256
+    and length of its file."""
 
-    entry: Mapping[str, Any]
+    entry: ListedSample
+    document: Mapping[str, Any]
     sha256: str
     size: int
 
-    @property
-    def file(self) -> str:
-        return str(self.entry["file"])
-
     def in_language(self, language: str) -> SampleEntry:
         """The entry with its words in a language and the address of its picture."""
-        texts = {name: self.entry[name][language] for name in WORDS}
-        return cast(SampleEntry, {**self.entry, **texts, "url": f"/samples/{quote(self.file)}"})
+        title, description = self.entry.title.text(language), self.entry.description.text(language)
+        url = f"/samples/{quote(self.entry.file)}"
+        return cast(SampleEntry, {**self.document, "title": title, "description": description, "url": url})
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,7 @@ class Samples:
 
     def has_file(self, name: str) -> bool:
         """Whether a file of the folder is one that is offered."""
-        return any(sample.file == name for sample in self.offered)
+        return any(sample.entry.file == name for sample in self.offered)
 
     def holds(self, data: bytes) -> bool:
         """Whether the bytes are those of a sample: somebody tries the box, with no picture of the clinic's."""
@@ -86,18 +104,19 @@ def open_samples(folder: Path, limits: Limits) -> Samples:
 def _opened(folder: Path, limits: Limits) -> Samples:
     index = folder / INDEX
     try:
-        entries = _entries(index)
+        documents = _listed(index)
     except (OSError, ValueError, RecursionError) as error:
         return Samples((), (SamplesUnreadable(samples=str(index), detail=reason_of(error)),))
     offered: list[Sample] = []
     invalid, unreadable = [], []
-    for number, entry in enumerate(entries, 1):
-        if not _is_entry(entry):
+    for number, document in enumerate(documents, 1):
+        entry = _entry(document)
+        if entry is None:
             invalid.append(str(number))
-        elif sample := _sample(entry, folder, limits):
-            offered.append(sample)
+        elif checked := _read_picture(entry.file, folder, limits):
+            offered.append(Sample(entry, document, hashlib.sha256(checked).hexdigest(), len(checked)))
         else:
-            unreadable.append(str(echoed(entry["file"])))
+            unreadable.append(str(echoed(entry.file)))
     problems: list[LoupeError] = []
     if invalid:
         problems.append(SampleEntriesInvalid(samples=str(index), entries=", ".join(invalid)))
@@ -106,43 +125,37 @@ def _opened(folder: Path, limits: Limits) -> Samples:
     return Samples(tuple(offered), tuple(problems))
 
 
-def _entries(index: Path) -> list[Any]:
+def _listed(index: Path) -> list[Any]:
     """Raises `OSError`, `ValueError` or `RecursionError` where it isn't a JSON list; a byte-order mark is no harm."""
-    entries = json.loads(read_file(index, MAX_INDEX_BYTES), parse_constant=_no_number)
-    if not isinstance(entries, list):
+    documents = json.loads(read_file(index, MAX_INDEX_BYTES), parse_constant=_no_number)
+    if not isinstance(documents, list):
         raise ValueError("no list")
-    return entries
+    return documents
 
 
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
 
-def _is_entry(entry: Any) -> bool:
-    """Whether it has names, and words in each language."""
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) and entry[name] for name in NAMES):
-        return False
-    told = [entry.get(name) for name in WORDS]
+def _entry(document: Any) -> ListedSample | None:
+    """The entry of a JSON value; None where it lacks a name or words in a language, or has what no page can show."""
     try:
-        strict_json.check({name: value for name, value in entry.items() if name != "file"})  # a page gets all of it
+        entry = convert(document, ListedSample)
+        strict_json.check({name: value for name, value in document.items() if name != "file"})  # a page gets all of it
     except ValueError:
-        return False
-    return all(isinstance(words, dict) and all(_is_text(words.get(each)) for each in LANGUAGES) for words in told)
+        return None
+    return entry
 
 
-def _is_text(words: object) -> bool:
-    return isinstance(words, str) and bool(words.strip())
-
-
-def _sample(entry: Mapping[str, Any], folder: Path, limits: Limits) -> Sample | None:
-    """The sample of an entry; None where its picture is missing, lies elsewhere or can't be read."""
-    path = folder / entry["file"]
+def _read_picture(file: str, folder: Path, limits: Limits) -> bytes | None:
+    """The picture of a sample, which can be decoded; None where it is missing, lies elsewhere or can't be read."""
+    path = folder / file
     try:
-        entry["file"].encode()  # no address can be made of a name that isn't Unicode
+        file.encode()  # no address can be made of a name that isn't Unicode
         if not path.resolve(strict=True).is_relative_to(folder.resolve()):
             return None
         data = read_file(path, MAX_PICTURE_BYTES)
         decode_in_process(data, limits)
     except (OSError, ValueError, RuntimeError, ImageError):  # RuntimeError: links that lead in a circle
         return None
-    return Sample(entry, hashlib.sha256(data).hexdigest(), len(data))
+    return data

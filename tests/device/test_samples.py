@@ -129,7 +129,7 @@ def test_an_unreadable_list_is_told_and_readings_go_on(
 def test_a_list_in_any_unicode_is_read_with_or_without_its_mark(encoding: str, folder: Path) -> None:
     (folder / INDEX).write_bytes(json.dumps([entry("good")], ensure_ascii=False).encode(encoding))
     samples = open_samples(folder, Limits())
-    assert [sample.entry["id"] for sample in samples.offered] == ["good"]
+    assert [sample.entry.id for sample in samples.offered] == ["good"]
     assert samples.problems == ()
 
 

@@ -69,8 +69,8 @@ def free_port() -> int:
 
 def children(pid: int) -> list[int]:
     """Processes that a process made, by whichever of its threads (Linux)."""
-    found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [int(child) for those in found for child in those]
+    by_thread = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for children_of_thread in by_thread for child in children_of_thread]
 
 
 def microscope_photo(bundle: Bundle) -> bytes:
@@ -101,8 +101,8 @@ def run_bench(settings: Settings, n: int) -> str:
         timings.append(_time(f"{model}: gate alone", n, partial(reader.gate.judge, read.image, outputs)))
         timings.append(_time(f"{model}: pipeline", n, partial(reader.read, photo)))
         took = [reader.read(photo).timings_ms for _ in range(n)]
-        told = ", ".join(f"{part} {np.median([t[part] for t in took]):.2f}" for part in took[0] if part != "total")
-        parts.append(f"of {model}'s pipeline (p50 ms): {told}")
+        medians = ", ".join(f"{part} {np.median([t[part] for t in took]):.2f}" for part in took[0] if part != "total")
+        parts.append(f"of {model}'s pipeline (p50 ms): {medians}")
         memory_mb.append(resident_mb())
     if len(bundles) > 1:
         timings.append(_time("routed over all", n, partial(Router(bundles, settings.limits).read, photo)))

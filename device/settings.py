@@ -66,7 +66,7 @@ def about(
     least: int | None = None,
     most: int | None = None,
 ) -> Meta:
-    """What is said of a setting.
+    """The facts of a setting beside its name, type and default.
 
     `help`: what it means, for `--help` and the schema. `values`: what it may be, in words; of a whole number its bounds,
     `least` and `most`, in its `unit`, say that. `commands`: those that take it as a flag. `placeholder`: stands for its
@@ -88,14 +88,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     samples: Annotated[Path, about("sample pictures", "a folder", commands=EVERY_COMMAND, placeholder="DIR")] = Path(
         "models/samples"
     )
-    store: Annotated[Path, about("what outlives a restart", "a file", commands=WITH_STORE, placeholder="FILE")] = Path(
-        "var/loupe.sqlite"
-    )
+    store: Annotated[
+        Path,
+        about(
+            "file with the names of units; what else is kept lies beside it",
+            "a file",
+            commands=WITH_STORE,
+            placeholder="FILE",
+        ),
+    ] = Path("var/loupe.sqlite")
     technician_code_file: Annotated[
         Path | None,
         about(
-            "file with the code that resetting a watch, importing names and taking names back need; without it they need "
-            "no code where only this machine can connect, and are refused otherwise",
+            "file with the technician's code, for resetting a watch, importing names and taking names back; without it "
+            "these need no code where only this machine can connect, and are refused otherwise",
             "a file",
             placeholder="FILE",
         ),

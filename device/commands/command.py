@@ -29,14 +29,14 @@ def settings_command(name: str, summary: str, **more: str) -> Callable[[Callable
     def decorate(work: Callable[..., int]) -> click.Command:
         @wraps(work)
         def run(config: Path | None, language: str | None, **given: object) -> int:
-            told_in = language or language_of_system()
+            language = language or language_of_system()
             flags = {each: _typed(given.pop(each)) for each in SETTINGS if each in given}
             try:
-                return work(load_settings(config, flags), told_in, **given)
+                return work(load_settings(config, flags), language, **given)
             except BrokenPipeError:  # whoever read the output has read enough
                 return EXIT_PROBLEM
             except LoupeError as error:
-                complain(error, told_in)
+                complain(error, language)
                 return EXIT_PROBLEM
 
         command = click.command(name, cls=ListCommand, short_help=summary, **more)(run)

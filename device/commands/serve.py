@@ -11,7 +11,7 @@ from device.settings import Settings
 
 @settings_command("serve", "serve the page and the API")
 def serve(settings: Settings, _language: str) -> int:
-    """Verify all models, then serve the page and the API until told to stop.
+    """Verify all models, then serve the page and the API until stopped (Ctrl-C).
 
     For this machine alone: loupe serve. For the whole local network: loupe serve --host 0.0.0.0.
     """

@@ -32,7 +32,7 @@ def verify(settings: Settings, language: str) -> int:
 
 
 def open_verified_bundles(settings: Settings, language: str) -> tuple[Bundle, ...]:
-    """The bundles of the settings; what is wrong with other keys is told. Raises a `LoupeError`."""
+    """The bundles of the settings; problems with keys go to standard error. Raises a `LoupeError`."""
     from device.documents.rehearsal import open_verified
     from device.reading.keys import key_problems
 

@@ -1,10 +1,9 @@
 """The drift watch: have the pictures that this clinic sends changed from those that a bundle's gate was calibrated on?
 
-Kept of a reading, in a file of the box's store: one more in the counts of its day (readings, cautions, refusals by
-reason, and a histogram of each question's p-value in `BINS` bins), and the state of a test. No picture, no feature, no
-score; of times only days and that of the last picture. (On a day with few readings counts
-tell what single ones were, and who sees the store's file change sees when.) A picture can't be made again from twenty
-counts.
+A reading adds one to the counts of its day in a file of the box's store (readings, cautions, refusals by reason, and a
+histogram of each question's p-value in `BINS` bins), and changes the state of a test. No picture, no feature and no score
+is stored; of times only days and that of the last picture. A picture can't be made again from twenty counts. But on a day
+with few readings the counts tell what single ones were, and who sees the store's file change sees when.
 
 The test itself is `device/reading/drift_test.py`.
 """
@@ -91,14 +90,13 @@ def noted(bundle: Bundle, reading: Reading) -> Noted:
 
 
 def _counts_from(text: str) -> Counts:
-    """Counts as they were kept; none where the text can't be used."""
+    """The counts of a row; none where its text can't be used."""
     try:
-        told = json.loads(text)
-        readings, cautions = checked_numbers([told["readings"], told["cautions"]], 2, int)
-        reasons = dict(
-            zip(told["reasons"], checked_numbers(told["reasons"].values(), len(told["reasons"]), int), strict=True)
-        )
-        bins = {question: checked_numbers(counts, BINS, int) for question, counts in told["bins"].items()}
+        stored = json.loads(text)
+        readings, cautions = checked_numbers([stored["readings"], stored["cautions"]], 2, int)
+        by_reason = stored["reasons"]
+        reasons = dict(zip(by_reason, checked_numbers(by_reason.values(), len(by_reason), int), strict=True))
+        bins = {question: checked_numbers(counts, BINS, int) for question, counts in stored["bins"].items()}
     except UNUSABLE:
         return NOTHING
     return Counts(readings, cautions, reasons, bins)
@@ -130,14 +128,14 @@ class DriftLog:
         p_values = {name: p for name, p in seen.p_values.items() if name in sizes}
 
         def change(store: sqlite3.Connection) -> None:
-            found = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()
-            counts = (_counts_from(found[0]) if found else NOTHING) + seen.counts
+            row = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()
+            counts = (_counts_from(row[0]) if row else NOTHING) + seen.counts
             watch = _watch(store, key, day)
             if p_values:
                 watch = watch.with_picture(p_values, sizes, now, random.random)
             store.execute("REPLACE INTO drift_day VALUES (?, ?, ?)", (key, day, json.dumps(asdict(counts))))
             store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (key, watch.as_text()))
-            if not found:
+            if not row:  # the first reading of a day
                 _forget(store, now)
 
         with suppress(StoreUnusable):  # `problem` tells
@@ -180,10 +178,10 @@ def _forget(store: sqlite3.Connection, now: datetime) -> None:
 
 
 def _watch(store: sqlite3.Connection, key: str, day: str) -> Watch:
-    """The watch as it was kept, begun anew where its text can't be used. It began today at the latest."""
-    found = store.execute("SELECT state FROM drift_watch WHERE bundle = ?", (key,)).fetchone()
+    """The bundle's watch, begun anew where its text can't be used. It began today at the latest."""
+    row = store.execute("SELECT state FROM drift_watch WHERE bundle = ?", (key,)).fetchone()
     try:
-        watch = Watch.from_text(found[0]) if found else Watch(day, {})
+        watch = Watch.from_text(row[0]) if row else Watch(day, {})
     except UNUSABLE:  # written by another version of this program, or damaged
         return Watch(day, {})
     return replace(watch, since=min(watch.since, day))

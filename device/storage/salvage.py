@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from glob import escape
 from pathlib import Path
-from typing import Any
 
 from device.base import files
 from device.storage.migrations import Step, migrate, version_of
@@ -31,6 +30,7 @@ UNREADABLE = (
 )
 IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PRIMARY = 0xFF  # the part of an error's code that says its kind
+Row = tuple[object, ...]
 LOG, INDEX = "-wal", "-shm"  # SQLite's files beside a file
 
 
@@ -161,9 +161,9 @@ def _take_table(target: sqlite3.Connection, source: sqlite3.Connection, table: s
     return whole
 
 
-def _readable(source: sqlite3.Connection, query: str) -> tuple[list[Any], bool]:
+def _readable(source: sqlite3.Connection, query: str) -> tuple[list[Row], bool]:
     """The rows until one can't be read, and whether that was all."""
-    rows: list[Any] = []
+    rows: list[Row] = []
     try:
         for row in source.execute(query):
             rows.append(row)

@@ -120,7 +120,7 @@ class Store:
         self._sound: tuple[Identity, ...] | None = None  # the files that were looked at, and mended where that was due
 
     def read(self, look: Callable[[sqlite3.Connection], T]) -> T:
-        """What is found in a transaction that only reads. Raises `StoreUnusable`."""
+        """The result of `look`, which runs in a transaction that only reads. Raises `StoreUnusable`."""
         with self._reader.lock:
             return self._tried(self._reader, "BEGIN", look)
 

@@ -21,6 +21,7 @@ from msgspec.structs import fields, replace
 from device.base.errors import Phrase, SettingInvalid
 from device.base.files import reason_of
 from device.base.hosts import is_host_name
+from device.reading.manifest import Name
 
 if TYPE_CHECKING:
     from device.reading.image import Limits
@@ -48,10 +49,8 @@ class HostName(str):
         return super().__new__(cls, text)
 
 
-# `\Z`, because Python's `$` also matches before a line's end.
-MODEL_ID = r"^[a-z][a-z0-9_-]{0,39}\Z"
-TEXT = r"^[^\u0000]+\Z"
-ModelId: TypeAlias = Annotated[str, Meta(pattern=MODEL_ID)]
+TEXT = r"^[^\u0000]+\Z"  # `\Z`, because Python's `$` also matches before a line's end
+ModelId: TypeAlias = Name  # as manifests have it
 Text: TypeAlias = Annotated[str, Meta(pattern=TEXT)]
 
 

@@ -1,11 +1,12 @@
 """Names that experts give to units, kept in the box's store.
 
 A name belongs to a unit of one integer network, known by its hash: trained anew, the same number is another unit; packed
-anew around the same network, it is the same. One expert (initials or a pseudonym; nothing counts as one more expert) has
-one name for a unit, and may change it or take it back. Nothing else is kept: no image, no file name.
+anew around the same network, it is the same. An expert is known by initials or a pseudonym; those who give none count as
+one separate, anonymous expert. Each has one name for a unit, and may change it or take it back. Nothing else is stored: no
+image, no file name.
 
-Anyone may name units, so what is kept and what a reading tells of it have limits: `UNIT_LIMIT` names a unit, `TOTAL_LIMIT`
-a network. A store of an earlier version may hold more; of these the first of each unit count.
+Anyone may name units, so there are limits to what is stored and to what a reading shows: `UNIT_LIMIT` names a unit,
+`TOTAL_LIMIT` a network. A store of an earlier program may hold more; of these the first of each unit count.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from device.base.errors import (
     ExpertInvalid,
@@ -92,7 +92,7 @@ class Agreed:
     experts: int
 
 
-def clean_name(text: Any) -> str:
+def clean_name(text: object) -> str:
     """A free name on one line. Raises `UnitNameInvalid` when it is empty, too long, or not printable words."""
     name = _on_one_line(text, NAME_LIMIT)
     if (
@@ -105,7 +105,7 @@ def clean_name(text: Any) -> str:
     return name
 
 
-def clean_expert(text: Any) -> str:
+def clean_expert(text: object) -> str:
     """Initials or a pseudonym; empty for none. Raises `ExpertInvalid`."""
     if text is None:
         return ""
@@ -115,7 +115,7 @@ def clean_expert(text: Any) -> str:
     return expert
 
 
-def _on_one_line(text: Any, limit: int) -> str | None:
+def _on_one_line(text: object, limit: int) -> str | None:
     """A text in NFC with single spaces; None where it is none or far too long, which is seen before anything is done with
     it: NFC takes time that grows with the square of the length."""
     if not isinstance(text, str) or len(text) > RAW_PER_CHARACTER * limit:
@@ -123,14 +123,14 @@ def _on_one_line(text: Any, limit: int) -> str | None:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def given_name(unit: int, sent: Any, lexicon: Lexicon, at: str | None = None) -> Given:
-    """What an expert sent, checked: an object with `term` or `text`, and `expert`. A text that is a word of the lexicon
-    becomes its term, so that those who write it and those who choose it agree.
+def given_name(unit: int, sent: object, lexicon: Lexicon, at: str | None = None) -> Given:
+    """The name in what an expert sent, checked: an object with `term` or `text`, and `expert`. A text that is a word of the
+    lexicon becomes its term, so that those who write it and those who choose it agree.
 
     Raises `TermUnknown`, `UnitNameInvalid`, `ExpertInvalid`.
     """
-    sent = sent if isinstance(sent, dict) else {}
-    term, text = sent.get("term"), sent.get("text")
+    members = sent if isinstance(sent, dict) else {}
+    term, text = members.get("term"), members.get("text")
     if term is not None:
         if not isinstance(term, str) or lexicon.term(term) is None:
             raise TermUnknown(term=echoed(term), lexicon=lexicon.id)
@@ -140,7 +140,7 @@ def given_name(unit: int, sent: Any, lexicon: Lexicon, at: str | None = None) ->
         term = lexicon.find(text)
         text = None if term else text
     when = at or datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Given(unit, clean_expert(sent.get("expert")), term, text, when)
+    return Given(unit, clean_expert(members.get("expert")), term, text, when)
 
 
 def agreed(given: Iterable[Given], lexicon: Lexicon) -> dict[int, list[Agreed]]:
@@ -149,16 +149,16 @@ def agreed(given: Iterable[Given], lexicon: Lexicon) -> dict[int, list[Agreed]]:
     for each in sorted(given, key=lambda each: each.at):  # stable: two of one millisecond stay as they came
         votes[each.unit][each.term or (each.text or "").casefold()].append(each)
     return {
-        unit: [_agreed(those, lexicon) for those in sorted(names.values(), key=len, reverse=True)]
+        unit: [_agreed(alike, lexicon) for alike in sorted(names.values(), key=len, reverse=True)]
         for unit, names in sorted(votes.items())
     }
 
 
-def _agreed(those: list[Given], lexicon: Lexicon) -> Agreed:
-    first = those[0]
+def _agreed(alike: list[Given], lexicon: Lexicon) -> Agreed:
+    first = alike[0]
     # A term that a newer lexicon no longer has keeps its id as its name.
     term, written = lexicon.term(first.term), str(first.text or first.term)
-    return Agreed(term.name if term else Words(written, written), first.term, len(those))
+    return Agreed(term.name if term else Words(written, written), first.term, len(alike))
 
 
 class Names:
@@ -224,8 +224,8 @@ def _counts(connection: sqlite3.Connection, network: str, units: Iterable[int]) 
     """How many names a network's units have, and all of them."""
 
     def count(query: str, *which: object) -> int:
-        (found,) = connection.execute(query, which).fetchone()
-        return int(found)
+        (rows,) = connection.execute(query, which).fetchone()
+        return int(rows)
 
     return {None: count(OF_ALL, network), **{unit: count(OF_UNIT, network, unit) for unit in units}}
 
@@ -260,7 +260,7 @@ def _fold_experts(connection: sqlite3.Connection) -> None:
 STEPS = (statements(TABLE, BY_TIME), _fold_experts)
 
 
-def imported_names(document: Any, network: str, model: str, lexicon: Lexicon, units: int) -> list[Given]:
+def imported_names(document: object, network: str, model: str, lexicon: Lexicon, units: int) -> list[Given]:
     """The names in an export for a network of so many units, each checked as if it were sent alone.
 
     Raises `NamesInvalid`, `NamesOfOtherModel`, `UnitNamesFull`, and what `given_name` raises.
@@ -275,21 +275,21 @@ def imported_names(document: Any, network: str, model: str, lexicon: Lexicon, un
         raise NamesOfOtherModel(model=model)
     if len(document["names"]) > TOTAL_LIMIT:
         raise NamesInvalid(detail=f"more than {TOTAL_LIMIT} names")
-    found = []
+    names = []
     for place, row in enumerate(document["names"]):
         unit, at = (row.get("unit"), row.get("at")) if isinstance(row, dict) else (None, None)
         if type(unit) is not int or not 0 <= unit < units:
             raise NamesInvalid(detail=f"name {place + 1} has the unit {echoed(unit)}")
         if not _is_time(at):
             raise NamesInvalid(detail=f"name {place + 1} was given at {echoed(at)}")
-        found.append(given_name(unit, row, lexicon, at))
-    if len({(each.unit, fold(each.expert)) for each in found}) < len(found):
+        names.append(given_name(unit, row, lexicon, at))
+    if len({(each.unit, fold(each.expert)) for each in names}) < len(names):
         raise NamesInvalid(detail="one expert names a unit twice")
-    _check_room({}, Counter(each.unit for each in found))  # before anything is written
-    return found
+    _check_room({}, Counter(each.unit for each in names))  # before anything is written
+    return names
 
 
-def _is_time(at: Any) -> bool:
+def _is_time(at: object) -> bool:
     """Whether it is a time as `given_name` writes it, and no later than a clock that is a day ahead would say."""
     if not isinstance(at, str) or not WHEN.fullmatch(at):
         return False

@@ -1,8 +1,8 @@
 """What refused pictures are called by their own colours: `loupe-train colours`.
 
-The limits of `device/reading/colours.py` were set on drawn pictures and on one half of each set, the other half is for
-reporting. A
-group (a patient where known) lies in one half; of a folder without groups, two files that follow each other do.
+The limits of `device/reading/colours.py` were set on drawn pictures and on one half of each set. The other half is for
+reporting. A group (a patient where known) lies in one half. In a folder without groups, pairs of files in a row stay
+together.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ def halves_of(name: str, shared: Path, most: int) -> Iterator[tuple[str, str, li
         return
     if Path(name).is_dir():
         title, pictures = Path(name).name, folder_pictures(Path(name))
-        sides = [index // 2 % 2 for index in range(len(pictures))]
+        halves = [index // 2 % 2 for index in range(len(pictures))]
     else:
         recipe = load_recipe(name)
         samples = find_samples(recipe, shared / recipe.data.adapter)
         samples = samples[:: max(1, -(-len(samples) // (2 * most)))]
         groups = sorted({sample.group for sample in samples})
-        sides = [groups.index(sample.group) % 2 for sample in samples]
+        halves = [groups.index(sample.group) % 2 for sample in samples]
         title, pictures = recipe.id, [picture_bytes(shared / recipe.data.adapter, sample) for sample in samples]
-    for side, half in enumerate((SETTING, REPORTING)):
-        chosen = [data for data, its in zip(pictures, sides, strict=True) if its == side]
+    for number, half in enumerate((SETTING, REPORTING)):
+        chosen = [data for data, own in zip(pictures, halves, strict=True) if own == number]
         yield title, half, chosen[:: max(1, -(-len(chosen) // most))]
 
 

@@ -59,11 +59,11 @@ def _probe(
     tested: NDArray[np.bool_],
 ) -> Probe:  # fmt: skip
     regression = fit_regression(rows[seen], labels[seen], weights[seen])
-    said, truth = regression.predict_proba(rows[tested]), labels[tested]
-    several = len(np.unique(truth)) == said.shape[1]
-    ranked = said[:, 1] if said.shape[1] == 2 else said
+    probabilities, truth = regression.predict_proba(rows[tested]), labels[tested]
+    several = len(np.unique(truth)) == probabilities.shape[1]
+    ranked = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
     return Probe(
-        float(balanced_accuracy_score(truth, said.argmax(1))),
+        float(balanced_accuracy_score(truth, probabilities.argmax(1))),
         float(roc_auc_score(truth, ranked, multi_class="ovr")) if several else float("nan"),
     )
 
@@ -72,24 +72,24 @@ def depth_probe(recipe: Recipe, data: Path) -> str:
     """A Markdown table: a row for each block, means over folds; then the outcome of choosing without the tested fold."""
     samples = find_samples(recipe, data)
     index = {id(sample): number for number, sample in enumerate(samples)}
-    sides = []
+    tests = []
     for fold in make_folds(samples, recipe.split):
         inside = np.zeros(len(samples), bool)
         inside[[index[id(sample)] for sample in fold.test]] = True
-        sides.append(inside)
+        tests.append(inside)
     labels, units = labels_of(samples), pooled_units(recipe, data, samples)
     weights = sample_weights(labels, np.array([sample.group for sample in samples]), recipe.fit.balance)
     found: dict[str, list[Probe]] = {}
     inner: dict[str, NDArray[np.float64]] = {}
     for name, rows in track(units.items(), "probes", transient=True):
-        found[name] = [_probe(rows, labels, weights, ~side, side) for side in sides]
-        inner[name] = np.full((len(sides), len(sides)), np.nan)  # [left out, tested besides]
-        for a, out in enumerate(sides):
-            for b, tested in enumerate(sides):
+        found[name] = [_probe(rows, labels, weights, ~test, test) for test in tests]
+        inner[name] = np.full((len(tests), len(tests)), np.nan)  # [left out, tested besides]
+        for a, out in enumerate(tests):
+            for b, tested in enumerate(tests):
                 if a != b:
                     inner[name][a, b] = _probe(rows, labels, weights, ~(out | tested), tested).balanced_accuracy
     lines = [
-        f"{recipe.id}: linear probes of ImageNet's Lite0, {len(sides)} folds, n = {len(samples)}",
+        f"{recipe.id}: linear probes of ImageNet's Lite0, {len(tests)} folds, n = {len(samples)}",
         "",
         "| block | units | balanced accuracy, mean of folds | AUROC, mean of folds |",
         "|---|---|---|---|",
@@ -99,7 +99,7 @@ def depth_probe(recipe: Recipe, data: Path) -> str:
         lines.append(
             f"| {name} | {units[name].shape[1]} | {accuracy:.3f} | {np.nanmean([p.auroc for p in probes]):.3f} |"
         )
-    chosen = [max(inner, key=lambda name: float(np.nanmean(inner[name][a]))) for a in range(len(sides))]
+    chosen = [max(inner, key=lambda name: float(np.nanmean(inner[name][a]))) for a in range(len(tests))]
     nested = [found[name][a] for a, name in enumerate(chosen)]
     lines.append(
         f"| chosen without the tested fold: {', '.join(chosen)} | | "

@@ -91,11 +91,11 @@ def as_table(rows: Sequence[Replay]) -> str:
         "found",
         "within, median (worst)",
     ]
-    told = []
+    cells = []
     for row in rows:
         times = [at for at in row.found if at is not None]
         within = f"{np.median(times):.0f} ({max(times)})" if times else "–"
         orders = row.false_alarms + len(row.found)
         counts = [row.before, row.after, orders, row.false_alarms]
-        told.append([row.name, *map(str, counts), f"{len(times)} of {len(row.found)}", within])
-    return markdown_table(head, told)
+        cells.append([row.name, *map(str, counts), f"{len(times)} of {len(row.found)}", within])
+    return markdown_table(head, cells)

@@ -42,9 +42,9 @@ def compare(run: Run) -> str:
         inside, outside, took = [], [], []
         for picture in held:
             outputs = network.run(picture)
-            said = network.outputs["class_map"]
+            map_output = network.outputs["class_map"]
             counted = counted_places(run.recipe.network.counts, picture, *outputs["features"].shape[:2])
-            logits = (outputs["class_map"][counted].astype(float) - said.zero_point).mean(0) * said.scale
+            logits = (outputs["class_map"][counted].astype(float) - map_output.zero_point).mean(0) * map_output.scale
             inside.append(logits - logits.mean())
             start = time.perf_counter()
             steps = outputs["features"][counted].astype(float)

@@ -65,21 +65,23 @@ def places(d: Mapping[str, Any], figure_name: str = "auroc") -> str:
         width = 0.8 / len(methods)
         for index, one in enumerate(methods):
             for number, found in enumerate(sets):
-                told = found["methods"][one][figure_name]
-                if told["value"] is None:
+                estimate = found["methods"][one][figure_name]
+                if estimate["value"] is None:
                     continue
                 across = number + (index - (len(methods) - 1) / 2) * width
                 label = method(one, d["earlier_stride"]) if number == 0 else None
-                axes.bar(across, told["value"], width * 0.92, color=_line(one)["color"], label=label)
-                if told["low"] is not None:
-                    axes.plot([across, across], [told["low"], told["high"]], color="#333333", linewidth=1)
+                axes.bar(across, estimate["value"], width * 0.92, color=_line(one)["color"], label=label)
+                if estimate["low"] is not None:
+                    axes.plot([across, across], [estimate["low"], estimate["high"]], color="#333333", linewidth=1)
         axes.axhline(0.5, color="#999999", linewidth=1, linestyle=(0, (2, 2)))
         axes.set(ylim=(0, 1), ylabel=FIGURES[figure_name].rstrip(" ↑"))
         axes.set_xticks(range(len(sets)), [f"{found['set']}\nn = {found['n']}" for found in sets])
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
 
-    told = "; ".join(f"{found['set']}, class map {found['methods'][OURS][figure_name]['value']:.2f}" for found in sets)
-    return svg("places", f"Localisation by method: {told}.", (9.2, 4.2), draw)
+    by_set = "; ".join(
+        f"{found['set']}, class map {found['methods'][OURS][figure_name]['value']:.2f}" for found in sets
+    )
+    return svg("places", f"Localisation by method: {by_set}.", (9.2, 4.2), draw)
 
 
 def cascade(d: Mapping[str, Any]) -> str:
@@ -90,8 +92,8 @@ def cascade(d: Mapping[str, Any]) -> str:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(0, color="#999999", linewidth=1)
-        for name, sides in found["methods"].items():
-            values = [1.0, *(np.nan if f["value"] is None else f["value"] for f in sides["signed"])]
+        for name, correlations in found["methods"].items():
+            values = [1.0, *(np.nan if f["value"] is None else f["value"] for f in correlations["signed"])]
             axes.plot(places, values, label=method(name, d["earlier_stride"]), **_line(name))
         axes.set(ylim=(-1, 1.02), ylabel="rank correlation with the original map")
         axes.set_xticks(list(places), ["none", *found["blocks"]], rotation=60, ha="right", fontsize=8)

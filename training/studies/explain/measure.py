@@ -93,8 +93,8 @@ class Explainer:
 
     def rng(self, use: str) -> np.random.Generator:
         """Chance, the same for the same picture, class and use."""
-        told = self._pixels.tobytes() + f"{self._label} {use}".encode()
-        return np.random.default_rng([*hashlib.sha256(told).digest()[:8]])
+        seeded_by = self._pixels.tobytes() + f"{self._label} {use}".encode()
+        return np.random.default_rng([*hashlib.sha256(seeded_by).digest()[:8]])
 
     def methods(self, *, score_cam: bool) -> list[str]:
         """Names of those that this network allows."""
@@ -155,10 +155,10 @@ def _faithfulness(
             "deletion_curve": curve.deletion.round(4).tolist(),
         }
 
-    told = {"fold": subject.fold.name, "file": sample.file, "group": sample.group, "predicted": label}
+    picture = {"fold": subject.fold.name, "file": sample.file, "group": sample.group, "predicted": label}
     return [
         {
-            **told,
+            **picture,
             "method": method,
             **cache.row(("figures", subject.weights, pixels, label, method), partial(judged, method)),
         }
@@ -172,18 +172,18 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> t
     maps, real = subject.maps(pixels), subject.floats.class_map(pixels)
     label, classes = int(maps.logits.argmax()), maps.values.shape[-1]
     counted = maps.counted
-    said, meant = maps.values[counted], real[counted]
-    over_places = [math.fsum(said[:, k]) / len(said) for k in range(classes)]
+    integer_map, float_map = maps.values[counted], real[counted]
+    over_places = [math.fsum(integer_map[:, k]) / len(integer_map) for k in range(classes)]
     row = {
         "fold": subject.fold.name,
         "file": sample.file,
         "group": sample.group,
-        "spearman": rank_correlation(said[:, label], meant[:, label]),
-        "spearman_all": float(np.mean([rank_correlation(said[:, k], meant[:, k]) for k in range(classes)])),
-        "distance": float(np.abs(said - meant).mean()),
+        "spearman": rank_correlation(integer_map[:, label], float_map[:, label]),
+        "spearman_all": float(np.mean([rank_correlation(integer_map[:, k], float_map[:, k]) for k in range(classes)])),
+        "distance": float(np.abs(integer_map - float_map).mean()),
         "gap": float(np.abs(np.array(over_places) - maps.logits).max()),
     }
-    return row, np.stack([said[:, label], meant[:, label]])
+    return row, np.stack([integer_map[:, label], float_map[:, label]])
 
 
 def _places(subject: Subject, targets: Iterable[Target], cache: Cache, count: int) -> list[Row]:
@@ -196,7 +196,7 @@ def _places(subject: Subject, targets: Iterable[Target], cache: Cache, count: in
             placed = place(explainer.explain(method).values, target.mask, target.known)
             return asdict(placed) if placed else {}
 
-        told = {
+        target_facts = {
             "fold": subject.fold.name,
             "set": target.set,
             "name": target.name,
@@ -206,7 +206,7 @@ def _places(subject: Subject, targets: Iterable[Target], cache: Cache, count: in
         for method in explainer.methods(score_cam=number < count):
             source = ("places", subject.weights, target.pixels, target.mask, target.known, target.label, method)
             if placed := cache.row(source, partial(judged, method)):
-                rows.append({**told, "method": method, **placed})
+                rows.append({**target_facts, "method": method, **placed})
     return rows
 
 
@@ -309,10 +309,10 @@ def _cascade(
     positions = {id(sample): position for position, sample in enumerate(samples)}
     chosen = [positions[id(sample)] for sample in spread(samples, CASCADED)]
     shown = [pictures[position] for position in chosen]
-    said = [int(subject.maps(pixels).logits.argmax()) for pixels in shown]
+    predicted = [int(subject.maps(pixels).logits.argmax()) for pixels in shown]
     model, counts = subject.floats.model, subject.fold.recipe.network.counts
     stages = cache.row(
         ("cascade", subject.weights, *shown),
-        lambda: {"stages": [asdict(stage) for stage in cascade(model, counts, shown, said)]},
+        lambda: {"stages": [asdict(stage) for stage in cascade(model, counts, shown, predicted)]},
     )["stages"]
     return [{"fold": subject.fold.name, "group": samples[chosen[stage["picture"]]].group, **stage} for stage in stages]

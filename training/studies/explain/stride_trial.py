@@ -66,9 +66,11 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
         for stride, network in networks.items():
             for sample, pixels in zip(subject.fold.unseen, pictures, strict=True):
                 logits = network.logits([pixels])[0]
-                told = {"fold": name, "file": sample.file, "group": sample.group, "label": sample.label}
-                said = {f"logit_{label}": float(value) for label, value in zip(labels, logits, strict=True)}
-                tables["readings"].append({**told, "stride": stride, "predicted": int(logits.argmax()), **said})
+                picture = {"fold": name, "file": sample.file, "group": sample.group, "label": sample.label}
+                logit_columns = {f"logit_{label}": float(value) for label, value in zip(labels, logits, strict=True)}
+                tables["readings"].append(
+                    {**picture, "stride": stride, "predicted": int(logits.argmax()), **logit_columns}
+                )
         targets = list(known_places(subject, EVERY))
         if set(labels) == set(KINDS):
             targets += phantoms(labels, range(number, PHANTOM_SEEDS, len(folds)))
@@ -76,8 +78,8 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
             for stride, network in networks.items():
                 values = _drawn(network.class_map(target.pixels)[..., target.label], stride)
                 if placed := place(values, target.mask, target.known):
-                    told = {"fold": name, "set": target.set, "name": target.name, "group": target.group}
-                    tables["places"].append({**told, "label": target.label, "stride": stride, **asdict(placed)})
+                    place_facts = {"fold": name, "set": target.set, "name": target.name, "group": target.group}
+                    tables["places"].append({**place_facts, "label": target.label, "stride": stride, **asdict(placed)})
         chosen = {id(sample) for sample in spread(subject.fold.unseen, CURVED)}
         some = [(s, p) for s, p in zip(subject.fold.unseen, pictures, strict=True) if id(s) in chosen]
         for stride, network in networks.items():
@@ -87,9 +89,9 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
                 values = _drawn(network.class_map(pixels)[..., label], stride)
                 rng = np.random.default_rng(1)
                 found = curves(subject.floats, pixels, values, label, rng)  # one judge for both
-                told = {"fold": name, "file": sample.file, "group": sample.group, "stride": stride}
+                picture = {"fold": name, "file": sample.file, "group": sample.group, "stride": stride}
                 areas = {"insertion": found.insertion_area, "deletion": found.deletion_area}
-                tables["curves"].append({**told, **areas, "gini": gini(values)})
+                tables["curves"].append({**picture, **areas, "gini": gini(values)})
         if number == 0:
             float_ms = {stride: time_ms(partial(n.logits, pictures[:1])) for stride, n in networks.items()}
             integer_ms, integer = _integers(subject, networks[FINE], pictures)
@@ -124,10 +126,10 @@ def _integers(
         correlations, right = [], []
         for pixels, label in zip(pictures, truth, strict=True):
             maps = head.maps(network.run(pixels)["features"], pixels)
-            said = int(maps.logits.argmax())
-            right.append(said == label)
+            predicted = int(maps.logits.argmax())
+            right.append(predicted == label)
             real = fine.class_map(pixels)[maps.counted]
-            correlations.append(rank_correlation(maps.values[maps.counted][:, said], real[:, said]))
+            correlations.append(rank_correlation(maps.values[maps.counted][:, predicted], real[:, predicted]))
         times = {
             COARSE: time_ms(lambda: subject.fold.reader.network.run(pictures[0])),
             FINE: time_ms(lambda: network.run(pictures[0])),

@@ -29,18 +29,18 @@ Figure = dict[str, float | None]
 
 def mean_of(table: pd.DataFrame, column: str) -> Figure:
     """Mean over rows with its interval over groups; rows without a value are left out."""
-    kept = table[table[column].notna()] if column in table else table.iloc[:0]
-    if kept.empty:
+    valued = table[table[column].notna()] if column in table else table.iloc[:0]
+    if valued.empty:
         return {"value": None, "low": None, "high": None}
-    codes, groups = pd.factorize(kept["group"])
-    values = kept[column].to_numpy(np.float64)
+    codes, groups = pd.factorize(valued["group"])
+    values = valued[column].to_numpy(np.float64)
     return interval(ratio(patient_weights(len(groups)), codes.astype(np.int64), values))
 
 
 def difference(table: pd.DataFrame, by: str, one: Any, other: Any, key: Sequence[str], column: str) -> Figure:
     """Mean of `one` − `other` over what both have."""
-    sides = [table[table[by] == side].set_index([*key, "group"])[column].dropna() for side in (one, other)]
-    paired = (sides[0] - sides[1]).dropna().rename("change").reset_index()
+    both = [table[table[by] == side].set_index([*key, "group"])[column].dropna() for side in (one, other)]
+    paired = (both[0] - both[1]).dropna().rename("change").reset_index()
     return mean_of(paired, "change")
 
 
@@ -195,8 +195,8 @@ def compare_strides(trial: StrideTrial, classes: int) -> dict[str, Any]:
     weights = patient_weights(len(groups))
     scores = {}
     for stride, rows in readings.items():
-        truth, said = (rows[column].to_numpy(np.int64) for column in ("label", "predicted"))
-        counts = confusion(weights, codes.astype(np.int64), truth, said, classes)
+        truth, predicted = (rows[column].to_numpy(np.int64) for column in ("label", "predicted"))
+        counts = confusion(weights, codes.astype(np.int64), truth, predicted, classes)
         with np.errstate(invalid="ignore"):
             recalls = np.diagonal(counts, axis1=1, axis2=2) / counts.sum(2)
         scores[stride] = {

@@ -74,8 +74,8 @@ def limits(figure: Mapping[str, float | None], *, signed: bool = False) -> str:
 
 
 def with_interval(figure: Mapping[str, float | None], *, signed: bool = False) -> str:
-    told = limits(figure, signed=signed)
-    return number(figure["value"], signed=signed) + (f" ({told})" if told else "")
+    ends = limits(figure, signed=signed)
+    return number(figure["value"], signed=signed) + (f" ({ends})" if ends else "")
 
 
 def milliseconds(value: float | None) -> str:
@@ -99,8 +99,8 @@ def _methods_table(d: Mapping[str, Any], found: Mapping[str, Any], figures: tupl
     for name in (name for name in METHODS if name in found):
         cells = [with_interval(found[name][figure]) for figure in figures]
         if cost:
-            told = d["faithfulness"]
-            cells += [gap(told["gap"].get(name)), milliseconds(told["cpu_ms"].get(name))]
+            faithfulness = d["faithfulness"]
+            cells += [gap(faithfulness["gap"].get(name)), milliseconds(faithfulness["cpu_ms"].get(name))]
         rows.append([method(name, d["earlier_stride"]), *cells])
     return markdown_table(heads, rows)
 
@@ -119,7 +119,7 @@ def markdown(d: Mapping[str, Any]) -> str:
         ),
     ]
     if d["score_cam"]:
-        told = d["score_cam"]["ours_minus"]
+        differences = d["score_cam"]["ours_minus"]
         parts += [
             f"The {d['score_cam']['n']} pictures of {d['score_cam']['groups']} groups that Score-CAM explained too:",
             _methods_table(
@@ -127,7 +127,7 @@ def markdown(d: Mapping[str, Any]) -> str:
             ),
             "Class map − Score-CAM: "
             + "; ".join(
-                f"{FIGURES[figure].rstrip(' ↑↓').lower()} {with_interval(told[figure], signed=True)}"
+                f"{FIGURES[figure].rstrip(' ↑↓').lower()} {with_interval(differences[figure], signed=True)}"
                 for figure in ("insertion", "deletion", "drop", "increase")
             )
             + ".",
@@ -174,26 +174,30 @@ def _strides_table(found: Mapping[str, Any]) -> str:
     coarse, fine = str(COARSE), str(FINE)
     heads = ["figure", "n", f"stride {coarse}", f"stride {fine}", "change"]
     rows = []
-    for figure, told in found["scores"].items():
-        rows.append([FIGURES[figure], str(found["n"]), *_three(told)])
+    for figure, by_stride in found["scores"].items():
+        rows.append([FIGURES[figure], str(found["n"]), *_three(by_stride)])
     for where in found["places"]:
         rows += [
-            [f"{where['set']}: {FIGURES[f]}", str(where["n"]), *_three(told)] for f, told in where["figures"].items()
+            [f"{where['set']}: {FIGURES[f]}", str(where["n"]), *_three(by_stride)]
+            for f, by_stride in where["figures"].items()
         ]
-    rows += [[FIGURES[f], str(found["curves"]["n"]), *_three(told)] for f, told in found["curves"]["figures"].items()]
+    rows += [
+        [FIGURES[f], str(found["curves"]["n"]), *_three(by_stride)]
+        for f, by_stride in found["curves"]["figures"].items()
+    ]
     for name, took in (("Forward pass, float", found["float_ms"]), ("Forward pass, integer", found["integer_ms"])):
         ratio = f"× {took[fine] / took[coarse]:.2f}"
         rows.append([name, "", milliseconds(took[coarse]), milliseconds(took[fine]), ratio])
     seen = {stride: f"{found['sight'][stride]['spread_px']:.0f} px" for stride in (coarse, fine)}
     rows.append(["How far a cell sees (standard deviation)", "", seen[coarse], seen[fine], ""])
-    told = found["integer"]
+    integer = found["integer"]
     rows.append(
         [
-            f"Accuracy in integers, fold {told['fold']}",
-            str(told["n"]),
-            number(told["accuracy"][coarse]),
-            number(told["accuracy"][fine]),
-            number(told["accuracy"][fine] - told["accuracy"][coarse], signed=True),
+            f"Accuracy in integers, fold {integer['fold']}",
+            str(integer["n"]),
+            number(integer["accuracy"][coarse]),
+            number(integer["accuracy"][fine]),
+            number(integer["accuracy"][fine] - integer["accuracy"][coarse], signed=True),
         ]
     )
     return f"Stride {fine} against {coarse}, same weights, float networks unless said:\n\n" + markdown_table(
@@ -201,9 +205,9 @@ def _strides_table(found: Mapping[str, Any]) -> str:
     )
 
 
-def _three(told: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+def _three(by_stride: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     return [
-        with_interval(told[str(COARSE)]),
-        with_interval(told[str(FINE)]),
-        with_interval(told["change"], signed=True),
+        with_interval(by_stride[str(COARSE)]),
+        with_interval(by_stride[str(FINE)]),
+        with_interval(by_stride["change"], signed=True),
     ]

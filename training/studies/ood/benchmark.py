@@ -80,8 +80,8 @@ def _fold_scores(subject: Subject, taught: Sequence[str], classes: Sequence[str]
     file = subject.cache / SCORES
     if file.is_file():
         with file.open("rb") as opened:
-            told, found = pickle.load(opened)  # noqa: S301 — written below, in our own run's folder
-        if told == made_from:
+            kept_from, found = pickle.load(opened)  # noqa: S301 — written below, in our own run's folder
+        if kept_from == made_from:
             return found  # type: ignore[no-any-return]
     found = score_fold(subject.fold.name, load_numbers(subject), LastLayer(*load_head(subject)), taught, classes)
     with file.open("wb") as opened:
@@ -119,7 +119,7 @@ class _Results:
 
     def means(self, figures: Draws) -> dict[str, Any]:
         """AUROC and FPR averaged over the sets of each side and each of its cases, with intervals where there are draws."""
-        told: dict[str, Any] = {}
+        by_side: dict[str, Any] = {}
         for side in (VALIDATION, TEST):
             # A class left out is measured of few detectors, so it stands by itself and in no other mean.
             whole = [fact for fact in self.facts if fact.side == side and fact.case != CLASS]
@@ -132,13 +132,13 @@ class _Results:
                     figures[f.name] for f in self.facts if f.side == side and f.case == case and f.name in figures
                 ]
                 cases[case] = interval(np.mean(inside, 0)[:, 0]) if inside else None
-            told[side] = {
+            by_side[side] = {
                 "auroc": interval(together[:, 0]),
                 "fpr95": interval(together[:, 2]),
                 "worst": worst and {"set": worst, "auroc": round(float(figures[worst][0, 0]), 5)},
                 "by_case": cases,
             }
-        return told
+        return by_side
 
 
 def _milliseconds(folds: Sequence[FoldScores], proper: Sequence[Collected]) -> dict[Candidate, float | None]:
@@ -184,15 +184,15 @@ def _float_beside(subject: Subject, facts: Sequence[SetFacts]) -> dict[str, Any]
     candidates += [Candidate(name, depth, level) for name in ROWS for depth in DEPTHS for level in (MEANS, SPREADS)]
     rows = []
     for candidate in candidates:
-        told = {}
+        by_network = {}
         for kind, found in (("integer", integers), ("float", floats)):
             take, score = fit_rows(candidate, found[FIT])
             scores = {name: score(take(few(found[name]))) for name in (PROPER_SET, *(fact.name for fact in sets))}
-            told[kind] = {fact.name: _plain_auroc(scores[fact.name], scores[PROPER_SET]) for fact in sets}
-        gaps = [abs(told["integer"][fact.name] - told["float"][fact.name]) for fact in sets]
+            by_network[kind] = {fact.name: _plain_auroc(scores[fact.name], scores[PROPER_SET]) for fact in sets}
+        gaps = [abs(by_network["integer"][fact.name] - by_network["float"][fact.name]) for fact in sets]
         rows.append(
             {"detector": candidate.detector, "depth": candidate.depth, "level": candidate.level}
-            | {kind: _mean(list(aurocs.values())) for kind, aurocs in told.items()}
+            | {kind: _mean(list(aurocs.values())) for kind, aurocs in by_network.items()}
             | {"largest_gap": round(max(gaps), 5)}
         )
     odin = {fact.name: _plain_auroc(odin_scores[fact.name], odin_scores[PROPER_SET]) for fact in sets}

@@ -1,4 +1,4 @@
-"""Cases and sides of the benchmark's sets, in words that every module uses."""
+"""What a foreign set shows (its case), and whether it serves to choose a detector or to report on it (its side)."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ CASES = {
 }
 
 VALIDATION, TEST = "validation", "test"
-"""The detector that ships is chosen on the first; the second is only reported."""
+"""The sides: the best detector is chosen on validation sets; test sets are only reported."""

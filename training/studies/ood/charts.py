@@ -29,10 +29,10 @@ def side_by_side(rows: Sequence[Mapping[str, Any]]) -> str:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for place, row in enumerate(shown):
-            told = row[VALIDATION]["auroc"]
-            if told["low"] is not None:
-                axes.plot([told["low"], told["high"]], [place, place], color="#888888", linewidth=5, alpha=0.35)
-            points = [told["value"]] + [(row[TEST]["by_case"][case] or {"value": None})["value"] for case in CASES]
+            estimate = row[VALIDATION]["auroc"]
+            if estimate["low"] is not None:
+                axes.plot([estimate["low"], estimate["high"]], [place, place], color="#888888", linewidth=5, alpha=0.35)
+            points = [estimate["value"]] + [(row[TEST]["by_case"][case] or {"value": None})["value"] for case in CASES]
             for number, (value, label) in enumerate(zip(points, ("validation, all", *CASES.values()), strict=True)):
                 if value is not None:
                     words = (label if not number else f"test, {label}") if not place else None
@@ -57,9 +57,9 @@ def everywhere(rows: Sequence[Mapping[str, Any]], sets: Sequence[Mapping[str, An
         axes.imshow(values, cmap="Blues", vmin=LOWEST, vmax=1, aspect="auto")
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
-                told = f"{value:.2f}".lstrip("0") if value < 0.995 else "1"
+                text = f"{value:.2f}".lstrip("0") if value < 0.995 else "1"
                 axes.text(
-                    column, row, told, ha="center", va="center", fontsize=6.5, color="white" if value > 0.8 else "black"
+                    column, row, text, ha="center", va="center", fontsize=6.5, color="white" if value > 0.8 else "black"
                 )
         axes.grid(visible=False)
         axes.set(yticks=range(len(rows)), yticklabels=[name_of(row) for row in rows], xticks=range(len(sets)))

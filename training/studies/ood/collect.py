@@ -1,8 +1,8 @@
-"""Every picture of the benchmark read once by the box's own code, and what detectors need of it kept.
+"""Every picture of the benchmark, read once by the box's own code; the numbers that detectors need stay in a folder.
 
 Each fold of the recipe's cross-validation brings its own network and gate, fitted without the fold's test groups: those are
-its proper pictures. Corruptions are made of them. Foreign pictures are read by every fold's network. What is kept are
-numbers of the network's outputs, no picture: means and spreads over the picture, and means over the cells of a grid.
+its proper pictures. Corruptions are made of them. Foreign pictures are read by every fold's network. No picture is
+stored, only numbers of the network's outputs: means and spreads over the picture, and means over the cells of a grid.
 
     OUT/FOLD/{fit,proper,teach,SET}.npz      a second run starts from these
     OUT/FOLD/float/SET.npz, odin-SET.npy     the same of a few pictures by the float network
@@ -50,7 +50,7 @@ HEAD, FLOAT, ODIN_OF = "head.npz", "float", "odin-"
 BESIDE_FLOAT = 8
 """Pictures of each set that the float network reads too, the first ones."""
 NUMBERS = ("*.npz", "*.npy", "*.pickle")
-"""Files of what is kept."""
+"""The files of the numbers."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Collected:
 
 @dataclass(frozen=True)
 class Subject:
-    """A fold of the cross-validation, and the folder in which its numbers are kept."""
+    """A fold of the cross-validation, and the folder of its numbers."""
 
     fold: DraftFold
     cache: Path
@@ -336,7 +336,7 @@ def source_of_numbers(subject: Subject, sets: Sequence[ForeignSet], corruptions:
 def collect(
     subject: Subject, sets: Sequence[ForeignSet], corruptions: Mapping[str, Corruption], *, with_float: bool = False
 ) -> None:
-    """Read whatever of a fold isn't kept already, by the integer network and, asked for, some of it by the float one.
+    """Read what isn't in a fold's folder yet, by the integer network and, where asked, some of it by the float one.
     Interrupted, it goes on where it stopped."""
     keep_only(subject.cache, source_of_numbers(subject, sets, corruptions), NUMBERS)
     for name, items in _items(subject, sets, corruptions).items():

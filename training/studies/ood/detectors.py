@@ -81,8 +81,8 @@ def _principal(centred: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     few = len(centred) < centred.shape[1]
     gram = (centred @ centred.T if few else centred.T @ centred).astype(np.float64) / len(centred)
     values, vectors = np.linalg.eigh(gram)
-    kept = np.flatnonzero(values > values[-1] * 1e-7)[::-1]
-    values, vectors = values[kept], vectors[:, kept]
+    strong = np.flatnonzero(values > values[-1] * 1e-7)[::-1]
+    values, vectors = values[strong], vectors[:, strong]
     return values, centred.T @ (vectors / np.sqrt(values * len(centred))) if few else vectors
 
 
@@ -165,8 +165,8 @@ def fit_neighbours(rows: Rows, labels: Labels) -> Scorer:  # noqa: ARG001
 def _residual(centred: Rows) -> Scorer:
     """Length of what the principal components of centred rows leave unexplained."""
     values, directions = _principal(centred)
-    kept = int(np.searchsorted(np.cumsum(values) / values.sum(), EXPLAINED)) + 1
-    space = directions[:, :kept].astype(np.float32)
+    components = int(np.searchsorted(np.cumsum(values) / values.sum(), EXPLAINED)) + 1
+    space = directions[:, :components].astype(np.float32)
 
     def score(rows: Rows) -> Scores:
         rest = [np.square(part).sum(1) - np.square(part @ space).sum(1) for part in _portions(rows)]

@@ -24,20 +24,20 @@ def number(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}"
 
 
-def interval(told: Mapping[str, float | None] | None) -> str:
+def interval(estimate: Mapping[str, float | None] | None) -> str:
     """`0.991 (0.985 to 0.996)`."""
-    if told is None or told["value"] is None:
+    if estimate is None or estimate["value"] is None:
         return NOTHING
-    ends = "" if told["low"] is None else f" ({number(told['low'])} to {number(told['high'])})"
-    return number(told["value"]) + ends
+    ends = "" if estimate["low"] is None else f" ({number(estimate['low'])} to {number(estimate['high'])})"
+    return number(estimate["value"]) + ends
 
 
 def share(value: float | None) -> str:
     return NOTHING if value is None else f"{100 * value:.1f} %"
 
 
-def _value(told: Mapping[str, float | None] | None) -> str:
-    return NOTHING if told is None else number(told["value"])
+def _value(estimate: Mapping[str, float | None] | None) -> str:
+    return NOTHING if estimate is None else number(estimate["value"])
 
 
 def detectors_table(document: Mapping[str, Any]) -> str:
@@ -72,16 +72,20 @@ def sets_table(document: Mapping[str, Any]) -> str:
     head = ["set", "case", "side", "n", "AUROC, winner", "AUPR", "FPR95", "AUROC, gate", "refused by the gate"]
     rows = [["proper pictures", "", "", str(document["proper"]), "", "", "", "", share(document["refused"]["proper"])]]
     for each in document["sets"]:
-        told = winner["sets"].get(each["name"])
-        beside = gate["sets"].get(each["name"])
+        of_winner = winner["sets"].get(each["name"])
+        of_gate = gate["sets"].get(each["name"])
         rows.append(
             [
                 each["name"].replace("_", " "),
                 CASES[each["case"]],
                 each["side"],
                 str(each["n"]),
-                *([interval(told["auroc"]), _value(told["aupr"]), _value(told["fpr95"])] if told else [NOTHING] * 3),
-                interval(beside["auroc"]) if beside else NOTHING,
+                *(
+                    [interval(of_winner["auroc"]), _value(of_winner["aupr"]), _value(of_winner["fpr95"])]
+                    if of_winner
+                    else [NOTHING] * 3
+                ),
+                interval(of_gate["auroc"]) if of_gate else NOTHING,
                 share(document["refused"].get(each["name"])),
             ]
         )

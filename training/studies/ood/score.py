@@ -243,15 +243,15 @@ def _combine(bench: _Bench, name: str, level: str) -> None:
     used = [depth for depth in DEPTHS if any(depth in depths for depths in combinations.values())]
     alone = {depth: (_rows_of(depth, level), _standardised(bench, depth, level, name)) for depth in used}
     proper = {depth: score(rows(bench.proper)) for depth, (rows, score) in alone.items()}
-    for told, depths in combinations.items():
+    for combined, depths in combinations.items():
         for how in JOINS:
-            bench.time(Candidate(f"{name}, {how} of depths", told, level), [alone[depth] for depth in depths])
+            bench.time(Candidate(f"{name}, {how} of depths", combined, level), [alone[depth] for depth in depths])
     for key, found in bench.sets.items():
         foreign = {depth: score(rows(found)) for depth, (rows, score) in alone.items()}
-        for told, depths in combinations.items():
+        for combined, depths in combinations.items():
             for how, join in JOINS.items():
                 scores = (join(np.stack([side[depth] for depth in depths])) for side in (foreign, proper))
-                bench.put(Candidate(f"{name}, {how} of depths", told, level), key, *scores)
+                bench.put(Candidate(f"{name}, {how} of depths", combined, level), key, *scores)
 
 
 def fit_rows(candidate: Candidate, fitted: Collected) -> tuple[Rowing, Scorer]:
@@ -267,9 +267,8 @@ def score_fold(
 ) -> FoldScores:
     """All candidates on all sets of one fold.
 
-    `collected` holds what `training.studies.ood.collect` kept; `taught` names the validation sets from which the
-    classifier learns
-    (of the corruptions among them, pictures made from fitting pictures).
+    `collected`: the numbers of `training.studies.ood.collect`, by set. `taught`: the validation sets from which the
+    classifier learns; of the corruptions among them it learns pictures that were made from fitting pictures.
     """
     teach = collected[TEACH]
     made = {name: teach.take(teach.unit == name) for name in taught if (teach.unit == name).any()}

@@ -139,10 +139,13 @@ format: $(VENV)/dev  ## let ruff fix and format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-generated: $(VENV)/dev drawing help-pages  ## write anew what is generated: page constants, schemas, fields of documents, drawing, help pages
+generated: $(VENV)/dev $(NODE_PACKAGES) drawing help-pages  ## write anew what is generated from the code: constants and types of the page, schemas, fields of documents, drawing, help
 	$(BIN)/python -m tools.page_constants
 	$(BIN)/python -m tools.document_fields
+	$(BIN)/python -m tools.documents_types
 	$(BIN)/python -m device.settings
+	$(BIN)/python -m device.reading.schemas
+	$(BIN)/python -m training.recipe
 
 docs: $(VENV)/dev  ## build the documentation as a site into build/site; a link that leads nowhere is an error
 	$(BIN)/mkdocs build --quiet --strict

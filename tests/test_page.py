@@ -11,7 +11,7 @@ import pytest
 from device.documents.overlay import STRENGTH_OF_OVERLAY
 from device.storage.names import EXPERT_LIMIT
 from tests.support.shipped import ROOT
-from tools import page_constants
+from tools import documents_types, page_constants
 
 TEMPLATES = ROOT / "device" / "web" / "templates"
 NODE = shutil.which("node")
@@ -29,6 +29,12 @@ def test_each_shared_value_is_used_by_a_script() -> None:
         if file != page_constants.SCRIPT
     )
     assert [name for name in page_constants.CONSTANTS if not re.search(rf"\b{name}\b", scripts)] == []
+
+
+@pytest.mark.skipif(not documents_types.TOOL.exists(), reason="needs what `make setup` puts into node_modules")
+def test_the_scripts_know_the_documents_of_the_box() -> None:
+    written = documents_types.FILE.read_text(encoding="utf-8")
+    assert written == documents_types.types(), "write tools/page_types/documents.d.ts anew: make generated"
 
 
 def test_fields_of_the_page_have_the_boxs_limits() -> None:

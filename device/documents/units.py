@@ -43,7 +43,7 @@ class UnitPatch(Record, frozen=True):
     """A patch that excites a unit."""
 
     url: Annotated[str, about("The address of its picture.")]
-    label: Annotated[str | None, about("The class of the picture that it is of; null where that isn't known.")]
+    label: Annotated[str, about("The class of the picture that it is of.")]
     activation: Annotated[float, about("How strongly it excites the unit.")]
 
 

@@ -32,7 +32,6 @@ test("a question passes narrowly where few proper pictures are so strange, and t
   assert.equal(answerTo({ passed: true, p_value: CAUTION_BELOW_P / 2 }, false), "passed");
   assert.equal(answerTo({ passed: true, p_value: null }, true), "passed");
   assert.equal(answerTo({ passed: false, p_value: 0.001 }, true), "failed");
-  assert.equal(answerTo({ passed: null, p_value: null }, true), "unasked");
 });
 
 test("a reading has classes where the gate accepted the picture", () => {

@@ -1,14 +1,12 @@
 // What the page's scripts hand to each other. What the box sends is in documents.d.ts.
 
 import type en from "../../device/base/texts/en.json";
-export type { Grid } from "./documents";
-import type { CellValues, Grid, ModelDocument, ReadingDocument, SamplesDocument } from "./documents";
+import type { ForeignMap, ModelFacts, ReadingDocument, SampleEntry, UnitDocument, UnitPart, UnitsDocument } from "./documents";
 
 export type Reading = ReadingDocument;
-export type Sample = SamplesDocument["samples"][number];
-export type BoxModel = ModelDocument["models"][number];
-export type Where = NonNullable<Reading["verdict"]["where"]>;
-export type Unit = NonNullable<Reading["units"]>[number];
+export type Sample = SampleEntry;
+export type Where = ForeignMap;
+export type Unit = UnitPart;
 
 /** A reading of a picture that the gate accepted: only then is there an answer. */
 export type AcceptedReading = Reading & {
@@ -17,6 +15,30 @@ export type AcceptedReading = Reading & {
   class_map: NonNullable<Reading["class_map"]>;
   units: NonNullable<Reading["units"]>;
   units_rest: NonNullable<Reading["units_rest"]>;
+};
+
+/** What the manifest and the atlas have in these documents, which hand it on as it is. */
+export type BoxModel = ModelFacts & { preprocessing: { um_per_px: number; area_px: number } };
+
+export type SurveyUnit = Omit<UnitDocument, "figures"> & {
+  figures: {
+    active: number;
+    listed: number;
+    threshold: number;
+    selectivity: Record<string, number>;
+    overlap: Record<string, number>;
+    inside: Record<string, number>;
+  } | null;
+};
+
+export type Survey = Omit<UnitsDocument, "units" | "atlas"> & {
+  units: SurveyUnit[];
+  atlas: {
+    notice: string;
+    figures: { data: { name: string; pictures: number }; covered: number };
+    patches: { name: string; pictures: number; quantile: number };
+    concepts: Record<string, string>;
+  } | null;
 };
 
 /** The key of a text of the page, in device/base/texts. */
@@ -34,9 +56,15 @@ export interface Scale {
   blank_below: number;
 }
 
+export interface Grid {
+  rows: number;
+  columns: number;
+}
+
 /** A map on a grid over the picture. */
 export interface CellMap extends Grid, Scale {
-  values: CellValues;
+  /** Row by row; null where nothing counts. */
+  values: (number | null)[];
 }
 
 /** The map that is shown: that of a class, which has a label, or that of a unit. */
@@ -59,7 +87,7 @@ export interface Mark {
   x: number;
   y: number;
   words: string;
-  box?: [number, number, number, number];
+  box?: number[];
 }
 
 /** What the map view shows now, and how another map is put there. */

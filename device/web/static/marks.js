@@ -7,7 +7,7 @@ import { cellWords } from "./evidence.js";
 import { number, percent, signed, word } from "./words.js";
 
 /** @import { AcceptedReading, Mark, Reading, ShownMap } from "../../../tools/page_types/page" */
-/** @import { Region } from "../../../tools/page_types/documents" */
+/** @import { MarkedRegion } from "../../../tools/page_types/documents" */
 
 const MOST_REGIONS = 6; // marked, the largest; the others are counted
 
@@ -53,7 +53,7 @@ const placeWords = ({ row, column, value }, map) => word("place_words", {
 });
 
 /**
- * @param {Region} region
+ * @param {MarkedRegion} region
  * @param {ShownMap} map
  * @param {Reading["section"]} section
  */

@@ -9,13 +9,12 @@ import { nameLines } from "./findings.js";
 import { withCode } from "./technician.js";
 import { loadWords, number, percent, signed, word } from "./words.js";
 
-/** @import { UnitDocument, UnitsDocument } from "../../../tools/page_types/documents" */
-/** @import { BoxModel, ProblemWords } from "../../../tools/page_types/page" */
+/** @import { BoxModel, ProblemWords, Survey, SurveyUnit } from "../../../tools/page_types/page" */
 
 const EXPERT = "loupe-expert";
 const OWN = "own"; // the choice that opens the field for a name of one's own
 
-/** @type {UnitsDocument} what the box said of the units of the model that is shown */
+/** @type {Survey} what the box said of the units of the model that is shown */
 let survey;
 /** @type {Map<string, string>} of the model's classes, by label */
 const names = new Map();
@@ -42,7 +41,7 @@ function problemBox({ title, detail, next_step }) {
 
 // --- one unit --------------------------------------------------------------------------------------------------------
 
-/** @param {UnitDocument} unit */
+/** @param {SurveyUnit} unit */
 function namesList(unit) {
   const list = element("div", { className: "unit-names" });
   if (!unit.names.length) list.append(element("p", { className: "none" }, word("unit_unnamed")));
@@ -50,7 +49,7 @@ function namesList(unit) {
   return list;
 }
 
-/** @param {UnitDocument} unit */
+/** @param {SurveyUnit} unit */
 function patches(unit) {
   const box = element("div", { className: "patches" });
   unit.patches.forEach((patch, rank) => box.append(element("img", {
@@ -65,7 +64,7 @@ function patches(unit) {
 }
 
 /**
- * @param {UnitDocument} unit
+ * @param {SurveyUnit} unit
  * @param {number} heaviest weight, which has the longest bar
  */
 function bars(unit, heaviest) {
@@ -92,7 +91,7 @@ function bars(unit, heaviest) {
   return element("ul", { className: "bars" }, head, ...rows);
 }
 
-/** @param {NonNullable<UnitDocument["figures"]>} figures */
+/** @param {NonNullable<SurveyUnit["figures"]>} figures */
 function figureWords({ active, overlap, inside }) {
   const masks = Object.entries(survey.atlas?.concepts ?? {})
     .filter(([concept]) => concept in overlap)
@@ -100,7 +99,7 @@ function figureWords({ active, overlap, inside }) {
   return [word("survey_active", { share: percent(active) }), ...masks].join(" ");
 }
 
-/** @param {UnitDocument} unit */
+/** @param {SurveyUnit} unit */
 function termChoice(unit) {
   const choice = element("select", { ariaLabel: word("survey_choose", { unit: unit.unit }) },
     element("option", { value: "" }, word("survey_choose_none")));
@@ -114,8 +113,8 @@ function termChoice(unit) {
 }
 
 /**
- * @param {UnitDocument} unit
- * @param {(renewed: UnitDocument) => void} renew shows the unit with its new names
+ * @param {SurveyUnit} unit
+ * @param {(renewed: SurveyUnit) => void} renew shows the unit with its new names
  */
 function form(unit, renew) {
   const choice = termChoice(unit);
@@ -132,7 +131,7 @@ function form(unit, renew) {
   };
 
   /**
-   * @param {() => Promise<UnitDocument>} send
+   * @param {() => Promise<SurveyUnit>} send
    * @param {string} done what is said then
    */
   async function change(send, done) {
@@ -162,7 +161,7 @@ function form(unit, renew) {
 }
 
 /**
- * @param {UnitDocument} unit
+ * @param {SurveyUnit} unit
  * @param {number} heaviest weight, which has the longest bar
  * @returns {HTMLLIElement}
  */
@@ -181,22 +180,22 @@ function card(unit, heaviest) {
 
 // --- all of them -----------------------------------------------------------------------------------------------------
 
-/** @type {Map<string, (unit: UnitDocument) => boolean>} by the choice in the filter */
+/** @type {Map<string, (unit: SurveyUnit) => boolean>} by the choice in the filter */
 const FILTERS = new Map([
   ["all", () => true],
-  ["named", (/** @type {UnitDocument} */ unit) => unit.names.length > 0],
-  ["unnamed", (/** @type {UnitDocument} */ unit) => unit.names.length === 0],
+  ["named", (/** @type {SurveyUnit} */ unit) => unit.names.length > 0],
+  ["unnamed", (/** @type {SurveyUnit} */ unit) => unit.names.length === 0],
 ]);
 
 /** @param {string} id */
 const selectById = (id) => byId(id, HTMLSelectElement);
 
-/** @param {UnitDocument[]} units */
+/** @param {SurveyUnit[]} units */
 function sorted(units) {
   const [by, label] = selectById("sort").value.split(":");
   if (by === "weight") return [...units].sort((one, other) => other.weights[label] - one.weights[label]);
   if (by === "auroc") {
-    const value = (/** @type {UnitDocument} */ unit) => unit.figures?.selectivity[label] ?? -1;
+    const value = (/** @type {SurveyUnit} */ unit) => unit.figures?.selectivity[label] ?? -1;
     return [...units].sort((one, other) => value(other) - value(one));
   }
   return units;

@@ -7,7 +7,7 @@ import { milliseconds, number, word } from "./words.js";
 /** @import { Reading } from "../../../tools/page_types/page" */
 /** @typedef {Reading["verdict"]["questions"][number]} Question */
 
-const MARK_OF_ANSWER = { passed: "check", narrow: "caution", failed: "stop", unasked: "unasked" };
+const MARK_OF_ANSWER = { passed: "check", narrow: "caution", failed: "stop" };
 
 /** @param {Reading} reading */
 export function showVerdict(reading) {
@@ -38,7 +38,6 @@ const figure = (/** @type {number | null} */ value) => (typeof value === "number
  * @param {boolean} caution
  */
 export function answerTo({ passed, p_value: pValue }, caution) {
-  if (passed === null) return "unasked";
   if (!passed) return "failed";
   return caution && pValue !== null && pValue < CAUTION_BELOW_P ? "narrow" : "passed";
 }

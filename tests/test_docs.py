@@ -141,3 +141,16 @@ def test_the_drawing_of_the_floors_shows_the_imports_as_they_are() -> None:
     from tools.drawing import FILE, drawn
 
     assert FILE.read_text(encoding="utf-8") == drawn(), "run `make drawing`"
+
+
+def test_each_file_that_a_page_names_is_there() -> None:
+    made_by_the_reader = re.compile(r"rivers|mine|ada\.pub|NAME|inventory\.yml")
+    pages = [*PAGES, *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+    named = re.compile(r"`((?:device|docs|locks|models|provisioning|systemd|tests|tools|training)/[\w./*-]+)`")
+    gone = [
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in pages
+        for path in named.findall(page.read_text(encoding="utf-8"))
+        if not made_by_the_reader.search(path) and not any(ROOT.glob(path.rstrip("/")))
+    ]
+    assert gone == []

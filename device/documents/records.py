@@ -1,7 +1,7 @@
 """What the records of all documents share: they can't be changed, and each field says what it holds.
 
 A document is a record that goes out as JSON. Its fields stand in the order in which they are written. Descriptions of
-fields are the schema's and the documentation's (`tools/field_tables.py`).
+fields are the schema's and the documentation's (`tools/document_fields.py`).
 """
 
 from __future__ import annotations

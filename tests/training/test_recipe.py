@@ -6,7 +6,7 @@ import json
 import tomllib
 from pathlib import Path
 
-import fastjsonschema
+import jsonschema
 import pytest
 
 from training.errors import RecipeError
@@ -108,11 +108,11 @@ def test_the_schema_is_what_the_records_say() -> None:
 
 
 def test_an_editor_finds_by_the_schema_what_loading_refuses() -> None:
-    valid = fastjsonschema.compile(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     for path in RECIPES.glob("*.toml"):
         text = path.read_text(encoding="utf-8")
         assert text.startswith("#:schema ../recipe.schema.json\n")
-        valid(tomllib.loads(text))
+        jsonschema.validate(tomllib.loads(text), schema)
     for old, new in (
         ("epochs = 50", "epochs = -1"),
         ("epochs = 50", "epoch = 50"),
@@ -120,8 +120,8 @@ def test_an_editor_finds_by_the_schema_what_loading_refuses() -> None:
         ('id = "bach"', 'id = "My model"'),
         ('options = { block = "10" }', "options = { block = [10] }"),
     ):
-        with pytest.raises(fastjsonschema.JsonSchemaException):
-            valid(tomllib.loads(BACH.replace(old, new, 1)))
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(tomllib.loads(BACH.replace(old, new, 1)), schema)
 
 
 def test_an_option_may_be_written_as_a_number(tmp_path: Path) -> None:

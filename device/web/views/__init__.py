@@ -1,8 +1,9 @@
 """What the box answers: one module a noun, each with a blueprint whose views stand beside their routes.
 
-To add a route: write its view here, with `@operation` below the route where it is of the API. Give it a row in `SECURITY.md`
-and in `docs/engineers/api.md`. If it takes a body, say how large in `device/web/incoming/body_limits.py`; if it takes
-something from everyone, add it to `NEEDED` in `device/web/technician.py`. Tests say what is missing.
+To add a route: write its view here, with `@operation` below the route where it is of the API. Give it a row in
+`SECURITY.md` and in `docs/engineers/api.md`. If it takes a body, say how large in
+`device/web/incoming/body_limits.py`; if it takes something from everyone, add it to `NEEDED` in
+`device/web/technician.py`. Tests say what is missing.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
 from flask.testing import FlaskClient
 
-from device.base.texts import LANGUAGES
+from device.base.texts import LANGUAGES, words
 from device.reading.bundle import Bundle
 from device.settings import Settings
 from device.web.app import create_app
@@ -38,10 +39,37 @@ def test_each_language_of_the_box_has_its_page_with_the_same_sections() -> None:
 def test_the_box_serves_it_whole(client: FlaskClient, language: str) -> None:
     page = client.get(f"/help?lang={language}").text
     assert f'<html lang="{language}">' in page
-    assert all(words in page for _, _, words in headings(SOURCES[language].read_text(encoding="utf-8")))
+    assert all(heading in page for _, _, heading in headings(SOURCES[language].read_text(encoding="utf-8")))
     pictures = re.findall(r'src="(/static/help/[^"]+)"', page)
     assert len(pictures) == 5
     assert [client.get(picture).status_code for picture in pictures] == [200] * 5
+
+
+@each_language
+def test_it_names_what_the_page_shows_as_the_page_does(client: FlaskClient, language: str) -> None:
+    page_words = words(language)["page"]
+    shown = (
+        "choose",
+        "cancel",
+        "again",
+        "next_step",
+        "read_again",
+        "verdict_accepted",
+        "verdict_caution",
+        "verdict_refused",
+    )
+    shown += ("question_numbers", "map_where", "map_hold", "map_opacity", "map_cells", "map_colour")
+    shown += (
+        "section_heading",
+        "unit_unnamed",
+        "footer_units",
+        "footer_health",
+        "print",
+        "save_picture",
+        "save_reading",
+    )
+    page = html.unescape(client.get(f"/help?lang={language}").text).replace("’", "'").lower()
+    assert [key for key in shown if page_words[key].replace("’", "'").lower() not in page] == []
 
 
 @each_language

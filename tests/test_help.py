@@ -48,11 +48,29 @@ def test_the_box_serves_it_whole(client: FlaskClient, language: str) -> None:
 @each_language
 def test_it_names_what_the_page_shows_as_the_page_does(client: FlaskClient, language: str) -> None:
     page_words = words(language)["page"]
-    shown = """
-        choose cancel again next_step read_again verdict_accepted verdict_caution verdict_refused question_numbers
-        map_where map_hold map_opacity map_cells map_colour section_heading unit_unnamed footer_units footer_health
-        print save_picture save_reading
-    """.split()
+    shown = [
+        "choose",
+        "cancel",
+        "again",
+        "next_step",
+        "read_again",
+        "verdict_accepted",
+        "verdict_caution",
+        "verdict_refused",
+        "question_numbers",
+        "map_where",
+        "map_hold",
+        "map_opacity",
+        "map_cells",
+        "map_colour",
+        "section_heading",
+        "unit_unnamed",
+        "footer_units",
+        "footer_health",
+        "print",
+        "save_picture",
+        "save_reading",
+    ]
     page = html.unescape(client.get(f"/help?lang={language}").text).replace("’", "'").lower()
     assert [key for key in shown if page_words[key].replace("’", "'").lower() not in page] == []
 

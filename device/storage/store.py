@@ -172,6 +172,7 @@ class Store:
         try:
             connection = self._connected(access)
         except StoreNewer as newer:
+            access.close()
             self._note_unopened(newer)
             raise
         except (sqlite3.Error, OSError) as error:

@@ -43,8 +43,8 @@ bring_repository() { # ROOT: as committed; what was installed in an earlier run 
 	[ -d "$root/src/loupe/.git" ] || git clone -q --no-hardlinks "$repository" "$root/src/loupe"
 	git -C "$root/src/loupe" fetch -q "$repository" HEAD
 	git -C "$root/src/loupe" checkout -q --detach FETCH_HEAD
-	# How this machine reaches the registries: name server, certificates, pip's and apt's settings.
-	for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt /etc/apt/apt.conf.d/*proxy*; do
+	# How this machine reaches the registries: name server, certificates, pip's, npm's and apt's settings.
+	for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/npmrc /etc/ssl/certs/ca-certificates.crt /etc/apt/apt.conf.d/*proxy*; do
 		[ ! -e "$file" ] || cp "$file" "$root$file"
 	done
 }

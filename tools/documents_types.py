@@ -2,8 +2,8 @@
 
     python -m tools.documents_types        (or `make generated`)
 
-The records in device/documents/ give JSON Schemas, and json-schema-to-typescript (package.json) makes types of these. A
-test says when the file is stale.
+The records in device/documents/ give JSON Schemas, and json-schema-to-typescript (package.json) makes types of these. What
+the fields mean stands in docs/engineers/documents.md. A test says when the file is stale.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -23,21 +24,28 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "tools" / "page_types" / "documents.d.ts"
 TOOL = ROOT / "node_modules" / ".bin" / "json2ts"
 BANNER = "// Written by `make generated` from the records in device/documents/. Don't change it here."
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
 DOCUMENTS = (ReadingDocument, ModelsDocument, SamplesDocument, UnitsDocument)
+
+
+def without_descriptions(schema: JsonValue) -> JsonValue:
+    """The schema with types alone, so that other words for a field change nothing."""
+    if isinstance(schema, dict):
+        return {
+            name: without_descriptions(part)
+            for name, part in schema.items()
+            if name != "description" or isinstance(part, dict)
+        }
+    return [without_descriptions(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def types() -> str:
     """The text of `documents.d.ts`. Needs what `make setup` puts into node_modules."""
     references, records = msgspec.json.schema_components(DOCUMENTS, ref_template="#/$defs/{name}")
-    schema = {
-        "title": "BoxDocument",
-        "description": "What the page asks the box for.",
-        "anyOf": references,
-        "$defs": records,
-    }
+    schema = without_descriptions({"title": "BoxDocument", "anyOf": list(references), "$defs": records})
     options = ["--unknownAny", "--no-additionalProperties", f"--bannerComment={BANNER}", "--style.printWidth=120"]
-    made = subprocess.run([TOOL, *options], input=json.dumps(schema), capture_output=True, text=True, check=True)
-    return made.stdout
+    written = subprocess.run([TOOL, *options], input=json.dumps(schema), capture_output=True, text=True, check=True)
+    return written.stdout
 
 
 if __name__ == "__main__":

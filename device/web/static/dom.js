@@ -18,8 +18,8 @@
  * @param {new () => Element} [kind]
  */
 export function byId(id, kind = HTMLElement) {
-  const found = document.getElementById(id);
-  if (found instanceof kind) return found;
+  const candidate = document.getElementById(id);
+  if (candidate instanceof kind) return candidate;
   throw new TypeError(`the page has no ${kind.name} #${id}`);
 }
 

@@ -100,8 +100,8 @@ async function pictureOf(shown, { image }, subject, signal) {
  */
 async function read(subject, given = readGiven()) {
   const { file, picture, sampleId } = subject;
-  const mine = new AbortController();
-  request = mine;
+  const controller = new AbortController();
+  request = controller;
   subject.given = given;
   setState("busy");
   show("problem", false);
@@ -110,7 +110,7 @@ async function read(subject, given = readGiven()) {
   setStage(0);
   scrollTo({ top: 0 });
   picture.then((shown) => {
-    if (request !== mine) return;
+    if (request !== controller) return;
     show("preview", Boolean(shown));
     show("preview-none", !shown);
     if (shown) byId("preview", HTMLImageElement).src = shown.src;
@@ -120,20 +120,20 @@ async function read(subject, given = readGiven()) {
     const asked = models.filter(({ id }) => !given.model || id === given.model);
     const windows = shown && Number(given.umPerPx) > 0 ? countWindows(shown, Number(given.umPerPx), asked) : 0;
     const { reading, boxDate } = await requestReading(file, {
-      onProgress: (share) => setStage(share, windows), signal: mine.signal, limitMb: uploadLimitMb, ...given,
+      onProgress: (share) => setStage(share, windows), signal: controller.signal, limitMb: uploadLimitMb, ...given,
     });
-    if (request !== mine) return;
+    if (request !== controller) return;
     const clock = clockOf(new Date(), boxDate);
     const remembered = given.umPerPx || subject.scaleTakenBack ? null : rememberedScale(reading.image);
     if (remembered) {
       readWithScale(subject, remembered);
       return;
     }
-    const drawn = await pictureOf(shown, reading, subject, mine.signal);
+    const drawn = await pictureOf(shown, reading, subject, controller.signal);
     const sample = sampleId ? (await samples).get(sampleId) : undefined;
-    if (request === mine) showReading(subject, reading, drawn, sample, clock);
+    if (request === controller) showReading(subject, reading, drawn, sample, clock);
   } catch (problem) {
-    if (request !== mine) return; // another picture has been chosen meanwhile
+    if (request !== controller) return; // another picture has been chosen meanwhile
     if (problem instanceof DOMException && problem.name === "AbortError") showCancelled();
     else if (problem instanceof Problem) showProblem(problem);
     else {

@@ -132,7 +132,7 @@ function form(unit, renew) {
 
   /**
    * @param {() => Promise<SurveyUnit>} send
-   * @param {string} done what is said then
+   * @param {string} done what the status line says then
    */
   async function change(send, done) {
     save.disabled = back.disabled = true;

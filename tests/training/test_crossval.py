@@ -22,6 +22,7 @@ from training.errors import CrossvalError, RecipeError, TaskFailed, TrialError
 from training.evaluation.table import load_table
 from training.recipe import Recipe, load_recipe
 from training.run_files import FOLDS, READINGS
+from training.stamp import read_stamp, stale, stamp
 
 RECIPE = """
 id = "miniature"
@@ -115,6 +116,28 @@ def test_a_finished_fold_is_not_done_again_and_another_recipe_is_refused(
         crossval(recipe, data, resplit, out, client, names=["0"])
     with pytest.raises(CrossvalError, match="there are 0, 1"):
         crossval(recipe, data, folds, out, client, names=["7"])
+
+
+def test_a_fold_that_other_code_read_is_read_again_and_meanwhile_left_out(
+    recipe: Recipe, data: Path, client: Client, done: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "crossval"
+    shutil.copytree(done, out)
+    folds = make_folds(find_samples(recipe, data), recipe.split)
+    for name in ("0", "1"):
+        found = read_stamp(out / name / READINGS)
+        assert found is not None
+        code = found.source.code | {"training.gate.fit": "of another day"}
+        stamp(out / name / READINGS, replace(found.source, code=code))
+    assert any("0/readings.parquet" in sentence and "crossval" in sentence for sentence in stale(out / READINGS))
+    weights = (out / "0" / "weights.weights.h5").stat().st_mtime_ns
+    told: list[str] = []
+    table = crossval(recipe, data, folds, out, client, names=["0"], tell=told.append)
+    assert told[0] == "fold 0 is read again: the code of training.gate.fit changed since"
+    assert told[-1] == "fold 1 is left out of the table: the code of training.gate.fit changed since"
+    assert set(table["fold"]) == {"0"}
+    assert (out / "0" / "weights.weights.h5").stat().st_mtime_ns == weights, "it isn't fitted again"
+    assert stale(out / READINGS) == []
 
 
 def test_trials_are_ranked_on_the_calibration_part_alone(

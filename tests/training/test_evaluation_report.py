@@ -213,6 +213,12 @@ def test_commands_write_the_report_and_the_results_page(
     page = (tmp_path / "results.md").read_text()
     assert "winner of the ICIAR 2018 challenge" in page
     assert str(tmp_path) not in page
+    assert "stale" not in page
+    save_table(readings.iloc[:-1], table)  # the report doesn't know of it
+    assert main(["results", str(out), "--out", str(tmp_path / "results.md")]) == 0
+    page = (tmp_path / "results.md").read_text()
+    assert "**report.json is stale: ../readings.parquet changed since. To make it anew: `loupe-train evaluate" in page
+    assert str(tmp_path) not in page
     assert main(["evaluate", "bach", "--readings", str(tmp_path / "gone.parquet")]) == 1
     assert "there is no readings table" in capsys.readouterr().err
 

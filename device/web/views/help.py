@@ -1,10 +1,10 @@
-"""The help for clinic staff: `docs/clinic`, which `tools/help_pages.py` makes into templates, on the box itself."""
+"""The help: `docs/clinic` and `docs/technicians` on the box itself. `tools/help_pages.py` makes them into templates."""
 
 from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from device.base.texts import words
+from device.base.texts import DEFAULT_LANGUAGE, words
 from device.web.box import the_box
 from device.web.incoming.query import language
 
@@ -13,9 +13,28 @@ blueprint = Blueprint("help", __name__)
 
 @blueprint.get("/help")
 def get_help() -> str:
+    """For clinic staff, in each language of the box."""
+    return _page("clinic", language())
+
+
+@blueprint.get("/help/technicians")
+def get_help_for_technicians() -> str:
+    return _page("technicians", DEFAULT_LANGUAGE)
+
+
+@blueprint.get("/help/settings")
+def get_help_on_settings() -> str:
+    return _page("settings", DEFAULT_LANGUAGE)
+
+
+def _page(page: str, text_language: str) -> str:
+    """A page of the help: its own text in one language, all around it in the reader's."""
     chosen = language()
 
     def render() -> str:
-        return render_template("help.html", language=chosen, words=words(chosen))
+        text = f"help/{page}.{text_language}.html"
+        return render_template(
+            "help.html", language=chosen, words=words(chosen), page=page, text=text, text_language=text_language
+        )
 
-    return the_box().rendered(("help", chosen), render)
+    return the_box().rendered(("help", page, chosen), render)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 from urllib.parse import quote
 
 from msgspec import Meta, Struct, convert
@@ -62,7 +62,7 @@ class Sample:
     and length of its file."""
 
     entry: ListedSample
-    document: Mapping[str, Any]
+    document: Mapping[str, object]
     sha256: str
     size: int
 
@@ -110,8 +110,7 @@ def _opened(folder: Path, limits: Limits) -> Samples:
     offered: list[Sample] = []
     invalid, unreadable = [], []
     for number, document in enumerate(documents, 1):
-        entry = _entry(document)
-        if entry is None:
+        if not isinstance(document, dict) or (entry := _entry(document)) is None:
             invalid.append(str(number))
         elif checked := _read_picture(entry.file, folder, limits):
             offered.append(Sample(entry, document, hashlib.sha256(checked).hexdigest(), len(checked)))
@@ -125,7 +124,7 @@ def _opened(folder: Path, limits: Limits) -> Samples:
     return Samples(tuple(offered), tuple(problems))
 
 
-def _listed(index: Path) -> list[Any]:
+def _listed(index: Path) -> list[object]:
     """Raises `OSError`, `ValueError` or `RecursionError` where it isn't a JSON list; a byte-order mark is no harm."""
     documents = json.loads(read_file(index, MAX_INDEX_BYTES), parse_constant=_no_number)
     if not isinstance(documents, list):
@@ -137,8 +136,8 @@ def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
 
-def _entry(document: Any) -> ListedSample | None:
-    """The entry of a JSON value; None where it lacks a name or words in a language, or has what no page can show."""
+def _entry(document: dict[str, object]) -> ListedSample | None:
+    """The entry of a JSON object; None where it lacks a name or words in a language, or has what no page can show."""
     try:
         entry = convert(document, ListedSample)
         strict_json.check({name: value for name, value in document.items() if name != "file"})  # a page gets all of it

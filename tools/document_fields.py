@@ -21,6 +21,7 @@ from device.documents.model import ModelsDocument
 from device.documents.reading_document import ReadingDocument
 from device.documents.samples import SamplesDocument
 from device.documents.units import NamesDocument, UnitDocument, UnitsDocument
+from device.reading.atlas import AtlasIndex, UnitFigures
 from device.reading.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +47,12 @@ What the [API](api.md) sends as JSON, field by field, in the order in which fiel
 is left out where it has nothing to say; any other is always there. A later version may add keys.
 The JSON Schema of a reading ships with the box: `device/documents/reading.schema.json`.
 """
-MANIFEST_PAGE = "bundle.md"  # which describes the records of a bundle's manifest
+# Records of what comes with a model, and the pages that describe them.
+OTHERS = (
+    (Manifest, "bundle.md"),
+    (AtlasIndex, "../researchers/units.md"),
+    (UnitFigures, "../researchers/units.md"),
+)
 Schema = dict[str, Any]  # JSON Schema, whose keys aren't ours
 
 
@@ -56,16 +62,16 @@ def schema() -> str:
 
 
 def fields() -> Schema:
-    """The schemas of the documents and of all that they are made of, but of a manifest's records, by name."""
+    """The schemas of the documents and of all that they are made of, but of those that other pages describe, by name."""
     _, records = msgspec.json.schema_components([record for record, _ in DOCUMENTS], ref_template="{name}")
     names = dict.fromkeys(name for document, _ in DOCUMENTS for name in _with_parts(document.__name__, records))
-    return {name: records[name] for name in names if name not in _of_manifest()}
+    return {name: records[name] for name in names if name not in _pages()}
 
 
 @cache
-def _of_manifest() -> frozenset[str]:
-    """The names of the records of a bundle's manifest."""
-    return frozenset(msgspec.json.schema_components([Manifest])[1])
+def _pages() -> dict[str, str]:
+    """The page that describes a record, of those that aren't the API's own."""
+    return {name: page for record, page in OTHERS for name in msgspec.json.schema_components([record])[1]}
 
 
 def page() -> str:
@@ -109,7 +115,7 @@ def _type(schema: Schema) -> str:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if "$ref" in schema:
         name = schema["$ref"]
-        return f"[{name}]({MANIFEST_PAGE if name in _of_manifest() else f'#{name.lower()}'})"
+        return f"[{name}]({_pages().get(name, f'#{name.lower()}')})"
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
     if schema.get("type") == "object":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def field_parts(
     label, rule = manifest.labels[strongest.label], manifest.parts or None
     caution = rule is not None and not answered and strongest.lead > rule.limit
     kind = "caution" if caution else "answered" if answered else "usual" if rule is not None else "unmeasured"
-    facts: dict[str, Any] = {
+    facts: dict[str, str | int] = {
         "share": percent(strongest.share, language),
         "name": joined([label.name.text(language)], language),
     }

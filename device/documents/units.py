@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from msgspec import to_builtins
@@ -22,7 +22,16 @@ from device.documents.model import LabelName, ModelIdentity, identity, label_nam
 from device.documents.problem import ProblemWords, problem_words
 from device.documents.reading_document import NamedUnit, ReadingDocument, UnitName
 from device.documents.records import Record, about
-from device.reading.atlas import Atlas, UnitEntry, atlas_path, network_of, open_atlas
+from device.reading.atlas import (
+    Atlas,
+    AtlasFigures,
+    PictureData,
+    UnitEntry,
+    UnitFigures,
+    atlas_path,
+    network_of,
+    open_atlas,
+)
 from device.reading.bundle import Bundle
 from device.reading.maps import Head
 from device.settings import Settings
@@ -54,7 +63,7 @@ class UnitDocument(Record, frozen=True):
     weights: Annotated[
         dict[str, float], about("For each class, by how much its logit grows with the unit's activation.")
     ]
-    figures: Annotated[dict[str, Any] | None, about("What the atlas measured of the unit; null where it isn't in one.")]
+    figures: Annotated[UnitFigures | None, about("What the atlas measured of the unit; null where it isn't in one.")]
     patches: Annotated[list[UnitPatch], about("Patches that excite the unit, the strongest first.")]
     names: Annotated[list[UnitName], about("The bundle's name, then those given on this box, the most given first.")]
     names_more: Annotated[int, about("How many more names were given on this box.")]
@@ -90,8 +99,8 @@ class AtlasFacts(Record, frozen=True):
     """Where patches and figures come from."""
 
     notice: Annotated[str, about("Whose pictures these are, and what may be done with them.")]
-    figures: Annotated[dict[str, Any], about("From which data and by which program the figures were made.")]
-    patches: Annotated[dict[str, Any], about("From which data and by which program the patches were made.")]
+    figures: Annotated[AtlasFigures, about("From which data and by which program the figures were made.")]
+    patches: Annotated[PictureData, about("From which data and by which program the patches were made.")]
     concepts: Annotated[dict[str, str], about("The names of the masks that figures speak of.")]
 
 
@@ -318,17 +327,17 @@ def _lexicon_facts(lexicon: Lexicon, language: str) -> LexiconFacts:
     )
 
 
-def _unit_figures(entry: UnitEntry) -> dict[str, Any]:
+def _unit_figures(entry: UnitEntry) -> UnitFigures:
     """All that the atlas says of a unit but its patches."""
-    return {name: value for name, value in to_builtins(entry).items() if name != "patches"}
+    return UnitFigures(**{name: getattr(entry, name) for name in UnitFigures.__struct_fields__})
 
 
 def _atlas_facts(atlas: Atlas, language: str) -> AtlasFacts:
     index = atlas.index
     return AtlasFacts(
         notice=index.notice.text(language),
-        figures=to_builtins(index.figures),
-        patches=to_builtins(index.patches),
+        figures=index.figures,
+        patches=index.patches,
         concepts={concept: name.text(language) for concept, name in index.concepts.items()},
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import log
-from typing import Annotated, Any
+from typing import Annotated
 
 from device.base.texts import fill, percent, words
 from device.documents.records import Record, about
@@ -74,15 +74,19 @@ class GateVerdict(Record, frozen=True):
     questions: Annotated[list[GateQuestion], about("The gate's questions with their figures.")]
 
 
-def for_modality(text: Any, modality: str) -> str:
-    """A text that is one for all modalities, or has one for each and one for `any`."""
-    return str(text[modality] if isinstance(text, Mapping) else text)
+# One text for all modalities, or one for each and one for `any`.
+ModalityText = str | Mapping[str, str]
+
+
+def for_modality(text: ModalityText, modality: str) -> str:
+    """The text for a modality."""
+    return text if isinstance(text, str) else text[modality]
 
 
 def reason_words(code: str, variant: str | None, modality: str, language: str) -> dict[str, str]:
     """The `title`, `detail` and `next_step` of a refusal: those of its variant where it has any of its own, in the language
     of a modality (`any` where that is not known)."""
-    reasons: Mapping[str, Mapping[str, Any]] = words(language)["reasons"]
+    reasons: Mapping[str, Mapping[str, ModalityText]] = words(language)["reasons"]
     parts = reasons.get(f"{code}_{variant}", reasons[code])
     return {part: for_modality(parts[part], modality) for part in PARTS}
 

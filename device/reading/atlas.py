@@ -110,9 +110,8 @@ class PatchEntry(Record, frozen=True):
     activation: float
 
 
-class UnitEntry(Record, frozen=True):
-    """The figures of one unit, activations in real units (`docs/researchers/units.md`), and its patches, the strongest
-    first."""
+class UnitFigures(Record, frozen=True):
+    """The figures of one unit, activations in real units (`docs/researchers/units.md`)."""
 
     importance: NotNegative
     listed: Count
@@ -122,6 +121,11 @@ class UnitEntry(Record, frozen=True):
     means: Mapping[str, float]
     overlap: Mapping[str, Share]
     inside: Mapping[str, Share]
+
+
+class UnitEntry(UnitFigures, frozen=True):
+    """One unit: its figures, and its patches, the strongest first."""
+
     patches: Annotated[tuple[PatchEntry, ...], Meta(max_length=100)]
 
 

@@ -9,7 +9,6 @@ probabilities may differ by `INEXACT_TOLERANCE` at most; readings then say that 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from device.reading.reading import Reader, Reading
 INEXACT_TOLERANCE = 0.1
 
 
-def digest(array: NDArray[Any]) -> str:
+def digest(array: NDArray[np.generic]) -> str:
     """SHA-256 of an array's bytes, row-major."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from device.reading.bundle import Bundle
 from device.reading.tissue import EVERYWHERE, counted_places
@@ -57,7 +57,12 @@ class Head:
     2**`scale_log2` logit units, for int8 features whose zero is `zero_point`. `counts`: which places make a logit."""
 
     def __init__(
-        self, weights: NDArray[Any], bias: NDArray[Any], scale_log2: int, zero_point: int, counts: str = EVERYWHERE
+        self,
+        weights: NDArray[np.generic],
+        bias: NDArray[np.generic],
+        scale_log2: int,
+        zero_point: int,
+        counts: str = EVERYWHERE,
     ) -> None:
         self._weights, self._bias = weights.astype(np.float64), bias.astype(np.float64)
         self._step, self._zero_point, self._counts = 2.0**scale_log2, zero_point, counts
@@ -119,7 +124,7 @@ class Head:
         return np.asarray(self._weights * self._step)
 
 
-def softmax(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:
+def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     """Calibrated probabilities over the last axis."""
     scaled = np.asarray(logits, np.float64) / temperature
     powers = np.exp(scaled - scaled.max(-1, keepdims=True))

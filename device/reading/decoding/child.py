@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from device.base.errors import DecodingTooLarge, DecodingUnavailable, LoupeError
 from device.base.process import address_bytes, end_with_parent
 from device.reading.decoding import confine
 from device.reading.decoding.memory import memory_from
-from device.reading.decoding.messages import Ended, receive, send
+from device.reading.decoding.messages import Ended, Message, receive, send
 from device.reading.image import Limits, SizeRule, decode_in_process
 
 CPU_S = 20
@@ -73,7 +73,7 @@ def run(connection: socket.socket, server: int) -> NoReturn:
         os._exit(0)
 
 
-def _decoded(connection: socket.socket, job: dict[str, Any]) -> dict[str, Any]:
+def _decoded(connection: socket.socket, job: Message) -> Message:
     """The answer to a job."""
     try:
         data = _read(connection, job["bytes"])
@@ -111,7 +111,7 @@ def _not_loaded(error: BaseException | None) -> LoupeError | None:
     return None
 
 
-def _error_message(error: LoupeError) -> dict[str, Any]:
+def _error_message(error: LoupeError) -> Message:
     return {"error": type(error).__name__, "facts": dict(error.facts)}
 
 

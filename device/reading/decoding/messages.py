@@ -6,18 +6,20 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 LENGTH = struct.Struct("<I")
 MOST_BYTES = 1 << 16
+
+Message = dict[str, Any]  # JSON's values by name
 
 
 class Ended(Exception):
     """The other side has ended, or sends invalid messages."""
 
 
-def send(connection: socket.socket, message: Mapping[str, Any]) -> None:
+def send(connection: socket.socket, message: Message) -> None:
     """Send a message. Raises `Ended`."""
     text = json.dumps(message).encode()
     try:
@@ -26,7 +28,7 @@ def send(connection: socket.socket, message: Mapping[str, Any]) -> None:
         raise Ended from failure
 
 
-def receive(connection: socket.socket, waiting: Callable[[], None] = lambda: None) -> dict[str, Any]:
+def receive(connection: socket.socket, waiting: Callable[[], None] = lambda: None) -> Message:
     """The next message. `waiting` is called whenever the connection's timeout passes, and may raise. Raises `Ended`."""
     (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size, waiting))
     if length > MOST_BYTES:

@@ -23,7 +23,6 @@ import time
 import weakref
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ from device.base.errors import (
 )
 from device.reading.decoding.budget import ASKED_EVERY_S, Budget, Stop
 from device.reading.decoding.child import BASE_BYTES, OPEN_BY_NAME, SPARE_ADDRESSES
-from device.reading.decoding.messages import Ended, receive, send
+from device.reading.decoding.messages import Ended, Message, receive, send
 from device.reading.image import Image, Limits, SizeRule, StatedScale
 
 DEADLINE_S = 20
@@ -226,7 +225,7 @@ class _Job:
         """Give back the memory that the child worked with. Pixels that somebody holds now are given back with those."""
         self.budget.give_back(self.work, self.result)
 
-    def _answer(self, message: dict[str, Any]) -> None:
+    def _answer(self, message: Message) -> None:
         match message:
             case {"size_of": [int(width), int(height)]} if callable(self.target):
                 self._send({"size": self.target(width, height)})
@@ -282,7 +281,7 @@ class _Job:
                 return Image(self.pixels, width, height, name, tuple(notes), _scale(scale), preview)
         raise ImageDamaged
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: Message) -> None:
         try:
             send(self.child.connection, message)
         except Ended as ended:
@@ -299,7 +298,7 @@ class _Job:
             except OSError as failure:
                 raise Ended from failure
 
-    def _received(self) -> dict[str, Any]:
+    def _received(self) -> Message:
         try:
             return receive(self.child.connection, self._check)
         except Ended as ended:
@@ -323,7 +322,7 @@ def _scale(facts: object) -> StatedScale | None:
     return None
 
 
-def _error(message: dict[str, Any]) -> LoupeError:
+def _error(message: Message) -> LoupeError:
     """The error that a child names, with its facts; `ImageDamaged` where there is no such error."""
     named = {each.__name__: each for each in (*ImageError.__subclasses__(), DecodingUnavailable)}
     kind, facts = named.get(str(message.get("error"))), message.get("facts")

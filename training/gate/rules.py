@@ -17,7 +17,7 @@ from device.reading.manifest import CellSpace, GatePromise, GateRules, ScaleRule
 from training.errors import TableError
 from training.gate.fit import QUESTIONS, FittedGate, Outputs, cross_scores, picture_limits
 from training.gate.magnification import RATIOS
-from training.gate.promise import promise
+from training.gate.rate_bound import promise
 from training.recipe import GateRule
 
 Scores = Mapping[str, NDArray[np.float64]]

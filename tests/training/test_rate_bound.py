@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.gate.promise import promise
+from training.gate.rate_bound import promise
 
 TRIALS = 600
 ODDS_OF_A_FALSE_ALARM = 3.3  # standard errors

@@ -59,5 +59,5 @@ def _copied(recipe: Recipe) -> Iterator[str]:
 
 def check_claims(name: str, recipe: Recipe) -> None:
     """Raises `RecipeError` with all that is doubted: a bundle carries these claims to whoever reads its card."""
-    if found := doubts(name, recipe):
-        raise RecipeError(f"{name} claims what a bundle can't say:\n" + "\n".join(f"- {doubt}" for doubt in found))
+    if doubted := doubts(name, recipe):
+        raise RecipeError(f"{name} claims what a bundle can't say:\n" + "\n".join(f"- {doubt}" for doubt in doubted))

@@ -167,8 +167,8 @@ class GateRule(Record, frozen=True):
 
 
 class AnswerRule(Record, frozen=True):
-    """Which classes are of concern, what they are called together (where there are several), and what answers promise: with
-    `confidence`, at least `level` of the pictures of each class get an answer that has their class in it."""
+    """Which classes are of concern, what they are called together (where there are several), and the guarantee of answers:
+    with `confidence`, at least `level` of the pictures of each class get an answer that has their class in it."""
 
     concern: Annotated[tuple[str, ...], Meta(description="labels that are never shown as harmless")] = ()
     sum: Annotated[

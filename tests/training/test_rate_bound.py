@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.gate.rate_bound import promise
+from training.gate.rate_bound import bound_rate
 
 TRIALS = 600
 ODDS_OF_A_FALSE_ALARM = 3.3  # standard errors
@@ -30,8 +30,8 @@ def test_a_promise_is_broken_no_more_often_than_it_says(
         counts = chance.integers(*pictures, patients) if isinstance(pictures, tuple) else np.full(patients, pictures)
         of = np.repeat(np.arange(patients), counts)
         scores = chance.normal(0, 1, patients)[of] + chance.normal(0, 1, len(of))
-        kept = promise(scores, of.astype(str), alpha, confidence)
-        broken += (fresh > kept.threshold).mean() > kept.alpha
+        bound = bound_rate(scores, of.astype(str), alpha, confidence)
+        broken += (fresh > bound.threshold).mean() > bound.alpha
     allowed = 1 - confidence
     assert broken / TRIALS <= allowed + ODDS_OF_A_FALSE_ALARM * np.sqrt(allowed * (1 - allowed) / TRIALS)
 
@@ -39,20 +39,20 @@ def test_a_promise_is_broken_no_more_often_than_it_says(
 def test_more_patients_let_the_gate_be_stricter() -> None:
     chance = np.random.default_rng(0)
     scores = chance.normal(0, 1, 2000)
-    few = promise(scores[:80], np.arange(80).astype(str), 0.05, 0.9)
-    many = promise(scores, np.arange(2000).astype(str), 0.05, 0.9)
+    few = bound_rate(scores[:80], np.arange(80).astype(str), 0.05, 0.9)
+    many = bound_rate(scores, np.arange(2000).astype(str), 0.05, 0.9)
     assert many.threshold < few.threshold
     assert (scores > many.threshold).mean() > 0.03
 
 
 def test_too_few_patients_promise_less_and_say_so() -> None:
-    kept = promise(np.arange(20.0), np.arange(20).astype(str), 0.05, 0.9)
-    assert kept.threshold == 19
-    assert kept.alpha == pytest.approx(1 - 0.1 ** (1 / 20), abs=1e-3)
+    bound = bound_rate(np.arange(20.0), np.arange(20).astype(str), 0.05, 0.9)
+    assert bound.threshold == 19
+    assert bound.alpha == pytest.approx(1 - 0.1 ** (1 / 20), abs=1e-3)
 
 
 def test_pictures_that_are_refused_anyway_count_as_refused() -> None:
     scores = np.concatenate([np.linspace(0, 1, 97), [np.inf] * 3])
-    kept = promise(scores, np.arange(100).astype(str), 0.05, 0.9)
-    assert np.isfinite(kept.threshold)
-    assert kept.alpha > 0.05
+    bound = bound_rate(scores, np.arange(100).astype(str), 0.05, 0.9)
+    assert np.isfinite(bound.threshold)
+    assert bound.alpha > 0.05

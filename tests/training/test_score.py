@@ -21,7 +21,16 @@ from training.commands.score import MAX_MEGAPIXELS, MAX_UPLOAD_MB
 from training.distributed import engine
 from training.distributed import score as scoring
 from training.distributed.engine import connect
-from training.distributed.score import KILLED, Shipment, benchmark_table, find_pictures, read_batch, score, ship, told
+from training.distributed.score import (
+    KILLED,
+    Shipment,
+    benchmark_table,
+    find_pictures,
+    read_batch,
+    readings_summary,
+    score,
+    ship,
+)
 from training.drawn.phantoms import draw
 from training.errors import DataError, ScoreError, TaskFailed
 from training.evaluation.table import load_table
@@ -66,8 +75,8 @@ def test_each_picture_is_a_row_and_unreadable_ones_say_why(
     assert table["label"].isna().all()
     unread = table[table["error"].notna()]
     assert set(unread["file"]) == {"empty.jpg", "text.png"}
-    assert "unreadable" in told(table)
-    assert "text.png" in told(table)
+    assert "unreadable" in readings_summary(table)
+    assert "text.png" in readings_summary(table)
     assert table.loc[table["error"].isna(), "prediction"].notna().all()
     assert [path.name for path in tmp_path.iterdir()] == ["readings.parquet"]
     with pytest.raises(ScoreError, match="is there already"):

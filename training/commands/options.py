@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -28,8 +28,8 @@ SAMPLES = Path("models/samples")
 # Whether a file is there is asked where it is opened: the answer then says what would make it.
 PATH = click.Path(path_type=Path)
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-Decorator = Callable[[Function], Function]
+Decorated = TypeVar("Decorated", bound=Callable[..., object] | click.Command)
+Decorator: TypeAlias = Callable[[Decorated], Decorated]
 
 
 class RecipeName(click.ParamType[str]):
@@ -48,10 +48,10 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def joined(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def joined(*decorators: Decorator[Decorated]) -> Decorator[Decorated]:
     """Several of click's decorators as one; the first comes first in the help."""
 
-    def decorate(function: Any) -> Any:
+    def decorate(function: Decorated) -> Decorated:
         for decorator in reversed(decorators):
             function = decorator(function)
         return function

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from training.commands.cluster_options import cluster_options
-from training.commands.options import PATH, examples, keys_option
+from training.commands.options import PATH, Decorated, examples, keys_option
 
 BATCH = 64
 MAX_MEGAPIXELS, MAX_UPLOAD_MB = 64, 32  # of a new box
 
 
-def limit_option(flag: str, default: int, meaning: str) -> Callable[[Any], Any]:
+def limit_option(flag: str, default: int, meaning: str) -> Callable[[Decorated], Decorated]:
     """An option for a limit of the box, named as the box's setting."""
     meaning += f": the box's setting of this name (default of a new box, {default})"
     return click.option(flag, type=click.IntRange(min=1), metavar="N", default=default, help=meaning)
@@ -56,7 +55,7 @@ def command(
     An interrupted scoring goes on where it stopped when the same command is given again.
     """
     from training.distributed.engine import connect
-    from training.distributed.score import benchmark, benchmark_table, score, ship, told
+    from training.distributed.score import benchmark, benchmark_table, readings_summary, score, ship
 
     shipment = ship(bundle_file, keys, max_megapixels, max_upload_mb)
     if benchmarks:
@@ -65,5 +64,5 @@ def command(
         return
     with connect(scheduler, workers) as client:
         table = score(folder, shipment, client, out, batch)
-    print(told(table))
+    print(readings_summary(table))
     print(f"wrote {out}")

@@ -45,18 +45,18 @@ class Confounding:
         if self.cramers_v is None:
             return ["Each picture is a group of its own, so nothing can be said of patients."]
         strength = next(word for limit, word in STRENGTHS if self.cramers_v <= limit)
-        told = [
+        sentences = [
             f"Class and group are {strength} linked (Cramér's V {self.cramers_v:.2f}).",
             f"{self.pure_groups:.0%} of groups have pictures of one class only; they hold {self.pure_pictures:.0%} of all.",
             f"Whoever knew the group and nothing of the picture would name {self.by_group:.0%} of classes rightly, "
             f"against {self.by_majority:.0%} without knowing the group.",
         ]
         if self.cramers_v > STRENGTHS[1][0]:
-            told.append("A random split would measure how well patients are recognised: split by group.")
+            sentences.append("A random split would measure how well patients are recognised: split by group.")
             if self.mixed:
                 listed = ", ".join(self.mixed[:10]) + (" …" if len(self.mixed) > 10 else "")
-                told.append(f"Groups with every class, which tell most when each is tested alone: {listed}.")
-        return told
+                sentences.append(f"Groups with every class, which tell most when each is tested alone: {listed}.")
+        return sentences
 
 
 @dataclass(frozen=True)

@@ -160,15 +160,15 @@ def check_leaks(split: Split | Sequence[Fold] | Mapping[str, Sequence[Sample]], 
     Raises `LeakError` that names the culprits.
     """
     if isinstance(split, Split):
-        sides: Mapping[str, Sequence[Sample]] = split.parts
+        parts: Mapping[str, Sequence[Sample]] = split.parts
     elif isinstance(split, Mapping):
-        sides = split
+        parts = split
     else:
-        sides = _sides(split)
-    found = [*_shared_groups(sides), *_shared_pictures(sides, folder)]
-    if found:
-        more = f"\n… and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        listed = "\n".join(found[:NAMED])
+        parts = _parts_of(split)
+    leaks = [*_shared_groups(parts), *_shared_pictures(parts, folder)]
+    if leaks:
+        more = f"\n… and {len(leaks) - NAMED} more" if len(leaks) > NAMED else ""
+        listed = "\n".join(leaks[:NAMED])
         raise LeakError(
             f"the split leaks, so its figures would flatter:\n{listed}{more}\n"
             "Put pictures that belong together into one group, then split anew "
@@ -176,37 +176,37 @@ def check_leaks(split: Split | Sequence[Fold] | Mapping[str, Sequence[Sample]], 
         )
 
 
-def _sides(folds: Sequence[Fold]) -> dict[str, list[Sample]]:
+def _parts_of(folds: Sequence[Fold]) -> dict[str, list[Sample]]:
     """Each fold's test part, and what is never tested: what two of them share leaks in one of the folds."""
-    sides = {f"fold {fold.name}": fold.test for fold in folds}
+    parts = {f"fold {fold.name}": fold.test for fold in folds}
     tested = {(sample.file, sample.box) for fold in folds for sample in fold.test}
     every = {(sample.file, sample.box): sample for fold in folds for sample in (*fold.rest, *fold.test)}
-    return {**sides, "what is never tested": [sample for key, sample in every.items() if key not in tested]}
+    return {**parts, "what is never tested": [sample for key, sample in every.items() if key not in tested]}
 
 
-def _where(sides: Mapping[str, Sequence[Sample]], what: Callable[[Sample], str]) -> dict[str, set[str]]:
+def _where(parts: Mapping[str, Sequence[Sample]], what: Callable[[Sample], str]) -> dict[str, set[str]]:
     """The sides on which each group, or each file, is."""
     where: dict[str, set[str]] = defaultdict(set)
-    for side, samples in sides.items():
+    for part, samples in parts.items():
         for sample in samples:
-            where[what(sample)].add(side)
+            where[what(sample)].add(part)
     return where
 
 
-def _on_two_sides(where: Mapping[str, set[str]], kind: str) -> Iterator[str]:
+def _in_two_parts(where: Mapping[str, set[str]], kind: str) -> Iterator[str]:
     for name, both in where.items():
         if len(both) > 1:
             yield f"- {kind}{name} is in {' and in '.join(sorted(both))}"
 
 
-def _shared_groups(sides: Mapping[str, Sequence[Sample]]) -> Iterator[str]:
-    return _on_two_sides(_where(sides, lambda sample: sample.group), "group ")
+def _shared_groups(parts: Mapping[str, Sequence[Sample]]) -> Iterator[str]:
+    return _in_two_parts(_where(parts, lambda sample: sample.group), "group ")
 
 
-def _shared_pictures(sides: Mapping[str, Sequence[Sample]], folder: Path) -> Iterator[str]:
+def _shared_pictures(parts: Mapping[str, Sequence[Sample]], folder: Path) -> Iterator[str]:
     """A sentence for each pair of files on two sides; a file that is on two sides is one such pair."""
-    where = _where(sides, lambda sample: sample.file)
-    yield from _on_two_sides(where, "")
+    where = _where(parts, lambda sample: sample.file)
+    yield from _in_two_parts(where, "")
     if len(where) < 2:
         return
     prints = fingerprints(folder, sorted(where))

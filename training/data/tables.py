@@ -84,8 +84,8 @@ def _text(path: Path) -> tuple[str, str]:
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
     known = encoding or "UTF-8 nor Windows-1252"
-    said = f"is not valid {known}" if encoding else f"is neither {known}"
-    raise DataError(f"{path} {said} (line {line}). {_again()}")
+    complaint = f"is not valid {known}" if encoding else f"is neither {known}"
+    raise DataError(f"{path} {complaint} (line {line}). {_again()}")
 
 
 def _again() -> str:

@@ -82,21 +82,21 @@ def windows(film: Film, source: Source) -> list[Sample]:
     label_of = {label: index for index, label in enumerate(source.labels)}
     areas = [max(1, int(lesion.mask.sum())) for lesion in film.lesions]
     least, overlap = source.number("breast", 0, 1), source.number("overlap", 0.01, 1)
-    found = []
+    samples = []
     for box in slide(film.size, source.number("window", 0.01, 1), source.number("stride", 0.01, 1)):
         breast = float(cut(film.breast, box, film.size).mean())
         if breast < least:
             continue
         held, lesion = _worst(film, areas, box)
-        shown = lesion is not None and held >= overlap
-        kind = NORMAL if lesion is None or not shown else ABNORMAL if ABNORMAL in label_of else lesion.severity
+        positive = lesion is not None and held >= overlap
+        kind = NORMAL if lesion is None or not positive else ABNORMAL if ABNORMAL in label_of else lesion.severity
         if kind not in label_of:
             continue  # not asked for
         extra: dict[str, str | float] = {**film.sample.extra, "breast": round(breast, 3), "overlap": round(held, 3)}
-        if lesion is not None and shown:
+        if lesion is not None and positive:
             extra |= {"severity": lesion.severity, **lesion.extra}
-        found.append(replace(film.sample, label=label_of[kind], box=box, extra=extra))
-    return found
+        samples.append(replace(film.sample, label=label_of[kind], box=box, extra=extra))
+    return samples
 
 
 def _worst(film: Film, areas: Sequence[int], box: Box) -> tuple[float, Lesion | None]:

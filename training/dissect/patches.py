@@ -71,9 +71,9 @@ def cut(pixels: NDArray[np.uint8], steps: NDArray[np.int8], threshold: int) -> b
     part = np.s_[top : top + side, left : left + side]
     lit = np.asarray(smooth)[part] >= 0.5
     window = pixels[part].astype(np.float32)
-    shown = np.where(lit[..., None], window, window * DARKENED)
+    darkened = np.where(lit[..., None], window, window * DARKENED)
     buffer = io.BytesIO()
-    PIL.Image.fromarray(shown.astype(np.uint8)).save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    PIL.Image.fromarray(darkened.astype(np.uint8)).save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return buffer.getvalue()
 
 
@@ -86,12 +86,12 @@ def cut_patches(
         for rank, row in enumerate(choose(survey, subjects.groups, unit, count)):
             wanted[row].append((unit, rank))
     quantization = reader.network.outputs["features"]
-    found: dict[int, dict[int, Patch]] = {unit: {} for unit in units}
+    patches: dict[int, dict[int, Patch]] = {unit: {} for unit in units}
     for row in counted(sorted(wanted), "cut"):
         reading = reader.read(subjects.load(int(survey.read[row])).data)
         for unit, rank in wanted[row]:
             steps = np.where(reading.maps.counted, reading.outputs["features"][..., unit], np.iinfo(np.int8).min)
             jpeg = cut(reading.image.pixels, steps, int(survey.thresholds[unit]))
             activation = (int(survey.peaks[row, unit]) - quantization.zero_point) * quantization.scale
-            found[unit][rank] = Patch(jpeg, int(survey.labels[row]), activation)
-    return {unit: [patches[rank] for rank in sorted(patches)] for unit, patches in found.items()}
+            patches[unit][rank] = Patch(jpeg, int(survey.labels[row]), activation)
+    return {unit: [patches[rank] for rank in sorted(patches)] for unit, patches in patches.items()}

@@ -95,13 +95,13 @@ def auroc(scores: NDArray[np.floating], positive: Mask) -> NDArray[np.float64]:
 
 def comparable_groups(labels: NDArray[np.int64], groups: NDArray[np.str_], label: int) -> list[Mask]:
     """Groups with at least `MIN_EACH` pictures of a class and as many of the others, as masks over the pictures."""
-    found = []
+    comparable = []
     for group in np.unique(groups):
         members = groups == group
         ones = int((labels[members] == label).sum())
         if min(ones, int(members.sum()) - ones) >= MIN_EACH:
-            found.append(members)
-    return found
+            comparable.append(members)
+    return comparable
 
 
 def selectivity(
@@ -125,7 +125,7 @@ class Counts:
         self._shape = (channels, LEVELS)
         self.all = np.zeros(self._shape, np.int64)
         self.covered = {concept: np.zeros(self._shape) for concept in concepts}
-        self.said = {concept: np.zeros(self._shape) for concept in concepts}
+        self.known = {concept: np.zeros(self._shape) for concept in concepts}
 
     def add(self, features: Features, there: NDArray[np.bool_], seen: Seen) -> None:
         """Count one picture's features [rows, columns, channels] at the places [rows, columns] that make its logits."""
@@ -133,14 +133,14 @@ class Counts:
         bars = (features[there].astype(np.int64) + 128 + self._first_bars).ravel()
 
         def count(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-            found = np.bincount(bars, np.repeat(weights[there], channels), channels * LEVELS)
-            return np.asarray(found, np.float64).reshape(self._shape)
+            histogram = np.bincount(bars, np.repeat(weights[there], channels), channels * LEVELS)
+            return np.asarray(histogram, np.float64).reshape(self._shape)
 
         self.all += np.bincount(bars, minlength=channels * LEVELS).reshape(self._shape)
-        said = np.ones((rows, columns)) if seen.valid is None else cell_shares(seen.valid, rows, columns)
+        known = np.ones((rows, columns)) if seen.valid is None else cell_shares(seen.valid, rows, columns)
         for concept, mask in seen.masks.items():
             self.covered[concept] += count(cell_shares(mask, rows, columns))
-            self.said[concept] += count(said)
+            self.known[concept] += count(known)
 
     def overlaps(self, thresholds: NDArray[np.int64]) -> NDArray[np.float64]:
         """IoU [C, M] of each mask with the cells that reach a unit's bar."""
@@ -148,14 +148,14 @@ class Counts:
         columns = []
         for concept, covered in self.covered.items():
             both = (covered * active).sum(1)
-            columns.append(both / np.maximum((self.said[concept] * active).sum(1) + covered.sum(1) - both, 1e-9))
+            columns.append(both / np.maximum((self.known[concept] * active).sum(1) + covered.sum(1) - both, 1e-9))
         return _side_by_side(columns, self._shape[0])
 
     def insides(self) -> NDArray[np.float64]:
         """AUROC [C, M] of cells inside each mask against those outside."""
         columns = []
         for concept, covered in self.covered.items():
-            outside = np.maximum(self.said[concept] - covered, 0)
+            outside = np.maximum(self.known[concept] - covered, 0)
             below = outside.cumsum(1) - outside / 2
             columns.append((covered * below).sum(1) / np.maximum(covered.sum(1) * outside.sum(1), 1e-9))
         return _side_by_side(columns, self._shape[0])
@@ -189,14 +189,14 @@ def survey(reader: Reader, subjects: Subjects, quantile: float) -> Survey:
         raise DissectError("a class has no picture that could be read: check the folder with loupe-train data check")
     groups, averages = np.array(subjects.groups)[read], np.stack(means)
     thresholds = threshold_of(counts.all, quantile)
-    found = selectivity(averages, labels, groups, classes)
+    areas = selectivity(averages, labels, groups, classes)
     return Survey(
         read=np.array(read),
         labels=labels,
         means=averages,
         peaks=np.stack(peaks),
         histogram=counts.all,
-        auroc=found,
+        auroc=areas,
         within=_compared_within(labels, groups, classes),
         class_means=np.stack([averages[labels == k].mean(0) for k in range(classes)], 1).astype(np.float64),
         overlap=counts.overlaps(thresholds),
@@ -204,7 +204,7 @@ def survey(reader: Reader, subjects: Subjects, quantile: float) -> Survey:
         thresholds=(thresholds - 128).astype(np.int16),
         importance=(np.abs(averages).mean(0)[:, None] * np.abs(weights)).max(1),
         listed=_listed(averages, np.array(best), weights),
-        selective=_selective(found, averages, labels, groups, classes),
+        selective=_selective(areas, averages, labels, groups, classes),
     )
 
 
@@ -226,7 +226,7 @@ def _listed(averages: NDArray[np.float32], best: NDArray[np.int64], weights: NDA
 
 
 def _selective(
-    found: NDArray[np.float64],
+    areas: NDArray[np.float64],
     averages: NDArray[np.float32],
     labels: NDArray[np.int64],
     groups: NDArray[np.str_],
@@ -242,9 +242,9 @@ def _selective(
             shuffled[members] = rng.permutation(labels[members])
         for level, counts in chance.items():
             counts.append(count_selective(selectivity(averages, shuffled, groups, classes), level))
-    return {level: (count_selective(found, level), float(np.median(counts))) for level, counts in chance.items()}
+    return {level: (count_selective(areas, level), float(np.median(counts))) for level, counts in chance.items()}
 
 
-def count_selective(found: NDArray[np.float64], level: float) -> int:
+def count_selective(areas: NDArray[np.float64], level: float) -> int:
     """Units that tell some class from the others that well, by being stronger or weaker there."""
-    return int((np.maximum(found, 1 - found).max(1) >= level).sum())
+    return int((np.maximum(areas, 1 - areas).max(1) >= level).sum())

@@ -132,7 +132,7 @@ def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _with_interval(found: Mapping[str, float | None] | None) -> str:
-    if found is None or found["value"] is None:
+def _with_interval(figure: Mapping[str, float | None] | None) -> str:
+    if figure is None or figure["value"] is None:
         return "–"
-    return f"{_cell(found['value'])} ({_cell(found['low'])}–{_cell(found['high'])})"
+    return f"{_cell(figure['value'])} ({_cell(figure['low'])}–{_cell(figure['high'])})"

@@ -73,17 +73,17 @@ class Failure:
 @cache
 def installed() -> dict[str, str]:
     """Versions of packages and the hash of Loupe's own code, as this process sees them."""
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "missing"
+            versions[package] = "missing"
     digest = hashlib.sha256()
     root = Path(__file__).parents[2]
     for path in sorted(path for folder in CODE for path in (root / folder).rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    return found | {"loupe's code": digest.hexdigest()[:12]}
+    return versions | {"loupe's code": digest.hexdigest()[:12]}
 
 
 def _check_worker(wanted: Mapping[str, str], dask_worker: Worker | None = None) -> None:
@@ -182,8 +182,8 @@ def _run_task(function: Callable[..., T], wanted: tuple[tuple[str, str], ...], *
         ):  # bars of workers would overwrite each other
             return function(*arguments)
     except LoupeError as error:  # takes keywords, so it can't be sent
-        told = error_words(error, "en")
-        raise TaskFailed(f"{told['title']}. {told['detail']} [{error.code}]") from None
+        message = error_words(error, "en")
+        raise TaskFailed(f"{message['title']}. {message['detail']} [{error.code}]") from None
 
 
 def _progress(console: Console) -> Progress:
@@ -211,10 +211,10 @@ def _failure(name: str, error: Exception, console: Console) -> Failure:
 
 
 @contextmanager
-def _deaths_told(client: Client, names: Mapping[str, str], console: Console) -> Iterator[None]:
+def _deaths_reported(client: Client, names: Mapping[str, str], console: Console) -> Iterator[None]:
     """Say which tasks a dying worker had; `names` are those of keys."""
 
-    def told(event: tuple[float, Any]) -> None:
+    def report(event: tuple[float, Any]) -> None:
         _, what = event
         if isinstance(what, dict) and what.get("action") == "remove-worker" and not what["expected"]:
             lost = sorted(
@@ -223,7 +223,7 @@ def _deaths_told(client: Client, names: Mapping[str, str], console: Console) -> 
             if lost:
                 console.print(f"worker {what['worker']} died; it had {', '.join(lost)}", highlight=False)
 
-    client.subscribe_topic("all", told)
+    client.subscribe_topic("all", report)
     try:
         yield
     finally:
@@ -256,7 +256,7 @@ def run_tasks(
     }
     failures: list[Failure] = []
     begun, started, finished = float(sum(map(so_far, tasks))), time.monotonic(), 0.0
-    with _progress(console) as progress, _deaths_told(client, keys, console):
+    with _progress(console) as progress, _deaths_reported(client, keys, console):
         bar = progress.add_task(what, total=sum(map(size, tasks)), completed=int(begun), unit=unit, rate="")
         completed = as_completed(list(open_tasks))
         try:

@@ -99,10 +99,10 @@ def find_pictures(folder: Path) -> list[str]:
     files = list_files(folder)
     if passed_over := passed_over_words(files):
         _LOG.warning(passed_over)
-    found = list(files.pictures)
-    if not found:
+    pictures = list(files.pictures)
+    if not pictures:
         raise DataError(f"{folder} has no pictures ({', '.join(PICTURES)}): name the folder that holds them")
-    return found
+    return pictures
 
 
 def read_batch(shipment: Shipment, folder: Path, files: Sequence[str]) -> pd.DataFrame:
@@ -178,8 +178,8 @@ def score(folder: Path, shipment: Shipment, client: Client, out: Path, batch: in
     for failure in last:
         if failure.killed:
             _add_part(parts, _killed_row(shipment, folder, failure.task))
-    told = [failure for failure in (*failures, *alone, *last) if not failure.killed]
-    raise_failures(told, "batches", len(batches))
+    others = [failure for failure in (*failures, *alone, *last) if not failure.killed]
+    raise_failures(others, "batches", len(batches))
     table = _parts(parts)
     assert table is not None
     table = table[table["file"].isin(files)].reset_index(drop=True)  # a file may have gone since an earlier call
@@ -259,7 +259,7 @@ def benchmark_table(rates: dict[int, list[float]]) -> str:
     return "\n".join(lines)
 
 
-def told(table: pd.DataFrame) -> str:
+def readings_summary(table: pd.DataFrame) -> str:
     """What a person wants to know of a scoring, in lines."""
     read = table["error"].isna()
     lines = [

@@ -145,12 +145,12 @@ class Slide:
         taken = np.zeros((int(height_um / cell) + 24, int(width_um / cell) + 24), bool)
         rows, columns = ((y + 4) / cell + 6).astype(int), ((x + 4) / cell + 6).astype(int)
         disc = np.hypot(*np.mgrid[-5:6, -5:6]) <= 5
-        kept = []
+        chosen = []
         for index, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
             if not taken[row, column]:
                 taken[row - 5 : row + 6, column - 5 : column + 6] |= disc
-                kept.append(index)
-        return x[kept], y[kept]
+                chosen.append(index)
+        return x[chosen], y[chosen]
 
     def inward(self, outline: Field) -> tuple[Field, Field]:
         """Unit vectors (coarse) across an outline."""

@@ -178,17 +178,17 @@ def statistics(
     stains /= np.linalg.norm(stains, axis=1, keepdims=True)
     amounts = np.mean([row.mean(0) - light for row in rows], 0) @ np.linalg.pinv(stains)
     probe = _probe(network)
-    found = []
+    measured = []
     for picture in pictures:
         pixels = tf.constant(picture[None].astype(np.float32))
         maps = probe(pixels)
         logits = tf.reduce_mean(maps["class_map"], (0, 1, 2))
-        found.append((_moments(maps), _looks(pixels, stains), logits))
+        measured.append((_moments(maps), _looks(pixels, stains), logits))
     (means, spreads), looks, logits = tf.nest.map_structure(
-        lambda *values: np.mean(values, 0).astype(np.float32), *found
+        lambda *values: np.mean(values, 0).astype(np.float32), *measured
     )
     return Statistics(
-        len(found), means, spreads, light, stains, amounts.clip(0.01).astype(np.float32), **looks, logits=logits
+        len(measured), means, spreads, light, stains, amounts.clip(0.01).astype(np.float32), **looks, logits=logits
     )
 
 

@@ -35,12 +35,12 @@ def negative_log_likelihood(logits: NDArray[np.float64], labels: NDArray[np.int6
 
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """The temperature that makes the labels most likely (Guo et al. 2017), by bounded search over its logarithm."""
-    found = minimize_scalar(
+    best = minimize_scalar(
         lambda t: negative_log_likelihood(logits, labels, float(np.exp(t))),
         bounds=tuple(np.log(TEMPERATURES)),
         method="bounded",
     )
-    return float(np.exp(found.x))
+    return float(np.exp(best.x))
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ def fit_calibration(
     alike /= alike.sum()
     truth = np.eye(classes)[labels]
 
-    def loss(found: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Convex in the sharpness 1 / temperature and the shifts offset / temperature; with its gradient."""
-        scores = found[0] * logits + found[1:]
+        scores = parameters[0] * logits + parameters[1:]
         excess = np.exp(scores - logsumexp(scores, axis=1, keepdims=True)) - truth
         value = alike @ (logsumexp(scores, axis=1) - (scores * truth).sum(1))
         return value, np.array([alike @ (excess * logits).sum(1), *(alike @ excess)])
@@ -126,5 +126,5 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
 
 def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """ECE of the predicted class over `BINS` bins of equal width. Noisy for small n: about 0.1 at n = 80 is chance."""
-    found = reliability(probabilities, labels)
-    return float(np.nansum(np.abs(found.accuracy - found.confidence) * found.n) / found.n.sum())
+    bins = reliability(probabilities, labels)
+    return float(np.nansum(np.abs(bins.accuracy - bins.confidence) * bins.n) / bins.n.sum())

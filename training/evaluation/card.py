@@ -32,24 +32,26 @@ CLASS_FIGURES = ("sensitivity", "specificity", "f1", "auroc")
 def _figures(metrics: Mapping[str, Any]) -> str:
     rows = [[title(name), number(name, metrics[name]["value"]), limits(name, metrics[name])] for name in FIGURES]
     if metrics["float"]:
-        told = metrics["float"]["balanced_accuracy"]
-        rows.append([title("float_balanced_accuracy"), number("accuracy", told["value"]), limits("accuracy", told)])
+        figure = metrics["float"]["balanced_accuracy"]
+        rows.append([title("float_balanced_accuracy"), number("accuracy", figure["value"]), limits("accuracy", figure)])
         for name in ("minus_float", "agreement"):
-            told, signed = metrics["float"][name], name == "minus_float"
-            rows.append([title(name), number(name, told["value"], signed=signed), limits(name, told, signed=signed)])
+            figure, signed = metrics["float"][name], name == "minus_float"
+            rows.append(
+                [title(name), number(name, figure["value"], signed=signed), limits(name, figure, signed=signed)]
+            )
     head = ["integer network, read by the box's code", "", "95 % interval"]
     if not (folds := metrics["folds"]):
         return markdown_table(head, rows)
     over = ("balanced_accuracy", "accuracy", "macro_auroc")
-    told = "; ".join(f"{title(name).lower()} {mean_and_deviation(name, folds)}" for name in over if folds[name])
-    return f"{markdown_table(head, rows)}\n\nMean ± standard deviation of the {folds['n']} folds: {told}."
+    figure = "; ".join(f"{title(name).lower()} {mean_and_deviation(name, folds)}" for name in over if folds[name])
+    return f"{markdown_table(head, rows)}\n\nMean ± standard deviation of the {folds['n']} folds: {figure}."
 
 
 def _classes(metrics: Mapping[str, Any], names: Mapping[str, str]) -> str:
     head = ["class", "pictures", *(title(name) for name in CLASS_FIGURES)]
     rows = [
-        [names[label], str(told["n"]), *(with_interval(name, told[name]) for name in CLASS_FIGURES)]
-        for label, told in metrics["classes"].items()
+        [names[label], str(figures["n"]), *(with_interval(name, figures[name]) for name in CLASS_FIGURES)]
+        for label, figures in metrics["classes"].items()
     ]
     return markdown_table(head, rows)
 
@@ -62,21 +64,21 @@ def _confusion(metrics: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def _parts(split: Mapping[str, Any]) -> str:
-    told = [f"{split[part]} {words}" for part, words in (
+    counts = [f"{split[part]} {words}" for part, words in (
         ("training", "trained on"), ("calibration", "for calibration"), ("test", "only tested on"),
     ) if split.get(part)]  # fmt: skip
-    return f" Pictures: {', '.join(told)}." if told else ""
+    return f" Pictures: {', '.join(counts)}." if counts else ""
 
 
 def _counted(metrics: Mapping[str, Any]) -> str:
     groups = "groups (patients; blocks or pictures where those aren't known)"
-    told = f"{metrics['n']} pictures of {metrics['patients']} {groups}."
+    sentences = f"{metrics['n']} pictures of {metrics['patients']} {groups}."
     if metrics["patients"] == metrics["n"]:
-        told = f"{metrics['n']} pictures, each taken for a patient of its own: intervals may be too narrow."
+        sentences = f"{metrics['n']} pictures, each taken for a patient of its own: intervals may be too narrow."
     if metrics["patients"] < FEW:
-        told += " With so few groups an interval is rough, and rather too narrow."
+        sentences += " With so few groups an interval is rough, and rather too narrow."
     unreadable = sum(metrics["unreadable"].values())
-    return told + (f" {unreadable} more could not be read." if unreadable else "")
+    return sentences + (f" {unreadable} more could not be read." if unreadable else "")
 
 
 def _calibrated(calibration: CalibrationFacts) -> str:

@@ -107,27 +107,29 @@ def _float_logits(recipe: Recipe, data: Path, folder: Path, split: Split) -> NDA
 
 def print_summary(document: dict[str, object], console: Console | None = None) -> None:
     """The figures of a report on the terminal: those that matter first, then each class."""
-    told = document["summary"]
-    assert isinstance(told, dict)
+    summary = document["summary"]
+    assert isinstance(summary, dict)
     names = document["labels"]
     assert isinstance(names, dict)
-    figures = Table("", "integer", "95 % interval", "float", title=f"{told['n']} pictures, {told['patients']} groups")
+    figures = Table(
+        "", "integer", "95 % interval", "float", title=f"{summary['n']} pictures, {summary['patients']} groups"
+    )
     for name in ("balanced_accuracy", "accuracy", "macro_auroc", "ece", "refused"):
-        shown = told["float"] and told["float"].get(name)
+        of_float = summary["float"] and summary["float"].get(name)
         figures.add_row(
             title(name),
-            number(name, told[name]["value"]),
-            limits(name, told[name]),
-            number(name, shown["value"]) if shown else "",
+            number(name, summary[name]["value"]),
+            limits(name, summary[name]),
+            number(name, of_float["value"]) if of_float else "",
         )
-    if told["float"]:
+    if summary["float"]:
         figures.add_section()
         for name in ("minus_float", "agreement"):
-            found, signed = told["float"][name], name == "minus_float"
-            value = number(name, found["value"], signed=signed)
-            figures.add_row(title(name), value, limits(name, found, signed=signed))
+            difference, signed = summary["float"][name], name == "minus_float"
+            value = number(name, difference["value"], signed=signed)
+            figures.add_row(title(name), value, limits(name, difference, signed=signed))
     classes = Table("class", "pictures", *(title(name) for name in CLASS_FIGURES))
-    for label, of_class in told["classes"].items():
+    for label, of_class in summary["classes"].items():
         cells = (with_interval(name, of_class[name]) for name in CLASS_FIGURES)
         classes.add_row(names[label], str(of_class["n"]), *cells)
     console = console or Console()

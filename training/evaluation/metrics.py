@@ -33,7 +33,7 @@ class Rows:
     the patients; `floats` are the float network's logits, None unless every row has them."""
 
     truth: NDArray[np.int64]
-    said: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     p: Floats
     floats: Floats | None
     group: NDArray[np.int64]
@@ -42,47 +42,47 @@ class Rows:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        return np.equal(self.truth, self.said)
+        return np.equal(self.truth, self.predicted)
 
 
 def measurable(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """The rows that were read and whose class is known. Raises `TableError` when there are none."""
     check_table(table, labels)
-    found = table[table["error"].isna() & table["label"].notna()]
-    if found.empty:
+    readable = table[table["error"].isna() & table["label"].notna()]
+    if readable.empty:
         raise TableError("no picture of the readings table has both a reading and a known class: nothing to measure")
-    return found
+    return readable
 
 
 def _class_numbers(column: pd.Series[str], labels: Sequence[str]) -> NDArray[np.int64]:
     return np.asarray(column.map({label: k for k, label in enumerate(labels)}), np.int64)
 
 
-def _rows(found: pd.DataFrame, labels: Sequence[str]) -> Rows:
-    group, names = pd.factorize(found["group"])
-    floats = found[class_columns("float_logit", labels)].to_numpy(np.float64)
+def _rows(readable: pd.DataFrame, labels: Sequence[str]) -> Rows:
+    group, names = pd.factorize(readable["group"])
+    floats = readable[class_columns("float_logit", labels)].to_numpy(np.float64)
     offsets = class_columns(OFFSET, labels)
-    if offsets[0] in found:
-        floats = floats + found[offsets].to_numpy(np.float64)
+    if offsets[0] in readable:
+        floats = floats + readable[offsets].to_numpy(np.float64)
     return Rows(
-        truth=_class_numbers(found["label"], labels),
-        said=_class_numbers(found["prediction"], labels),
-        p=found[class_columns("p", labels)].to_numpy(np.float64),
+        truth=_class_numbers(readable["label"], labels),
+        predicted=_class_numbers(readable["prediction"], labels),
+        p=readable[class_columns("p", labels)].to_numpy(np.float64),
         floats=floats if np.isfinite(floats).all() else None,
         group=group.astype(np.int64),
         patients=len(names),
-        refused=found["reason"].notna().to_numpy(np.bool_),
+        refused=readable["reason"].notna().to_numpy(np.bool_),
     )
 
 
 def _per_class(counts: Floats, labels: Sequence[str], present: Sequence[int]) -> dict[str, Floats]:
     """Sensitivity, specificity and F1 of each class, and what is averaged over the classes that the table has."""
-    hits, true, said = np.einsum("dkk->dk", counts), counts.sum(2), counts.sum(1)
+    hits, true, predicted = np.einsum("dkk->dk", counts), counts.sum(2), counts.sum(1)
     total = true.sum(1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         sensitivity = hits / true
-        specificity = (total - true - said + hits) / (total - true)
-        f1 = 2 * hits / (true + said)
+        specificity = (total - true - predicted + hits) / (total - true)
+        f1 = 2 * hits / (true + predicted)
     series = {
         "accuracy": hits.sum(1) / total[:, 0],
         "balanced_accuracy": sensitivity[:, present].mean(1),
@@ -107,13 +107,13 @@ def _series(rows: Rows, labels: Sequence[str], weights: Floats) -> dict[str, Flo
         return resampling.ratio(weights, group, top * among, among.astype(np.float64))
 
     def aurocs(p: Floats) -> dict[str, Floats]:
-        found = {
+        by_class = {
             f"auroc.{label}": resampling.auroc(weights, group, p[:, j], rows.truth == j)
             for j, label in enumerate(labels)
         }
-        return found | {"macro_auroc": np.mean([found[f"auroc.{labels[j]}"] for j in present], axis=0)}
+        return by_class | {"macro_auroc": np.mean([by_class[f"auroc.{labels[j]}"] for j in present], axis=0)}
 
-    series = _per_class(resampling.confusion(weights, group, rows.truth, rows.said, k), labels, present)
+    series = _per_class(resampling.confusion(weights, group, rows.truth, rows.predicted, k), labels, present)
     series |= aurocs(rows.p)
     confidence = rows.p.max(1)
     series["ece"] = resampling.calibration_error(weights, group, confidence_bin(confidence), right - confidence)
@@ -123,11 +123,11 @@ def _series(rows: Rows, labels: Sequence[str], weights: Floats) -> dict[str, Flo
     series["refused"] = shares(rows.refused)
     series["accuracy_of_accepted"] = shares(right, ~rows.refused)
     if rows.floats is not None:
-        said = rows.floats.argmax(1)
-        counts = resampling.confusion(weights, group, rows.truth, said, k)
+        predicted = rows.floats.argmax(1)
+        counts = resampling.confusion(weights, group, rows.truth, predicted, k)
         series |= {f"float_{name}": values for name, values in _per_class(counts, labels, present).items()}
         series["float_macro_auroc"] = aurocs(softmax(rows.floats))["macro_auroc"]
-        series["agreement"] = shares(said == rows.said)
+        series["agreement"] = shares(predicted == rows.predicted)
         series["minus_float"] = series["balanced_accuracy"] - series["float_balanced_accuracy"]
     return series
 
@@ -143,16 +143,16 @@ def _value(series: Mapping[str, Floats], name: str) -> float | None:
 def summary(table: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
     """All figures as JSON-able values; each is `{"value", "low", "high"}`. Names no patient, so that it may travel in a
     bundle. Raises `TableError`."""
-    found = measurable(table, labels)
-    rows = _rows(found, labels)
+    readable = measurable(table, labels)
+    rows = _rows(readable, labels)
     series = {name: interval(values) for name, values in _series(rows, labels, _weights(rows)).items()}
     bins = reliability(rows.p, rows.truth)
     counts = np.zeros((len(labels), len(labels)), int)
-    np.add.at(counts, (rows.truth, rows.said), 1)
+    np.add.at(counts, (rows.truth, rows.predicted), 1)
     plain = ("accuracy", "balanced_accuracy", "macro_auroc", "macro_f1", "ece", "brier", "log_loss", "aurc", "refused")
     by_class = ("sensitivity", "specificity", "f1", "auroc")
     return {
-        "n": len(found),
+        "n": len(readable),
         "patients": rows.patients,
         "unreadable": _counts(table["error"]),
         "unlabelled": int((table["error"].isna() & table["label"].isna()).sum()),
@@ -170,10 +170,10 @@ def summary(table: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
             "accuracy": _numbers(bins.accuracy),
         },
         "risk_coverage": _risk_coverage(rows),
-        "gate": _gate_part(found, labels),
+        "gate": _gate_part(readable, labels),
         "time_ms": {
-            "median": round(float(found["latency_ms"].median()), 2),
-            "p95": round(float(found["latency_ms"].quantile(0.95)), 2),
+            "median": round(float(readable["latency_ms"].median()), 2),
+            "p95": round(float(readable["latency_ms"].quantile(0.95)), 2),
         },
         "folds": _over_folds(by_fold(table, labels)),
         "interval": {"level": resampling.LEVEL, "draws": resampling.DRAWS, "seed": resampling.SEED},
@@ -191,21 +191,21 @@ def _float_part(series: Mapping[str, dict[str, float | None]]) -> dict[str, Any]
     }
 
 
-def _gate_part(found: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
-    refused = found["reason"].notna()
+def _gate_part(readable: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
+    refused = readable["reason"].notna()
     return {
         "refused": int(refused.sum()),
-        "reasons": _counts(found["reason"]),
-        "caution": int(found["caution"].sum()),
-        "by_class": {label: int((refused & (found["label"] == label)).sum()) for label in labels},
+        "reasons": _counts(readable["reason"]),
+        "caution": int(readable["caution"].sum()),
+        "by_class": {label: int((refused & (readable["label"] == label)).sum()) for label in labels},
     }
 
 
 def _risk_coverage(rows: Rows) -> dict[str, Any]:
     """Error rate among the surest share of pictures."""
     wrong = ~rows.right[np.argsort(-rows.p.max(1), kind="stable")]
-    kept = np.maximum(1, np.round(COVERAGES * len(wrong)).astype(int))
-    return {"coverage": COVERAGES.tolist(), "risk": _numbers(np.cumsum(wrong)[kept - 1] / kept)}
+    counts = np.maximum(1, np.round(COVERAGES * len(wrong)).astype(int))
+    return {"coverage": COVERAGES.tolist(), "risk": _numbers(np.cumsum(wrong)[counts - 1] / counts)}
 
 
 def _numbers(values: Floats) -> list[float | None]:
@@ -263,27 +263,27 @@ def _over_folds(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     between networks. None for one fold."""
     if len(lines) < 2:
         return None
-    told: dict[str, Any] = {"n": len(lines)}
+    figures: dict[str, Any] = {"n": len(lines)}
     for figure in FOLD_FIGURES:
         values = [line[figure] for line in lines if line[figure] is not None]
-        told[figure] = (
+        figures[figure] = (
             {"mean": round(float(np.mean(values)), 5), "sd": round(float(np.std(values, ddof=1)), 5)}
             if len(values) > 1
             else None
         )
-    return told
+    return figures
 
 
 def calibrate_folds(table: pd.DataFrame, labels: Sequence[str], *, offsets: bool) -> tuple[pd.DataFrame, Calibration]:
     """A table of several folds with each fold's p and prediction from a calibration that was fitted on the other folds'
     logits, and the calibration from all of them (for a bundle that is trained on everything). With `offsets` it shifts
     classes too. Raises `TableError` for one fold."""
-    found = measurable(table, labels)
+    readable = measurable(table, labels)
     names = sorted(set(table["fold"].dropna()))
     if len(names) < 2:
         raise TableError("cross-fitting a calibration needs the readings of two folds or more; the table has one")
-    logits = found[class_columns("logit", labels)].to_numpy(np.float64)
-    truth, groups = _class_numbers(found["label"], labels), found["group"].to_numpy(np.str_)
+    logits = readable[class_columns("logit", labels)].to_numpy(np.float64)
+    truth, groups = _class_numbers(readable["label"], labels), readable["group"].to_numpy(np.str_)
 
     def fitted_on(rows: NDArray[np.bool_]) -> Calibration:
         return fit_calibration(logits[rows], truth[rows], groups[rows] if offsets else None)
@@ -291,7 +291,7 @@ def calibrate_folds(table: pd.DataFrame, labels: Sequence[str], *, offsets: bool
     calibrated = table.copy()
     calibrated[class_columns(OFFSET, labels)] = np.nan
     for name in names:
-        others, own = (found["fold"] != name).to_numpy(np.bool_), (table["fold"] == name).to_numpy(np.bool_)
+        others, own = (readable["fold"] != name).to_numpy(np.bool_), (table["fold"] == name).to_numpy(np.bool_)
         if not others.any():
             raise TableError(f"only fold {name} has readings with a known class: read the other folds again")
         own = own & table["error"].isna().to_numpy(np.bool_)
@@ -300,7 +300,7 @@ def calibrate_folds(table: pd.DataFrame, labels: Sequence[str], *, offsets: bool
         calibrated.loc[own, class_columns("p", labels)] = p
         calibrated.loc[own, "prediction"] = np.array(labels)[p.argmax(1)]
         calibrated.loc[own, class_columns(OFFSET, labels)] = calibration.offsets
-    return calibrated, fitted_on(np.ones(len(found), np.bool_))
+    return calibrated, fitted_on(np.ones(len(readable), np.bool_))
 
 
 def compare(before: pd.DataFrame, after: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
@@ -333,9 +333,9 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, labels: Sequence[str]) ->
     }
 
 
-def _keyed(found: pd.DataFrame) -> pd.DataFrame:
+def _keyed(readable: pd.DataFrame) -> pd.DataFrame:
     """Rows by picture. Raises `TableError` when one stands twice."""
-    keyed = found.assign(box=found["box"].fillna("")).set_index(["file", "box"])
+    keyed = readable.assign(box=readable["box"].fillna("")).set_index(["file", "box"])
     if not keyed.index.is_unique:
         twice = keyed.index[keyed.index.duplicated()][0]
         raise TableError(f"the picture {twice[0]} {twice[1]} stands twice in a readings table: join each fold once")

@@ -1,11 +1,11 @@
 """A part of a field that speaks for a class of concern: how much of it calls for a caution, and what the caution finds.
 
-The statistic is `device/reading/regions.py`'s: the lead of a field's leading region. Its limit is the lowest that keeps
-a promise
-about proper fields *without* a class of concern that no network of the folds had seen: "with this confidence, at most this
-share of them gets a caution". A field whose answer names a class of concern gets no caution, so its lead counts as none.
-Units (patients, or what stands for them) are exchangeable, and the bound is that of `training/gate/rate_bound.py`: where they
-are too few to carry the share that is asked for, the limit is the greatest lead among them, and the promise is theirs.
+The statistic is `device/reading/regions.py`'s: the lead of a field's leading region. Its limit is the lowest that bounds
+the rate of cautions among proper fields *without* a class of concern that no network of the folds had seen: "with this
+confidence, at most this share of them gets a caution". A field whose answer names a class of concern gets no caution, so
+its lead counts as none. Units (patients, or what stands for them) are exchangeable, and the bound is that of
+`training/gate/rate_bound.py`: where they are too few for the share that is asked for, the limit is the greatest lead among
+them, and the share is the least that they can bound.
 
 What is measured is cross-fitted: a fold's pictures are judged by its own network, with probabilities, thresholds of the
 answer and a limit that come from the other folds. Mosaics are made of pictures of one fold, by the same rules. The gate
@@ -37,7 +37,7 @@ from training.evaluation.mosaics import EDGES, SHARES, Edge, paste, touches
 from training.evaluation.sets import Answered, answered, find_threshold
 from training.evaluation.table import class_columns, load_table
 from training.evaluation.words import markdown_table, unit_of
-from training.gate.rate_bound import promise
+from training.gate.rate_bound import bound_rate
 from training.packing.draft import DraftFold, open_draft
 from training.recipe import Recipe
 from training.run_files import PARTS, READINGS
@@ -63,7 +63,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Limit:
-    """Beyond which lead a part calls for a caution, and what that promises."""
+    """Beyond which lead a part calls for a caution, and the bound on how often that happens."""
 
     lead: float
     alpha: float
@@ -73,8 +73,8 @@ class Limit:
 
 def find_limit(leads: Floats, units: NDArray[np.str_]) -> Limit:
     """From the leads of fields without a class of concern [n], 0 where the answer names one anyway, and each one's unit."""
-    kept = promise(leads, units, ALPHA, CONFIDENCE)
-    return Limit(kept.threshold, kept.alpha, kept.confidence, kept.units)
+    bound = bound_rate(leads, units, ALPHA, CONFIDENCE)
+    return Limit(bound.threshold, bound.alpha, bound.confidence, bound.units)
 
 
 def unanswered(leads: Floats, sets: Bools, concern: Sequence[int]) -> Floats:
@@ -223,8 +223,8 @@ def share_with_interval(hits: Bools, units: NDArray[np.str_]) -> dict[str, Any]:
     if not len(names):
         return {"n": 0, "hits": 0, "value": None, "low": None, "high": None}
     weights = resampling.patient_weights(len(names)) if len(names) > 1 else np.ones((1, 1))
-    found = resampling.interval(resampling.ratio(weights, index, hits.astype(np.float64)))
-    return {"n": len(hits), "hits": int(hits.sum()), **found}
+    interval = resampling.interval(resampling.ratio(weights, index, hits.astype(np.float64)))
+    return {"n": len(hits), "hits": int(hits.sum()), **interval}
 
 
 def mosaic_rows(tried: Sequence[Tried], labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -234,8 +234,8 @@ def mosaic_rows(tried: Sequence[Tried], labels: Sequence[str]) -> list[dict[str,
         own = [one for one in tried if (one.pasted, one.share, one.edge) == (pasted, share, edge)]
         units = np.array([one.unit for one in own])
 
-        def counted(told: Callable[[Tried], bool], own: list[Tried] = own, units: Any = units) -> dict[str, Any]:
-            return share_with_interval(np.array([told(one) for one in own]), units)
+        def counted(holds: Callable[[Tried], bool], own: list[Tried] = own, units: Any = units) -> dict[str, Any]:
+            return share_with_interval(np.array([holds(one) for one in own]), units)
 
         rows.append(
             {
@@ -278,8 +278,8 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
     concern = [labels.index(label) for label in recipe.answer.concern]
     warn_of(crossval / READINGS)
     table = load_table(crossval / READINGS)
-    told = answered(table, labels)
-    calibrations = _calibrations(recipe, table, sorted(set(told.folds.tolist())))
+    answers = answered(table, labels)
+    calibrations = _calibrations(recipe, table, sorted(set(answers.folds.tolist())))
     opened = {name: unseen_fields(open_draft(recipe, data, crossval / name)) for name in calibrations}
     usable = _usable(table, labels)
     leads = np.full(len(usable), np.nan)
@@ -289,17 +289,17 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
         tell(f"fold {name}: {len(leads_of_fold)} fields read")
     if np.isnan(leads).any():
         raise RunError(f"{crossval / READINGS} has pictures that no fold's test part has: run crossval again")
-    fields = Fields(told, np.isin(told.truth, concern), leads)
-    sets = told.cross_fitted(find_threshold(recipe.answer))
+    fields = Fields(answers, np.isin(answers.truth, concern), leads)
+    sets = answers.cross_fitted(find_threshold(recipe.answer))
     judge = Judge(recipe, fields, calibrations, concern, unanswered(leads, sets, concern))
     rules = {name: judge.rules(name) for name in opened}
     cautions = np.zeros(len(leads), bool)
     for name, its in rules.items():
-        own = told.folds == name
+        own = answers.folds == name
         cautions[own] = judge.leads[own] > its.limit.lead
     rows = field_rows(fields, cautions, np.asarray(sets[:, concern].any(1)), labels)
     limit = judge.limit(np.ones(len(leads), bool))
-    found = {
+    document = {
         "recipe": recipe.id,
         "rule": {
             "statistic": STATISTIC,
@@ -320,7 +320,7 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
     )
 
     def write() -> None:
-        file.write_text(json.dumps(found, indent=2), encoding="utf-8")
+        file.write_text(json.dumps(document, indent=2), encoding="utf-8")
         stamp(file, made_from)
 
     write()  # packing needs no more than this
@@ -330,9 +330,9 @@ def measure_parts(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[st
     for name, fold in opened.items():
         tried += try_mosaics(fold, rules[name], concern, units)
         tell(f"fold {name}: {len(tried)} mosaics read so far")
-    found["mosaics"] = mosaic_rows(tried, labels)
+    document["mosaics"] = mosaic_rows(tried, labels)
     write()
-    return found
+    return document
 
 
 @dataclass(frozen=True)
@@ -364,15 +364,15 @@ def _leads(
     fold: FoldRead, usable: Mapping[tuple[str, str], _Usable], concern: Sequence[int], offsets: Floats, folder: Path
 ) -> dict[int, float]:
     """The lead of each usable picture of a fold's test part, by its row."""
-    found = {}
+    leads = {}
     for sample, pixels in zip(fold.samples, fold.pixels, strict=True):
         if (reading := usable.get(_key(sample))) is None:
             continue
         maps = fold.maps(pixels)
         if not np.allclose(maps.logits, reading.logits, rtol=0, atol=AGREE):
             raise RunError(f"{folder} doesn't read {sample.file} as its readings say: run crossval again")
-        found[reading.row] = lead_of_field(shifted(maps, offsets), concern)[0]
-    return found
+        leads[reading.row] = lead_of_field(shifted(maps, offsets), concern)[0]
+    return leads
 
 
 def _calibrations(recipe: Recipe, table: pd.DataFrame, folds: Sequence[str]) -> dict[str, Calibration]:

@@ -59,21 +59,23 @@ def reliability(summary: Mapping[str, Any]) -> str:
     bins = summary["reliability"]
     n = np.array(bins["n"])
     edges = np.linspace(0, 1, len(n) + 1)
-    shown = n > 0
+    filled = n > 0
     points = [(c, a) for c, a in zip(bins["confidence"], bins["accuracy"], strict=True) if c is not None]
-    told = "; ".join(f"{100 * c:.0f} % sure, {100 * a:.0f} % right" for c, a in points)
+    words = "; ".join(f"{100 * c:.0f} % sure, {100 * a:.0f} % right" for c, a in points)
 
     def draw(figure: Figure) -> None:
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=(0, (2, 2)), label="as sure as right")
         axes.plot(*zip(*points, strict=True), label="measured (area: pictures)", **_line(0))
-        axes.scatter(*zip(*points, strict=True), s=10 + 110 * n[shown] / n.max(), color=COLOURS[0], zorder=3)
+        axes.scatter(*zip(*points, strict=True), s=10 + 110 * n[filled] / n.max(), color=COLOURS[0], zorder=3)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
         axes.legend(loc="upper left")
-        below.bar(edges[:-1][shown], n[shown], np.diff(edges)[shown], align="edge", color=COLOURS[5], edgecolor="white")
+        below.bar(
+            edges[:-1][filled], n[filled], np.diff(edges)[filled], align="edge", color=COLOURS[5], edgecolor="white"
+        )
         below.set(xlabel="confidence in the predicted class", ylabel="pictures")
 
-    return svg("reliability", f"Reliability diagram: {told}.", (4.6, 4.6), draw)
+    return svg("reliability", f"Reliability diagram: {words}.", (4.6, 4.6), draw)
 
 
 def risk_coverage(summary: Mapping[str, Any]) -> str:
@@ -110,8 +112,8 @@ def roc(
         _square(axes, "1 − specificity", "sensitivity")
         axes.legend(loc="lower right", title="class (AUROC)")
 
-    told = ", ".join(f"{names[label]} {area:.3f}" for label, area in areas.items())
-    return svg("roc", f"ROC curves, each class against the others; areas: {told}.", (4.6, 4.6), draw)
+    words = ", ".join(f"{names[label]} {area:.3f}" for label, area in areas.items())
+    return svg("roc", f"ROC curves, each class against the others; areas: {words}.", (4.6, 4.6), draw)
 
 
 def training_curves(histories: Sequence[Mapping[str, Any]]) -> str:

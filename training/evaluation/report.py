@@ -59,7 +59,7 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "created": date.today().isoformat(),
-        "recipe": words.told_of(recipe),
+        "recipe": words.recipe_facts(recipe),
         "data": {
             "adapter": recipe.data.adapter,
             "name": recipe.data.name,
@@ -85,16 +85,16 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
     return document
 
 
-def _roc(found: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+def _roc(readable: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     """Points of each class's ROC curve, at most about 200; classes that all or no pictures have are left out."""
     curves = {}
     for label in labels:
-        truth = (found["label"] == label).to_numpy(np.bool_)
+        truth = (readable["label"] == label).to_numpy(np.bool_)
         if truth.all() or not truth.any():
             continue
-        false, true, _ = roc_curve(truth, found[f"p_{label}"].to_numpy(np.float64))
-        kept = np.unique(np.linspace(0, len(false) - 1, CURVE_POINTS).round().astype(int))
-        curves[label] = {"fpr": false[kept].round(4).tolist(), "tpr": true[kept].round(4).tolist()}
+        false, true, _ = roc_curve(truth, readable[f"p_{label}"].to_numpy(np.float64))
+        points = np.unique(np.linspace(0, len(false) - 1, CURVE_POINTS).round().astype(int))
+        curves[label] = {"fpr": false[points].round(4).tolist(), "tpr": true[points].round(4).tolist()}
     return curves
 
 

@@ -36,11 +36,13 @@ def ratio(weights: Floats, group: NDArray[np.int64], top: Floats, bottom: Floats
     return result
 
 
-def confusion(weights: Floats, group: NDArray[np.int64], truth: NDArray[Any], said: NDArray[Any], k: int) -> Floats:
+def confusion(
+    weights: Floats, group: NDArray[np.int64], truth: NDArray[Any], predicted: NDArray[Any], k: int
+) -> Floats:
     """[draws, true class, predicted class]: weighted counts."""
     patients = weights.shape[1]
     counts = np.zeros((patients, k, k))
-    np.add.at(counts, (group, truth, said), 1)
+    np.add.at(counts, (group, truth, predicted), 1)
     return (weights @ counts.reshape(patients, -1)).reshape(-1, k, k)
 
 
@@ -71,8 +73,8 @@ def auroc(weights: Floats, group: NDArray[np.int64], score: Floats, positive: ND
         below = np.add.reduceat(by_picture, starts, axis=1) - above
         passed = np.cumsum(below, axis=1) - below / 2
         with np.errstate(invalid="ignore", divide="ignore"):
-            found: Floats = (above * passed).sum(1) / (above.sum(1) * below.sum(1))
-        return found
+            areas: Floats = (above * passed).sum(1) / (above.sum(1) * below.sum(1))
+        return areas
 
     return _along(weights, group[order], figure)
 
@@ -88,8 +90,8 @@ def area_under_risk_coverage(
     def figure(by_picture: Floats) -> Floats:
         here = np.add.reduceat(by_picture, starts, axis=1)
         risk = np.cumsum(np.add.reduceat(by_picture * wrong, starts, axis=1), axis=1)
-        found: Floats = (here * risk / np.maximum(np.cumsum(here, axis=1), 1)).sum(1) / here.sum(1)
-        return found
+        areas: Floats = (here * risk / np.maximum(np.cumsum(here, axis=1), 1)).sum(1) / here.sum(1)
+        return areas
 
     return _along(weights, group[order], figure)
 

@@ -51,13 +51,14 @@ def heading(report: Mapping[str, Any]) -> str:
 def _overview(reports: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for report in reports:
-        told, name = report["summary"], heading(report)
-        against = told["float"]["minus_float"]["value"] if told["float"] else None
+        figures, name = report["summary"], heading(report)
+        against = figures["float"]["minus_float"]["value"] if figures["float"] else None
         rows.append(
             [
                 f"[{name}](#{_anchor(name)})",
-                str(told["n"]) + (f" of {told['patients']} {report['unit']}s" if report["unit"] != "picture" else ""),
-                *(with_interval(figure, told[figure]) for figure in OVERVIEW),
+                str(figures["n"])
+                + (f" of {figures['patients']} {report['unit']}s" if report["unit"] != "picture" else ""),
+                *(with_interval(figure, figures[figure]) for figure in OVERVIEW),
                 number("minus_float", against, signed=True),
             ]
         )
@@ -92,13 +93,13 @@ def published_figures(adapter: str) -> tuple[Published, ...]:
 
 def _beside(report: Mapping[str, Any], published: Sequence[Published]) -> str:
     """The published figures of this data set, each with our own above it."""
-    rows, shown = [], set()
+    rows, begun = [], set()
     for other in published:
         figure = other.figure
-        if figure not in shown:
+        if figure not in begun:
             ours = with_interval(figure, report["summary"][figure])
             rows.append([title(figure), ours, "**this evaluation**: " + report["scheme"], ""])
-            shown.add(figure)
+            begun.add(figure)
         value = " to ".join(number(figure, one) for one in other.values)
         rows.append([title(figure), value, other.what, other.source])
     return markdown_table(["figure", "value", "what", "source"], rows)
@@ -107,8 +108,12 @@ def _beside(report: Mapping[str, Any], published: Sequence[Published]) -> str:
 def _classes(report: Mapping[str, Any]) -> str:
     figures = ("sensitivity", "specificity", "f1", "auroc")
     rows = [
-        [report["labels"][label], str(told["n"]), *(with_interval(figure, told[figure]) for figure in figures)]
-        for label, told in report["summary"]["classes"].items()
+        [
+            report["labels"][label],
+            str(figures_of_class["n"]),
+            *(with_interval(figure, figures_of_class[figure]) for figure in figures),
+        ]
+        for label, figures_of_class in report["summary"]["classes"].items()
     ]
     return markdown_table(["class", "pictures", *(title(figure) for figure in figures)], rows)
 
@@ -144,14 +149,15 @@ def _patients(report: Mapping[str, Any]) -> str:
 
 
 def _section(report: Mapping[str, Any]) -> str:
-    told, data = report["summary"], report["data"]
+    figures, data = report["summary"], report["data"]
+    unreadable = sum(figures["unreadable"].values())
     parts = [
         f"## {heading(report)}",
         f"{report['recipe']['title']}, version {report['recipe']['version']}, measured {report['created']}.\n"
         f"Data: {data['name']}. Source: {data['source']}. Terms: {data['terms']}.\n"
         f"Split: {report['scheme']}.\n"
-        f"Refused by the gate: {told['gate']['refused']} of {told['n']}; unreadable: {sum(told['unreadable'].values())}; "
-        f"median time a picture: {told['time_ms']['median']:.0f} ms.",
+        f"Refused by the gate: {figures['gate']['refused']} of {figures['n']}; unreadable: {unreadable}; "
+        f"median time a picture: {figures['time_ms']['median']:.0f} ms.",
     ]
     if published := published_figures(data["adapter"]):
         parts += ["### Beside published figures", _beside(report, published)]
@@ -168,19 +174,19 @@ def _section(report: Mapping[str, Any]) -> str:
 
 
 def _before(report: Mapping[str, Any]) -> str:
-    told = report["before"]
+    before = report["before"]
     rows = []
-    for name, row in told["figures"].items():
+    for name, row in before["figures"].items():
         figure, _, label = name.partition(".")
         words = title(figure) + (f", {report['labels'][label]}" if label else "")
         cells = (
             with_interval(name, row[column], signed=column == "change") for column in ("before", "after", "change")
         )
         rows.append([words, *cells])
-    times = told["time_ms"]
+    times = before["time_ms"]
     change = f"{times['after'] - times['before']:+.1f} ms".replace("-", "−")
     rows.append(["Time a picture, median", f"{times['before']:.1f} ms", f"{times['after']:.1f} ms", change])
-    return markdown_table([f"figure, {told['n']} pictures", "before", "after", "change"], rows)
+    return markdown_table([f"figure, {before['n']} pictures", "before", "after", "change"], rows)
 
 
 def heading_of(section: str) -> str:
@@ -203,8 +209,8 @@ def write_results(
     overview = _overview(reports)
     if before is not None:
         overview = _joined_overview(overview, before)
-        kept = {heading_of(f"## {part}"): f"## {part}".strip() for part in before.split("\n## ")[1:]}
-        sections = kept | sections
+        standing = {heading_of(f"## {part}"): f"## {part}".strip() for part in before.split("\n## ")[1:]}
+        sections = standing | sections
     return "\n\n".join([HEAD.rstrip(), overview, *sections.values()]) + "\n"
 
 
@@ -216,6 +222,6 @@ def _with_doubts(section: str, doubts: Sequence[str]) -> str:
 def _joined_overview(overview: str, before: str) -> str:
     """The rows of the overview of a page before, those of the reports in their places."""
     head, rule, *rows = overview.splitlines()
-    kept = [line for line in before.split("\n## ")[0].splitlines() if line.startswith("| [")]
-    joined = {row.split("|")[1]: row for row in (*kept, *rows)}
+    standing = [line for line in before.split("\n## ")[0].splitlines() if line.startswith("| [")]
+    joined = {row.split("|")[1]: row for row in (*standing, *rows)}
     return "\n".join((head, rule, *joined.values()))

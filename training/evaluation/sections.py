@@ -81,8 +81,8 @@ def values_at(
 
     weight = between(counts.astype(np.float64))
     own = counts[rows.astype(np.int64), columns.astype(np.int64)]
-    found = between(np.where(counts, values, 0)) / np.where(weight > 0, weight, 1)
-    return np.where(own, found, np.nan)
+    smooth = between(np.where(counts, values, 0)) / np.where(weight > 0, weight, 1)
+    return np.where(own, smooth, np.nan)
 
 
 def tiles_of(recipe: Recipe) -> Tiles:
@@ -144,19 +144,19 @@ def measure(
     at = np.argwhere(tiles.grid != MISSING)
     truth = tiles.labels[tuple(at.T)]
     cells = (at + 0.5) * np.array(values.shape) / np.array(tiles.grid.shape)
-    found = values_at(values, cells[:, 0], cells[:, 1])
-    known = ~np.isnan(found)
+    at_tiles = values_at(values, cells[:, 0], cells[:, 1])
+    known = ~np.isnan(at_tiles)
     return SectionRow(
         patient=tiles.patient,
         steps=steps,
         tiles=len(truth),
         positive=int((truth == CARCINOMA).sum()),
         without_value=int((~known).sum()),
-        auroc=float(roc_auc_score(truth[known] == CARCINOMA, found[known])),
-        auroc_all=float(roc_auc_score(truth == CARCINOMA, np.where(known, found, logit))),
+        auroc=float(roc_auc_score(truth[known] == CARCINOMA, at_tiles[known])),
+        auroc_all=float(roc_auc_score(truth == CARCINOMA, np.where(known, at_tiles, logit))),
         section=section,
         outcome=outcome,
-        share_said=float((found[known] > 0).mean()),
+        share_said=float((at_tiles[known] > 0).mean()),
         seconds=seconds,
     )
 

@@ -1,13 +1,13 @@
 """Prediction sets: how low a class's probability must be before the answer to a picture may leave that class out.
 
 Each class has a threshold of its own, found on unseen pictures *of that class* that the gate accepted (class-conditional
-split-conformal prediction). What it promises is about pictures of new patients: "with this confidence, at least this share
-of the pictures of the class get an answer with the class in it". Patients, or what stands for them in a set, are what is
-exchangeable; the bound over their shares is that of `training/gate/rate_bound.py`. How much can be promised depends on how
-many patients there are: the level is what the recipe asks for or, where a class has too few of them, the highest multiple
-of 5 % that so many could carry if each missed 5 % of its pictures. So it is fixed by their number, before any probability
-is looked at, and a threshold needn't lie below the very worst picture to keep it. A class of fewer than four is never left
-out; neither is one whose probability the box calls possible, whatever its threshold could be.
+split-conformal prediction). Its guarantee is about pictures of new patients: "with this confidence, at least this share of
+the pictures of the class get an answer with the class in it". Patients, or what stands for them in a set, are what is
+exchangeable; the bound over their shares is that of `training/gate/rate_bound.py`. How much can be guaranteed depends on
+how many patients there are: the level is what the recipe asks for or, where a class has too few of them, the highest
+multiple of 5 % that so many could carry if each missed 5 % of its pictures. So it is fixed by their number, before any
+probability is looked at, and a threshold needn't lie below the very worst picture to keep it. A class of fewer than four
+is never left out; neither is one whose probability the box calls possible, whatever its threshold could be.
 
 Figures are cross-fitted: the sets of a fold's pictures have thresholds that were found on the other folds.
 """
@@ -30,14 +30,14 @@ from training.errors import TableError
 from training.evaluation import resampling
 from training.evaluation.metrics import measurable, natural_order
 from training.evaluation.table import class_columns
-from training.gate.rate_bound import p_value, promise
+from training.gate.rate_bound import bound_rate, p_value
 from training.recipe import AnswerRule
 
 Floats = NDArray[np.float64]
-STEP = 0.05  # of levels that are promised where units are few
+STEP = 0.05  # between levels, where units are few
 POSSIBLE = {word: limit for limit, word in LIKELIHOODS}["unlikely"]  # the greatest probability below "possible"
-FEWEST_UNITS = 4  # that can promise anything worth saying
-ALLOWED_MISSES = 0.05  # of each unit's pictures, which a promise from few units still carries
+FEWEST_UNITS = 4  # that can guarantee anything worth saying
+ALLOWED_MISSES = 0.05  # of each unit's pictures, which the guarantee of few units still allows
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ NEVER_LEFT_OUT = ClassThreshold(0.0, 1.0, 0)
 
 
 def carried_level(units: int, level: float, confidence: float) -> float:
-    """The level that so many units can promise: `level`, or the highest multiple of 5 % below it that they carry with
+    """The level that so many units can guarantee: `level`, or the highest multiple of 5 % below it that they carry with
     `ALLOWED_MISSES` of each one's pictures missed."""
     shares = np.full(units, ALLOWED_MISSES)
     steps = np.arange(np.floor(level / STEP + 1e-9), 0, -1) * STEP
@@ -65,16 +65,16 @@ def carried_level(units: int, level: float, confidence: float) -> float:
 
 
 def find_threshold(rule: AnswerRule) -> Finder:
-    """How a class's threshold is found for a rule: the highest that keeps what its units can promise, but not so high that
-    an answer would leave out what its own words call possible."""
+    """How a class's threshold is found for a rule: the highest that keeps what its units can guarantee, but not so high
+    that an answer would leave out what its own words call possible."""
 
     def find(p: Floats, units: NDArray[np.str_]) -> ClassThreshold:
         count = len(np.unique(units))
         if count < FEWEST_UNITS:
             return replace(NEVER_LEFT_OUT, units=count)
         level = carried_level(count, rule.level, rule.confidence)
-        kept = promise(-p, units, 1 - level, rule.confidence)
-        return ClassThreshold(min(-kept.threshold, POSSIBLE), level, count)
+        bound = bound_rate(-p, units, 1 - level, rule.confidence)
+        return ClassThreshold(min(-bound.threshold, POSSIBLE), level, count)
 
     return find
 
@@ -91,11 +91,11 @@ class Answered:
     def thresholds(self, find: Finder, among: NDArray[np.bool_] | None = None) -> list[ClassThreshold]:
         """One for each class, from some of the pictures or from all."""
         rows = np.ones(len(self.truth), np.bool_) if among is None else among
-        found = []
+        thresholds = []
         for k in range(self.p.shape[1]):
             own = rows & (self.truth == k)
-            found.append(find(self.p[own, k], self.units[own]) if own.any() else NEVER_LEFT_OUT)
-        return found
+            thresholds.append(find(self.p[own, k], self.units[own]) if own.any() else NEVER_LEFT_OUT)
+        return thresholds
 
     def cross_fitted(self, find: Finder) -> NDArray[np.bool_]:
         """Sets [n, classes], those of each fold with thresholds from the other folds."""
@@ -106,32 +106,32 @@ class Answered:
         return held
 
 
-def _limits(found: Sequence[ClassThreshold]) -> Floats:
-    return np.array([one.threshold for one in found])
+def _limits(thresholds: Sequence[ClassThreshold]) -> Floats:
+    return np.array([one.threshold for one in thresholds])
 
 
 def answered(table: pd.DataFrame, labels: Sequence[str]) -> Answered:
     """Of a readings table with calibrated probabilities. Raises `TableError` when the gate accepted none."""
-    found = measurable(table, labels)
-    found = found[found["reason"].isna()]
-    if found.empty:
+    accepted = measurable(table, labels)
+    accepted = accepted[accepted["reason"].isna()]
+    if accepted.empty:
         raise TableError("the gate accepted no picture of the readings table: there are no answers to measure")
     return Answered(
-        np.asarray(found["label"].map({label: k for k, label in enumerate(labels)}), np.int64),
-        found[class_columns("p", labels)].to_numpy(np.float64),
-        found["group"].to_numpy(str),
-        found["fold"].to_numpy(str),
+        np.asarray(accepted["label"].map({label: k for k, label in enumerate(labels)}), np.int64),
+        accepted[class_columns("p", labels)].to_numpy(np.float64),
+        accepted["group"].to_numpy(str),
+        accepted["fold"].to_numpy(str),
     )
 
 
 def measure_sets(
-    held: NDArray[np.bool_], told: Answered, labels: Sequence[str], concern: Sequence[str]
+    held: NDArray[np.bool_], answers: Answered, labels: Sequence[str], concern: Sequence[str]
 ) -> dict[str, Any]:
     """What sets [n, classes] were like, JSON-able: by class how many had their class inside, the mean size, how many had
     one class alone, and of pictures of concern how many had no class of concern inside. With intervals over units."""
-    names, unit = np.unique(told.units, return_inverse=True)
+    names, unit = np.unique(answers.units, return_inverse=True)
     weights = resampling.patient_weights(len(names)) if len(names) > 1 else np.ones((1, 1))
-    inside = np.asarray(held[np.arange(len(held)), told.truth], np.float64)
+    inside = np.asarray(held[np.arange(len(held)), answers.truth], np.float64)
 
     def share(values: Floats, among: NDArray[np.bool_]) -> dict[str, float | None]:
         if not among.any():
@@ -141,16 +141,16 @@ def measure_sets(
     everything = np.ones(len(held), np.bool_)
     single = held.sum(1) == 1
     of_concern = np.array([label in concern for label in labels])
-    worrying = of_concern[told.truth]
+    worrying = of_concern[answers.truth]
     outside = np.asarray(~held[:, of_concern].any(1), np.bool_)
     return {
         "n": len(held),
         "units": len(names),
         "classes": {
             label: {
-                "pictures": int((told.truth == k).sum()),
-                "inside": int(inside[told.truth == k].sum()),
-                "coverage": share(inside, told.truth == k),
+                "pictures": int((answers.truth == k).sum()),
+                "inside": int(inside[answers.truth == k].sum()),
+                "coverage": share(inside, answers.truth == k),
             }
             for k, label in enumerate(labels)
         },
@@ -186,36 +186,36 @@ def sets_summary(table: pd.DataFrame, labels: Sequence[str], rule: AnswerRule, u
 
     `thresholds` are from all folds, what a bundle ships; all measured figures, also those of `folds`, are cross-fitted.
     """
-    told = answered(table, labels)
-    folds = sorted(np.unique(told.folds), key=natural_order)
+    answers = answered(table, labels)
+    folds = sorted(np.unique(answers.folds), key=natural_order)
     if len(folds) < 2:
         return None
     find = find_threshold(rule)
-    held = told.cross_fitted(find)
-    parts = {fold: told.folds == fold for fold in folds}
+    held = answers.cross_fitted(find)
+    parts = {fold: answers.folds == fold for fold in folds}
     return {
         "asked": rule.level,
         "confidence": rule.confidence,
         "unit": unit,
         "concern": list(rule.concern),
-        "thresholds": thresholds_json(told.thresholds(find), labels),
-        **measure_sets(held, told, labels, rule.concern),
-        "record": by_set(held, told.truth, labels),
+        "thresholds": thresholds_json(answers.thresholds(find), labels),
+        **measure_sets(held, answers, labels, rule.concern),
+        "record": by_set(held, answers.truth, labels),
         "folds": [
-            {"fold": fold, **measure_sets(held[own], _part(told, own), labels, rule.concern)}
+            {"fold": fold, **measure_sets(held[own], _part(answers, own), labels, rule.concern)}
             for fold, own in parts.items()
         ],
     }
 
 
-def _part(told: Answered, own: NDArray[np.bool_]) -> Answered:
-    return Answered(told.truth[own], told.p[own], told.units[own], told.folds[own])
+def _part(answers: Answered, own: NDArray[np.bool_]) -> Answered:
+    return Answered(answers.truth[own], answers.p[own], answers.units[own], answers.folds[own])
 
 
-def thresholds_json(found: Sequence[ClassThreshold], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+def thresholds_json(thresholds: Sequence[ClassThreshold], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {
         label: {"threshold": one.threshold, "level": one.level, "n": one.units}
-        for label, one in zip(labels, found, strict=True)
+        for label, one in zip(labels, thresholds, strict=True)
     }
 
 
@@ -223,13 +223,13 @@ def sets_of_split(
     calibration: pd.DataFrame, tested: pd.DataFrame, labels: Sequence[str], rule: AnswerRule
 ) -> dict[str, Any]:
     """The sets of a single split, for `answer_rules`: thresholds from the readings of one part, figures from another's."""
-    told = answered(tested, labels)
+    answers = answered(tested, labels)
     thresholds = answered(calibration, labels).thresholds(find_threshold(rule))
-    held = prediction_sets(told.p, _limits(thresholds))
+    held = prediction_sets(answers.p, _limits(thresholds))
     return {
         "thresholds": thresholds_json(thresholds, labels),
-        **measure_sets(held, told, labels, rule.concern),
-        "record": by_set(held, told.truth, labels),
+        **measure_sets(held, answers, labels, rule.concern),
+        "record": by_set(held, answers.truth, labels),
     }
 
 
@@ -264,18 +264,18 @@ def find_on_average(level: float) -> Finder:
         names, index = np.unique(units, return_inverse=True)
         n, sizes = len(names), np.bincount(index)
         least = (1 + ALLOWED_MISSES * n) / (n + 1)
-        kept = level if 1 - level >= least else np.floor((1 - least) / STEP + 1e-9) * STEP
+        carried = level if 1 - level >= least else np.floor((1 - least) / STEP + 1e-9) * STEP
         for threshold in np.sort(p)[::-1]:
             missed = np.bincount(index, p < threshold, minlength=n) / sizes
-            if missed.sum() <= (1 - kept) * (n + 1) - 1 + 1e-12:
-                return ClassThreshold(float(threshold), round(float(kept), 4), n)
+            if missed.sum() <= (1 - carried) * (n + 1) - 1 + 1e-12:
+                return ClassThreshold(float(threshold), round(float(carried), 4), n)
         return ClassThreshold(0.0, 1.0, n)
 
     return find
 
 
 def find_none_missed(confidence: float) -> Finder:
-    """The threshold below which no picture of the class lay: the most that units can promise with a confidence."""
+    """The threshold below which no picture of the class lay: the most that units can guarantee with a confidence."""
 
     def find(p: Floats, units: NDArray[np.str_]) -> ClassThreshold:
         n = len(np.unique(units))

@@ -14,15 +14,15 @@ def _share(inside: int, pictures: int) -> str:
     return f"{inside} of {pictures} ({number('accuracy', inside / pictures)})" if pictures else NOTHING
 
 
-def _row(told: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
+def _row(sets: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
     """Of some sets: coverage by class, mean size, single ones with how many were right, all classes, carcinoma outside."""
-    single, concern = told["single"], told["concern_outside"]
-    classes = (told["classes"][label] for label in labels)
+    single, concern = sets["single"], sets["concern_outside"]
+    classes = (sets["classes"][label] for label in labels)
     return [
         *(_share(one["inside"], one["pictures"]) for one in classes),
-        f"{told['size']['value']:.2f}",
+        f"{sets['size']['value']:.2f}",
         f"{single['n']} ({single['right']} right)",
-        str(told["undecided"]),
+        str(sets["undecided"]),
         _share(concern["outside"], concern["pictures"]),
     ]
 
@@ -37,13 +37,13 @@ def promised_table(sets: Mapping[str, Any], names: Mapping[str, str]) -> str:
     rows = [
         [
             names[label],
-            f"at least {number('accuracy', told['level'])}",
-            str(told["n"]),
-            f"{told['threshold']:.4f}",
+            f"at least {number('accuracy', threshold['level'])}",
+            str(threshold["n"]),
+            f"{threshold['threshold']:.4f}",
             _share(sets["classes"][label]["inside"], sets["classes"][label]["pictures"]),
             with_interval("accuracy", sets["classes"][label]["coverage"]),
         ]
-        for label, told in sets["thresholds"].items()
+        for label, threshold in sets["thresholds"].items()
     ]
     head = [
         "class",
@@ -58,7 +58,7 @@ def promised_table(sets: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 def fold_table(sets: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """A row a fold, thresholds from the other folds, and all of them."""
-    rows = [[told["fold"], str(told["n"]), *_row(told, list(names))] for told in sets["folds"]]
+    rows = [[fold["fold"], str(fold["n"]), *_row(fold, list(names))] for fold in sets["folds"]]
     rows.append(["all", str(sets["n"]), *_row(sets, list(names))])
     return markdown_table(_head(["fold", "n"], names), rows)
 
@@ -72,14 +72,14 @@ def record_table(sets: Mapping[str, Any], names: Mapping[str, str]) -> str:
     return markdown_table(["answer", "n", *names.values()], rows)
 
 
-def choices_table(told: Answered, rule: AnswerRule, names: Mapping[str, str]) -> str:
+def choices_table(answers: Answered, rule: AnswerRule, names: Mapping[str, str]) -> str:
     """The same measurement with other ways to find thresholds; the level is that of the class with the least."""
     labels, rows = list(names), []
     for name, find in other_choices(rule).items():
-        level = min(one.level for one in told.thresholds(find))
-        held = told.cross_fitted(find)
-        shown = number("accuracy", level) if level else NOTHING
-        rows.append([name, shown, *_row(measure_sets(held, told, labels, rule.concern), labels)])
+        level = min(one.level for one in answers.thresholds(find))
+        held = answers.cross_fitted(find)
+        percent = number("accuracy", level) if level else NOTHING
+        rows.append([name, percent, *_row(measure_sets(held, answers, labels, rule.concern), labels)])
     return markdown_table(_head(["thresholds", "promised level"], names), rows)
 
 

@@ -62,7 +62,7 @@ def _read(reader: Reader, folder: Path, sample: Sample, max_bytes: int | None) -
         return UNOPENED
 
 
-def _row(sample: Sample, found: Reading | str, labels: Sequence[str], fold: str) -> dict[str, Any]:
+def _row(sample: Sample, reading: Reading | str, labels: Sequence[str], fold: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "file": sample.file,
         "box": ",".join(map(str, sample.box)) if sample.box else None,
@@ -71,21 +71,21 @@ def _row(sample: Sample, found: Reading | str, labels: Sequence[str], fold: str)
         "fold": fold,
         "caution": False,
     }
-    if isinstance(found, str):
-        return row | {"error": found}
+    if isinstance(reading, str):
+        return row | {"error": reading}
     row |= {
-        "width": found.image.width,
-        "height": found.image.height,
-        "reason": found.verdict.reason,
-        "caution": found.verdict.caution,
-        "prediction": labels[int(found.maps.logits.argmax())],
-        "latency_ms": found.timings_ms["total"],
+        "width": reading.image.width,
+        "height": reading.image.height,
+        "reason": reading.verdict.reason,
+        "caution": reading.verdict.caution,
+        "prediction": labels[int(reading.maps.logits.argmax())],
+        "latency_ms": reading.timings_ms["total"],
     }
-    answers = {answer.question: answer for answer in found.verdict.answers}
+    answers = {answer.question: answer for answer in reading.verdict.answers}
     row |= {f"p_{name}": answers[name].p_value for name in QUESTIONS}
     row |= {f"score_{name}": answers[name].score for name in QUESTIONS}
-    row |= dict(zip(class_columns("logit", labels), found.maps.logits, strict=True))
-    return row | dict(zip(class_columns("p", labels), found.probabilities, strict=True))
+    row |= dict(zip(class_columns("logit", labels), reading.maps.logits, strict=True))
+    return row | dict(zip(class_columns("p", labels), reading.probabilities, strict=True))
 
 
 def read_table(

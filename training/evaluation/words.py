@@ -55,10 +55,10 @@ def number(name: str, value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return NOTHING
     percent = FIGURES[name.partition(".")[0]].percent
-    shown = round(100 * value, 1) if percent else round(value, 3)
-    shown += 0.0  # −0 is 0
-    told = f"{shown:{'+' if signed else ''}.{1 if percent else 3}f}".replace("-", "−")
-    return told + ((" points" if signed else " %") if percent else "")
+    rounded = round(100 * value, 1) if percent else round(value, 3)
+    rounded += 0.0  # −0 is 0
+    text = f"{rounded:{'+' if signed else ''}.{1 if percent else 3}f}".replace("-", "−")
+    return text + ((" points" if signed else " %") if percent else "")
 
 
 def limits(name: str, figure: Mapping[str, float | None], *, signed: bool = False) -> str:
@@ -71,8 +71,8 @@ def limits(name: str, figure: Mapping[str, float | None], *, signed: bool = Fals
 
 def with_interval(name: str, figure: Mapping[str, float | None], *, signed: bool = False) -> str:
     """`86.2 % (80.1 to 91.0 %)`."""
-    told = limits(name, figure, signed=signed)
-    return number(name, figure["value"], signed=signed) + (f" ({told})" if told else "")
+    interval = limits(name, figure, signed=signed)
+    return number(name, figure["value"], signed=signed) + (f" ({interval})" if interval else "")
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -87,8 +87,8 @@ def right_of(row: Mapping[str, Any], label: str) -> str:
 
 def mean_and_deviation(name: str, folds: Mapping[str, Any] | None) -> str:
     """`86.2 % ± 1.3 %` over folds."""
-    found = folds and folds.get(name)
-    return f"{number(name, found['mean'])} ± {number(name, found['sd'])}" if found else NOTHING
+    over_folds = folds and folds.get(name)
+    return f"{number(name, over_folds['mean'])} ± {number(name, over_folds['sd'])}" if over_folds else NOTHING
 
 
 def unit_of(recipe: Recipe, table: pd.DataFrame) -> Unit:
@@ -120,7 +120,7 @@ def scheme_words(recipe: Recipe, unit: str, *, crossval: bool) -> str:
     )
 
 
-def told_of(recipe: Recipe) -> dict[str, str]:
+def recipe_facts(recipe: Recipe) -> dict[str, str]:
     """The recipe at the head of a report's JSON."""
     return {
         "id": recipe.id,

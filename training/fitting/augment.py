@@ -12,7 +12,6 @@ Stain jitter moves each field in the haematoxylin–eosin–DAB space of Ruifrok
 from __future__ import annotations
 
 from math import pi
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +23,7 @@ HED_FROM_RGB = np.linalg.inv(RGB_FROM_HED).astype(np.float32)
 BLUR_KERNEL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]).astype(np.float32) / 256
 
 
-def _uniform(n: Any, low: float, high: float, *, shape: tuple[int, ...] = ()) -> tf.Tensor:
+def _uniform(n: tf.Tensor, low: float, high: float, *, shape: tuple[int, ...] = ()) -> tf.Tensor:
     return tf.random.uniform(tf.concat([[n], tf.constant(shape, tf.int32)], 0), low, high)
 
 

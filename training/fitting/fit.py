@@ -77,12 +77,12 @@ def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int, counts: str)
     """Set the class-map head to a logistic regression on the frozen features of augmented pictures."""
     pooled = _forward(model, "features", counts)
     features: list[NDArray[np.float32]] = []
-    told: list[NDArray[np.float32]] = []
-    while sum(map(len, told)) < rows:
+    labelled: list[NDArray[np.float32]] = []
+    while sum(map(len, labelled)) < rows:
         batch, targets = next(batches)
         features.append(pooled(batch).numpy())
-        told.append(targets.numpy())
-    targets = np.concatenate(told)
+        labelled.append(targets.numpy())
+    targets = np.concatenate(labelled)
     _set_head(model, fit_regression(np.concatenate(features), targets[:, :-1].argmax(1), targets[:, -1]))
 
 

@@ -18,12 +18,12 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
             TextColumn("fit"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("epochs  {task.fields[told]}"),
+            TextColumn("epochs  {task.fields[words]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._task = self._bar.add_task("fit", total=epochs, told="")
+        self._task = self._bar.add_task("fit", total=epochs, words="")
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 — Keras' own
         self._bar.start()
@@ -33,7 +33,7 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         done = self._epoch + (batch + 1) / self._steps
-        self._bar.update(self._task, completed=round(done, 2), told=f"loss {(logs or {}).get('loss', 0):.3f}")
+        self._bar.update(self._task, completed=round(done, 2), words=f"loss {(logs or {}).get('loss', 0):.3f}")
 
     def close(self) -> None:
         """Give the terminal back, also after an interruption, of which Keras tells nobody."""

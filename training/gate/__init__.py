@@ -1,1 +1,1 @@
-"""Fitting the gate, what it may promise, and how it does on real pictures."""
+"""Fitting the gate, bounding how often it refuses, and how it does on real pictures."""

@@ -3,7 +3,7 @@
 `fit_gate` fits everything on proper pictures: limits of light and focus, the two distances, the rule that reads off the
 magnification (on the same pictures at other magnifications, `magnification.py`), and the cells' distance. Each question's
 score is divided by its 95 % quantile over those pictures, scored across groups: each fifth of the groups by a fit on the
-rest. Scores that the promise is taken from must be of pictures that were not fitted on: `cross_scores` fits without each
+rest. The refusal-rate bound is taken from scores of pictures that were not fitted on: `cross_scores` fits without each
 group in turn, and `loupe-train crossval` reads each group by a network and a gate that never saw it.
 """
 
@@ -87,8 +87,8 @@ class ScaleRule:
 
 @dataclass(frozen=True)
 class FittedGate:
-    """All that is fitted but the promise. `octaves` is the unit of `scale`; `centres` [ratios, channels] are the early
-    means of proper pictures at `RATIOS`; `alike` is the distance from them that still counts as proper."""
+    """All that is fitted but the refusal-rate bound. `octaves` is the unit of `scale`; `centres` [ratios, channels] are the
+    early means of proper pictures at `RATIOS`; `alike` is the distance from them that still counts as proper."""
 
     spaces: dict[str, Space]
     scale: ScaleRule
@@ -120,8 +120,8 @@ def fit_scale(rescaled: Floats, proper: Floats) -> ScaleRule:
     """Ridge regression of the octaves on means at each ratio [ratios, n, d]; 0 is the median of proper pictures [m, d]."""
     rows, octaves = rescaled.reshape(-1, rescaled.shape[-1]), np.repeat(np.log2(RATIOS), rescaled.shape[1])
     centre, spread = rows.mean(0), rows.std(0) + 1e-9
-    found = RidgeCV(PENALTIES).fit((rows - centre) / spread, octaves)
-    weights = found.coef_ / spread
+    ridge = RidgeCV(PENALTIES).fit((rows - centre) / spread, octaves)
+    weights = ridge.coef_ / spread
     return ScaleRule(weights, -float(np.median(proper @ weights)))
 
 
@@ -140,9 +140,9 @@ def fit_gate(outputs: Outputs, which: NDArray[np.int64] | None = None) -> Fitted
 
 
 def _fit(outputs: Outputs, which: NDArray[np.int64]) -> FittedGate:
-    both, shown = outputs.both(which), np.isin(outputs.of_rescaled, which)
-    rescaled, width = outputs.rescaled[:, shown], outputs.means[MADE].shape[1]
-    unit, alike = _units(outputs, which, both, rescaled, outputs.groups[outputs.of_rescaled[shown]])
+    both, rescaled_here = outputs.both(which), np.isin(outputs.of_rescaled, which)
+    rescaled, width = outputs.rescaled[:, rescaled_here], outputs.means[MADE].shape[1]
+    unit, alike = _units(outputs, which, both, rescaled, outputs.groups[outputs.of_rescaled[rescaled_here]])
     cell_space, cell_limit = _fit_cells(outputs, which)
     return FittedGate(
         spaces={q: fit_space(outputs.means[q][which]).in_units_of(unit[q]) for q in LAYERS},
@@ -174,7 +174,7 @@ def _units(
         centres = rescaled[:, near, :width].mean(1)
         far = rescaled[:, ~near, :width] if not near.all() else rescaled[..., :width]
         alike += [spaces[MADE].scores(r - c + spaces[MADE].centre) for r, c in zip(far, centres, strict=True)]
-    units = {question: float(np.quantile(np.concatenate(found), UNIT)) for question, found in scores.items()}
+    units = {question: float(np.quantile(np.concatenate(parts), UNIT)) for question, parts in scores.items()}
     return units, float(np.quantile(np.concatenate(alike), ALIKE))
 
 
@@ -191,11 +191,11 @@ def _fit_cells(outputs: Outputs, which: NDArray[np.int64]) -> tuple[Space, float
 def cross_scores(outputs: Outputs) -> dict[str, Floats]:
     """Each question's score [pictures] of every picture by a gate that was fitted without its group, and where there are
     more than `CROSS_FOLDS` groups, without some others."""
-    found = {question: np.zeros(len(outputs)) for question in QUESTIONS}
+    all_scores = {question: np.zeros(len(outputs)) for question in QUESTIONS}
     for rest, held in _folds(outputs.groups, CROSS_FOLDS):
         for question, scores in fit_gate(outputs, rest).scores(outputs.both(held)).items():
-            found[question][held] = scores
-    return found
+            all_scores[question][held] = scores
+    return all_scores
 
 
 def rescaled_indexes(count: int) -> NDArray[np.int64]:
@@ -209,14 +209,14 @@ def collect(
     """Run the network on images as it reads them, and on those of `rescaled_indexes`, whose pixels at their files' own
     size are `sources`, at other magnifications."""
 
-    said = {question: network.outputs[output] for question, output in LAYERS.items()}
+    quantized = {question: network.outputs[output] for question, output in LAYERS.items()}
 
     def grids(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         read = network.run(pixels)
-        return {question: cells(read[output], said[question].zero_point) for question, output in LAYERS.items()}
+        return {question: cells(read[output], quantized[question].zero_point) for question, output in LAYERS.items()}
 
     seen = [grids(image.pixels) for image in images]
-    some = [coarse(grid[MADE], said[MADE].scale).reshape(-1, grid[MADE].shape[-1]) for grid in seen]
+    some = [coarse(grid[MADE], quantized[MADE].scale).reshape(-1, grid[MADE].shape[-1]) for grid in seen]
     chosen = rescaled_indexes(len(images))
     rescaled = []
     for ratio in RATIOS:
@@ -224,10 +224,10 @@ def collect(
         for index, source in zip(chosen, sources, strict=True):
             height, width, _ = images[index].pixels.shape
             grid = grids(magnified(source, ratio, width, height))
-            at_ratio.append(np.concatenate([mean_of(grid[q], said[q].scale) for q in LAYERS]))
+            at_ratio.append(np.concatenate([mean_of(grid[q], quantized[q].scale) for q in LAYERS]))
         rescaled.append(at_ratio)
     return Outputs(
-        means={q: np.array([mean_of(grid[q], said[q].scale) for grid in seen]) for q in LAYERS},
+        means={q: np.array([mean_of(grid[q], quantized[q].scale) for grid in seen]) for q in LAYERS},
         groups=groups,
         cells=np.concatenate(some),
         of_cell=np.repeat(np.arange(len(some)), [len(each) for each in some]),
@@ -239,9 +239,9 @@ def collect(
 def picture_limits(images: Sequence[Image]) -> PictureLimits:
     """Limits of the first question: twice as far as any proper picture, darkest and brightest by general rule. What is
     softer than any proper picture may look enlarged for want of focus."""
-    seen = [asdict(picture_statistics(image.pixels)) for image in images]
-    least = {name: min(row[name] for row in seen) for name in seen[0]}
-    brightest = max(row["luminance"] for row in seen)
+    statistics = [asdict(picture_statistics(image.pixels)) for image in images]
+    least = {name: min(row[name] for row in statistics) for name in statistics[0]}
+    brightest = max(row["luminance"] for row in statistics)
     limits = {
         "min_contrast": least["contrast"] / MARGIN,
         "min_tissue": least["tissue"] / MARGIN,

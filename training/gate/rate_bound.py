@@ -1,8 +1,8 @@
-"""What a gate may promise: "refuses at most this share of proper pictures, with this confidence".
+"""The refusal-rate bound: "the gate refuses at most this share of proper pictures, with this confidence".
 
 The statement is about pictures of new patients. Patients are what is exchangeable, so a patient's share of refused
 pictures is one draw, however many pictures it has. The threshold is the lowest at which an upper confidence bound of the
-mean share stays under the promised one (risk-controlling prediction sets, Bates et al. 2021). The bound is exact
+mean share stays under the share that is asked for (risk-controlling prediction sets, Bates et al. 2021). The bound is exact
 (binomial) where each patient has one picture, and otherwise by betting (Waudby-Smith and Ramdas 2024): were the mean share
 `alpha` or more, a gambler who bets that shares are smaller would multiply the stake by 20 once in 20 times at most.
 """
@@ -21,7 +21,7 @@ BETS = np.array([0.5, 0.8, 0.9, 0.95])
 
 
 @dataclass(frozen=True)
-class Promise:
+class RateBound:
     """At most `alpha` of proper pictures score over `threshold`, with `confidence`, from `units` patients (or pictures)."""
 
     alpha: float
@@ -39,16 +39,17 @@ def p_value(shares: NDArray[np.float64], alpha: float) -> float:
 
 
 def _least_alpha(shares: NDArray[np.float64], confidence: float) -> float:
-    """The least alpha that shares [patients] can promise."""
+    """The least alpha that shares [patients] can bound."""
     if p_value(shares, 1 - 1e-9) > 1 - confidence:
         return 1.0
     return float(brentq(lambda alpha: p_value(shares, alpha) - (1 - confidence), 1e-9, 1 - 1e-9))
 
 
-def promise(scores: NDArray[np.float64], patients: NDArray[np.str_], alpha: float, confidence: float) -> Promise:
-    """The lowest threshold on scores [pictures] that keeps the promise; infinite scores are refused by any.
+def bound_rate(scores: NDArray[np.float64], patients: NDArray[np.str_], alpha: float, confidence: float) -> RateBound:
+    """The lowest threshold on scores [pictures] that keeps the rate under `alpha`; infinite scores are refused by any.
 
-    Where the patients can't carry it even at the greatest finite score, that is the threshold and `alpha` what it promises.
+    Where patients are too few even at the greatest finite score, that is the threshold, and `alpha` the least that they can
+    bound.
     """
     names, index = np.unique(patients, return_inverse=True)
     pictures = np.bincount(index)
@@ -59,7 +60,7 @@ def promise(scores: NDArray[np.float64], patients: NDArray[np.str_], alpha: floa
     thresholds = np.unique(scores[np.isfinite(scores)])
     if p_value(shares(thresholds[-1]), alpha) > 1 - confidence:
         alpha = _least_alpha(shares(thresholds[-1]), confidence)
-        return Promise(alpha, confidence, len(names), float(thresholds[-1]))
+        return RateBound(alpha, confidence, len(names), float(thresholds[-1]))
     low, high = 0, len(thresholds) - 1  # the p-value falls as the threshold rises: bisect
     while low < high:
         between = (low + high) // 2
@@ -67,4 +68,4 @@ def promise(scores: NDArray[np.float64], patients: NDArray[np.str_], alpha: floa
             high = between
         else:
             low = between + 1
-    return Promise(alpha, confidence, len(names), float(thresholds[high]))
+    return RateBound(alpha, confidence, len(names), float(thresholds[high]))

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import keras
 
@@ -44,7 +43,7 @@ __all__ = [
 
 STRIDE_PROBE_PX = 256
 
-NETWORKS: dict[str, Callable[[Any, int, float], keras.Model]] = {
+NETWORKS: dict[str, Callable[[keras.KerasTensor, int, float], keras.Model]] = {
     "lite0": lite0,
     "lite0-shallow": lite0_shallow,
     "conv3": conv3,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -68,7 +67,7 @@ def _padded(layer: keras.layers.Layer) -> keras.layers.Layer:
     return layer.__class__.from_config(config)
 
 
-def application(name: str, image: Any, classes: int, dropout: float) -> keras.Model:
+def application(name: str, image: keras.KerasTensor, classes: int, dropout: float) -> keras.Model:
     """The network of a name on an input tensor, with random weights."""
     chosen = APPLICATIONS[name]
     pixels = layers.Conv2D(3, 1, name=PIXELS)(image)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers
 
 CLASS_MAP = "class_map"
 
 
-def finish(name: str, image: Any, early: Any, middle: Any, features: Any, classes: int, dropout: float) -> keras.Model:
+def finish(
+    name: str,
+    image: keras.KerasTensor,
+    early: keras.KerasTensor,
+    middle: keras.KerasTensor,
+    features: keras.KerasTensor,
+    classes: int,
+    dropout: float,
+) -> keras.Model:
     """A network with the outputs `early`, `middle`, `features` and `class_map`. Dropout takes whole units away."""
     dropped = layers.SpatialDropout2D(dropout, name="head_dropout")(features) if dropout else features
     class_map = layers.Conv2D(classes, 1, name=CLASS_MAP)(dropped)

@@ -17,7 +17,7 @@ stem and head widths), which make it quantize well.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -53,16 +53,16 @@ STAGES = (
 )
 
 
-def _norm(x: Any, name: str, *, relu: bool) -> Any:
+def _norm(x: keras.KerasTensor, name: str, *, relu: bool) -> keras.KerasTensor:
     x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=name)(x)
     return layers.ReLU(6.0, name=f"{name}_relu6")(x) if relu else x
 
 
-def _conv(x: Any, width: int, kernel: int, stride: int, name: str) -> Any:
+def _conv(x: keras.KerasTensor, width: int, kernel: int, stride: int, name: str) -> keras.KerasTensor:
     return layers.Conv2D(width, kernel, stride, padding="same", use_bias=False, name=name)(x)
 
 
-def _block(x: Any, index: int, stage: Stage, stride: int) -> Any:
+def _block(x: keras.KerasTensor, index: int, stage: Stage, stride: int) -> keras.KerasTensor:
     name, width = f"block{index}", x.shape[-1]
     y = x
     if stage.expansion > 1:
@@ -76,7 +76,7 @@ def _block(x: Any, index: int, stage: Stage, stride: int) -> Any:
 BLOCKS = sum(stage.repeats for stage in STAGES)
 
 
-def _ends(image: Any, stages: Sequence[Stage]) -> list[Any]:
+def _ends(image: keras.KerasTensor, stages: Sequence[Stage]) -> list[keras.KerasTensor]:
     """The output of each stage."""
     x = _norm(_conv(image, STEM_WIDTH, 3, 2, "stem"), "stem_bn", relu=True)
     ends, index = [], 0
@@ -88,14 +88,14 @@ def _ends(image: Any, stages: Sequence[Stage]) -> list[Any]:
     return ends
 
 
-def lite0(image: Any, classes: int, dropout: float) -> keras.Model:
+def lite0(image: keras.KerasTensor, classes: int, dropout: float) -> keras.Model:
     """The network on an input tensor, with random weights until `load_imagenet`."""
     ends = _ends(image, STAGES)
     features = _norm(_conv(ends[-1], FEATURES, 1, 1, "head"), "head_bn", relu=True)
     return finish("lite0", image, ends[EARLY_STAGE], ends[MIDDLE_STAGE], features, classes, dropout)
 
 
-def lite0_shallow(image: Any, classes: int, dropout: float) -> keras.Model:
+def lite0_shallow(image: keras.KerasTensor, classes: int, dropout: float) -> keras.Model:
     """Its first stages, with units at a third of its depth."""
     ends = _ends(image, STAGES[: MIDDLE_STAGE + 1])
     units = keras.Model(image, ends[-1]).get_layer(SHALLOW_UNITS).output
@@ -105,9 +105,9 @@ def lite0_shallow(image: Any, classes: int, dropout: float) -> keras.Model:
 def freeze(model: keras.Model, blocks: int) -> None:
     """Keep the stem and the first `blocks` blocks as they are. Their batch norm then uses, and keeps, its moving
     statistics in training steps too, as Keras does for every batch norm that isn't trainable."""
-    kept = ("stem", *(f"block{index}_" for index in range(blocks)))
+    frozen = ("stem", *(f"block{index}_" for index in range(blocks)))
     for layer in model.layers:
-        if layer.name.startswith(kept):
+        if layer.name.startswith(frozen):
             layer.trainable = False
 
 

@@ -33,7 +33,7 @@ class PlaceMean(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         super().__init__(name="logits")
         self.counts = counts
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         values, pictures = inputs
         return place_mean(values, pictures, self.counts)
 

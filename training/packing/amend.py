@@ -1,7 +1,7 @@
 """New figures for a bundle whose network stays: calibration and all that a later cross-validation of its recipe measured.
 
 Network, head, gate and golden pictures are those of the bundle before, so its golden outputs stay bit for bit. What answers
-and gate promise, the calibration and the figures are put in anew, with a new version. The provenance says which parts are
+and gate state, the calibration and the figures are put in anew, with a new version. The provenance says which parts are
 from where.
 """
 

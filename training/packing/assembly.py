@@ -50,7 +50,7 @@ from training import networks
 from training.data import CALIBRATION, LIMITS, TRAINING, Sample, labels_of, load_images, load_pixels
 from training.fitting.fit import Run, float_logits
 from training.gate.fit import collect, fit_gate, rescaled_indexes
-from training.gate.rules import gate_rules, promise_across_groups
+from training.gate.rules import bound_across_groups, gate_rules
 from training.packing.container import npy
 from training.quantization.aware import rescue
 from training.quantization.budget import check_budget
@@ -70,14 +70,14 @@ T = TypeVar("T")
 
 @dataclass
 class Assembly:
-    """Manifest and members so far, readable by the box's code from the run's folder. `shown`: the pictures from whose maps
-    the colour scale is taken."""
+    """Manifest and members so far, readable by the box's code from the run's folder. `explained`: the pictures from whose
+    maps the colour scale is taken."""
 
     manifest: Manifest
     members: dict[str, bytes]
     network: Path
     head: IntegerHead
-    shown: Sequence[NDArray[np.uint8]]
+    explained: Sequence[NDArray[np.uint8]]
 
     def reader(self) -> Reader:
         """The box's reader of what is there so far."""
@@ -88,7 +88,7 @@ class Assembly:
         network, head = Network(self.network), self.head.with_offsets(offsets)
         self.members |= _head_members(head)
         counts = self.manifest.head.counts or EVERYWHERE
-        explanation = _map_scale(_box_head(head, network, counts), network, self.shown)
+        explanation = _map_scale(_box_head(head, network, counts), network, self.explained)
         self.manifest = replace(self.manifest, explanation=explanation)
 
     def put_golden(self, pictures: dict[str, bytes]) -> None:
@@ -153,7 +153,7 @@ def _gate_of(
     chosen = [samples[index] for index in rescaled_indexes(len(samples))]
     groups = np.array([sample.group for sample in samples])
     outputs = collect(network, images, load_pixels(run.data, chosen, None), groups)
-    rules, arrays = gate_rules(fit_gate(outputs), images, promise_across_groups(run.recipe.gate, outputs))
+    rules, arrays = gate_rules(fit_gate(outputs), images, bound_across_groups(run.recipe.gate, outputs))
     return rules, {member: npy(array) for member, array in arrays.items()}
 
 
@@ -165,7 +165,7 @@ def assemble(run: Run, *, within_budget: bool) -> Assembly:
     images = load_images(run.data, samples, recipe.data.area_px)
     pictures = [image.pixels for image in images]
     network, integers = _quantize(run, pictures)
-    head, shown = _box_head(integers, network, recipe.network.counts), _spread(pictures, EXPLAINED)
+    head, explained = _box_head(integers, network, recipe.network.counts), _spread(pictures, EXPLAINED)
     if within_budget:
         compared = _spread(range(len(samples)), COMPARED)
         seen = [pictures[index] for index in compared]
@@ -208,11 +208,11 @@ def assemble(run: Run, *, within_budget: bool) -> Assembly:
         metrics={},
         golden=(),
         members={},
-        explanation=_map_scale(head, network, shown),
+        explanation=_map_scale(head, network, explained),
         gate=gate,
         answer=unmeasured_answer(recipe),
     )
-    return Assembly(manifest, _head_members(integers) | arrays, run.folder / NETWORK, integers, shown)
+    return Assembly(manifest, _head_members(integers) | arrays, run.folder / NETWORK, integers, explained)
 
 
 def unmeasured_answer(recipe: Recipe) -> AnswerRules:

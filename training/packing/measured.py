@@ -1,4 +1,4 @@
-"""What a bundle says of a cross-validation of its recipe: calibration, figures, and what its answers and gate promise.
+"""What a bundle says of a cross-validation of its recipe: calibration, figures, and the bounds of its answers and gate.
 
 Packing a run and putting new figures into a bundle both take it from here.
 """
@@ -19,7 +19,7 @@ from training.evaluation.metrics import calibrate_folds, summary
 from training.evaluation.sets import answer_rules, sets_summary
 from training.evaluation.table import load_table
 from training.evaluation.words import scheme_words, unit_of
-from training.gate.rules import promise_of_folds, with_promise
+from training.gate.rules import bound_of_folds, with_bound
 from training.recipe import Recipe
 from training.run_files import READINGS
 from training.stamp import warn_of
@@ -39,10 +39,10 @@ class Measured:
         return self.calibration.facts(labels, n=self.metrics["n"], ece=self.metrics["ece"]["value"])
 
     def gate(self, rules: GateRules, recipe: Recipe, groups: set[str]) -> GateRules:
-        """The manifest's section `gate` with the promise that rests on these readings, where they have all groups that the
+        """The manifest's section `gate` with the bound that rests on these readings, where they have all groups that the
         bundle was fitted on; else as it was."""
-        promised = promise_of_folds(recipe.gate, self.readings, groups)
-        return rules if promised is None else with_promise(rules, promised)
+        bound = bound_of_folds(recipe.gate, self.readings, groups)
+        return rules if bound is None else with_bound(rules, bound)
 
 
 def measured_by_folds(recipe: Recipe, folder: Path) -> Measured:

@@ -68,7 +68,7 @@ def _measure_split(assembly: Assembly, run: Run) -> dict[str, Any]:
 
 
 def _measure_folds(assembly: Assembly, run: Run, folder: Path) -> dict[str, Any]:
-    """Calibration, promises and figures from a cross-validation of the same recipe, each fold read as the box reads."""
+    """Calibration, bounds and figures from a cross-validation of the same recipe, each fold read as the box reads."""
     measured = measured_by_folds(run.recipe, folder)
     groups = {sample.group for part in run.split.parts.values() for sample in part}
     assembly.manifest = replace(

@@ -126,7 +126,7 @@ _FOREIGN_WORDS: dict[str, tuple[Words, Words]] = {
 
 def phantom_samples(seed: int) -> list[Sample]:
     """A drawn field of each class."""
-    found = []
+    samples = []
     for kind in KINDS:
         words = _CLASS_WORDS[kind]
         title = {"en": f"Drawn: {words['en']}", "fr": f"Dessin : {words['fr']}"}
@@ -137,8 +137,8 @@ def phantom_samples(seed: int) -> list[Sample]:
             "le modèle peut le lire autrement, ou le refuser.",
         }
         pixels = draw(kind, seed, WIDTH, HEIGHT).pixels
-        found.append(Sample(f"phantom-{kind}", "phantom", kind, title, description, pixels))
-    return found
+        samples.append(Sample(f"phantom-{kind}", "phantom", kind, title, description, pixels))
+    return samples
 
 
 def foreign_samples(seed: int) -> list[Sample]:
@@ -165,7 +165,7 @@ def texture_samples(
     # TensorFlow takes seconds to import; the drawn samples and the golden pictures do without.
     from training.drawn.textures import class_probabilities, statistics, synthesise
 
-    found = []
+    samples = []
     for index, (label, pictures) in enumerate(class_pictures.items()):
         words = _CLASS_WORDS[label]
         target = statistics(network, pictures)
@@ -182,8 +182,8 @@ def texture_samples(
             f"{target.count} images ({words['fr']}). Il ne contient le tissu d'aucun patient. Que le modèle le "
             "reconnaisse ne dit rien de sa qualité de lecture chez des patients.",
         }
-        found.append(Sample(f"texture-{label}", "texture", label, title, description, texture.pixels))
-    return found
+        samples.append(Sample(f"texture-{label}", "texture", label, title, description, texture.pixels))
+    return samples
 
 
 def jpeg(pixels: Picture) -> bytes:

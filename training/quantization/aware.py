@@ -51,7 +51,7 @@ class _Rounded(layers.Layer):  # type: ignore[misc]  # Keras has no types
         super().__init__(name=name)
         self.low, self.high = min(low, 0.0), max(high, 1e-6)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.quantization.fake_quant_with_min_max_args(x, self.low, self.high)
 
     def compute_output_shape(self, shape: Any) -> Any:
@@ -73,18 +73,22 @@ def _rounded_layers(model: keras.Model) -> list[str]:
     ]
 
 
-def _ranges(model: keras.Model, names: Sequence[str], pictures: Sequence[NDArray[np.uint8]]) -> dict[str, Any]:
+def _ranges(
+    model: keras.Model, names: Sequence[str], pictures: Sequence[NDArray[np.uint8]]
+) -> dict[str, tuple[float, float]]:
     """The least and the greatest value of each layer over the pictures."""
     ends = keras.Model(model.input, [model.get_layer(name).output for name in names])
     extremes = tf.function(
         lambda x: tf.stack([(tf.reduce_min(y), tf.reduce_max(y)) for y in ends(x, training=False)]),
         reduce_retracing=True,
     )
-    found = np.stack([extremes(scale_pixels(picture[None])).numpy() for picture in pictures])
-    return dict(zip(names, zip(found[..., 0].min(0), found[..., 1].max(0), strict=True), strict=True))
+    ends_of_pictures = np.stack([extremes(scale_pixels(picture[None])).numpy() for picture in pictures])
+    return dict(
+        zip(names, zip(ends_of_pictures[..., 0].min(0), ends_of_pictures[..., 1].max(0), strict=True), strict=True)
+    )
 
 
-def _rounding(model: keras.Model, ranges: dict[str, Any]) -> keras.Model:
+def _rounding(model: keras.Model, ranges: dict[str, tuple[float, float]]) -> keras.Model:
     """A copy that rounds activations, with the weights of `model`."""
 
     def call(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
@@ -167,9 +171,9 @@ def rescue(
 
     def mean_distance() -> float:
         put_rounded()
-        found = float(np.mean([measured(scale_pixels(picture[None])) for picture in pictures]))
+        mean = float(np.mean([measured(scale_pixels(picture[None])) for picture in pictures]))
         put_exact()
-        return found
+        return mean
 
     random = np.random.default_rng(seed)
     least, best = mean_distance(), [value.numpy() for value in exact]
@@ -177,12 +181,12 @@ def rescue(
     for epoch in range(epochs):
         for batch in _batches(pictures, random):
             step(batch)
-        found = mean_distance()
-        print(f"pass {epoch + 1} of {epochs}: distance {found:.5f}")
-        if found < least:
-            least, best = found, [value.numpy() for value in exact]
-    for variable, kept in zip(held, best, strict=True):
-        variable.assign(kept)
+        passed = mean_distance()
+        print(f"pass {epoch + 1} of {epochs}: distance {passed:.5f}")
+        if passed < least:
+            least, best = passed, [value.numpy() for value in exact]
+    for variable, value in zip(held, best, strict=True):
+        variable.assign(value)
     for layer in tuned.layers:
         layer.set_weights(student.get_layer(layer.name).get_weights())
     return tuned

@@ -55,14 +55,14 @@ def check_budget(
 
     Raises `QuantizationBudgetExceeded` with the figures and the way out.
     """
-    said, meant = int8_logits.argmax(1), float_logits.argmax(1)
+    int8_classes, float_classes = int8_logits.argmax(1), float_logits.argmax(1)
     one_picture = 1 / (len(np.unique(labels)) * np.unique(labels, return_counts=True)[1].min())
     check = BudgetCheck(
         n=len(labels),
-        differing=int((said != meant).sum()),
+        differing=int((int8_classes != float_classes).sum()),
         allowed_differing=max(1, floor((1 - budget.min_agreement) * len(labels) + ROUNDING)),
-        float_balanced_accuracy=float(balanced_accuracy_score(labels, meant)),
-        int8_balanced_accuracy=float(balanced_accuracy_score(labels, said)),
+        float_balanced_accuracy=float(balanced_accuracy_score(labels, float_classes)),
+        int8_balanced_accuracy=float(balanced_accuracy_score(labels, int8_classes)),
         allowed_loss=max(one_picture, budget.max_accuracy_loss) + ROUNDING,
     )
     if check.differing > check.allowed_differing or check.loss > check.allowed_loss:

@@ -98,7 +98,7 @@ def list_ops(flatbuffer: bytes) -> Counter[str]:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(flatbuffer, 0))
     operators = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     types = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for graph in model.subgraphs:
         for op in graph.operators:
             code = model.operatorCodes[op.opcodeIndex]
@@ -107,8 +107,8 @@ def list_ops(flatbuffer: bytes) -> Counter[str]:
             def kinds(indexes: Any, tensors: Any = graph.tensors) -> str:
                 return ", ".join(types[tensors[i].type] for i in indexes if i >= 0)
 
-            found[f"{name}({kinds(op.inputs)}) → {kinds(op.outputs)}"] += 1
-    return found
+            counts[f"{name}({kinds(op.inputs)}) → {kinds(op.outputs)}"] += 1
+    return counts
 
 
 def integer_head(model: keras.Model, feature_scale: float) -> IntegerHead:

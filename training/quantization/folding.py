@@ -90,7 +90,7 @@ def _folded(convolution: keras.layers.Layer, norm: keras.layers.Layer) -> list[N
     return [kernel * (gain[:, None] if depthwise else gain), shift]
 
 
-def round_weights(kernel: Any, *, depthwise: bool) -> Any:
+def round_weights(kernel: tf.Tensor, *, depthwise: bool) -> tf.Tensor:
     """A kernel [h, w, in, out] in steps of 1/127 of each output channel's largest weight, as the converter rounds it."""
     axes = (0, 1, 3) if depthwise else (0, 1, 2)
     step = tf.maximum(tf.reduce_max(tf.abs(kernel), axes, keepdims=True), 1e-9) / WEIGHT_STEPS
@@ -109,19 +109,21 @@ def convolutions(model: keras.Model) -> list[keras.layers.Layer]:
 
 def mean_inputs(model: keras.Model, pictures: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
     """The mean of each input channel of each convolution over pictures uint8 [h, w, 3] and places."""
-    found = convolutions(model)
-    ends = keras.Model(model.input, [layer.input for layer in found])
+    convolved = convolutions(model)
+    ends = keras.Model(model.input, [layer.input for layer in convolved])
     means = tf.function(
         lambda x: [tf.reduce_mean(y, (0, 1, 2)) for y in ends(x, training=False)], reduce_retracing=True
     )
-    sums = [np.zeros(layer.input.shape[-1]) for layer in found]
+    sums = [np.zeros(layer.input.shape[-1]) for layer in convolved]
     for picture in pictures:
         for total, mean in zip(sums, means(scale_pixels(picture[None])), strict=True):
             total += mean.numpy()
-    return {layer.name: (total / len(pictures)).astype(np.float32) for layer, total in zip(found, sums, strict=True)}
+    return {
+        layer.name: (total / len(pictures)).astype(np.float32) for layer, total in zip(convolved, sums, strict=True)
+    }
 
 
-def bias_shift(kernel: Any, rounded: Any, mean_input: Any, *, depthwise: bool) -> Any:
+def bias_shift(kernel: tf.Tensor, rounded: tf.Tensor, mean_input: tf.Tensor, *, depthwise: bool) -> tf.Tensor:
     """How far rounding moves the mean of each output channel, borders aside."""
     error = tf.reduce_sum(rounded - kernel, (0, 1))
     return error[:, 0] * mean_input if depthwise else tf.linalg.matvec(error, mean_input, transpose_a=True)

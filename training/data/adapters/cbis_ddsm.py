@@ -114,9 +114,9 @@ class _Listing:
         in_series = self.by_folder.get(path.parent.name, []) if SERIES.fullmatch(path.parent.name) else []
         named = path.with_suffix("").parts
         exact = [file for file in in_case if PurePosixPath(file).with_suffix("").parts[-len(named) :] == named]
-        found = exact or in_series or in_case
-        self.used.update(found)
-        return found
+        matching = exact or in_series or in_case
+        self.used.update(matching)
+        return matching
 
 
 def _mask(folder: Path, listing: _Listing, row: dict[str, str], size: tuple[int, int]) -> Path | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from training.evaluation.resampling import confusion, interval, patient_weights, ratio
-from training.evaluation.words import told_of
+from training.evaluation.words import recipe_facts
 from training.recipe import Recipe
 from training.studies.explain.cascade import CASCADED
 from training.studies.explain.measure import Measured
@@ -146,7 +146,7 @@ def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | No
     return {
         "schema": SCHEMA,
         "created": date.today().isoformat(),
-        "recipe": told_of(recipe),
+        "recipe": recipe_facts(recipe),
         "data": {"name": recipe.data.name, "source": recipe.data.source, "terms": recipe.data.terms},
         "labels": {label.id: label.name.en for label in recipe.labels},
         "folds": list(measured.folds),

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 from training.data.pictures import counted
 from training.evaluation.resampling import interval
-from training.evaluation.words import told_of
+from training.evaluation.words import recipe_facts
 from training.packing.draft import open_drafts
 from training.recipe import Recipe
 from training.stamp import CACHE, source
@@ -267,7 +267,7 @@ def benchmark(recipe: Recipe, data: Path, foreign: Path, crossval: Path, out: Pa
     return {
         "schema": SCHEMA,
         "created": date.today().isoformat(),
-        "recipe": told_of(recipe),
+        "recipe": recipe_facts(recipe),
         "data": {"name": recipe.data.name, "source": recipe.data.source},
         "folds": [subject.fold.name for subject in subjects],
         "proper": sum(len(found) for found in proper),

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 from msgspec.structs import replace
 
 from device.base.json_schema import schema_text
+from device.base.records import Record
 from device.reading import manifest
 from device.reading.manifest import Modality, Words
 from training.errors import RecipeError
@@ -37,10 +38,6 @@ Seed: TypeAlias = Annotated[int, Meta(ge=0, le=SEED_LIMIT)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Confidence: TypeAlias = Annotated[float, Meta(ge=0.5, le=0.999)]
 Passes: TypeAlias = Annotated[int, Meta(ge=0, le=10_000)]
-
-
-class Record(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all: it can't be changed, and has no other settings than its own."""
 
 
 TwoLanguages: TypeAlias = Annotated[Words, Meta(extra={ALLOWED: "a table with the texts en and fr"})]

@@ -9,10 +9,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.support.shipped import ROOT
 from training.errors import RecipeError
 from training.recipe import RECIPES, SCHEMA_FILE, Recipe, load_recipe, recipe_schema
 from training.setting_words import settings_of
 
+RESULTS = (ROOT / "docs/researchers/results.md").read_text(encoding="utf-8")
 BACH = (RECIPES / "bach.toml").read_text(encoding="utf-8")
 
 
@@ -101,6 +103,17 @@ def test_what_is_left_out_has_its_default() -> None:
     defaults = {setting.path: setting.default for setting in settings_of(Recipe)}
     assert recipe.network.name == defaults["network.name"]
     assert recipe.augmentation.scale == defaults["augmentation.scale"]
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_opens_with_its_command_its_time_and_the_figure_to_expect(path: Path) -> None:
+    """The figure is that of docs/researchers/results.md."""
+    opening = " ".join(line.lstrip("# ") for line in path.read_text(encoding="utf-8").split("\nid = ")[0].splitlines())
+    row = next(line for line in RESULTS.splitlines() if line.startswith(f"| [{path.stem}, "))
+    pictures, balanced_accuracy = (cell.strip() for cell in row.split("|")[2:4])
+    assert f"loupe-train crossval {path.stem} " in opening
+    assert "Time: " in opening
+    assert f"balanced accuracy {balanced_accuracy}, of {pictures.split()[0]} " in opening
 
 
 def test_the_schema_is_what_the_records_say() -> None:

@@ -1,4 +1,4 @@
-"""A unit atlas: what `loupe-train dissect` found out about a bundle's units, for the survey page.
+"""A unit atlas: what `loupe-train dissect` measured of a bundle's units, for the survey page.
 
 `docs/researchers/units.md` has its format.
 
@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta
 
@@ -198,7 +198,8 @@ def open_atlas(path: Path, bundle: Bundle) -> Atlas | None:
     return Atlas(index, patches)
 
 
-def _members(data: bytes) -> tuple[Any, dict[str, bytes]]:
+def _members(data: bytes) -> tuple[object, dict[str, bytes]]:
+    """The JSON value of atlas.json, and the patches by name. Raises one of `DAMAGE`."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         listed = archive.infolist()
         if len(listed) > MAX_MEMBERS:

@@ -6,9 +6,8 @@ The network stands first, so that the runtime memory-maps the bundle itself; the
 (in Base64), so that `unzip` lists the rest. The signature covers every byte before it. `Bundle.open` checks, in this
 order: the file's size, before it is read, once; the signature by a trusted key; that the zip is of plain members and
 nothing else; the manifest (`device/reading/manifest.py`); each member's size and hash; each array's shape and numbers.
-Nothing in
-the file is interpreted before its signature holds, and what a trusted key signed is trusted to be whose it is, not to be
-right: whatever is wrong with it is named. Golden outputs are `device/reading/golden.py`'s.
+Nothing in the file is interpreted before its signature holds. A signature says who signed a file, not that the file is
+right, so whatever is wrong with it has a named error. Golden outputs are checked by `device/reading/golden.py`.
 """
 
 from __future__ import annotations
@@ -108,8 +107,8 @@ class Bundle:
             raise NotABundle(bundle=name)
         signer = _check_signature(data, keys, name)
         manifest, members = _check_members(data, name)
-        held = Path(f"/proc/self/fd/{file.fileno()}")
-        bundle = cls(name, hashlib.sha256(data).hexdigest(), signer, manifest, members, held, file)
+        open_file = Path(f"/proc/self/fd/{file.fileno()}")
+        bundle = cls(name, hashlib.sha256(data).hexdigest(), signer, manifest, members, open_file, file)
         bundle._check_arrays()
         return bundle
 

@@ -1,6 +1,6 @@
-"""What a refused picture's own colours say of its kind, so that a refusal says nothing that they contradict.
+"""What kind of picture a refused picture's own colours show, so that the words of a refusal don't contradict them.
 
-Nothing is accepted or refused for its colours: they only choose the words. A grey picture is no section stained with
+Colours accept and refuse nothing: they only choose the words. A grey picture is no section stained with
 haematoxylin and eosin, a coloured one no mammogram; brown beside blue is what an immunostain shows (DAB and haematoxylin).
 The limits were set on one half of the sets that `loupe-train colours` reads and measured on the other
 (`docs/researchers/ood.md`).
@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOOKED_AT_PX = 4_000  # about so many pixels, evenly spread, are looked at
-WHITE = 230  # grey level: what is brighter in all channels is glass or paper, and says nothing
-LEAST_SHARE = (
-    0.01  # of the pixels that aren't white; with fewer, or with brightness that hardly spreads, nothing is said
-)
+WHITE = 230  # grey level: what is brighter in all channels is glass or paper
+# Of the pixels that aren't white. With fewer, or where brightness hardly varies, the picture has no kind.
+LEAST_SHARE = 0.01
 FLAT_BELOW = 3.0  # grey levels
 ONE_TONE_BELOW = 0.02  # what brightness alone leaves of the colours, over the brightest channel's mean
 BROWN_DENSITY = 0.45  # optical density in the blue channel, where DAB absorbs most

@@ -1,22 +1,22 @@
-"""The gate: may a reading be given of this picture at all?
+"""The gate: it decides whether the box gives a reading of a picture at all.
 
-Four questions, each with its own reasons and next steps: can the *picture* be judged (light, focus, tissue, size); is it
-at the *scale* the model knows; is it *made* like the ones the model knows (stain, scanner: the network's early layer);
-does it *show* what the model knows (its middle layer).
+It asks four questions, each with its own reasons and next steps: can the *picture* be judged (light, focus, tissue, size);
+is it at the *scale* that the model knows; is it *made* like the pictures that the model knows (stain, scanner: the
+network's early layer); does it *show* what the model knows (its middle layer).
 
 - `made` and `shows` are Mahalanobis distances of a layer's mean over the picture from the means of proper pictures.
-- `scale` is how many octaves the magnification that a linear rule reads off both means lies from that of proper pictures.
+- `scale` is the distance, in octaves, of the picture's magnification from that of proper pictures; a linear rule reads the
+  magnification off both means.
 
-Each is divided by its own 95 % quantile over proper pictures, so the three speak in one unit and share one threshold: the
-bundle's `promise`, taken from pictures that neither network nor gate had seen. It says which share of proper pictures is
-refused at most, and how sure that is (`training/gate/promise.py`). A question's p-value is the share of those pictures that
-were at least as strange, the new one among them.
+Each is divided by its own 95 % quantile over proper pictures, so the three have one unit and share one threshold: that of
+the bundle's `promise`, found on pictures that neither network nor gate had seen. The promise states the largest share of
+proper pictures that the gate refuses, and with what confidence (`training/gate/promise.py`). A question's p-value is the
+share of those pictures, the new one among them, that are at least as strange.
 
-A refusal's words follow the picture's own colours where those say more (`device/reading/colours.py`): they refuse nothing.
+The words of a refusal follow the picture's own colours where these say more (`device/reading/colours.py`).
 
-All of it rests on the integer network's outputs, never on quantized probabilities, and costs far less than the network,
-whose graph averages the layers to cells before the gate sees them. A coarse map of the cells tells where a picture is
-foreign.
+The gate uses the integer network's outputs, never quantized probabilities. It costs far less than the network, whose graph
+averages the layers to cells first. A coarse map of the cells shows where a picture is foreign.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The public keys that this box trusts: the files `*.pub` (PEM, Ed25519) of one folder.
 
-A file that holds no such key doesn't stop a box whose bundles other keys verify; it is told as `KeyIgnored`. Hidden files
-are passed over: a Mac leaves a `._NAME.pub` beside each file that it copies to a stick.
+A file that holds no such key doesn't stop a box whose bundles other keys verify: it becomes the problem `KeyIgnored`.
+Hidden files are left out: a Mac writes a `._NAME.pub` beside each file that it copies to a stick.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def trusted_keys(folder: Path) -> TrustedKeys:
         files = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX and not path.name.startswith("."))
     except OSError as error:
         raise KeysMissing(keys=str(folder), detail=error.strerror or type(error).__name__) from error
-    found = [(path, _key(path)) for path in files]
+    keys = [(path, _key(path)) for path in files]
     return TrustedKeys(
-        keys={key_id(key): (path.stem, key) for path, key in found if key},
-        unreadable=tuple(path.name for path, key in found if key is None),
+        keys={key_id(key): (path.stem, key) for path, key in keys if key},
+        unreadable=tuple(path.name for path, key in keys if key is None),
     )
 
 

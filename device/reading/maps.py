@@ -7,8 +7,8 @@ The head is a 1×1 convolution of the network's int8 features, done here in whol
 
 The mean is over the places that count: all of a picture or, where the bundle's head says so, those with tissue
 (`device/reading/tissue.py`). The unit of a step is a power of two and every number is far below 2**53, so float64 holds
-each
-value, each sum over places and each sum over units exactly, in any order and any language: the map's mean *is* the logit.
+each value, each sum over places and each sum over units exactly, in any order and any language: the map's mean *is* the
+logit.
 The weights are centred over classes (softmax doesn't see it), so a positive value speaks for a class against the others.
 
 A section's cell is a whole window, whose features are pooled first: their mean over the places that count, rounded to 1/256

@@ -1,14 +1,16 @@
 """Which of the box's models reads a picture: the one whose gate knows it.
 
 Each bundle decodes at its own scale, runs its network and asks its own gate, just as it would alone, so that what was
-measured of it still holds; a picture costs one pass a bundle, or one in all where the caller names the model. One bundle
-accepts: it reads. Several accept: the one to which the picture is least strange, by its own p-values. None accepts: the
-bundle that the picture came nearest to tells, the one whose thresholds it exceeds least; where most bundles find that it
-can't be judged at all (light, focus, no tissue), the nearest of those. A bundle of whose modality the picture's own colours
-say that it can't be has no say in this, and none has one that can't take the picture at all (its scale, say).
+measured of it still holds. A picture costs one pass for each bundle, or one in all where the caller names the model.
 
-A picture that is foreign to all of several bundles is refused in words of the box: what it reads, and that the picture
-seems to be none of that. What each bundle said stands in the answer.
+- One bundle accepts the picture: it reads.
+- Several accept: the one to which the picture is least strange, by its own p-values, reads.
+- None accepts: the refusal is by the bundle whose thresholds the picture exceeds least. Where most bundles find that the
+  picture can't be judged at all (light, focus, no tissue), it is by the nearest of those. Bundles whose modality the
+  picture's own colours rule out don't count here, nor those that can't take the picture (because of its scale, say).
+
+A picture that is foreign to all of several bundles is refused in words of the box: what the box reads, and that the picture
+seems to be none of that. The outcome of each bundle stands in the answer.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ UNFIT_REASONS = tuple(reason for reason in PICTURE_REASONS if reason != "too_sma
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one bundle made of a picture."""
+    """One bundle's reading of a picture."""
 
     reader: Reader
     reading: Reading
@@ -44,8 +46,8 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Routed:
-    """What the bundles made of a picture. `outcomes`: each bundle's reader, in the order of the box, with its opinion, or
-    the error for which it has none. `chosen`: the opinion by which the answer is given."""
+    """The outcome of all bundles for a picture. `outcomes`: each bundle's reader, in the order of the box, with its
+    opinion, or the error for which it has none. `chosen`: the opinion by which the answer is given."""
 
     outcomes: tuple[tuple[Reader, Opinion | ImageError], ...]
     chosen: Opinion
@@ -56,11 +58,11 @@ class Routed:
 
     @property
     def none_of_these(self) -> bool:
-        """Whether the picture is foreign to each bundle that may have a say, and not only at another magnification."""
+        """Whether the picture is foreign to each bundle of a possible modality, and not only at another magnification."""
         verdict = self.chosen.reading.verdict
         if verdict.reason in UNFIT_REASONS or verdict.magnification is not None:
             return False
-        return all(opinion.reading.verdict.foreign for opinion in having_a_say(self.opinions))
+        return all(opinion.reading.verdict.foreign for opinion in of_possible_modality(self.opinions))
 
 
 def alone(reader: Reader, reading: Reading) -> Routed:
@@ -80,21 +82,21 @@ def excess(verdict: Verdict) -> float:
     return max((a.excess for a in verdict.answers if a.p_value is not None), default=float("inf"))
 
 
-def having_a_say(opinions: Sequence[Opinion]) -> Sequence[Opinion]:
+def of_possible_modality(opinions: Sequence[Opinion]) -> Sequence[Opinion]:
     """The refusals of bundles whose modality the picture's own colours allow; all, where they allow none."""
     return [opinion for opinion in opinions if not opinion.reading.verdict.other_kind] or opinions
 
 
 def choose(opinions: Sequence[Opinion]) -> Opinion:
-    """The opinion that the answer is given by; of equals the first. That a picture can't be judged is believed of the
-    nearest bundle, or of most: a single other one may say so of what is merely foreign to it."""
+    """The opinion by which the answer is given; of equals the first. That a picture can't be judged counts where most
+    bundles find so, or the nearest one: a single other bundle may find so of a picture that is merely foreign to it."""
     accepting = [opinion for opinion in opinions if opinion.accepted]
     if accepting:
         return max(accepting, key=lambda o: (least_p(o.reading.verdict) or 0.0, -excess(o.reading.verdict)))
-    opinions = having_a_say(opinions)
+    opinions = of_possible_modality(opinions)
     unfit = [opinion for opinion in opinions if opinion.reading.verdict.reason in UNFIT_REASONS]
-    telling = unfit if 2 * len(unfit) > len(opinions) else opinions
-    return min(telling, key=lambda o: excess(o.reading.verdict))
+    candidates = unfit if 2 * len(unfit) > len(opinions) else opinions
+    return min(candidates, key=lambda o: excess(o.reading.verdict))
 
 
 class Router:

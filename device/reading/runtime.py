@@ -1,12 +1,12 @@
 """The runtime seam: the one place that knows how a `.tflite` file is run.
 
 LiteRT (`ai-edge-litert`) runs it; where only the older `tflite-runtime` is installed, that does. With LiteRT's default
-kernels (XNNPACK) integer outputs are equal bit for bit on x86-64 and arm64; tflite-runtime's kernels differ by a few
-steps, which `Runtime.exact` tells and the golden check weighs.
+kernels (XNNPACK) integer outputs are equal bit for bit on x86-64 and arm64. tflite-runtime's kernels differ by a few
+steps: `Runtime.exact` is false there, and the golden check allows for it.
 
-An interpreter isn't thread-safe but releases the GIL while it works, so a `Network` has as many as threads are to run it
-at once, and threads share it. The file is memory-mapped, so further interpreters of the same file share its weights.
-Bytes after the flatbuffer don't disturb it, which is what lets a bundle be one file.
+An interpreter isn't thread-safe but releases the GIL while it works. So a `Network` has one interpreter for each thread
+that may run it at once, and threads share the network. The file is memory-mapped, so further interpreters of the same
+file share its weights. The runtime ignores bytes after the flatbuffer, so a bundle can be one file.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Network:
 
     @contextmanager
     def idle(self) -> Iterator[list[Network]]:
-        """The network by each interpreter alone that nobody uses now. Who comes meanwhile waits."""
+        """A network of one interpreter for each that nobody uses now. Whoever wants to run one meanwhile waits."""
         singles: list[Network] = []
         with suppress(Empty):
             while True:

@@ -1,19 +1,19 @@
 """A section: a picture larger than the field that the model reads at once, read window by window at the model's own scale.
 
-A picture can be read so when somebody says how large its pixels are. A window has about the area that the model knows;
-windows overlap by half, and each one's decision stands for the cell in its middle, so that every place is judged amid its
-neighbours. Windows go one by one through the same network and the same gate as a field does; at the section's edge they
-are moved inwards, so nothing is ever padded.
+This needs the size of the picture's pixels. A window has about the area that the model knows. Windows overlap by half, and
+each window's decision stands for the cell in its middle, so every place is judged with its surroundings. Each window goes
+through the same network and the same gate as a field. At the section's edge windows are moved inwards, so nothing is
+padded.
 
-A window whose cell is bare glass is not read. One that the gate refuses is foreign and left out of the map; unless most of
-it is glass: no model has learned from the tissue's edge, so nothing is said of it there. The section is
+A window whose cell is bare glass is not read. A window that the gate refuses is foreign and left out of the map. One that
+is refused and mostly glass counts as glass: no model has learned from the tissue's edge. The section is
 
 - refused as blank when it has no window with tissue,
 - refused when more than half of its windows with tissue are foreign, for the reason of most of them,
 - otherwise accepted; with caution when more than `CAUTION_SHARE` are foreign (the gate itself refuses up to one in twenty
   proper pictures), or when the median window is one to be cautious about.
 
-Of all windows only their gate's answer and their pooled features are kept: [rows, columns, channels], no pixels.
+Of each window the section keeps the gate's answer and the pooled features, [rows, columns, channels], but no pixels.
 """
 
 from __future__ import annotations

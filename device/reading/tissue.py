@@ -1,9 +1,8 @@
 """Where a picture shows tissue and where bare glass.
 
-A pixel is tissue when it absorbs light in at least one channel. Glass has nothing to say of the tissue, though a network's
-features are not zero there: a model may leave it out of the mean that makes a logit (`device/reading/maps.py`), and a
-section's
-cell of bare glass is not read (`device/reading/sections.py`).
+A pixel is tissue when it absorbs light in at least one channel. Glass is no evidence about tissue, but a network's features
+are not zero there. So a model may leave glass out of the mean that makes a logit (`device/reading/maps.py`), and a
+section's cell of bare glass is not read (`device/reading/sections.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A trial: work that may end the process that does it, done in a child that is thrown away, in bounds of memory and time.
+"""A trial: work that may crash its process, done in a child process with limits on memory and time.
 
-A signature says whose a network is, not that the runtime survives it: damaged tables of a flatbuffer can end the process
-that loads them, or have it ask for all the memory that there is.
+A signature says who signed a network, not that the runtime survives it: damaged tables of a flatbuffer can crash the
+process that loads them, or make it ask for all memory.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MOST_CHARACTERS = 200
 
 
 def try_apart(work: Callable[[], object], about: str) -> None:
-    """Do it in a child. Raises the `LoupeError` that it raises, and `ModelUnusable` whatever else becomes of it; `about`
-    says what was tried."""
+    """Do the work in a child process. Raises the `LoupeError` that the work raises, and `ModelUnusable` where it raises
+    anything else, crashes or takes too long; `about` says what was tried."""
     reading_end, writing_end = os.pipe()
     parent = os.getpid()
     process = os.fork()
@@ -83,10 +83,10 @@ def _outcome(work: Callable[[], object], about: str) -> LoupeError | None:
 def _confine() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    faulthandler.disable()  # what died is told by its parent
+    faulthandler.disable()  # the parent reports how the child ended
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
-        os.dup2(nowhere, stream)  # the runtime's words
+        os.dup2(nowhere, stream)  # what the runtime prints
     for name, bound in (
         (resource.RLIMIT_AS, address_bytes() + MORE_MEMORY_BYTES),
         (resource.RLIMIT_CPU, CPU_S),

@@ -71,7 +71,7 @@ def test_tflite_runtime_agrees_with_the_golden_outputs_within_tolerance() -> Non
 def test_readings_by_tflite_runtime_say_that_they_are_not_exact(bundle: Bundle, tmp_path: Path) -> None:
     golden = bundle.manifest.golden[0]
     picture = tmp_path / "golden.png"
-    picture.write_bytes(bundle.members[golden["picture"]])
+    picture.write_bytes(bundle.members[golden.picture])
     command = [
         str(FALLBACK),
         "-m",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -192,6 +194,12 @@ def test_the_document_keeps_the_rules_of_openapi(client: FlaskClient) -> None:
     assert document["openapi"].startswith("3.1.")
     schemathesis.openapi.from_dict(document).validate()
     assert client.get("/api/v1/openapi.json").data == answer.data
+
+
+def test_all_that_the_document_refers_to_is_in_it(client: FlaskClient) -> None:
+    text = client.get("/api/v1/openapi.json").text
+    referred = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert referred == set(json.loads(text)["components"]["schemas"])
 
 
 def test_each_error_is_described_with_its_own_code_status_and_facts(client: FlaskClient) -> None:

@@ -7,7 +7,7 @@ and of the named errors.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from flask import Flask
@@ -36,29 +36,26 @@ PLACE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a number in a route
 def openapi_document(app: Flask, settings: Settings) -> Json:
     """The whole document of a box with these settings. Raises `LookupError` where a route of the API isn't
     described."""
-    routes = [(rule, method) for rule in app.url_map.iter_rules() for method in methods_of(rule)]
+    routes = [
+        (rule, method, _operation_of(app, rule)) for rule in app.url_map.iter_rules() for method in methods_of(rule)
+    ]
+    sent = [record for _, _, operation in routes for record in (operation.body, operation.answer)]
+    records = list(dict.fromkeys([Problem, *(record for record in sent if isinstance(record, type))]))
+    references, schemas = msgspec.json.schema_components(records, ref_template=REF)
+    schema_of = dict(zip(records, references, strict=True))
     paths: Json = {}
-    records: dict[type, None] = {Problem: None}
-    schemas: Json = {}
-    for rule, method in routes:
-        view = app.view_functions[rule.endpoint]
-        operation = operation_of(view)
-        if operation is None:
-            raise LookupError(f"{rule.endpoint} is not described by `operation` (device/web/openapi/operations.py)")
+    for rule, method, operation in routes:
         causes = causes_of(rule, method, operation)
-        described = {
-            "operationId": view.__name__,
+        schemas |= {cause.schema_name: cause.schema for cause in causes}
+        paths.setdefault(path_of(rule), {})[method.lower()] = {
+            "operationId": app.view_functions[rule.endpoint].__name__,
             "tags": [rule.endpoint.partition(".")[0]],
             "summary": operation.summary,
             "parameters": [*_in_path(rule), *_in_query(operation.query)],
-            **_request_body(operation.body, limit_of(method, PLACE.sub("0", rule.rule), settings)),
-            "responses": {"200": _answer(operation), **dict(responses_of(causes))},
+            **_request_body(operation.body, limit_of(method, PLACE.sub("0", rule.rule), settings), schema_of),
+            "responses": {"200": _answer(operation, schema_of), **dict(responses_of(causes))},
             "security": [{TECHNICIAN: []}] if (method, rule.rule) in NEEDED else [],
         }
-        paths.setdefault(path_of(rule), {})[method.lower()] = described
-        records |= {record: None for record in (operation.body, operation.answer) if isinstance(record, type)}
-        schemas |= {cause.schema_name: cause.schema for cause in causes}
-    schemas |= msgspec.json.schema_components(records, ref_template=REF)[1]
     return {
         "openapi": OPENAPI,
         "info": {
@@ -74,6 +71,13 @@ def openapi_document(app: Flask, settings: Settings) -> Json:
             "securitySchemes": {TECHNICIAN: {"type": "apiKey", "in": "header", "name": HEADER}},
         },
     }
+
+
+def _operation_of(app: Flask, rule: Rule) -> Operation:
+    operation = operation_of(app.view_functions[rule.endpoint])
+    if operation is None:
+        raise LookupError(f"{rule.endpoint} is not described by `operation` (device/web/openapi/operations.py)")
+    return operation
 
 
 def methods_of(rule: Rule) -> list[str]:
@@ -109,12 +113,12 @@ def _in_query(record: type | None) -> Iterator[Json]:
         yield {"name": name, "in": "query", "required": required, "description": description, "schema": described}
 
 
-def _request_body(body: type | str | None, limit: int) -> Json:
+def _request_body(body: type | str | None, limit: int, schema_of: Mapping[type, Json]) -> Json:
     """`limit` in bytes."""
     if body is None:
         return {}
     if isinstance(body, type):
-        content: Json = {JSON: {"schema": _reference(body)}}
+        content: Json = {JSON: {"schema": schema_of[body]}}
     else:
         file = {"type": "string", "contentMediaType": "application/octet-stream"}
         form = {"type": "object", "properties": {FIELD: file}, "required": [FIELD]}
@@ -122,11 +126,7 @@ def _request_body(body: type | str | None, limit: int) -> Json:
     return {"requestBody": {"required": True, "description": f"At most {limit:,} bytes.", "content": content}}
 
 
-def _answer(operation: Operation) -> Json:
+def _answer(operation: Operation, schema_of: Mapping[type, Json]) -> Json:
     answer = operation.answer
-    content: Json = {answer: {}} if isinstance(answer, str) else {JSON: {"schema": _reference(answer)}}
+    content: Json = {answer: {}} if isinstance(answer, str) else {JSON: {"schema": schema_of[answer]}}
     return {"description": operation.summary, "content": content}
-
-
-def _reference(record: type) -> Json:
-    return {"$ref": REF.format(name=record.__name__)}

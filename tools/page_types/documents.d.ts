@@ -331,11 +331,35 @@ export interface LexiconTerm {
 }
 export interface AtlasFacts {
   notice: string;
-  figures: {};
-  patches: {};
+  figures: AtlasFigures;
+  patches: PictureData;
   concepts: {
     [k: string]: string;
   };
+}
+export interface AtlasFigures {
+  data: PictureData;
+  units: number;
+  constant: number;
+  dead: number;
+  covered: number;
+  within: number;
+  selective: SelectiveUnits[];
+}
+export interface PictureData {
+  name: string;
+  terms: string;
+  synthetic: boolean;
+  pictures: number;
+  groups: number;
+  quantile: number;
+  created: string;
+  command: string;
+}
+export interface SelectiveUnits {
+  auroc: number;
+  units: number;
+  by_chance: number;
 }
 export interface ProblemWords {
   code: string;
@@ -348,10 +372,28 @@ export interface UnitDocument {
   weights: {
     [k: string]: number;
   };
-  figures: {} | null;
+  figures: UnitFigures | null;
   patches: UnitPatch[];
   names: UnitName[];
   names_more: number;
+}
+export interface UnitFigures {
+  importance: number;
+  listed: number;
+  active: number;
+  threshold: number;
+  selectivity: {
+    [k: string]: number;
+  };
+  means: {
+    [k: string]: number;
+  };
+  overlap: {
+    [k: string]: number;
+  };
+  inside: {
+    [k: string]: number;
+  };
 }
 export interface UnitPatch {
   url: string;

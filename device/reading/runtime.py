@@ -18,12 +18,47 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, LifoQueue
-from typing import Any
+from typing import Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.base.errors import ModelUnusable, RuntimeMissing
+
+
+class TensorDetail(TypedDict):
+    """What a runtime says of an input or output, as far as it is used here. `quantization`: scale and zero point."""
+
+    name: str
+    index: int
+    dtype: type[np.generic]
+    quantization: tuple[float, int]
+
+
+class SignatureRunner(Protocol):
+    """A signature of a network, for its inputs and outputs by name."""
+
+    def get_input_details(self) -> dict[str, TensorDetail]: ...
+
+    def get_output_details(self) -> dict[str, TensorDetail]: ...
+
+
+class Interpreter(Protocol):
+    """What both libraries' interpreters have, as far as it is used here."""
+
+    def get_signature_list(self) -> dict[str, dict[str, list[str]]]: ...
+
+    def get_signature_runner(self, name: str) -> SignatureRunner: ...
+
+    def resize_tensor_input(self, index: int, shape: tuple[int, ...]) -> None: ...
+
+    def allocate_tensors(self) -> None: ...
+
+    def set_tensor(self, index: int, value: NDArray[np.int8] | NDArray[np.uint8]) -> None: ...
+
+    def invoke(self) -> None: ...
+
+    def get_tensor(self, index: int) -> NDArray[np.int8]: ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +68,7 @@ class Runtime:
     name: str
     version: str
     exact: bool
-    interpreter: Callable[..., Any]
+    interpreter: Callable[..., Interpreter]
 
 
 @dataclass(frozen=True)
@@ -77,7 +112,7 @@ class _Interpreter:
         for detail in (input_detail, *output_details.values()):
             if np.dtype(detail["dtype"]) not in (np.dtype(np.int8), np.dtype(np.uint8)):
                 raise ModelUnusable(detail=f"{detail['name']} is {np.dtype(detail['dtype'])}, not an 8-bit integer")
-        self._input_index: int = input_detail["index"]
+        self._input_index = input_detail["index"]
         self._input_offset = 0 if np.dtype(input_detail["dtype"]) == np.dtype(np.uint8) else 128
         self._output_indexes = {name: detail["index"] for name, detail in output_details.items()}
         self._shape: tuple[int, ...] = ()
@@ -86,7 +121,7 @@ class _Interpreter:
 
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.int8]]:
         """See `Network.run`."""
-        batch = pixels[None]
+        batch: NDArray[np.int8] | NDArray[np.uint8] = pixels[None]
         if self._input_offset:
             batch = (batch.astype(np.int16) - self._input_offset).astype(np.int8)
         try:

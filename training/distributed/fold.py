@@ -88,7 +88,7 @@ def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
     from training.fitting.fit import float_logits
 
     logits = np.full((len(samples), len(run.recipe.labels)), np.nan)
-    pixels = {number: found for number, sample in enumerate(samples) if (found := _pixels(run, sample)) is not None}
+    pixels = {number: decoded for number, sample in enumerate(samples) if (decoded := _pixels(run, sample)) is not None}
     if pixels:
         logits[list(pixels)] = float_logits(run, list(pixels.values()))
     return logits

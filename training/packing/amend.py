@@ -70,14 +70,14 @@ def _check_same_model(before: Bundle, recipe: Recipe, samples: list[Sample]) -> 
     manifest = before.manifest
     split = Split({TRAINING: samples, CALIBRATION: [], TEST: []})
     differing = [
-        f"{name} {found}, not {wanted}"
-        for name, found, wanted in (
+        f"{name} {value}, not {wanted}"
+        for name, value, wanted in (
             ("the id", manifest.id, recipe.id),
             ("the labels", before.labels, tuple(label.id for label in recipe.labels)),
             ("the area", manifest.preprocessing.area_px, recipe.data.area_px),
             ("the split", manifest.provenance.split["sha256"], split.sha256),
         )
-        if found != wanted
+        if value != wanted
     ]
     if differing:
         raise RunError(f"{before.name} is not of this recipe and data: it has {'; '.join(differing)}")

@@ -49,8 +49,8 @@ def pooled_units(recipe: Recipe, data: Path, samples: Sequence[Sample]) -> dict[
         for picture in track(load_pixels(data, samples, recipe.data.area_px), "every block", transient=True)
     ]
     return {
-        layer.name.removesuffix("_relu6"): np.stack(found)
-        for layer, found in zip(layers, zip(*rows, strict=True), strict=True)
+        layer.name.removesuffix("_relu6"): np.stack(means)
+        for layer, means in zip(layers, zip(*rows, strict=True), strict=True)
     }
 
 
@@ -79,10 +79,10 @@ def depth_probe(recipe: Recipe, data: Path) -> str:
         tests.append(inside)
     labels, units = labels_of(samples), pooled_units(recipe, data, samples)
     weights = sample_weights(labels, np.array([sample.group for sample in samples]), recipe.fit.balance)
-    found: dict[str, list[Probe]] = {}
+    by_block: dict[str, list[Probe]] = {}
     inner: dict[str, NDArray[np.float64]] = {}
     for name, rows in track(units.items(), "probes", transient=True):
-        found[name] = [_probe(rows, labels, weights, ~test, test) for test in tests]
+        by_block[name] = [_probe(rows, labels, weights, ~test, test) for test in tests]
         inner[name] = np.full((len(tests), len(tests)), np.nan)  # [left out, tested besides]
         for a, out in enumerate(tests):
             for b, tested in enumerate(tests):
@@ -94,13 +94,13 @@ def depth_probe(recipe: Recipe, data: Path) -> str:
         "| block | units | balanced accuracy, mean of folds | AUROC, mean of folds |",
         "|---|---|---|---|",
     ]
-    for name, probes in found.items():
+    for name, probes in by_block.items():
         accuracy = np.mean([probe.balanced_accuracy for probe in probes])
         lines.append(
             f"| {name} | {units[name].shape[1]} | {accuracy:.3f} | {np.nanmean([p.auroc for p in probes]):.3f} |"
         )
     chosen = [max(inner, key=lambda name: float(np.nanmean(inner[name][a]))) for a in range(len(tests))]
-    nested = [found[name][a] for a, name in enumerate(chosen)]
+    nested = [by_block[name][a] for a, name in enumerate(chosen)]
     lines.append(
         f"| chosen without the tested fold: {', '.join(chosen)} | | "
         f"{np.mean([p.balanced_accuracy for p in nested]):.3f} | {np.nanmean([p.auroc for p in nested]):.3f} |"

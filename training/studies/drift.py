@@ -50,7 +50,7 @@ def replay(
 ) -> Replay:
     """The watch over `proper`, then `changed`, in so many random orders."""
     random.seed(0)
-    start, false_alarms, found = datetime(2026, 1, 1), 0, []
+    start, false_alarms, delays = datetime(2026, 1, 1), 0, []
     for _ in range(orders):
         stream = [*random.sample(proper, len(proper)), *random.sample(changed, len(changed))]
         watch, at = Watch(start.date().isoformat(), {}), None
@@ -62,8 +62,8 @@ def replay(
                 break
         false_alarms += at is not None and at <= len(proper)
         if at is None or at > len(proper):
-            found.append(None if at is None else at - len(proper))
-    return Replay(name, len(proper), len(changed), false_alarms, tuple(found))
+            delays.append(None if at is None else at - len(proper))
+    return Replay(name, len(proper), len(changed), false_alarms, tuple(delays))
 
 
 def drift_report(

@@ -83,15 +83,15 @@ def _tensors(interpreter: Any, model: keras.Model) -> dict[str, tuple[str, int]]
     (signature,) = interpreter.get_signature_list()
     outputs = interpreter.get_signature_runner(signature).get_output_details()
     ends = {detail["index"]: model.output[key]._keras_history.operation.name for key, detail in outputs.items()}
-    found = {}
+    tensors = {}
     for operation in interpreter._get_ops_details():
         for index in operation["outputs"]:
             if index >= 0:
                 tensor = interpreter._get_tensor_details(index, 0)
                 layer = ends.get(index) or _layer_of(tensor["name"], known)
                 if layer is not None:
-                    found[layer] = (operation["op_name"], index)
-    return found
+                    tensors[layer] = (operation["op_name"], index)
+    return tensors
 
 
 def layer_errors(

@@ -45,12 +45,12 @@ class Stage:
 def blocks(model: keras.Model) -> list[tuple[str, list[keras.layers.Layer]]]:
     """What the class map comes through, the head first: name and layers with weights."""
     used = {layer.name for layer in keras.Model(model.input, model.output[CLASS_MAP]).layers}
-    found: dict[str, list[keras.layers.Layer]] = {}
+    by_block: dict[str, list[keras.layers.Layer]] = {}
     for layer in reversed(model.layers):
         if layer.name in used and layer.weights:
             name = CLASS_MAP if layer.name == CLASS_MAP else re.split(r"_", layer.name)[0]
-            found.setdefault(name, []).append(layer)
-    return list(found.items())
+            by_block.setdefault(name, []).append(layer)
+    return list(by_block.items())
 
 
 def cascade(
@@ -64,11 +64,11 @@ def cascade(
     rng = np.random.default_rng(seed)
 
     def maps() -> list[dict[str, NDArray[np.float64]]]:
-        found = []
+        by_picture = []
         for pixels, label in zip(pictures, labels, strict=True):
             cams = {e.method: e.values for e in gradient_cams(network, pixels, label)}
-            found.append({OURS: network.class_map(pixels)[..., label], **cams})
-        return found
+            by_picture.append({OURS: network.class_map(pixels)[..., label], **cams})
+        return by_picture
 
     original = maps()
     stages = []

@@ -31,13 +31,13 @@ def _line(name: str) -> dict[str, Any]:
 
 def curves(d: Mapping[str, Any]) -> str:
     """Mean insertion and deletion curves of all methods on the same pictures."""
-    found = d["faithfulness"]["curves"]
+    by_method = d["faithfulness"]["curves"]
 
     def draw(figure: Figure) -> None:
         for axes, name in zip(figure.subplots(1, 2, sharey=True), ("insertion", "deletion"), strict=True):
-            for one in found:
-                share = np.linspace(0, 1, len(found[one][name]))
-                axes.plot(share, found[one][name], label=method(one, d["earlier_stride"]), **_line(one))
+            for one in by_method:
+                share = np.linspace(0, 1, len(by_method[one][name]))
+                axes.plot(share, by_method[one][name], label=method(one, d["earlier_stride"]), **_line(one))
             axes.set(
                 xlim=(0, 1),
                 ylim=(0, 1),
@@ -50,7 +50,7 @@ def curves(d: Mapping[str, Any]) -> str:
 
     areas = "; ".join(
         f"{method(one, d['earlier_stride'])} {np.mean(curve['insertion']):.2f} and {np.mean(curve['deletion']):.2f}"
-        for one, curve in found.items()
+        for one, curve in by_method.items()
     )
     return svg("curves", f"Insertion and deletion curves; mean heights: {areas}.", (9.2, 4.2), draw)
 
@@ -58,14 +58,14 @@ def curves(d: Mapping[str, Any]) -> str:
 def places(d: Mapping[str, Any], figure_name: str = "auroc") -> str:
     """Localisation by method, a group of bars for each set, with intervals."""
     sets = d["places"]
-    methods = [one for one in METHODS if any(one in found["methods"] for found in sets)]
+    methods = [one for one in METHODS if any(one in places["methods"] for places in sets)]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         width = 0.8 / len(methods)
         for index, one in enumerate(methods):
-            for number, found in enumerate(sets):
-                estimate = found["methods"][one][figure_name]
+            for number, places in enumerate(sets):
+                estimate = places["methods"][one][figure_name]
                 if estimate["value"] is None:
                     continue
                 across = number + (index - (len(methods) - 1) / 2) * width
@@ -75,32 +75,32 @@ def places(d: Mapping[str, Any], figure_name: str = "auroc") -> str:
                     axes.plot([across, across], [estimate["low"], estimate["high"]], color="#333333", linewidth=1)
         axes.axhline(0.5, color="#999999", linewidth=1, linestyle=(0, (2, 2)))
         axes.set(ylim=(0, 1), ylabel=FIGURES[figure_name].rstrip(" ↑"))
-        axes.set_xticks(range(len(sets)), [f"{found['set']}\nn = {found['n']}" for found in sets])
+        axes.set_xticks(range(len(sets)), [f"{places['set']}\nn = {places['n']}" for places in sets])
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
 
     by_set = "; ".join(
-        f"{found['set']}, class map {found['methods'][OURS][figure_name]['value']:.2f}" for found in sets
+        f"{places['set']}, class map {places['methods'][OURS][figure_name]['value']:.2f}" for places in sets
     )
     return svg("places", f"Localisation by method: {by_set}.", (9.2, 4.2), draw)
 
 
 def cascade(d: Mapping[str, Any]) -> str:
     """How like the original a map stays while the network is randomised from the top."""
-    found = d["cascade"]
-    places = range(len(found["blocks"]) + 1)
+    table = d["cascade"]
+    places = range(len(table["blocks"]) + 1)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(0, color="#999999", linewidth=1)
-        for name, correlations in found["methods"].items():
+        for name, correlations in table["methods"].items():
             values = [1.0, *(np.nan if f["value"] is None else f["value"] for f in correlations["signed"])]
             axes.plot(places, values, label=method(name, d["earlier_stride"]), **_line(name))
         axes.set(ylim=(-1, 1.02), ylabel="rank correlation with the original map")
-        axes.set_xticks(list(places), ["none", *found["blocks"]], rotation=60, ha="right", fontsize=8)
+        axes.set_xticks(list(places), ["none", *table["blocks"]], rotation=60, ha="right", fontsize=8)
         axes.set_xlabel("randomised down to")
         axes.legend(loc="upper right", fontsize=8)
 
-    first = found["methods"][OURS]["signed"][0]["value"]
+    first = table["methods"][OURS]["signed"][0]["value"]
     return svg(
         "cascade", f"Rank correlation with the original map; after the head alone {first:.2f}.", (9.2, 4.2), draw
     )

@@ -35,15 +35,15 @@ class FloatNetwork:
         layers = (LAST,) if self.earlier is None else (LAST, self.earlier)
 
         def logits(x: tf.Tensor) -> tf.Tensor:
-            found = place_mean(model(x, training=False)[CLASS_MAP], x, counts)
-            return found - tf.reduce_mean(found, 1, keepdims=True)
+            means = place_mean(model(x, training=False)[CLASS_MAP], x, counts)
+            return means - tf.reduce_mean(means, 1, keepdims=True)
 
         def gradients(x: tf.Tensor, label: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 outputs = model(x, training=False)
-                found = place_mean(outputs[CLASS_MAP], x, counts)[0]
-                score = found[label] - tf.reduce_mean(found)
+                means = place_mean(outputs[CLASS_MAP], x, counts)[0]
+                score = means[label] - tf.reduce_mean(means)
             ends = {name: outputs[name] for name in layers}
             slopes = tape.gradient(score, ends)
             return {name: (ends[name][0], slopes[name][0]) for name in layers}
@@ -73,15 +73,15 @@ class FloatNetwork:
 
     def class_map(self, pixels: NDArray[np.uint8]) -> Floats:
         """[rows, columns, classes], centred over classes."""
-        found = self._outputs(scale_pixels(pixels[None]))[CLASS_MAP].numpy()[0].astype(np.float64)
-        return np.asarray(found - found.mean(-1, keepdims=True))
+        values = self._outputs(scale_pixels(pixels[None]))[CLASS_MAP].numpy()[0].astype(np.float64)
+        return np.asarray(values - values.mean(-1, keepdims=True))
 
     def gradients(self, pixels: NDArray[np.uint8], label: int) -> dict[str, tuple[Floats, Floats]]:
         """By output: its values [rows, columns, channels] and the slope of a class's centred logit by each of them."""
-        found = self._gradients(tf.constant(scale_pixels(pixels[None])), tf.constant(label))
+        by_layer = self._gradients(tf.constant(scale_pixels(pixels[None])), tf.constant(label))
         return {
             name: (values.numpy().astype(np.float64), slopes.numpy().astype(np.float64))
-            for name, (values, slopes) in found.items()
+            for name, (values, slopes) in by_layer.items()
         }
 
     def masked_logits(self, pixels: NDArray[np.uint8], channels: NDArray[np.float32]) -> Floats:

@@ -119,7 +119,7 @@ class Explainer:
         elif method == RANDOM:
             self._found[RANDOM] = chance(self.explain(OURS).values.shape, self.rng(RANDOM))
         else:
-            self._found |= {found.method: found for found in gradient_cams(subject.floats, pixels, label)}
+            self._found |= {cam.method: cam for cam in gradient_cams(subject.floats, pixels, label)}
 
     def _score_cams(self) -> dict[str, NDArray[Any]]:
         values, cpu_ms = score_cams(self._subject.floats, self._pixels)
@@ -134,23 +134,23 @@ def _faithfulness(
     explainer = Explainer(subject, pixels, label, cache)
 
     def judged(method: str) -> Row:
-        found = explainer.explain(method)
+        explanation = explainer.explain(method)
         if method == OURS:
-            gap = abs(math.fsum(found.values.ravel()) / places - float(maps.logits[label]))
-            shown = np.clip(found.values / subject.limit, 0, 1)
+            gap = abs(math.fsum(explanation.values.ravel()) / places - float(maps.logits[label]))
+            shown = np.clip(explanation.values / subject.limit, 0, 1)
         else:
-            gap = abs(found.total - float(subject.floats.logits([pixels])[0, label]))
-            shown = stretched(found.values)
-        curve = curves(subject.floats, pixels, found.values, label, explainer.rng(f"ties of {method}"))
+            gap = abs(explanation.total - float(subject.floats.logits([pixels])[0, label]))
+            shown = stretched(explanation.values)
+        curve = curves(subject.floats, pixels, explanation.values, label, explainer.rng(f"ties of {method}"))
         lost, rose = drop(subject.floats, pixels, shown, label)
         return {
             "insertion": curve.insertion_area,
             "deletion": curve.deletion_area,
             "drop": lost,
             "increase": rose,
-            "gini": gini(found.values),
+            "gini": gini(explanation.values),
             "gap": gap,
-            "cpu_ms": found.cpu_ms,
+            "cpu_ms": explanation.cpu_ms,
             "insertion_curve": curve.insertion.round(4).tolist(),
             "deletion_curve": curve.deletion.round(4).tolist(),
         }
@@ -222,21 +222,21 @@ def _judge_whole(subject: Subject) -> list[Row]:
         return [
             {
                 "fold": subject.fold.name,
-                "group": found.patient,
-                "tiles": found.tiles,
-                "auroc_tile": found.auroc_tile,
-                "auroc_amid_neighbours": found.auroc_amid_neighbours,
-                **asdict(found.cells),
-                "evidence": found.evidence.round(3).tolist(),
-                "labels": found.labels.tolist(),
-                "auroc_by_um": {str(um): value for um, value in found.auroc_by_um.items()},
+                "group": section.patient,
+                "tiles": section.tiles,
+                "auroc_tile": section.auroc_tile,
+                "auroc_amid_neighbours": section.auroc_amid_neighbours,
+                **asdict(section.cells),
+                "evidence": section.evidence.round(3).tolist(),
+                "labels": section.labels.tolist(),
+                "auroc_by_um": {str(um): value for um, value in section.auroc_by_um.items()},
             }
-            for found in find_sections(subject, adapter.tiles)
+            for section in find_sections(subject, adapter.tiles)
         ]
     if adapter.films:
         return [
-            {"fold": subject.fold.name, "file": sample.file, "group": sample.group, **asdict(found)}
-            for sample, found in find_films(subject, adapter.films)
+            {"fold": subject.fold.name, "file": sample.file, "group": sample.group, **asdict(placed)}
+            for sample, placed in find_films(subject, adapter.films)
         ]
     return []
 

@@ -60,10 +60,10 @@ def class_map(subject: Subject, pixels: NDArray[np.uint8], label: int) -> Explan
 def gradient_cams(network: FloatNetwork, pixels: NDArray[np.uint8], label: int) -> list[Explanation]:
     """Grad-CAM and HiResCAM on the last layer and, where the network has one, on an earlier one."""
     started = time.process_time()
-    found = network.gradients(pixels, label)
+    by_layer = network.gradients(pixels, label)
     cpu_ms = _ms(started)
     explanations = []
-    for layer, (values, slopes) in found.items():
+    for layer, (values, slopes) in by_layer.items():
         grad, hires = (GRAD_CAM, HIRES_CAM) if layer == LAST else (GRAD_CAM_EARLIER, HIRES_CAM_EARLIER)
         # Slopes of a mean over places hold the 1/places, so a sum over places has the logit's unit.
         cam = np.maximum(values @ slopes.mean((0, 1)), 0)

@@ -61,11 +61,11 @@ def write(d: Mapping[str, Any], folder: Path, gallery: Sequence[Shown] = (), dra
     return page
 
 
-def save_strides(found: Mapping[str, Any], folder: Path) -> None:
+def save_strides(comparison: Mapping[str, Any], folder: Path) -> None:
     """Keep a comparison of strides beside the report, for this page and later ones."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = folder / STRIDES
-    figures.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    figures.write_text(json.dumps(comparison, indent=1), encoding="utf-8")
     made_by = ("training.studies.explain.stride_trial", "training.studies.explain.summary")
     stamp(figures, source("`loupe-train faithful --strides`", made_by))
 
@@ -74,5 +74,5 @@ def load_strides(folder: Path) -> dict[str, Any] | None:
     """The last comparison of strides, if there is one."""
     file = folder / STRIDES
     warn_of(file)
-    found: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return found
+    comparison: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return comparison

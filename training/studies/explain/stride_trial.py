@@ -88,9 +88,9 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
                 label = int(subject.floats.logits([pixels])[0].argmax())
                 values = _drawn(network.class_map(pixels)[..., label], stride)
                 rng = np.random.default_rng(1)
-                found = curves(subject.floats, pixels, values, label, rng)  # one judge for both
+                curve = curves(subject.floats, pixels, values, label, rng)  # one judge for both
                 picture = {"fold": name, "file": sample.file, "group": sample.group, "stride": stride}
-                areas = {"insertion": found.insertion_area, "deletion": found.deletion_area}
+                areas = {"insertion": curve.insertion_area, "deletion": curve.deletion_area}
                 tables["curves"].append({**picture, **areas, "gini": gini(values)})
         if number == 0:
             float_ms = {stride: time_ms(partial(n.logits, pictures[:1])) for stride, n in networks.items()}

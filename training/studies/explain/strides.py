@@ -91,8 +91,8 @@ def sight(network: FloatNetwork, pictures: Sequence[NDArray[np.uint8]], stride: 
         row, column = pixels.shape[0] // stride // 2, pixels.shape[1] // stride // 2
         with tf.GradientTape() as tape:
             tape.watch(x)
-            found = network.model(x, training=False)["class_map"][0, row, column]
-            peak = tf.reduce_max(found) - tf.reduce_mean(found)
+            values = network.model(x, training=False)["class_map"][0, row, column]
+            peak = tf.reduce_max(values) - tf.reduce_mean(values)
         slopes = (tape.gradient(peak, x).numpy()[0].astype(np.float64) ** 2).sum(-1)
         total = slopes / slopes.sum() + (0 if total is None else total)
     assert total is not None

@@ -11,26 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.reading.maps import Maps
-from training.data import Sample
+from training.data import Sample, load_pixels
 from training.errors import ExplainError
 from training.packing.draft import DraftFold, open_drafts
 from training.recipe import Recipe
 from training.run_files import WEIGHTS
 from training.studies.explain.floats import FloatNetwork
 
+LIMIT_PICTURES = 50
+LIMIT_QUANTILE = 0.99  # as bundles have it (training/packing/assembly.py)
+
 
 @dataclass(frozen=True)
 class Subject:
-    """One fold. `weights`: the hash of both of its networks and of what makes their logits."""
+    """One fold. `limit`: the end of the fixed scale of its maps, in logit units, from some pictures that it was fitted on;
+    `weights`: the hash of both of its networks and of what makes their logits."""
 
     fold: DraftFold
     floats: FloatNetwork
+    limit: float
     weights: str
-
-    @property
-    def limit(self) -> float:
-        """The end of the fixed scale of its maps, in logit units, as the box draws them."""
-        return self.fold.bundle.manifest.explanation.limit
 
     def maps(self, pixels: NDArray[np.uint8]) -> Maps:
         """The box's maps of a picture uint8 [h, w, 3]."""
@@ -51,9 +51,17 @@ def folds_to_explain(recipe: Recipe, data: Path, crossval: Path) -> list[DraftFo
 
 def load_subject(fold: DraftFold) -> Subject:
     """A fold with both networks ready."""
+    chosen = fold.fitted[:: max(1, len(fold.fitted) // LIMIT_PICTURES)][:LIMIT_PICTURES]
+    head, network = fold.reader.head, fold.reader.network
+    pictures = load_pixels(fold.data, chosen, fold.recipe.data.area_px)
+    evidence = np.concatenate([np.abs(head.maps(network.run(p)["features"], p).values).ravel() for p in pictures])
     content = (fold.folder / WEIGHTS).read_bytes() + fold.bundle.sha256.encode()
-    floats = FloatNetwork(fold.run.model, fold.recipe.network.counts)
-    return Subject(fold, floats, hashlib.sha256(content).hexdigest())
+    return Subject(
+        fold,
+        FloatNetwork(fold.run.model, fold.recipe.network.counts),
+        float(np.nanquantile(evidence, LIMIT_QUANTILE)),
+        hashlib.sha256(content).hexdigest(),
+    )
 
 
 def spread(samples: Sequence[Sample], count: int) -> list[Sample]:

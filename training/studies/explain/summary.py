@@ -45,8 +45,8 @@ def difference(table: pd.DataFrame, by: str, one: Any, other: Any, key: Sequence
 
 
 def _present(table: pd.DataFrame) -> list[str]:
-    found = set(table["method"])
-    return [method for method in METHODS if method in found]
+    measured_by = set(table["method"])
+    return [method for method in METHODS if method in measured_by]
 
 
 def _by_method(table: pd.DataFrame, figures: Sequence[str]) -> dict[str, dict[str, Figure]]:
@@ -70,15 +70,15 @@ def _against(table: pd.DataFrame, key: Sequence[str], figures: Sequence[str]) ->
 
 def _curves(table: pd.DataFrame) -> dict[str, dict[str, list[float]]]:
     def mean(method: str, name: str) -> list[float]:
-        found: list[float] = np.mean(table.loc[table["method"] == method, f"{name}_curve"].tolist(), 0).tolist()
-        return [round(p, 4) for p in found]
+        curve: list[float] = np.mean(table.loc[table["method"] == method, f"{name}_curve"].tolist(), 0).tolist()
+        return [round(p, 4) for p in curve]
 
     return {method: {name: mean(method, name) for name in ("insertion", "deletion")} for method in _present(table)}
 
 
 def _medians(table: pd.DataFrame, column: str) -> dict[str, float | None]:
-    found = table.groupby("method")[column].median()
-    return {method: None if pd.isna(found[method]) else float(found[method]) for method in _present(table)}
+    medians = table.groupby("method")[column].median()
+    return {method: None if pd.isna(medians[method]) else float(medians[method]) for method in _present(table)}
 
 
 def _cascade(table: pd.DataFrame) -> dict[str, Any]:
@@ -99,10 +99,10 @@ def _cascade(table: pd.DataFrame) -> dict[str, Any]:
 
 def _places(table: pd.DataFrame) -> list[dict[str, Any]]:
     key = ("fold", "name", "label")
-    found = []
+    by_set = []
     for name, rows in table.groupby("set", sort=False):
         scored = _scored(rows, key)
-        found.append(
+        by_set.append(
             {
                 "set": name,
                 "n": int((rows["method"] == OURS).sum()),
@@ -117,7 +117,7 @@ def _places(table: pd.DataFrame) -> list[dict[str, Any]]:
                 else None,
             }
         )
-    return found
+    return by_set
 
 
 def _whole(table: pd.DataFrame) -> dict[str, Any] | None:
@@ -232,11 +232,11 @@ def compare_strides(trial: StrideTrial, classes: int) -> dict[str, Any]:
         },
         "sight": {
             str(stride): {
-                "offset_down_px": float(np.mean([s.offset_down_px for s in found])),
-                "offset_right_px": float(np.mean([s.offset_right_px for s in found])),
-                "spread_px": float(np.mean([s.spread_px for s in found])),
+                "offset_down_px": float(np.mean([s.offset_down_px for s in sights])),
+                "offset_right_px": float(np.mean([s.offset_right_px for s in sights])),
+                "spread_px": float(np.mean([s.spread_px for s in sights])),
             }
-            for stride, found in trial.sights.items()
+            for stride, sights in trial.sights.items()
         },
         "float_ms": {str(stride): took for stride, took in trial.float_ms.items()},
         "integer_ms": {str(stride): took for stride, took in trial.integer_ms.items()},

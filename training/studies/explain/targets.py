@@ -114,8 +114,8 @@ def section_windows(subject: Subject, count: int) -> Iterator[Target]:
     mixed = []
     for sample in subject.fold.unseen:
         tiles = mosaic_files(sample)
-        found = {by_file[file] for row in tiles for file in row if file}
-        if len(found) == 2:
+        classes = {by_file[file] for row in tiles for file in row if file}
+        if len(classes) == 2:
             mixed.append(sample)
     for sample in spread(mixed, count):
         (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data.area_px)

@@ -89,15 +89,15 @@ def gap(value: float | None) -> str:
     return NOTHING if value is None else "0 (exact)" if value == 0 else number(value)
 
 
-def _methods_table(d: Mapping[str, Any], found: Mapping[str, Any], figures: tuple[str, ...], *, cost: bool) -> str:
+def _methods_table(d: Mapping[str, Any], by_method: Mapping[str, Any], figures: tuple[str, ...], *, cost: bool) -> str:
     heads = [
         "method",
         *(FIGURES[figure] for figure in figures),
         *(["gap to the logit", "time of a core"] if cost else []),
     ]
     rows = []
-    for name in (name for name in METHODS if name in found):
-        cells = [with_interval(found[name][figure]) for figure in figures]
+    for name in (name for name in METHODS if name in by_method):
+        cells = [with_interval(by_method[name][figure]) for figure in figures]
         if cost:
             faithfulness = d["faithfulness"]
             cells += [gap(faithfulness["gap"].get(name)), milliseconds(faithfulness["cpu_ms"].get(name))]
@@ -132,15 +132,15 @@ def markdown(d: Mapping[str, Any]) -> str:
             )
             + ".",
         ]
-    for found in d["places"]:
+    for places in d["places"]:
         parts += [
-            f"Where the class is known to be: {found['set']}, n = {found['n']} of {found['groups']} groups.",
-            _methods_table(d, found["methods"], ("auroc", "pointing", "energy", "area"), cost=False),
+            f"Where the class is known to be: {places['set']}, n = {places['n']} of {places['groups']} groups.",
+            _methods_table(d, places["methods"], ("auroc", "pointing", "energy", "area"), cost=False),
         ]
-        if found["score_cam"]:
+        if places["score_cam"]:
             parts += [
-                f"The {found['score_cam']['n']} of them that Score-CAM explained too:",
-                _methods_table(d, found["score_cam"]["methods"], ("auroc", "pointing", "energy", "area"), cost=False),
+                f"The {places['score_cam']['n']} of them that Score-CAM explained too:",
+                _methods_table(d, places["score_cam"]["methods"], ("auroc", "pointing", "energy", "area"), cost=False),
             ]
     if d["whole"]:
         parts.append(_whole_table(d["whole"]))
@@ -170,27 +170,30 @@ def _whole_table(whole: Mapping[str, Any]) -> str:
     )
 
 
-def _strides_table(found: Mapping[str, Any]) -> str:
+def _strides_table(comparison: Mapping[str, Any]) -> str:
     coarse, fine = str(COARSE), str(FINE)
     heads = ["figure", "n", f"stride {coarse}", f"stride {fine}", "change"]
     rows = []
-    for figure, by_stride in found["scores"].items():
-        rows.append([FIGURES[figure], str(found["n"]), *_three(by_stride)])
-    for where in found["places"]:
+    for figure, by_stride in comparison["scores"].items():
+        rows.append([FIGURES[figure], str(comparison["n"]), *_three(by_stride)])
+    for where in comparison["places"]:
         rows += [
             [f"{where['set']}: {FIGURES[f]}", str(where["n"]), *_three(by_stride)]
             for f, by_stride in where["figures"].items()
         ]
     rows += [
-        [FIGURES[f], str(found["curves"]["n"]), *_three(by_stride)]
-        for f, by_stride in found["curves"]["figures"].items()
+        [FIGURES[f], str(comparison["curves"]["n"]), *_three(by_stride)]
+        for f, by_stride in comparison["curves"]["figures"].items()
     ]
-    for name, took in (("Forward pass, float", found["float_ms"]), ("Forward pass, integer", found["integer_ms"])):
+    for name, took in (
+        ("Forward pass, float", comparison["float_ms"]),
+        ("Forward pass, integer", comparison["integer_ms"]),
+    ):
         ratio = f"× {took[fine] / took[coarse]:.2f}"
         rows.append([name, "", milliseconds(took[coarse]), milliseconds(took[fine]), ratio])
-    seen = {stride: f"{found['sight'][stride]['spread_px']:.0f} px" for stride in (coarse, fine)}
+    seen = {stride: f"{comparison['sight'][stride]['spread_px']:.0f} px" for stride in (coarse, fine)}
     rows.append(["How far a cell sees (standard deviation)", "", seen[coarse], seen[fine], ""])
-    integer = found["integer"]
+    integer = comparison["integer"]
     rows.append(
         [
             f"Accuracy in integers, fold {integer['fold']}",

@@ -80,13 +80,13 @@ def _fold_scores(subject: Subject, taught: Sequence[str], classes: Sequence[str]
     file = subject.cache / SCORES
     if file.is_file():
         with file.open("rb") as opened:
-            kept_from, found = pickle.load(opened)  # noqa: S301 — written below, in our own run's folder
+            kept_from, scores = pickle.load(opened)  # noqa: S301 — written below, in our own run's folder
         if kept_from == made_from:
-            return found  # type: ignore[no-any-return]
-    found = score_fold(subject.fold.name, load_numbers(subject), LastLayer(*load_head(subject)), taught, classes)
+            return scores  # type: ignore[no-any-return]
+    scores = score_fold(subject.fold.name, load_numbers(subject), LastLayer(*load_head(subject)), taught, classes)
     with file.open("wb") as opened:
-        pickle.dump((made_from, found), opened)
-    return found
+        pickle.dump((made_from, scores), opened)
+    return scores
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -108,13 +108,13 @@ class _Results:
 
     def pictures(self, candidate: Candidate, drawn: Resampling | None = None) -> Draws:
         """Figures [1 + draws, 3] by set."""
-        found = {fact.name: self.on(candidate, fact.name) for fact in self.facts}
-        return {name: by_picture(scored, drawn) for name, scored in found.items() if scored}
+        by_set = {fact.name: self.on(candidate, fact.name) for fact in self.facts}
+        return {name: by_picture(scored, drawn) for name, scored in by_set.items() if scored}
 
     def tiles(self, candidate: Candidate, drawn: Resampling | None = None) -> Draws:
         """The same of single cells."""
-        found = {fact.name: self.on(candidate, fact.name) for fact in self.facts}
-        cells = {name: by_cell(scored, drawn) for name, scored in found.items() if scored}
+        by_set = {fact.name: self.on(candidate, fact.name) for fact in self.facts}
+        cells = {name: by_cell(scored, drawn) for name, scored in by_set.items() if scored}
         return {name: values for name, values in cells.items() if values is not None}
 
     def means(self, figures: Draws) -> dict[str, Any]:
@@ -143,15 +143,15 @@ class _Results:
 
 def _milliseconds(folds: Sequence[FoldScores], proper: Sequence[Collected]) -> dict[Candidate, float | None]:
     """Median over folds; what the gate and the autoencoder took was measured when they read."""
-    found: dict[Candidate, float | None] = {}
+    times: dict[Candidate, float | None] = {}
     for candidate in folds[0].table:
         if candidate.detector == GATE:
-            found[candidate] = _median([value for each in proper for value in each.gate_ms])
+            times[candidate] = _median([value for each in proper for value in each.gate_ms])
         elif candidate.detector == AUTOENCODER:
-            found[candidate] = _median([value for each in proper for value in each.ssim_ms])
+            times[candidate] = _median([value for each in proper for value in each.ssim_ms])
         else:
-            found[candidate] = _median([fold.milliseconds[candidate] for fold in folds])
-    return found
+            times[candidate] = _median([fold.milliseconds[candidate] for fold in folds])
+    return times
 
 
 def _median(values: Sequence[float]) -> float | None:
@@ -176,8 +176,8 @@ def _float_beside(subject: Subject, facts: Sequence[SetFacts]) -> dict[str, Any]
     floats, odin_scores = load_float(subject)
     integers = load_numbers(subject)
 
-    def few(found: Collected) -> Collected:
-        return found.take(np.arange(len(found)) < BESIDE_FLOAT)
+    def few(numbers: Collected) -> Collected:
+        return numbers.take(np.arange(len(numbers)) < BESIDE_FLOAT)
 
     sets = [fact for fact in facts if fact.name in floats]
     candidates = [Candidate(name, "logits", MEANS) for name in LOGITS]
@@ -185,9 +185,9 @@ def _float_beside(subject: Subject, facts: Sequence[SetFacts]) -> dict[str, Any]
     rows = []
     for candidate in candidates:
         by_network = {}
-        for kind, found in (("integer", integers), ("float", floats)):
-            take, score = fit_rows(candidate, found[FIT])
-            scores = {name: score(take(few(found[name]))) for name in (PROPER_SET, *(fact.name for fact in sets))}
+        for kind, numbers in (("integer", integers), ("float", floats)):
+            take, score = fit_rows(candidate, numbers[FIT])
+            scores = {name: score(take(few(numbers[name]))) for name in (PROPER_SET, *(fact.name for fact in sets))}
             by_network[kind] = {fact.name: _plain_auroc(scores[fact.name], scores[PROPER_SET]) for fact in sets}
         gaps = [abs(by_network["integer"][fact.name] - by_network["float"][fact.name]) for fact in sets]
         rows.append(
@@ -237,9 +237,9 @@ def benchmark(recipe: Recipe, data: Path, foreign: Path, crossval: Path, out: Pa
     for kind, corruption in corruptions.items():
         n = sum(len(next(iter(fold.table.values()))[kind].foreign) for fold in scores)
         facts.append(SetFacts(kind, ACQUISITION, corruption.side, n))
-    for name in sorted({name for found in scores[0].table.values() for name in found if name.startswith(LEFT_OUT)}):
+    for name in sorted({name for by_name in scores[0].table.values() for name in by_name if name.startswith(LEFT_OUT)}):
         label = classes.index(name.removeprefix(LEFT_OUT))
-        facts.append(SetFacts(name, CLASS, TEST, sum(int((found.label == label).sum()) for found in proper)))
+        facts.append(SetFacts(name, CLASS, TEST, sum(int((numbers.label == label).sum()) for numbers in proper)))
 
     results, times = _Results(scores, facts), _milliseconds(scores, proper)
     candidates = {candidate: results.pictures(candidate) for candidate in counted(list(scores[0].table), "figures")}
@@ -263,15 +263,15 @@ def benchmark(recipe: Recipe, data: Path, foreign: Path, crossval: Path, out: Pa
             {**named, **results.means(figures), "sets": {n: round(float(v[0, 0]), 5) for n, v in figures.items()}}
         )
     cells.sort(key=lambda row: -row[VALIDATION]["auroc"]["value"])
-    network_ms = float(np.median(np.concatenate([found.network_ms for found in proper])))
+    network_ms = float(np.median(np.concatenate([numbers.network_ms for numbers in proper])))
     return {
         "schema": SCHEMA,
         "created": date.today().isoformat(),
         "recipe": recipe_facts(recipe),
         "data": {"name": recipe.data.name, "source": recipe.data.source},
         "folds": [subject.fold.name for subject in subjects],
-        "proper": sum(len(found) for found in proper),
-        "groups": len({str(unit) for found in proper for unit in found.unit}),
+        "proper": sum(len(numbers) for numbers in proper),
+        "groups": len({str(unit) for numbers in proper for unit in numbers.unit}),
         "cell_px": CELL_PX,
         "draws": DRAWS,
         "rule": RULE,
@@ -295,4 +295,4 @@ def _refused(subjects: Sequence[Subject]) -> dict[str, float]:
             with np.load(file) as arrays:
                 if "refused" in arrays:
                     seen.setdefault(file.stem, []).append(arrays["refused"])
-    return {name: round(float(np.concatenate(found).mean()), 4) for name, found in seen.items()}
+    return {name: round(float(np.concatenate(refusals).mean()), 4) for name, refusals in seen.items()}

@@ -112,13 +112,13 @@ class Collected:
         """Some of the pictures, `chosen` [n] bool, with their cells."""
         inside = chosen[self.cell_of]
         number = np.cumsum(chosen) - 1
-        found = {}
+        taken = {}
         for field in fields(self):
             array = getattr(self, field.name)
             of_cells = field.name.startswith("cell_") or field.name == "ssim"
-            found[field.name] = array[inside] if of_cells else array[chosen]
-        found["cell_of"] = number[found["cell_of"]]
-        return Collected(**found)
+            taken[field.name] = array[inside] if of_cells else array[chosen]
+        taken["cell_of"] = number[taken["cell_of"]]
+        return Collected(**taken)
 
 
 @dataclass(frozen=True)
@@ -172,18 +172,18 @@ def _items(
 ) -> dict[str, Callable[[], list[Item]]]:
     """All that a fold reads, by name."""
     tested = subject.fold.unseen
-    found: dict[str, Callable[[], list[Item]]] = {
+    items: dict[str, Callable[[], list[Item]]] = {
         FIT: lambda: _proper(subject, subject.fitted),
         PROPER_SET: lambda: _proper(subject, spread(tested, PROPER)),
         TEACH: lambda: _lessons(subject, corruptions),
     }
     for kind in corruptions:
-        found[kind] = partial(_corrupted, subject, spread(tested, CORRUPTED), kind)
+        items[kind] = partial(_corrupted, subject, spread(tested, CORRUPTED), kind)
     for each in sets:
-        found[each.name] = partial(
+        items[each.name] = partial(
             lambda s: [Item(make, -1, name) for name, make in zip(s.names, s.pictures, strict=True)], each
         )
-    return found
+    return items
 
 
 def cells(array: NDArray[Any], rows: int, columns: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -212,23 +212,23 @@ def describe(
     """The rows of one picture of `size` (height, width as read): `Collected`'s names, pooled without their first axis.
     Features are pooled over the places `there` [rows, columns], which make the logits; elsewhere the map is 0."""
     rows, columns = (max(1, side // CELL_PX) for side in size)
-    found: dict[str, NDArray[np.float32]] = {}
+    pooled: dict[str, NDArray[np.float32]] = {}
     for depth in DEPTHS:
         flat = outputs[depth][there] if depth == FEATURES else outputs[depth].reshape(-1, outputs[depth].shape[-1])
-        found[depth] = np.concatenate([flat.mean(0), flat.std(0)])
+        pooled[depth] = np.concatenate([flat.mean(0), flat.std(0)])
         mean, spread_ = cells(outputs[depth], rows, columns)
-        found[f"cell_{depth}"] = np.concatenate([mean, spread_], 1) if depth == "early" else mean
-    found["cell_map"] = cells(np.where(there[..., None], class_map, 0), rows, columns)[0]
-    return found
+        pooled[f"cell_{depth}"] = np.concatenate([mean, spread_], 1) if depth == "early" else mean
+    pooled["cell_map"] = cells(np.where(there[..., None], class_map, 0), rows, columns)[0]
+    return pooled
 
 
 def real_outputs(reader: Reader, reading: Reading) -> dict[str, NDArray[np.float32]]:
     """A reading's int8 outputs in real units, by depth."""
-    found = {}
+    by_depth = {}
     for depth in DEPTHS:
         scale = reader.network.outputs[depth]
-        found[depth] = (reading.outputs[depth].astype(np.float32) - scale.zero_point) * np.float32(scale.scale)
-    return found
+        by_depth[depth] = (reading.outputs[depth].astype(np.float32) - scale.zero_point) * np.float32(scale.scale)
+    return by_depth
 
 
 def gate_score(reading: Reading) -> float:
@@ -238,12 +238,14 @@ def gate_score(reading: Reading) -> float:
 
 def gather(rows: Sequence[Mapping[str, Any]]) -> Collected:
     """One picture's arrays each → a set's."""
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for name in rows[0]:
         of_cells = name.startswith("cell_") or name == "ssim"
-        found[name] = np.concatenate([row[name] for row in rows]) if of_cells else np.stack([row[name] for row in rows])
-    found["cell_of"] = np.repeat(np.arange(len(rows)), [len(row["ssim"]) for row in rows])
-    return Collected(**found)
+        arrays[name] = (
+            np.concatenate([row[name] for row in rows]) if of_cells else np.stack([row[name] for row in rows])
+        )
+    arrays["cell_of"] = np.repeat(np.arange(len(rows)), [len(row["ssim"]) for row in rows])
+    return Collected(**arrays)
 
 
 def _read(subject: Subject, name: str, items: Iterable[Item]) -> Collected:
@@ -255,17 +257,17 @@ def _read(subject: Subject, name: str, items: Iterable[Item]) -> Collected:
         except ImageError:
             continue
         size = reading.image.pixels.shape[:2]
-        found = describe(
+        pooled = describe(
             real_outputs(subject.fold.reader, reading), reading.maps.values, reading.maps.counted, (size[0], size[1])
         )
         grid = [max(1, side // CELL_PX) for side in size]
         started = perf_counter()
         similarity = subject.similarity(reading.image.pixels)
         took_ms = (perf_counter() - started) * 1e3
-        found["ssim"] = cells(similarity[..., None], grid[0], grid[1])[0][:, 0]
+        pooled["ssim"] = cells(similarity[..., None], grid[0], grid[1])[0][:, 0]
         rows.append(
             {
-                **found,
+                **pooled,
                 "logits": reading.maps.logits.astype(np.float32),
                 "gate": np.float32(gate_score(reading)),
                 "refused": np.bool_(not reading.verdict.accepted),
@@ -302,13 +304,13 @@ def _read_float(
         outputs, logits = forward(pixels)
         class_map = outputs.pop(CLASS_MAP)
         there = counted_places(counts, pixels, *class_map.shape[:2])
-        found = describe(outputs, class_map, there, (pixels.shape[0], pixels.shape[1]))
+        pooled = describe(outputs, class_map, there, (pixels.shape[0], pixels.shape[1]))
         nothing = {field: np.float32(np.nan) for field in ("gate", "network_ms", "gate_ms", "ssim_ms")}
         rows.append(
             {
-                **found,
+                **pooled,
                 **nothing,
-                "ssim": np.zeros(len(found["cell_map"]), np.float32),
+                "ssim": np.zeros(len(pooled["cell_map"]), np.float32),
                 "logits": logits,
                 "refused": np.bool_(False),
                 "label": np.int64(item.label),
@@ -345,9 +347,9 @@ def collect(
     if with_float:
         for name, items in _items(subject, sets, corruptions).items():
             if name != TEACH and not (file := subject.cache / FLOAT / f"{name}.npz").is_file():
-                found, scores = _read_float(subject, name, items(), None if name == FIT else BESIDE_FLOAT)
+                numbers, scores = _read_float(subject, name, items(), None if name == FIT else BESIDE_FLOAT)
                 np.save(file.parent.parent / f"{ODIN_OF}{name}.npy", scores)
-                found.save(file)
+                numbers.save(file)
     if not (subject.cache / HEAD).is_file():
         weights, bias = head_weights(subject.fold.reader)
         np.savez(subject.cache / HEAD, weights=weights, bias=bias)

@@ -73,8 +73,8 @@ HE = _dyes(HAEMATOXYLIN, EOSIN)
 def _restain(pixels: Picture, amounts: NDArray[np.floating], dyes: Light = HE) -> Picture:
     """The picture with its haematoxylin, eosin and rest times `amounts` [3], under dyes of other densities [3, 3]."""
     density = -np.log10((pixels.astype(np.float32) + 1) / 256)
-    found = density @ np.linalg.inv(HE)
-    return _picture(256 * 10 ** -((found * amounts.astype(np.float32)) @ dyes) - 1)
+    amounts_found = density @ np.linalg.inv(HE)
+    return _picture(256 * 10 ** -((amounts_found * amounts.astype(np.float32)) @ dyes) - 1)
 
 
 def stain_shift(pixels: Picture, rng: np.random.Generator) -> Picture:

@@ -110,15 +110,15 @@ class _Gaussian:
     def _squares(self, rows: Rows, centres: Rows) -> NDArray[np.float64]:
         inside, middles = rows @ self.directions, centres @ self.directions
         whole = self.directions.shape[1] == rows.shape[1]
-        found = []
+        distances = []
         for centre, middle in zip(centres, middles, strict=True):
             away = np.square(inside - middle)
             square = (away @ (1 / self.variances)).astype(np.float64)
             if not whole:
                 rest = np.square(rows - centre).sum(1) - away.sum(1)
                 square += np.maximum(rest, 0) / self.elsewhere
-            found.append(square)
-        return np.stack(found, 1)
+            distances.append(square)
+        return np.stack(distances, 1)
 
 
 def _portions(rows: Rows) -> list[Rows]:

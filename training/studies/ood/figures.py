@@ -34,12 +34,12 @@ def ranked(weights: Floats, score: Floats, foreign: NDArray[np.bool_]) -> Floats
     starts = np.flatnonzero(np.diff(score[order], prepend=np.inf))
     by_picture, hit = weights[:, order], foreign[order].astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.add.reduceat(by_picture * hit, starts, axis=1)
+        detected = np.add.reduceat(by_picture * hit, starts, axis=1)
         wrong = np.add.reduceat(by_picture * (1 - hit), starts, axis=1)
-        found, wrong = found / found.sum(1, keepdims=True), wrong / wrong.sum(1, keepdims=True)
-        recall, refused = found.cumsum(1), wrong.cumsum(1)
-        auroc = (found * (1 - refused + wrong / 2)).sum(1)
-        aupr = (found * recall / (recall + refused)).sum(1)
+        detected, wrong = detected / detected.sum(1, keepdims=True), wrong / wrong.sum(1, keepdims=True)
+        recall, refused = detected.cumsum(1), wrong.cumsum(1)
+        auroc = (detected * (1 - refused + wrong / 2)).sum(1)
+        aupr = (detected * recall / (recall + refused)).sum(1)
     # The last threshold at which at most 5 % of proper pictures are refused; before the first, nothing is.
     allowed = refused <= 1 - TRUE_POSITIVES + 1e-9
     fpr = np.maximum(1 - np.where(allowed, recall, 0).max(1), 0)
@@ -86,9 +86,9 @@ def _folded(
             np.arange(len(foreign) + len(proper)) < len(foreign),
         )
         weights = drawn.of(named) if drawn else np.ones((1, len(named)))
-        found = ranked(weights, np.concatenate([foreign, proper]), positive)
-        counts = weights[:, ~positive].sum(1, keepdims=True) * np.isfinite(found[:, :1])
-        total = total + np.where(counts > 0, found, 0) * counts
+        figures = ranked(weights, np.concatenate([foreign, proper]), positive)
+        counts = weights[:, ~positive].sum(1, keepdims=True) * np.isfinite(figures[:, :1])
+        total = total + np.where(counts > 0, figures, 0) * counts
         share = share + counts
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(total / share)

@@ -29,14 +29,14 @@ def float_forward(model: keras.Model, counts: str) -> Forward:
     """uint8 pixels [h, w, 3] → float outputs [rows, columns, channels] by name, the class map among them, and logits."""
 
     def outputs(image: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        found = model(image, training=False)
-        return found, place_mean(found[CLASS_MAP], image, counts)
+        outputs = model(image, training=False)
+        return outputs, place_mean(outputs[CLASS_MAP], image, counts)
 
     forward = _compiled(outputs)
 
     def run(pixels: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-        found, logits = forward(scale_pixels(pixels[None]))
-        return {name: np.asarray(value[0]) for name, value in found.items()}, np.asarray(logits[0])
+        outputs, logits = forward(scale_pixels(pixels[None]))
+        return {name: np.asarray(value[0]) for name, value in outputs.items()}, np.asarray(logits[0])
 
     return run
 

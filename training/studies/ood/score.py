@@ -94,13 +94,13 @@ class FoldScores:
     milliseconds: dict[Candidate, float]
 
 
-def _cell_rows(found: Collected, depth: str) -> NDArray[np.float32]:
-    rows: NDArray[np.float32] = getattr(found, f"cell_{depth}")
+def _cell_rows(numbers: Collected, depth: str) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = getattr(numbers, f"cell_{depth}")
     return rows
 
 
-def _picture_rows(found: Collected, depth: str, level: str) -> NDArray[np.float32]:
-    rows: NDArray[np.float32] = getattr(found, depth)
+def _picture_rows(numbers: Collected, depth: str, level: str) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = getattr(numbers, depth)
     return rows if level == SPREADS else rows[:, : rows.shape[1] // 2]
 
 
@@ -109,8 +109,8 @@ def _thin(count: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, CELLS_FITTED)).astype(np.int64))
 
 
-def _by_picture(cells: Scores, found: Collected, level: str) -> Scores:
-    starts = np.flatnonzero(np.diff(found.cell_of, prepend=-1))
+def _by_picture(cells: Scores, numbers: Collected, level: str) -> Scores:
+    starts = np.flatnonzero(np.diff(numbers.cell_of, prepend=-1))
     return np.array([CELL_LEVELS[level](part) for part in np.split(cells, starts[1:])])
 
 
@@ -144,15 +144,15 @@ class _Bench:
 
     def put(self, candidate: Candidate, name: str, foreign: Scores, proper: Scores) -> None:
         """Scores of a set's rows and of the proper pictures'; those of cells at both levels of a picture."""
-        found = self.sets[name]
+        numbers = self.sets[name]
         for each in _levels(candidate):
-            self.table.setdefault(each, {})[name] = _scored(found, self.proper, (foreign, proper), each.level)
+            self.table.setdefault(each, {})[name] = _scored(numbers, self.proper, (foreign, proper), each.level)
 
     def add(self, candidate: Candidate, rows: Rowing, score: Scorer) -> None:
         """Score all sets with one scorer, and time it."""
         proper = score(rows(self.proper))
-        for name, found in self.sets.items():
-            self.put(candidate, name, score(rows(found)), proper)
+        for name, numbers in self.sets.items():
+            self.put(candidate, name, score(rows(numbers)), proper)
         self.time(candidate, [(rows, score)])
 
     def time(self, candidate: Candidate, work: Sequence[tuple[Rowing, Scorer]]) -> None:
@@ -176,16 +176,16 @@ def _levels(candidate: Candidate) -> Iterable[Candidate]:
 
 def _rows_of(depth: str, level: str) -> Rowing:
     if level in CELL_LEVELS:
-        return lambda found: _cell_rows(found, depth)
-    return lambda found: _picture_rows(found, depth, level)
+        return lambda numbers: _cell_rows(numbers, depth)
+    return lambda numbers: _picture_rows(numbers, depth, level)
 
 
-def _labels_of(found: Collected, level: str) -> NDArray[np.int64]:
-    return found.label[found.cell_of] if level in CELL_LEVELS else found.label
+def _labels_of(numbers: Collected, level: str) -> NDArray[np.int64]:
+    return numbers.label[numbers.cell_of] if level in CELL_LEVELS else numbers.label
 
 
-def _fit_on(found: Collected, depth: str, level: str, fit: Callable[..., Scorer]) -> Scorer:
-    rows, labels = _rows_of(depth, level)(found), _labels_of(found, level)
+def _fit_on(numbers: Collected, depth: str, level: str, fit: Callable[..., Scorer]) -> Scorer:
+    rows, labels = _rows_of(depth, level)(numbers), _labels_of(numbers, level)
     chosen = _thin(len(rows)) if level in CELL_LEVELS else np.arange(len(rows))
     return fit(rows[chosen], labels[chosen])
 
@@ -209,16 +209,16 @@ def _teach(bench: _Bench, depth: str, level: str) -> None:
     rows = _rows_of(depth, level)
 
     def taught(without: str | None) -> Scorer:
-        foreign = np.concatenate([rows(found) for name, found in bench.taught.items() if name != without])
+        foreign = np.concatenate([rows(numbers) for name, numbers in bench.taught.items() if name != without])
         proper = rows(bench.fit)
         if level in CELL_LEVELS:
             foreign, proper = foreign[_thin(len(foreign))], proper[_thin(len(proper))]
         return fit_classifier(proper, foreign)
 
     candidate, whole = Candidate(CLASSIFIER, depth, level), taught(None)
-    for name, found in bench.sets.items():
+    for name, numbers in bench.sets.items():
         score = taught(name) if name in bench.taught else whole
-        bench.put(candidate, name, score(rows(found)), score(rows(bench.proper)))
+        bench.put(candidate, name, score(rows(numbers)), score(rows(bench.proper)))
     bench.time(candidate, [(rows, whole)])
 
 
@@ -230,8 +230,8 @@ def _standardised(bench: _Bench, depth: str, level: str, name: str) -> Scorer:
     folds = GroupKFold(min(INNER_FOLDS, len(np.unique(groups)))).split(groups, groups=groups)
     for rest, tested in folds:
         part, seen = np.isin(np.arange(len(groups)), tested), np.isin(np.arange(len(groups)), rest)
-        found = rows(bench.fit.take(part))
-        inner.append(_fit_on(bench.fit.take(seen), depth, level, fit)(found[_thin(len(found))]))
+        held_rows = rows(bench.fit.take(part))
+        inner.append(_fit_on(bench.fit.take(seen), depth, level, fit)(held_rows[_thin(len(held_rows))]))
     values = np.concatenate(inner)
     score, mean, deviation = _fit_on(bench.fit, depth, level, fit), values.mean(), values.std()
     return lambda rows: (score(rows) - mean) / deviation
@@ -246,8 +246,8 @@ def _combine(bench: _Bench, name: str, level: str) -> None:
     for combined, depths in combinations.items():
         for how in JOINS:
             bench.time(Candidate(f"{name}, {how} of depths", combined, level), [alone[depth] for depth in depths])
-    for key, found in bench.sets.items():
-        foreign = {depth: score(rows(found)) for depth, (rows, score) in alone.items()}
+    for key, numbers in bench.sets.items():
+        foreign = {depth: score(rows(numbers)) for depth, (rows, score) in alone.items()}
         for combined, depths in combinations.items():
             for how, join in JOINS.items():
                 scores = (join(np.stack([side[depth] for depth in depths])) for side in (foreign, proper))
@@ -257,7 +257,7 @@ def _combine(bench: _Bench, name: str, level: str) -> None:
 def fit_rows(candidate: Candidate, fitted: Collected) -> tuple[Rowing, Scorer]:
     """A detector on logits or on rows of one depth: how it takes its rows, and its scorer, fitted."""
     if candidate.detector in LOGITS:
-        return lambda found: found.logits, LOGITS[candidate.detector]
+        return lambda numbers: numbers.logits, LOGITS[candidate.detector]
     rows = _rows_of(candidate.depth, candidate.level)
     return rows, _fit_on(fitted, candidate.depth, candidate.level, ROWS[candidate.detector])
 
@@ -272,12 +272,12 @@ def score_fold(
     """
     teach = collected[TEACH]
     made = {name: teach.take(teach.unit == name) for name in taught if (teach.unit == name).any()}
-    sets = {name: found for name, found in collected.items() if name not in (FIT, PROPER_SET, TEACH)}
+    sets = {name: numbers for name, numbers in collected.items() if name not in (FIT, PROPER_SET, TEACH)}
     lessons = {name: made.get(name, sets[name]) for name in taught}
     bench = _Bench(collected[FIT], collected[PROPER_SET], sets, lessons, head)
     for name in LOGITS:
-        bench.add(Candidate(name, "logits", MEANS), lambda found: found.logits, LOGITS[name])
-        bench.add(Candidate(name, "logits", CELLS_MEAN), lambda found: found.cell_map, LOGITS[name])
+        bench.add(Candidate(name, "logits", MEANS), lambda numbers: numbers.logits, LOGITS[name])
+        bench.add(Candidate(name, "logits", CELLS_MEAN), lambda numbers: numbers.cell_map, LOGITS[name])
     for name, fit in LAST_LAYER.items():
         for level in (MEANS, CELLS_MEAN):
             rows = _rows_of("features", level)
@@ -294,11 +294,11 @@ def score_fold(
         _teach(bench, depth, level)
     for name, level in counted([(name, level) for name in COMBINED for level in (SPREADS, CELLS_MEAN)], "combinations"):
         _combine(bench, name, level)
-    for name, found in sets.items():
+    for name, numbers in sets.items():
         bench.put(
-            Candidate(GATE, "its own", "its own"), name, found.gate.astype(float), bench.proper.gate.astype(float)
+            Candidate(GATE, "its own", "its own"), name, numbers.gate.astype(float), bench.proper.gate.astype(float)
         )
     bench.add(
-        Candidate(AUTOENCODER, "pixels", CELLS_MEAN), lambda found: found.ssim, lambda ssim: 1 - ssim.astype(float)
+        Candidate(AUTOENCODER, "pixels", CELLS_MEAN), lambda numbers: numbers.ssim, lambda ssim: 1 - ssim.astype(float)
     )
     return FoldScores(bench.table, bench.milliseconds)

@@ -88,9 +88,9 @@ def _drawn(recipe: Recipe) -> list[ForeignSet]:
             sets[chosen][f"{name}-{seed}"] = one(make, seed)
     return [
         ForeignSet(
-            name, tissue if name == "drawn_tissue" else UNRELATED, VALIDATION, tuple(found), tuple(found.values())
+            name, tissue if name == "drawn_tissue" else UNRELATED, VALIDATION, tuple(pictures), tuple(pictures.values())
         )
-        for name, found in sets.items()
+        for name, pictures in sets.items()
     ]
 
 
@@ -103,11 +103,11 @@ def _siblings(recipe: Recipe, beside: Path) -> list[ForeignSet]:
         if modality is None or adapter.foreign is None or name == recipe.data.adapter or not folder.is_dir():
             continue
         try:
-            found = list_samples(name, folder, adapter.labels, adapter.foreign.options, lambda _: None)
+            listed = list_samples(name, folder, adapter.labels, adapter.foreign.options, lambda _: None)
         except DataError as error:
             _LOG.warning("%s is left out: %s", name, error)
             continue
-        samples = spread([sample for sample in found if adapter.foreign.takes(sample)], A_SET)
+        samples = spread([sample for sample in listed if adapter.foreign.takes(sample)], A_SET)
         sets.append(
             ForeignSet(
                 name,

@@ -1,4 +1,4 @@
-"""The manifest's record says what its bytes say, and its schema file what the record allows."""
+"""The records of manifest and atlas say what the bytes say, and the schema files what the records allow."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from device.base.errors import SchemaMismatch
+from device.reading.atlas import open_atlas
 from device.reading.bundle import Bundle
 from device.reading.manifest import MANIFEST, manifest_of
 from device.reading.schemas import schema_files
 from tests.support.shipped import KEYS, MODELS
+from training.dissect.atlas import write_atlas
 from training.packing.container import manifest_bytes
 
 
@@ -20,6 +22,14 @@ from training.packing.container import manifest_bytes
 def test_a_shipped_manifest_is_written_again_byte_for_byte(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         assert manifest_bytes(Bundle.open(path, KEYS).manifest) == archive.read(MANIFEST)
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.atlas")), ids=lambda path: path.stem)
+def test_a_shipped_atlas_is_written_again_byte_for_byte(path: Path, tmp_path: Path) -> None:
+    atlas = open_atlas(path, Bundle.open(path.with_suffix(".loupe"), KEYS))
+    assert atlas
+    write_atlas(atlas, tmp_path / path.name)
+    assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("path", schema_files(), ids=lambda path: path.name)
@@ -33,6 +43,11 @@ def test_the_schema_files_are_those_of_the_records(path: Path) -> None:
         ("version", "2.3.0\n", "at `$.version`"),
         ("modality", "x-ray", "Invalid enum value 'x-ray' - at `$.modality`"),
         ("labels", [], "Expected `array` of length >= 2 - at `$.labels`"),
+        (
+            "preprocessing",
+            {"um_per_px": 1.68, "area_px": 196608.0},
+            "Expected `int`, got `float` - at `$.preprocessing.area_px`",
+        ),
         ("metrics", {"scheme": "x"}, "missing required field `n`, in `$.metrics`"),
         ("surprise\x1b[2J", 1, r"unknown field `surprise\x1b[2J`"),
     ],

@@ -75,7 +75,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The gate's decision: `reason` is the code of the first question that failed, None when accepted, and `variant` tells
+    """The gate's decision: `reason` is the code of the first question that failed, None when accepted, and `variant` sets
     its words apart where it has several. `magnification` says how many times too large (2.0) or small (0.5) structures
     appear, where it can be told. `strangeness`: float32 [rows, columns] over the picture, above 1 where it is foreign."""
 
@@ -230,7 +230,7 @@ class Gate:
         return Verdict(answers, reason, variant, magnification, strangeness)
 
     def _kind(self, pixels: NDArray[np.uint8], reason: str) -> str | None:
-        """What the colours of a refused picture say of its kind, where that is none that the model reads."""
+        """The kind of picture that a refused picture's colours show, where the model reads no such kind; else None."""
         colours = colours_of(pixels)
         if self._modality != HISTOLOGY:
             return COLOURED if colours.coloured else None

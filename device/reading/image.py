@@ -1,10 +1,9 @@
 """From the bytes of a picture file to the pixels that a network reads, within limits.
 
-What each kind of file needs is in `device/reading/formats/`. Above a megapixel decoding costs more than the network
-does, so a
-picture is decoded once, at about the scale that the model works at. Only pixels, size, format, the size of a pixel that the
-file states and what was done to the pixels leave here: no EXIF, no file name, no file on disk. Whether the picture shows
-something that may be read is the gate's question.
+What each kind of file needs is in `device/reading/formats/`. Above a megapixel decoding costs more than the network, so a
+picture is decoded once, at about the scale that the model works at. What leaves this module is pixels, size, format, the
+size of a pixel that the file states, and notes on what was done to the pixels: no EXIF, no file name, no file on disk.
+Whether the picture may be read is decided by the gate (`device/reading/gate.py`).
 
 Pixels are turned upright as EXIF says; palettes, grey, CMYK and other colour spaces become RGB; 16 bits a channel
 become 8 by scaling; transparent parts are laid on white, a microscope's background. Colour profiles are ignored, as
@@ -114,7 +113,7 @@ def decode(
 
 
 def decode_in_process(data: bytes, limits: Limits, target: int | SizeRule | None = None) -> Image:
-    """The same in this process, whatever it costs: for files of one's own, of which no decoder need be afraid."""
+    """The same in this process, without a child's limits on time and memory: for trusted files."""
     module = cast(FormatModule, import_module(f"device.reading.formats.{known_kind(data).module}"))
     try:
         return module.read(data, limits, target)

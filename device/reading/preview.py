@@ -1,7 +1,8 @@
 """What the box shows of a file that a browser can't show as the box read it: TIFF, DICOM, HEIC, 16 bits, some turned files.
 
-The pixels are those that a reading sees, upright and at most `LONGEST_PX` along a side. They leave as a JPEG and are kept
-nowhere."""
+The pixels are those that a reading sees, upright and at most `LONGEST_PX` along a side. They are sent as a JPEG and not
+stored.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The way of an image through the box: bytes → picture → one forward pass → gate → maps and probabilities → `Reading`.
 
-Nothing in a picture's file says how large its pixels are in a way that can be trusted, so a picture is taken for a field
-and read whole, at about the area that the model knows. Where somebody says the size of a pixel, it is read at the model's
-own scale instead; what is then larger than a field is a section (`device/reading/sections.py`).
+A picture's file doesn't reliably state the size of its pixels. So a picture counts as a field and is read whole, at about
+the area that the model knows. Where the caller states the size of a pixel, the picture is read at the model's own scale
+instead; what is then larger than a field is a section (`device/reading/sections.py`).
 
 The command line, the HTTP service and the training package's evaluation all read through `Reader.read`, so what was
 measured is what is served.
@@ -35,7 +35,7 @@ BLANK_ODDS, LIMIT_ODDS = 2.0, 100.0
 
 @dataclass(frozen=True)
 class Reading:
-    """What the box says of one picture. `outputs` are the network's integers, by name; of a section only `features`, each
+    """The reading of one picture. `outputs` are the network's integers, by name; of a section only `features`, each
     window's pooled to one place. `probabilities` (bundle order) and `maps` exist for refused pictures too, for
     evaluation, but every document for people leaves them out then: a refused picture gets no class."""
 

@@ -21,14 +21,17 @@ are medians over windows.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import cache
 from math import ceil
-from typing import Any
+from typing import Annotated, TypeAlias
 
+from msgspec import DecodeError, Meta
+from msgspec.json import decode, encode
+from msgspec.structs import replace
+
+from device.base.records import Record
 from device.reading.bundle import Bundle
 from device.reading.reading import Reading
 
@@ -39,19 +42,16 @@ ALARM = 100_000.0
 CALM = 1_000.0  # capital that is often seen without any change
 SITTING_GAP_S = 120.0
 SITTING_MOST = 10
-MOST = 2.0**53  # no count and no capital comes near; larger ones are damage
+MOST = 2**53  # no count and no capital comes near; larger ones are damage
 
+Count: TypeAlias = Annotated[int, Meta(ge=0, lt=MOST)]
+Weight: TypeAlias = Annotated[float, Meta(ge=0, lt=MOST)]
+Weights: TypeAlias = Annotated[tuple[Weight, ...], Meta(min_length=BINS, max_length=BINS)]
+Histogram: TypeAlias = Annotated[tuple[Count, ...], Meta(min_length=BINS, max_length=BINS)]
+Capital: TypeAlias = Annotated[tuple[Weight, ...], Meta(min_length=len(STAKES), max_length=len(STAKES))]
 
 # What the text of a row that another version or a fault wrote may raise.
-UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
-
-
-def checked_numbers(values: Iterable[Any], many: int, kind: type = float) -> tuple[Any, ...]:
-    """So many finite numbers, none below 0, all whole where `kind` is int. Raises `ValueError` or `TypeError`."""
-    numbers = tuple(values)
-    if len(numbers) != many or not all(type(n) in (int, kind) and 0 <= n < MOST for n in numbers):
-        raise ValueError(f"not {many} numbers")
-    return numbers
+UNUSABLE = (DecodeError, ValueError, TypeError, RecursionError)
 
 
 def bin_of(p_value: float) -> int:
@@ -66,15 +66,14 @@ def gaps(n: int) -> tuple[int, ...]:
     return tuple(bins.count(k) for k in range(BINS))
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(Record, frozen=True):
     """The test of one question: `urn`, weight of the closed sittings in each bin; `capital` of each stake; of the sitting
     that is open, the pictures in each bin and the sum of their u."""
 
-    urn: tuple[float, ...] = (0.0,) * BINS
-    capital: tuple[float, ...] = (0.0,) * len(STAKES)
-    open_bins: tuple[int, ...] = (0,) * BINS
-    open_u: float = 0.0
+    urn: Weights
+    capital: Capital
+    open_bins: Histogram
+    open_u: Weight
 
     def with_picture(self, p_value: float, n: int, draw: float) -> Question:
         """One more picture of the open sitting. `draw`: uniform in [0, 1)."""
@@ -96,17 +95,7 @@ class Question:
             for own, stake in zip(self.capital, STAKES, strict=True)
         )
         urn = tuple(c + count / pictures for c, count in zip(self.urn, self.open_bins, strict=True))
-        return Question(urn, capital)
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Question:
-        """Raises one of `UNUSABLE`."""
-        return cls(
-            checked_numbers(state["urn"], BINS),
-            checked_numbers(state["capital"], len(STAKES)),
-            checked_numbers(state["open_bins"], BINS, int),
-            *checked_numbers([state["open_u"]], 1),
-        )
+        return Question(urn, capital, UNASKED.open_bins, UNASKED.open_u)
 
     @property
     def stranger(self) -> bool:
@@ -114,8 +103,10 @@ class Question:
         return STAKES[max(range(len(STAKES)), key=self.capital.__getitem__)] < 0
 
 
-@dataclass(frozen=True)
-class Alarm:
+UNASKED = Question((0.0,) * BINS, (0.0,) * len(STAKES), (0,) * BINS, 0.0)  # before the first picture
+
+
+class Alarm(Record, frozen=True):
     """When the watch found a change (day), since about when it went on, in which question, and whether pictures became
     stranger (else: more alike)."""
 
@@ -125,14 +116,13 @@ class Alarm:
     stranger: bool
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(Record, frozen=True):
     """The test of one bundle since it began or was reset. Days are ISO dates, `last` an ISO time."""
 
     since: str
     questions: Mapping[str, Question]
-    pictures: int = 0
-    sittings: int = 0
+    pictures: Count = 0
+    sittings: Count = 0
     last: str | None = None
     calm: str | None = None
     alarm: Alarm | None = None
@@ -148,7 +138,7 @@ class Watch:
         """The watch after a picture with these p-values of questions that were calibrated on `sizes` pictures."""
         watch = self._closed(now) if self._over(now) else self
         questions = {
-            name: watch.questions.get(name, Question()).with_picture(p_value, sizes[name], draw())
+            name: watch.questions.get(name, UNASKED).with_picture(p_value, sizes[name], draw())
             for name, p_value in p_values.items()
         }
         all_questions = {**watch.questions, **questions}
@@ -178,21 +168,17 @@ class Watch:
         return replace(watch, alarm=Alarm(day, watch.calm or watch.since, name, question.stranger))
 
     def as_text(self) -> str:
-        return json.dumps(asdict(self))
+        return encode(self).decode()
 
     @classmethod
     def from_text(cls, text: str) -> Watch:
         """Raises one of `UNUSABLE` for a text that isn't a watch's."""
-        state = json.loads(text)
-        alarm = Alarm(**state.pop("alarm")) if state["alarm"] else state.pop("alarm")
-        questions = {name: Question.from_state(q) for name, q in state.pop("questions").items()}
-        watch = cls(**state, questions=questions, alarm=alarm)
-        checked_numbers([watch.pictures, watch.sittings], 2, int)
+        watch = decode(text, type=cls)
         for day in (watch.since, watch.calm or watch.since):
             date.fromisoformat(day)
         if watch.last is not None and datetime.fromisoformat(watch.last).tzinfo is not None:
             raise ValueError("not a local time")
-        if alarm and alarm.question not in questions:
+        if watch.alarm and watch.alarm.question not in watch.questions:
             raise ValueError("an alarm of no question")
         return watch
 

@@ -10,18 +10,30 @@ The test itself is `device/reading/drift_test.py`.
 
 from __future__ import annotations
 
-import json
 import random
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from msgspec import Struct
+from msgspec.json import decode, encode
+from msgspec.structs import replace
+
 from device.base.errors import LoupeError, StoreUnusable
 from device.reading.bundle import Bundle
-from device.reading.drift_test import BINS, UNUSABLE, Watch, bin_of, calibration_sizes, checked_numbers, p_values_of
+from device.reading.drift_test import (
+    BINS,
+    UNUSABLE,
+    Count,
+    Histogram,
+    Watch,
+    bin_of,
+    calibration_sizes,
+    p_values_of,
+)
 from device.reading.reading import Reading
 from device.storage.migrations import statements
 from device.storage.store import Store, beside
@@ -39,14 +51,13 @@ STEPS = (
 )
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """Of one day or of several: `bins` has each question's histogram of p-values."""
 
-    readings: int
-    cautions: int
-    reasons: Mapping[str, int]
-    bins: Mapping[str, tuple[int, ...]]
+    readings: Count
+    cautions: Count
+    reasons: Mapping[str, Count]
+    bins: Mapping[str, Histogram]
 
     @property
     def refused(self) -> int:
@@ -92,14 +103,9 @@ def noted(bundle: Bundle, reading: Reading) -> Noted:
 def _counts_from(text: str) -> Counts:
     """The counts of a row; none where its text can't be used."""
     try:
-        stored = json.loads(text)
-        readings, cautions = checked_numbers([stored["readings"], stored["cautions"]], 2, int)
-        by_reason = stored["reasons"]
-        reasons = dict(zip(by_reason, checked_numbers(by_reason.values(), len(by_reason), int), strict=True))
-        bins = {question: checked_numbers(counts, BINS, int) for question, counts in stored["bins"].items()}
+        return decode(text, type=Counts)
     except UNUSABLE:
         return NOTHING
-    return Counts(readings, cautions, reasons, bins)
 
 
 class DriftLog:
@@ -133,7 +139,7 @@ class DriftLog:
             watch = _watch(store, key, day)
             if p_values:
                 watch = watch.with_picture(p_values, sizes, now, random.random)
-            store.execute("REPLACE INTO drift_day VALUES (?, ?, ?)", (key, day, json.dumps(asdict(counts))))
+            store.execute("REPLACE INTO drift_day VALUES (?, ?, ?)", (key, day, encode(counts).decode()))
             store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (key, watch.as_text()))
             if not row:  # the first reading of a day
                 _forget(store, now)

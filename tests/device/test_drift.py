@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from device.reading.bundle import Bundle
-from device.reading.drift_test import ALARM, BINS, SITTING_MOST, Question, Watch, bin_of, calibration_sizes, gaps
+from device.reading.drift_test import ALARM, BINS, SITTING_MOST, UNASKED, Watch, bin_of, calibration_sizes, gaps
 from device.reading.gate import MADE, PICTURE, SCALE, SHOWS, Answer, Verdict, conformal_p
 from device.reading.reading import Reading
 from device.storage.drift import Counts, DriftLog, noted
@@ -249,7 +249,7 @@ def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
     assert DriftLog(tmp_path / "store.sqlite", [bundle]).watch(bundle, START).pictures == 1
 
 
-WATCH: dict[str, Any] = json.loads(Watch("2026-01-05", {MADE: Question()}).as_text())
+WATCH: dict[str, Any] = json.loads(Watch("2026-01-05", {MADE: UNASKED}).as_text())
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { errorWords, fileSize, fill, mark, milliseconds, number, percent, signed, word, wordOr } from "../../device/web/static/words.js";
+import { errorWords, fileSize, fill, listed, mark, milliseconds, named, number, percent, signed, word, wordOr } from "../../device/web/static/words.js";
 import { speak } from "./page.js";
 
 const NARROW = "\u202f";
@@ -63,4 +63,11 @@ test("sizes and durations have the unit that suits them", () => {
   assert.deepEqual([milliseconds(9.94), milliseconds(10), milliseconds(10_000)], [
     word("milliseconds", { value: "9.9" }), word("milliseconds", { value: "10" }), word("seconds", { value: "10" }),
   ]);
+});
+
+test("what stands between names, and between a name and its value, is the language's own", () => {
+  speak("en");
+  assert.equal(listed([named("a", "b"), "c"]), "a: b; c");
+  speak("fr");
+  assert.equal(listed([named("a", "b"), "c"]), "a\u00a0: b\u00a0; c");
 });

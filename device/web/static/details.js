@@ -2,7 +2,7 @@
 
 import { dateWords, trustWords } from "./clock.js";
 import { byId, element, setText } from "./dom.js";
-import { milliseconds, number, word, wordOr } from "./words.js";
+import { listed, milliseconds, named, number, word, wordOr } from "./words.js";
 
 /** @import { Clock, PageWord, Reading } from "../../../tools/page_types/page" */
 
@@ -19,12 +19,12 @@ export function showDetails(reading, { fileName, clock }) {
     { width: number(width), height: number(height), format: image.format });
   /** @type {[PageWord, string | Node][]} */
   const facts = [
-    ["details_date", `${dateWords(clock.date)}: ${trustWords(clock)}`],
+    ["details_date", named(dateWords(clock.date), trustWords(clock))],
     ["details_file", fileName],
-    ["details_picture", `${word("details_size", size(image.width, image.height))}; ${
-      word("details_read_size", size(image.read_width, image.read_height))}`],
+    ["details_picture", listed([word("details_size", size(image.width, image.height)),
+      word("details_read_size", size(image.read_width, image.read_height))])],
     ["details_scale", image.um_per_px ? word("details_um_per_px", { um: number(image.um_per_px, 3, 0) }) : word("details_fitted")],
-    ["details_notes", notes.length ? notes.join("; ") : word("details_none")],
+    ["details_notes", notes.length ? listed(notes) : word("details_none")],
     ["details_model", `${model.title} (${model.id}), ${word("model_version", model)}`],
     ["details_signer", model.signer],
     ["details_sha256", element("code", {}, model.sha256)],

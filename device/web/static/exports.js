@@ -9,7 +9,7 @@ import { clearFrom, levelWords, strongFrom } from "./evidence.js";
 import { drawMarks } from "./marks.js";
 import { drawScale } from "./overlay.js";
 import { classOf } from "./reading.js";
-import { mark, percent, word } from "./words.js";
+import { listed, mark, named, percent, word } from "./words.js";
 
 /** @import { AcceptedReading, AcceptedReport, Contour, Grid, Report, Scale } from "../../../tools/page_types/page" */
 /** @typedef {{ text: string, strong?: boolean, scale?: boolean }} Line a line below a saved picture, or the scale */
@@ -70,19 +70,19 @@ export function reportLines({ reading, clock, caseLabel, synthetic }) {
   const names = answer.labels.map((label) => classOf(reading, label).name);
   // A section's likelihoods are those of a mean, see findings.js.
   const classes = section?.shares
-    ? [`${word("section_heading")}: ${section.shares.map((each) => `${each.name} ${percent(each.share)}`).join(" · ")}`]
-    : prediction.probabilities.map((each) => `${each.name}: ${each.likelihood} (${percent(each.probability)})`);
-  const verdictLine = `${word(verdict.caution ? "verdict_caution" : "verdict_accepted")}: ${textOf("verdict-title")}`;
+    ? [named(word("section_heading"), section.shares.map((each) => `${each.name} ${percent(each.share)}`).join(" · "))]
+    : prediction.probabilities.map((each) => named(each.name, `${each.likelihood} (${percent(each.probability)})`));
+  const verdictLine = named(word(verdict.caution ? "verdict_caution" : "verdict_accepted"), textOf("verdict-title"));
   return [
     ...synthetic ? [{ text: textOf("synthetic-words"), strong: true }] : [],
     { text: caseLabel ? `${word("case_label_words", { label: caseLabel })} · ${verdictLine}` : verdictLine, strong: true },
     ...verdict.caution ? [{ text: textOf("verdict-detail") }] : [],
     { text: answer.headline, strong: true },
-    { text: word("saved_set", { names: names.join("; ") }) },
+    { text: word("saved_set", { names: listed(names) }) },
     ...parts?.caution && parts.words ? [{ text: parts.words }] : [],
     { text: answer.advice },
     { text: classes.join(" · ") },
-    { text: `${dateWords(clock.date)}: ${trustWords(clock)}` },
+    { text: named(dateWords(clock.date), trustWords(clock)) },
     { text: `${model.title} (${model.id}), ${word("model_version", model)}, SHA-256 ${model.sha256}` },
     { text: textOf("notice"), strong: true },
   ];

@@ -2,7 +2,7 @@
 
 import { byId, element, setText, show, within } from "./dom.js";
 import { classOf } from "./reading.js";
-import { language, number, percent, signed, word } from "./words.js";
+import { language, listed, number, percent, signed, word } from "./words.js";
 
 /** @import { AcceptedReading, MapView, Unit } from "../../../tools/page_types/page" */
 /** @import { UnitName } from "../../../tools/page_types/documents" */
@@ -137,7 +137,7 @@ export function showUnits(reading, view) {
     const button = element("button", { type: "button", className: "unit-button" });
     button.setAttribute("aria-pressed", "false");
     button.onclick = () => showMapOf(unit, button);
-    const names = nameLines(unit).join("; ") || word("unit_unnamed");
+    const names = listed(nameLines(unit)) || word("unit_unnamed");
     button.append(element("span", { className: "unit-number" }, word("unit_number", unit)), element("span", { className: "unit-name" }, names));
     buttons.push(button);
     within(row, ".bar-name").append(button);

@@ -1,7 +1,7 @@
 // Several models on one box: which one shall read, and what each of them said.
 
 import { byId, element, setText, show } from "./dom.js";
-import { word } from "./words.js";
+import { listed, word } from "./words.js";
 
 /** @import { BoxModel, Reading } from "../../../tools/page_types/page" */
 
@@ -24,6 +24,6 @@ export function showRouting({ routing, verdict }) {
   const accepting = others.filter((each) => each.accepted).map((each) => each.title);
   show("verdict-models", others.length > 0 && verdict.reason?.model !== null);
   if (!verdict.accepted) setText("verdict-models", word("routing_none", { title }));
-  else if (accepting.length) setText("verdict-models", word("routing_several", { title, others: accepting.join("; ") }));
+  else if (accepting.length) setText("verdict-models", word("routing_several", { title, others: listed(accepting) }));
   else setText("verdict-models", word("routing_one", { title }));
 }

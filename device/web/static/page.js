@@ -15,7 +15,7 @@ import { countWindows, showSection } from "./sectionview.js";
 import { listenForPictures, showSamples } from "./sources.js";
 import { showVerdict } from "./verdict.js";
 import { showRefused } from "./wheremap.js";
-import { fileSize, loadWords, percent, word } from "./words.js";
+import { fileSize, listed, loadWords, percent, word } from "./words.js";
 
 /** @import { BoxModel, Clock, Given, Reading, Sample } from "../../../tools/page_types/page" */
 /**
@@ -268,7 +268,7 @@ async function showIdentity() {
     uploadLimitMb = model.limits?.max_upload_mb ?? null;
     models = model.models;
     offerModels(models, chosen?.given.model ?? "");
-    setText("identity", model.models.map((each) => `${each.title} · ${word("model_version", each)}`).join("; "));
+    setText("identity", listed(model.models.map((each) => `${each.title} · ${word("model_version", each)}`)));
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     setText("identity", problem.title);

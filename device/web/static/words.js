@@ -57,6 +57,23 @@ export function wordOr(key, otherwise) {
 }
 
 /**
+ * Names or sentences, one after the other.
+ * @param {string[]} items
+ */
+export function listed(items) {
+  return items.join(word("list_between"));
+}
+
+/**
+ * A name with what it stands for.
+ * @param {string} name
+ * @param {string} value
+ */
+export function named(name, value) {
+  return word("name_and_value", { name, value });
+}
+
+/**
  * @param {string} code
  * @param {object} facts by name
  * @returns {ProblemWords}

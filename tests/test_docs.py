@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 import pytest
 from msgspec import structs
 
 from device.base.errors import BundleError, ImageError, LoupeError
 from device.cli import loupe
+from device.documents.reading_document import ReadingDocument
 from device.reading.bundle import Bundle
 from device.reading.manifest import Manifest
 from device.reading.reading import Reader
@@ -92,6 +96,33 @@ def test_every_key_of_a_reading_is_documented(reader: Reader, bundle: Bundle) ->
     page = DOCS["engineers/api.md"]
     missing = {key for key in sent if f'"{key}"' not in page and f"`{key}`" not in page}
     assert missing == set(), "describe them in docs/engineers/api.md, under A reading"
+
+
+def test_the_examples_of_a_reading_have_the_keys_of_its_records() -> None:
+    """Key names alone don't tell: many records have `words` or `label`."""
+    schema = msgspec.json.schema(ReadingDocument)
+    records = schema["$defs"]
+
+    def differing(value: Any, kind: Mapping[str, Any], place: str) -> Iterator[str]:
+        kinds = [
+            records[each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in kind.get("anyOf", [kind])
+        ]
+        if isinstance(value, list):
+            items: Mapping[str, Any] = next((each["items"] for each in kinds if "items" in each), {})
+            for each in value:
+                yield from differing(each, items, f"{place}[]")
+        elif isinstance(value, dict):
+            record: Mapping[str, Any] = next((each for each in kinds if each.get("type") == "object"), {})
+            of_all = record.get("additionalProperties") or {}
+            fields = record.get("properties") or dict.fromkeys(value, of_all)
+            yield from (f"{place}.{key}" for key in sorted(value.keys() ^ fields.keys()))
+            for key in value.keys() & fields.keys():
+                yield from differing(value[key], fields[key], f"{place}.{key}")
+
+    field, section = re.findall(r"```json\n(.*?)```", DOCS["engineers/api.md"], re.DOTALL)
+    found = [*differing(json.loads(field), schema, "reading")]
+    found += differing(json.loads(f"{{{section}}}")["section"], schema["$defs"]["SectionSummary"], "section")
+    assert found == [], "write the examples in docs/engineers/api.md with just the keys of the records"
 
 
 def test_every_error_is_documented() -> None:

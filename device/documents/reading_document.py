@@ -3,7 +3,7 @@
 `device/reading/` finds the numbers. `reading_document` makes of them what `loupe read --json` prints and the HTTP service
 sends, and nothing else does. `reading.schema.json` is generated from the records; they say what each field holds.
 
-To add a field: give it to a record here, and fill it where that record is made.
+To add a field: `CONTRIBUTING.md` says it step by step.
 """
 
 from __future__ import annotations

@@ -262,3 +262,4 @@ def schema_text() -> str:
 
 if __name__ == "__main__":
     SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
+    print(f"wrote {os.path.relpath(SCHEMA_FILE)}")

@@ -50,3 +50,4 @@ def types() -> str:
 
 if __name__ == "__main__":
     FILE.write_text(types(), encoding="utf-8")
+    print(f"wrote {FILE.relative_to(ROOT)}")

@@ -9,6 +9,7 @@ years old imports no JSON. A test says when the file is stale.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from device.base.errors import (
@@ -87,3 +88,4 @@ def script() -> str:
 
 if __name__ == "__main__":
     SCRIPT.write_text(script(), encoding="utf-8")
+    print(f"wrote {os.path.relpath(SCRIPT)}")

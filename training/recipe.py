@@ -7,6 +7,7 @@ here and its row in docs/researchers/index.md, and run `python -m training.recip
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -262,3 +263,4 @@ def load_recipe(name: str) -> Recipe:
 
 if __name__ == "__main__":
     SCHEMA_FILE.write_text(recipe_schema(), encoding="utf-8")
+    print(f"wrote {os.path.relpath(SCHEMA_FILE)}")

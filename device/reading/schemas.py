@@ -5,6 +5,7 @@ python -m device.reading.schemas      writes them anew
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from device.base.json_schema import schema_text
@@ -25,3 +26,4 @@ def schema_files() -> dict[Path, str]:
 if __name__ == "__main__":
     for path, text in schema_files().items():
         path.write_text(text, encoding="utf-8")
+        print(f"wrote {os.path.relpath(path)}")

@@ -1,7 +1,7 @@
 // What the page's scripts hand to each other. What the box sends is in documents.d.ts.
 
 import type en from "../../device/base/texts/en.json";
-import type { ForeignMap, ModelFacts, ReadingDocument, SampleEntry, UnitDocument, UnitPart, UnitsDocument } from "./documents";
+import type { ForeignMap, ReadingDocument, SampleEntry, UnitPart } from "./documents";
 
 export type Reading = ReadingDocument;
 export type Sample = SampleEntry;
@@ -15,30 +15,6 @@ export type AcceptedReading = Reading & {
   class_map: NonNullable<Reading["class_map"]>;
   units: NonNullable<Reading["units"]>;
   units_rest: NonNullable<Reading["units_rest"]>;
-};
-
-/** What the manifest and the atlas have in these documents, which hand it on as it is. */
-export type BoxModel = ModelFacts & { preprocessing: { um_per_px: number; area_px: number } };
-
-export type SurveyUnit = Omit<UnitDocument, "figures"> & {
-  figures: {
-    active: number;
-    listed: number;
-    threshold: number;
-    selectivity: Record<string, number>;
-    overlap: Record<string, number>;
-    inside: Record<string, number>;
-  } | null;
-};
-
-export type Survey = Omit<UnitsDocument, "units" | "atlas"> & {
-  units: SurveyUnit[];
-  atlas: {
-    notice: string;
-    figures: { data: { name: string; pictures: number }; covered: number };
-    patches: { name: string; pictures: number; quantile: number };
-    concepts: Record<string, string>;
-  } | null;
 };
 
 /** The key of a text of the page, in device/base/texts. */

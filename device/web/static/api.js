@@ -3,8 +3,8 @@
 import { READING_SCHEMA } from "./constants.js";
 import { errorWords, language, word } from "./words.js";
 
-/** @import { ModelsDocument, ReadingDocument, SamplesDocument } from "../../../tools/page_types/documents" */
-/** @import { BoxModel, Headers, ProblemWords, Sample, Survey, SurveyUnit } from "../../../tools/page_types/page" */
+/** @import { ModelFacts, ModelsDocument, ReadingDocument, SamplesDocument, UnitDocument, UnitsDocument } from "../../../tools/page_types/documents" */
+/** @import { Headers, ProblemWords, Sample } from "../../../tools/page_types/page" */
 
 const PATIENCE_MS = 120_000;
 const PATIENCE_SECTION_MS = 1_200_000; // thousands of windows on a small board
@@ -155,12 +155,12 @@ async function ask(method, path, parameters, message, headers = {}) {
   return body;
 }
 
-/** @returns {Promise<ModelsDocument & { models: BoxModel[] }>} */
+/** @returns {Promise<ModelsDocument>} */
 export const getModel = () => get("/api/v1/model");
 
 /**
  * @param {string} model
- * @returns {Promise<Survey>}
+ * @returns {Promise<UnitsDocument>}
  */
 export const getUnits = (model) => get("/api/v1/units", { model });
 
@@ -168,7 +168,7 @@ export const getUnits = (model) => get("/api/v1/units", { model });
  * @param {string} model
  * @param {number} unit
  * @param {{ expert: string, term?: string, text?: string }} name
- * @returns {Promise<SurveyUnit>}
+ * @returns {Promise<UnitDocument>}
  */
 export const nameUnit = (model, unit, name) => ask("PUT", `/api/v1/units/${unit}/name`, { model }, name);
 
@@ -177,7 +177,7 @@ export const nameUnit = (model, unit, name) => ask("PUT", `/api/v1/units/${unit}
  * @param {number} unit
  * @param {string} expert
  * @param {Headers} headers
- * @returns {Promise<SurveyUnit>}
+ * @returns {Promise<UnitDocument>}
  */
 export const takeBackUnitName = (model, unit, expert, headers) =>
   ask("DELETE", `/api/v1/units/${unit}/name`, { model, expert }, undefined, headers);

@@ -5,7 +5,8 @@ import { SCALE_ERRORS } from "./constants.js";
 import { byId, element, inputById, setText, show } from "./dom.js";
 import { number, word } from "./words.js";
 
-/** @import { BoxModel, Given, Reading } from "../../../tools/page_types/page" */
+/** @import { ModelFacts } from "../../../tools/page_types/documents" */
+/** @import { Given, Reading } from "../../../tools/page_types/page" */
 /** @typedef {NonNullable<Reading["image"]["stated_um_per_px"]>} StatedScale */
 /** @typedef {"um-per-px" | "model"} Field the id of the field in which something is given */
 
@@ -63,7 +64,7 @@ export const writeScale = (umPerPx) => { fieldOf("um-per-px").value = number(umP
 // As it was written, where it isn't a number.
 const scaleWords = (/** @type {string} */ umPerPx) => (Number(umPerPx) > 0 ? number(Number(umPerPx), 4, 0) : umPerPx);
 
-/** @type {(model: string, models: BoxModel[]) => string} */
+/** @type {(model: string, models: ModelFacts[]) => string} */
 const titleOf = (model, models) => models.find(({ id }) => id === model)?.title ?? model;
 
 /**
@@ -71,7 +72,7 @@ const titleOf = (model, models) => models.find(({ id }) => id === model)?.title 
  * @param {string} id
  * @param {Given} given
  * @param {object} options
- * @param {BoxModel[]} options.models
+ * @param {ModelFacts[]} options.models
  * @param {StatedScale | null} [options.stated]
  * @param {(field: Field) => void} options.onRemove what was given in the field is to be taken back
  */
@@ -100,7 +101,7 @@ export function showChips(id, { umPerPx, model }, { models, stated, onRemove }) 
  * Which given thing may have caused a refusal with this code, in words; empty where none.
  * @param {Given} given
  * @param {string} code
- * @param {BoxModel[]} models
+ * @param {ModelFacts[]} models
  */
 export function blameWords({ umPerPx, model }, code, models) {
   const words = [];

@@ -3,11 +3,12 @@
 import { byId, element, setText, show } from "./dom.js";
 import { listed, word } from "./words.js";
 
-/** @import { BoxModel, Reading } from "../../../tools/page_types/page" */
+/** @import { ModelFacts } from "../../../tools/page_types/documents" */
+/** @import { Reading } from "../../../tools/page_types/page" */
 
 /**
  * Offers the box's models, if there is a choice.
- * @param {BoxModel[]} models
+ * @param {ModelFacts[]} models
  * @param {string} chosen the id of one, or empty
  */
 export function offerModels(models, chosen) {

@@ -17,7 +17,8 @@ import { showVerdict } from "./verdict.js";
 import { showRefused } from "./wheremap.js";
 import { fileSize, listed, loadWords, percent, word } from "./words.js";
 
-/** @import { BoxModel, Clock, Given, Reading, Sample } from "../../../tools/page_types/page" */
+/** @import { ModelFacts } from "../../../tools/page_types/documents" */
+/** @import { Clock, Given, Reading, Sample } from "../../../tools/page_types/page" */
 /**
  * @typedef {object} Chosen the picture that was chosen
  * @property {File} file
@@ -34,7 +35,7 @@ const SHAPE_TOLERANCE = 0.02; // browser and box may round a side differently
 
 /** @type {Chosen | null} */
 let chosen = null;
-/** @type {BoxModel[]} what the box can read with, once it has said so */
+/** @type {ModelFacts[]} what the box can read with, once it has said so */
 let models = [];
 /** @type {Promise<Map<string, Sample>>} the offered samples by id */
 let samples = Promise.resolve(new Map());

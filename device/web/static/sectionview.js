@@ -4,13 +4,14 @@ import { WHOLE_UP_TO, WINDOW_STEPS } from "./constants.js";
 import { byId, element, setText, show } from "./dom.js";
 import { percent, word } from "./words.js";
 
-/** @import { BoxModel, Reading } from "../../../tools/page_types/page" */
+/** @import { ModelFacts } from "../../../tools/page_types/documents" */
+/** @import { Reading } from "../../../tools/page_types/page" */
 
 /**
  * About how many windows a section will have for all models together, glass included; 0 where it is read whole.
  * @param {{ naturalWidth: number, naturalHeight: number }} picture
  * @param {number} umPerPx
- * @param {BoxModel[]} models
+ * @param {ModelFacts[]} models
  */
 export function countWindows({ naturalWidth, naturalHeight }, umPerPx, models) {
   return models.reduce((sum, { preprocessing }) => {

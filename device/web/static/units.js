@@ -9,12 +9,13 @@ import { nameLines } from "./findings.js";
 import { withCode } from "./technician.js";
 import { loadWords, number, percent, signed, word } from "./words.js";
 
-/** @import { BoxModel, ProblemWords, Survey, SurveyUnit } from "../../../tools/page_types/page" */
+/** @import { ModelFacts, UnitDocument, UnitsDocument } from "../../../tools/page_types/documents" */
+/** @import { ProblemWords } from "../../../tools/page_types/page" */
 
 const EXPERT = "loupe-expert";
 const OWN = "own"; // the choice that opens the field for a name of one's own
 
-/** @type {Survey} what the box said of the units of the model that is shown */
+/** @type {UnitsDocument} what the box said of the units of the model that is shown */
 let survey;
 /** @type {Map<string, string>} of the model's classes, by label */
 const names = new Map();
@@ -41,7 +42,7 @@ function problemBox({ title, detail, next_step }) {
 
 // --- one unit --------------------------------------------------------------------------------------------------------
 
-/** @param {SurveyUnit} unit */
+/** @param {UnitDocument} unit */
 function namesList(unit) {
   const list = element("div", { className: "unit-names" });
   if (!unit.names.length) list.append(element("p", { className: "none" }, word("unit_unnamed")));
@@ -49,7 +50,7 @@ function namesList(unit) {
   return list;
 }
 
-/** @param {SurveyUnit} unit */
+/** @param {UnitDocument} unit */
 function patches(unit) {
   const box = element("div", { className: "patches" });
   unit.patches.forEach((patch, rank) => box.append(element("img", {
@@ -64,7 +65,7 @@ function patches(unit) {
 }
 
 /**
- * @param {SurveyUnit} unit
+ * @param {UnitDocument} unit
  * @param {number} heaviest weight, which has the longest bar
  */
 function bars(unit, heaviest) {
@@ -91,7 +92,7 @@ function bars(unit, heaviest) {
   return element("ul", { className: "bars" }, head, ...rows);
 }
 
-/** @param {NonNullable<SurveyUnit["figures"]>} figures */
+/** @param {NonNullable<UnitDocument["figures"]>} figures */
 function figureWords({ active, overlap, inside }) {
   const masks = Object.entries(survey.atlas?.concepts ?? {})
     .filter(([concept]) => concept in overlap)
@@ -99,7 +100,7 @@ function figureWords({ active, overlap, inside }) {
   return [word("survey_active", { share: percent(active) }), ...masks].join(" ");
 }
 
-/** @param {SurveyUnit} unit */
+/** @param {UnitDocument} unit */
 function termChoice(unit) {
   const choice = element("select", { ariaLabel: word("survey_choose", { unit: unit.unit }) },
     element("option", { value: "" }, word("survey_choose_none")));
@@ -113,8 +114,8 @@ function termChoice(unit) {
 }
 
 /**
- * @param {SurveyUnit} unit
- * @param {(renewed: SurveyUnit) => void} renew shows the unit with its new names
+ * @param {UnitDocument} unit
+ * @param {(renewed: UnitDocument) => void} renew shows the unit with its new names
  */
 function form(unit, renew) {
   const choice = termChoice(unit);
@@ -131,7 +132,7 @@ function form(unit, renew) {
   };
 
   /**
-   * @param {() => Promise<SurveyUnit>} send
+   * @param {() => Promise<UnitDocument>} send
    * @param {string} done what the status line says then
    */
   async function change(send, done) {
@@ -161,7 +162,7 @@ function form(unit, renew) {
 }
 
 /**
- * @param {SurveyUnit} unit
+ * @param {UnitDocument} unit
  * @param {number} heaviest weight, which has the longest bar
  * @returns {HTMLLIElement}
  */
@@ -180,22 +181,22 @@ function card(unit, heaviest) {
 
 // --- all of them -----------------------------------------------------------------------------------------------------
 
-/** @type {Map<string, (unit: SurveyUnit) => boolean>} by the choice in the filter */
+/** @type {Map<string, (unit: UnitDocument) => boolean>} by the choice in the filter */
 const FILTERS = new Map([
   ["all", () => true],
-  ["named", (/** @type {SurveyUnit} */ unit) => unit.names.length > 0],
-  ["unnamed", (/** @type {SurveyUnit} */ unit) => unit.names.length === 0],
+  ["named", (/** @type {UnitDocument} */ unit) => unit.names.length > 0],
+  ["unnamed", (/** @type {UnitDocument} */ unit) => unit.names.length === 0],
 ]);
 
 /** @param {string} id */
 const selectById = (id) => byId(id, HTMLSelectElement);
 
-/** @param {SurveyUnit[]} units */
+/** @param {UnitDocument[]} units */
 function sorted(units) {
   const [by, label] = selectById("sort").value.split(":");
   if (by === "weight") return [...units].sort((one, other) => other.weights[label] - one.weights[label]);
   if (by === "auroc") {
-    const value = (/** @type {SurveyUnit} */ unit) => unit.figures?.selectivity[label] ?? -1;
+    const value = (/** @type {UnitDocument} */ unit) => unit.figures?.selectivity[label] ?? -1;
     return [...units].sort((one, other) => value(other) - value(one));
   }
   return units;
@@ -228,7 +229,7 @@ function showAbout() {
   }));
 }
 
-/** @param {BoxModel[]} models */
+/** @param {ModelFacts[]} models */
 function showTools(models) {
   const option = (/** @type {string} */ value, /** @type {string} */ text) => element("option", { value }, text);
   const choice = selectById("model");

@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     keep_quiet()
     try:
         # What --help and completion leave is their exit status; a command leaves nothing.
-        status: int | None = loupe_train.main(argv, PROGRAM, standalone_mode=False)
+        words = list(sys.argv[1:] if argv is None else argv)
+        status: int | None = loupe_train.main(words, PROGRAM, standalone_mode=False, obj=words)
     except click.Abort:
         sys.stderr.write(f"{PROGRAM}: interrupted. The same command goes on where long work stopped\n")
         return INTERRUPTED

@@ -13,6 +13,7 @@ import pytest
 from tests.support.shipped import ROOT
 from training.cli import loupe_train, main
 from training.commands.group import SECTIONS, module_of
+from training.commands.options import typed_command
 from training.recipe import shipped_recipes
 
 
@@ -68,6 +69,15 @@ def test_a_list_may_follow_its_flag_or_repeat_it(given: str) -> None:
     assert crossval
     taken = crossval.make_context("crossval", given.split()[1:]).params
     assert (taken["recipe_name"], taken["folds"], taken["epochs"]) == ("bach", ("0", "3"), 2)
+
+
+def test_a_figure_keeps_the_command_that_makes_it_and_nobodys_folder() -> None:
+    for typed in (
+        "dissect a.loupe phantoms --out /home/ada --units 3",
+        "dissect a.loupe phantoms --out=/home/ada --units 3",
+    ):
+        with click.Context(loupe_train, obj=typed.split()):
+            assert typed_command(without="--out") == "loupe-train dissect a.loupe phantoms --units 3"
 
 
 def test_an_interruption_says_that_the_same_command_goes_on(

@@ -1,4 +1,4 @@
-"""`loupe-train crossval`."""
+"""`loupe-train crossval`: fit, quantize and measure a recipe fold by fold."""
 
 from __future__ import annotations
 

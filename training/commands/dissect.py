@@ -1,4 +1,4 @@
-"""`loupe-train dissect`."""
+"""`loupe-train dissect`: measure what excites a bundle's units, for the page and the box's unit survey."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from device.base.command_line import FiniteRange
-from training.commands.options import PATH, RUNS, RecipeName, examples, keys_option
+from training.commands.options import PATH, RUNS, RecipeName, examples, keys_option, typed_command
 
 if TYPE_CHECKING:
     from device.reading.atlas import AtlasIndex
@@ -95,9 +95,6 @@ def command(
     Reads pictures as the box would and writes, for the units that matter most, the patches that excite them, how well they
     tell classes apart and how they overlap with masks. Patches of research data stay under its terms.
     """
-    import shlex
-    import sys
-
     from device.reading.atlas import SUFFIX, open_atlas
     from device.reading.bundle import Bundle
     from device.reading.reading import Reader
@@ -121,10 +118,7 @@ def command(
     else:
         recipe = load_recipe(recipe_name or bundle.manifest.id)
         subjects = subjects_of(recipe, Path(data), bundle)
-    words = sys.argv[1:]
-    if "--out" in words:  # it says nothing of how the atlas was made, and may name a person's folder
-        del words[words.index("--out") : words.index("--out") + 2]
-    origin = atlases.Origin(f"loupe-train {shlex.join(words)}", quantile)
+    origin = atlases.Origin(typed_command(without="--out"), quantile)
     measured = survey(reader, subjects, quantile)
     units = [int(unit) for unit in known.index.units] if known else atlases.ranked(measured)
     patches = cut_patches(reader, subjects, measured, units[:most_units], patches_each)

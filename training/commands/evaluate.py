@@ -1,4 +1,4 @@
-"""`loupe-train evaluate`."""
+"""`loupe-train evaluate`: figures of a bundle or of a cross-validation, as a report."""
 
 from __future__ import annotations
 

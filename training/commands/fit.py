@@ -1,4 +1,4 @@
-"""`loupe-train fit`."""
+"""`loupe-train fit`: fine-tune the network on a recipe's training part."""
 
 from __future__ import annotations
 

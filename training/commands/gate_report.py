@@ -1,4 +1,4 @@
-"""`loupe-train gate-report`."""
+"""`loupe-train gate-report`: how often the gate refuses proper and foreign pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train networks`."""
+"""`loupe-train networks`: list the networks: parameters, size, whether all runs on integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train ops`."""
+"""`loupe-train ops`: list a network's operations with their types."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -92,6 +94,18 @@ epochs_option = click.option(
     metavar="N",
     help="instead of the recipe's; 0 leaves the linear probe",
 )
+
+
+def typed_command(without: str) -> str:
+    """The command line as it was typed, for whoever makes the figure anew. `without`: an option that says nothing of how a
+    figure is made, and may name a person's folder."""
+    words: list[str] = click.get_current_context().obj
+    telling = [
+        word
+        for before, word in pairwise(["", *words])
+        if without not in (before, word) and not word.startswith(f"{without}=")
+    ]
+    return f"loupe-train {shlex.join(telling)}"
 
 
 def recipe_and_folder(recipe_name: str, data: Path | None) -> tuple[Recipe, Path]:

@@ -1,4 +1,4 @@
-"""`loupe-train pack`."""
+"""`loupe-train pack`: quantize, calibrate, fit the gate, measure and sign."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train parts`."""
+"""`loupe-train parts`: find from which evidence on a part of a field calls for a caution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train recipe`."""
+"""`loupe-train recipe`: draft a recipe for a folder of your own pictures."""
 
 from __future__ import annotations
 

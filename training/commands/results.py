@@ -1,4 +1,4 @@
-"""`loupe-train results`."""
+"""`loupe-train results`: put several evaluations beside published figures, as Markdown."""
 
 from __future__ import annotations
 

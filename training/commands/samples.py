@@ -1,4 +1,4 @@
-"""`loupe-train samples`."""
+"""`loupe-train samples`: make the page's synthetic sample pictures from a run's network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train score`."""
+"""`loupe-train score`: read all pictures under a folder with a bundle into a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train sections`."""
+"""`loupe-train sections`: read whole sections of unseen patients as the box does."""
 
 from __future__ import annotations
 

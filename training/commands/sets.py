@@ -1,4 +1,4 @@
-"""`loupe-train sets`."""
+"""`loupe-train sets`: what answers promise, and how often they held the true class, fold by fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train trials`."""
+"""`loupe-train trials`: try values of a recipe's settings, judged on its calibration part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train colours`."""
+"""`loupe-train colours`: what refused pictures are called by their own colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train depth-probe`."""
+"""`loupe-train depth-probe`: measure how deep into the frozen network a task should look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train drift`."""
+"""`loupe-train drift`: how soon the drift watch finds that another set's pictures come."""
 
 from __future__ import annotations
 

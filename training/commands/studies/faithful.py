@@ -1,4 +1,4 @@
-"""`loupe-train faithful`."""
+"""`loupe-train faithful`: whether the class maps tell the truth, beside Grad-CAM, HiResCAM, Score-CAM and chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train head-placement`."""
+"""`loupe-train head-placement`: measure the head inside the integer network against outside."""
 
 from __future__ import annotations
 

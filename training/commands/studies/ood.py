@@ -1,4 +1,4 @@
-"""`loupe-train ood`."""
+"""`loupe-train ood`: benchmark detectors of foreign pictures on the integer network's outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loupe-train quantization-report`."""
+"""`loupe-train quantization-report`: error of the integer network against the float one, layer by layer."""
 
 from __future__ import annotations
 

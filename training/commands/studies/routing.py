@@ -1,4 +1,4 @@
-"""`loupe-train routing`."""
+"""`loupe-train routing`: which of several bundles reads which pictures."""
 
 from __future__ import annotations
 

@@ -293,13 +293,17 @@ def _links(figure: Path, name: str, seen: set[Path]) -> Iterator[_Link]:
         yield from _links(file, os.path.normpath(Path(name).parent / rests_on), seen)
 
 
-def stale(figure: Path) -> list[str]:
-    """Sentences on why a figure shouldn't be trusted as it is, with how to make it anew; none where nothing differs."""
-    if not figure.is_file():
+def stale(*figures: Path) -> list[str]:
+    """Sentences on why figures shouldn't be trusted as they are, with how to make them anew; none where nothing differs.
+    Each is named by its place below the folder of all."""
+    there = [figure for figure in figures if figure.is_file()]
+    if not there:
         return []
-    if read_stamp(figure) is None:
-        return [f"{figure.name} was made before there were stamps: which code and data made it is not known"]
-    links = list(_links(figure, figure.name, set()))
+    folder = os.path.commonpath([figure.resolve().parent for figure in there])
+    names = {figure: os.path.relpath(figure.resolve(), folder) for figure in there}
+    unstamped = [names[figure] for figure in there if read_stamp(figure) is None]
+    seen: set[Path] = set()
+    links = [link for figure in there for link in _links(figure, names[figure], seen)]
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)  # files by reason and remedy
     for again in dict.fromkeys(link.again for link in links):
         alike = [link for link in links if link.again == again]
@@ -309,16 +313,20 @@ def stale(figure: Path) -> list[str]:
         for link in alike:
             for words in link.besides:
                 reasons[words, again].append(link.name)
-    return [
+    before_stamps = (
+        f"{_named(unstamped)} {'was' if len(unstamped) == 1 else 'were'} made before there were stamps: by which code and "
+        "from which data is not known"
+    )
+    return ([before_stamps] if unstamped else []) + [
         f"{_named(files)} {'is' if len(files) == 1 else 'are'} stale: {words}. "
         f"To make {'it' if len(files) == 1 else 'them'} anew: {again}"
         for (words, again), files in reasons.items()
     ]
 
 
-def warn_of(figure: Path) -> None:
-    """Tell the researcher why a figure shouldn't be trusted as it is, where that is so."""
-    for sentence in stale(figure):
+def warn_of(*figures: Path) -> None:
+    """Tell the researcher why figures shouldn't be trusted as they are, where that is so."""
+    for sentence in stale(*figures):
         _LOG.warning(sentence)
 
 

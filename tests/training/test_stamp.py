@@ -94,6 +94,15 @@ def test_a_figure_is_stale_where_code_data_or_libraries_differ_and_says_how_to_m
     assert changes(fold, now) == ["split changed since", "epochs was 3, now 4"]
 
 
+def test_several_figures_that_are_stale_alike_are_told_in_one_sentence(tmp_path: Path) -> None:
+    drafts = [tmp_path / fold / "draft" for fold in ("0", "1")]
+    for draft in drafts:
+        made_from = source("`crossval`", ("training.gate.fit",))
+        write_table("|", draft, structs.replace(made_from, code=made_from.code | {"training.gate.fit": "other"}))
+    (sentence,) = stale(*drafts)
+    assert sentence.startswith("0/draft, 1/draft are stale: the code of training.gate.fit changed since.")
+
+
 def test_a_figure_from_before_stamps_is_told_and_one_that_is_not_there_is_not(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("{}")
     (sentence,) = stale(tmp_path / "report.json")

@@ -32,6 +32,8 @@ from training.errors import DataError
 from training.evaluation.words import markdown_table
 from training.packing.draft import open_draft
 from training.recipe import Recipe
+from training.run_files import DRAFT
+from training.stamp import warn_of
 
 CARCINOMA = 1
 
@@ -210,6 +212,7 @@ def report_sections(
     that wasn't fitted."""
     cut, samples = tiles_of(recipe), tiles_alone(recipe, data)
     known = {section.patient: section for section in sections(samples, cut)}
+    warn_of(*(runs / patient / DRAFT for patient in patients))
     rows, headlines = [], []
     for patient in patients:
         if patient not in known:

@@ -31,7 +31,7 @@ from training.packing.samples import HEIGHT, WIDTH
 from training.packing.signing import publish_key
 from training.recipe import Recipe
 from training.run_files import DRAFT, DRAFT_KEY, FACTS, FOLDS, SPLIT, WEIGHTS
-from training.stamp import inputs, source, stamp
+from training.stamp import inputs, source, stamp, warn_of
 
 if TYPE_CHECKING:
     from training.fitting.fit import Run
@@ -143,4 +143,5 @@ def open_drafts(recipe: Recipe, data: Path, crossval: Path) -> list[DraftFold]:
         raise RunError(f"{crossval} has no finished fold: run `loupe-train crossval` with this recipe again")
     for name in set(fitted) - set(drafted) if drafted else ():
         _LOG.warning("fold %s of %s has no %s and is left out: run `loupe-train crossval` again", name, crossval, DRAFT)
+    warn_of(*(crossval / name / DRAFT for name in drafted))
     return [open_draft(recipe, data, crossval / name) for name in drafted or fitted]

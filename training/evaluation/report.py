@@ -144,7 +144,10 @@ def write_report(document: Mapping[str, Any], folder: Path, again: str, rests_on
     folder.mkdir(parents=True, exist_ok=True)
     figures = folder / REPORT_JSON
     figures.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
-    stamp(figures, source(again, ("training.evaluation.measure", __name__), inputs(figures, *rests_on)))
+    stamp(
+        figures,
+        source(again, ("training.evaluation.measure", __name__), inputs(figures, *rests_on), **document["recipe"]),
+    )
     page = folder / REPORT_HTML
     page.write_text(render(document), encoding="utf-8")
     return page

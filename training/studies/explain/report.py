@@ -53,7 +53,7 @@ def write(d: Mapping[str, Any], folder: Path, gallery: Sequence[Shown] = (), dra
     (folder / JSON).write_text(json.dumps(d, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / TABLES).write_text(words.markdown(d), encoding="utf-8")
     again, made_by = f"`loupe-train faithful {d['recipe']['id']}`", ("training.studies.explain.summary", __name__)
-    made_from = source(again, made_by, inputs(folder / JSON, *drafts), pictures=d["n"])
+    made_from = source(again, made_by, inputs(folder / JSON, *drafts), pictures=d["n"], **d["recipe"])
     for file in (JSON, TABLES):
         stamp(folder / file, made_from)
     page = folder / PAGE

@@ -190,7 +190,7 @@ def write(document: Mapping[str, Any], folder: Path, drafts: Sequence[Path] = ()
     (folder / FIGURES).write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / TABLE).write_text(markdown(document), encoding="utf-8")
     again, made_by = f"`loupe-train ood {document['recipe']['id']}`", ("training.studies.ood.benchmark", __name__)
-    made_from = source(again, made_by, inputs(folder / FIGURES, *drafts))
+    made_from = source(again, made_by, inputs(folder / FIGURES, *drafts), **document["recipe"])
     for file in (FIGURES, TABLE):
         stamp(folder / file, made_from)
     page = folder / PAGE

@@ -24,7 +24,8 @@ from device.web.app import create_app
 from tests.support.reading_json import reading_json
 from tests.support.shipped import ROOT, SAMPLES, SHARED_DATA
 from training.cli import loupe_train
-from training.recipe import Recipe
+from training.data import ADAPTERS
+from training.recipe import RECIPES, Recipe
 from training.setting_words import settings_of
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -72,6 +73,18 @@ def test_the_table_of_settings_has_each_with_its_default_and_limits_in_the_order
 def test_every_recipe_setting_is_documented() -> None:
     for setting in settings_of(Recipe):
         assert f"`{setting.path}`" in DOCS["researchers/index.md"], setting.path
+
+
+@pytest.mark.parametrize("adapter", sorted({each.find.__module__.rpartition(".")[2] for each in ADAPTERS.values()}))
+def test_every_data_set_is_described(adapter: str) -> None:
+    headings = [line for line in DOCS["researchers/datasets.md"].splitlines() if line.startswith("##")]
+    assert any(f"`{adapter}`" in heading for heading in headings), "describe it under Adapters of public sets"
+
+
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.toml")))
+def test_every_shipped_recipe_is_named(recipe: str) -> None:
+    sentence = DOCS["researchers/index.md"].split("Shipped are ")[1].split(". ")[0]
+    assert f"`{recipe}`" in sentence, "name it under Recipe settings"
 
 
 def test_every_page_is_documented(bundle: Bundle) -> None:

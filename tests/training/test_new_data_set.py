@@ -1,10 +1,12 @@
 """The walk-through of docs/researchers/datasets.md, followed: a new data set is one module and one recipe, nothing else.
 
-Both are taken from the page and put beside a copy of `training/`, whose own commands then read a drawn miniature of it.
+Modules and recipe are taken from the page and put beside a copy of `training/`, whose own commands then read drawn
+miniatures: one whose names say what a picture shows, and one with a table.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -21,7 +23,7 @@ from training.drawn.phantoms import draw
 
 PAGE = (ROOT / "docs/researchers/datasets.md").read_text(encoding="utf-8")
 WALK = PAGE.split("## Add a data set")[1].split("\n## ")[0]
-MODULE = re.search(r"```python\n(.*?)```", WALK, re.DOTALL)
+MODULE, TABLE_MODULE = re.findall(r"```python\n(.*?)```", WALK, re.DOTALL)
 RECIPE = re.search(r"```toml\n(.*?)```", WALK, re.DOTALL)
 COMMANDS = re.findall(r"^    \.venv/bin/loupe-train (.*)$", WALK, re.MULTILINE)
 
@@ -31,9 +33,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of `training/` with the page's module and recipe in it, and a drawn set of eight patients."""
     folder = tmp_path_factory.mktemp("workshop")
     shutil.copytree(ROOT / "training", folder / "training", ignore=shutil.ignore_patterns("__pycache__"))
-    assert MODULE
     assert RECIPE
-    (folder / "training/data/adapters/rivers.py").write_text(MODULE[1], encoding="utf-8")
+    (folder / "training/data/adapters/rivers.py").write_text(MODULE, encoding="utf-8")
+    (folder / "training/data/adapters/lakes.py").write_text(TABLE_MODULE, encoding="utf-8")
     (folder / "training/recipes/rivers.toml").write_text(RECIPE[1], encoding="utf-8")
     for number in range(32):
         kind, label = (("benign", "benign"), ("invasive", "malignant"))[number % 2]
@@ -41,7 +43,23 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draw(kind, number, 192, 144).pixels).save(file)
     shutil.copy(file, file.with_name("overview.png"))
+    draw_lakes(folder / "lakes")
     return folder
+
+
+def draw_lakes(folder: Path) -> None:
+    """Two patients in nested folders, and a table as Excel saves it, with lines that no sample can come of."""
+    rows = [("file", "patient", "finding"), ("2023/absent.png", "P1", "Carcinoma")]
+    for number in range(8):
+        kind, finding = (("benign", "Fibroadenoma"), ("invasive", "Carcinoma"))[number % 2]
+        file = folder / f"202{number % 3}/tray/{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw(kind, number, 192, 144).pixels).save(file)
+        rows.append((file.relative_to(folder).as_posix(), f"P{number // 4}", "Unclear" if number == 7 else finding))
+    rows.append(rows[-2])
+    shutil.copy(file, folder / "overview.png")
+    with (folder / "findings.csv").open("w", encoding="utf-8-sig", newline="") as table:
+        csv.writer(table, delimiter=";").writerows(rows)
 
 
 def run(workshop: Path, command: str) -> str:
@@ -61,6 +79,13 @@ def run(workshop: Path, command: str) -> str:
 def test_the_steps_of_the_page_are_these() -> None:
     assert COMMANDS == [
         "data check DIR --adapter rivers", "data check DIR --recipe rivers", "data split rivers --data DIR",
+        "crossval rivers --data DIR --epochs 0 --out runs/look",
+        "crossval rivers --data DIR",
+        "evaluate rivers --readings runs/rivers-crossval/readings.parquet",
+        "fit rivers --data DIR --everything",
+        "pack rivers --data DIR --crossval runs/rivers-crossval --bundle runs/rivers.loupe "
+        "--key ../try.pem --keys runs/keys",
+        "results runs/rivers-crossval --keep",
     ]  # fmt: skip
 
 
@@ -79,3 +104,13 @@ def test_its_recipe_says_nothing_that_cannot_be_so_and_splits_by_patient(worksho
     groups = {part: {sample["group"] for sample in samples} for part, samples in split["parts"].items()}
     assert set.union(*groups.values()) == {f"P{number:02}" for number in range(8)}
     assert sum(map(len, groups.values())) == 8
+
+
+def test_a_set_with_a_table_is_read_by_its_module_alone(workshop: Path) -> None:
+    run(workshop, "data check lakes --adapter lakes")
+    report = json.loads((workshop / "runs/check-lakes/check.json").read_text(encoding="utf-8"))
+    assert report["groups"] == {"P0": {"benign": 2, "malignant": 2}, "P1": {"benign": 2, "malignant": 1}}
+    twice, unclear, unlisted = report["notes"]
+    assert "2 files are left out, the first 2023/absent.png: findings.csv names it, but it isn't there" in twice
+    assert "2021/tray/7.png is left out: its finding in findings.csv is no class" in unclear
+    assert "1 other picture left out, the first overview.png" in unlisted

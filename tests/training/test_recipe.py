@@ -109,8 +109,9 @@ def test_what_is_left_out_has_its_default() -> None:
 def test_a_shipped_recipe_opens_with_its_command_its_time_and_the_figure_to_expect(path: Path) -> None:
     """The figure is that of docs/researchers/results.md."""
     opening = " ".join(line.lstrip("# ") for line in path.read_text(encoding="utf-8").split("\nid = ")[0].splitlines())
-    row = next(line for line in RESULTS.splitlines() if line.startswith(f"| [{path.stem}, "))
-    pictures, balanced_accuracy = (cell.strip() for cell in row.split("|")[2:4])
+    rows = [line for line in RESULTS.splitlines() if line.startswith(f"| [{path.stem}, ")]
+    assert rows, f"results.md has no row of it: `loupe-train results runs/{path.stem}-crossval --keep` writes one"
+    pictures, balanced_accuracy = (cell.strip() for cell in rows[0].split("|")[2:4])
     assert f"loupe-train crossval {path.stem} " in opening
     assert "Time: " in opening
     assert f"balanced accuracy {balanced_accuracy}, of {pictures.split()[0]} " in opening

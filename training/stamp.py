@@ -147,12 +147,16 @@ def code_of(modules: Sequence[str]) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The repository's commit, with `-dirty` when the working tree differs; `unknown` outside a repository."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True, text=True, check=False, cwd=Path(__file__).parent,
-    )  # fmt: skip
-    return described.stdout.strip() or "unknown"
+    """The repository's commit, with `-dirty` when the working tree differs or has code that was never committed;
+    `unknown` outside a repository."""
+    described = _git("describe", "--always", "--dirty", "--abbrev=12") or "unknown"
+    new = _git("ls-files", "--others", "--exclude-standard", "--", *PACKAGES)
+    return f"{described}-dirty" if new and not described.endswith("-dirty") else described
+
+
+def _git(*words: str) -> str:
+    """What git prints; nothing outside a repository."""
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
 
 
 def library_versions() -> dict[str, str]:

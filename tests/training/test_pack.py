@@ -26,7 +26,7 @@ from training.evaluation.table import read_table, save_table
 from training.fitting.fit import Run, fit, float_logits
 from training.packing.amend import amend
 from training.packing.draft import open_draft, write_draft
-from training.packing.pack import pack
+from training.packing.pack import command_of, pack
 from training.recipe import Recipe, load_recipe
 from training.run_files import FACTS, PARTS, READINGS
 
@@ -94,6 +94,19 @@ def test_a_model_that_counts_tissue_alone_says_so_and_leaves_glass_out_as_in_tra
     assert np.ptp(maps.logits - float_logits(counting, [pixels])[0]) < 0.1
     # What a box verifies before it serves has glass in it.
     assert any(not reader.read(bundle.members[golden.picture]).maps.counted.all() for golden in bundle.manifest.golden)
+
+
+def test_the_command_of_a_bundle_says_the_epochs_where_they_are_not_the_recipes(run: Run, tmp_path: Path) -> None:
+    assert command_of(run, None) == "loupe-train fit breakhis && loupe-train pack breakhis"
+    four = replace(run, recipe=structs.replace(RECIPE, fit=structs.replace(RECIPE.fit, epochs=4)))
+    assert command_of(four, None) == "loupe-train fit breakhis --epochs 0 && loupe-train pack breakhis"
+    for epochs, said in ((4, ""), (1, " --epochs 1")):
+        (tmp_path / "0").mkdir(exist_ok=True)
+        (tmp_path / "0" / FACTS).write_text(json.dumps({"epochs": epochs}), encoding="utf-8")
+        assert command_of(four, tmp_path) == (
+            f"loupe-train crossval breakhis{said} && loupe-train fit breakhis --everything --epochs 0 && "
+            "loupe-train pack breakhis --crossval runs/breakhis-crossval"
+        )
 
 
 def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import grimp
@@ -12,7 +13,7 @@ from training import stamp as stamps
 from training.data import Split
 from training.distributed.fold import source_of_readings
 from training.recipe import load_recipe
-from training.stamp import changes, code_of, inputs, keep_only, read_stamp, source, stale, stamp, write_table
+from training.stamp import changes, code_of, commit, inputs, keep_only, read_stamp, source, stale, stamp, write_table
 
 # What makes the figures of cross-validation and of the studies.
 MAKERS = (
@@ -51,6 +52,31 @@ def test_remarks_change_no_code_and_the_rest_does(tmp_path: Path, monkeypatch: p
         code('"""Says."""\nimport math\n\ndef area(r):\n    """Of a circle."""\n    return math.pi * r**3\n') != first
     )
     stamps._module.cache_clear()
+
+
+def test_a_commit_is_dirty_where_code_was_changed_or_never_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "ROOT", tmp_path)
+
+    def git(*words: str) -> None:
+        person = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+        subprocess.run(["git", *person, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    assert commit() == "unknown"
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "old.py").touch()
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "Start")
+    clean = commit()
+    assert len(clean) == 12
+    (tmp_path / "notes.txt").touch()  # no code
+    assert commit() == clean
+    (tmp_path / "training" / "new.py").touch()
+    assert commit() == f"{clean}-dirty"
+    (tmp_path / "training" / "old.py").write_text("x = 1\n")
+    assert commit() == f"{clean}-dirty"
 
 
 def chain(folder: Path) -> tuple[Path, Path]:

@@ -7,6 +7,7 @@ the box's own code.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,7 +35,8 @@ from training.packing.container import write_bundle
 from training.packing.measured import measured_by_folds
 from training.packing.samples import golden_pictures
 from training.packing.signing import publish_key
-from training.run_files import PARTS, WEIGHTS
+from training.recipe import Recipe
+from training.run_files import FACTS, PARTS, WEIGHTS
 from training.stamp import warn_of
 
 
@@ -90,14 +92,23 @@ def parts_rule(folder: Path) -> PartsRule | None:
     return PartsRule(**json.loads(file.read_text(encoding="utf-8"))["rule"])
 
 
-def _command(run: Run, crossval: Path | None) -> str:
-    """What makes this bundle, as it is typed."""
+def command_of(run: Run, crossval: Path | None) -> str:
+    """What makes this bundle, as it is typed; with `--epochs` where a network was fitted with others than the recipe's."""
     recipe = run.recipe
-    steps = ["fit", "pack"]
+    fit = _epochs_flag(recipe, run.facts)
+    steps = [f"fit{fit}", "pack"]
     if crossval:
-        steps = ["crossval", "fit --everything", f"pack --crossval runs/{recipe.id}-crossval"]
+        folds = {
+            _epochs_flag(recipe, json.loads(file.read_text(encoding="utf-8"))) for file in crossval.glob(f"*/{FACTS}")
+        }
+        measure = f"crossval{max(folds, default='')}"
+        steps = [measure, f"fit --everything{fit}", f"pack --crossval runs/{recipe.id}-crossval"]
     commands = (f"loupe-train {' '.join([step.split()[0], recipe.id, *step.split()[1:]])}" for step in steps)
     return " && ".join(commands)
+
+
+def _epochs_flag(recipe: Recipe, facts: Mapping[str, Any]) -> str:
+    return "" if facts["epochs"] == recipe.fit.epochs else f" --epochs {facts['epochs']}"
 
 
 def _golden_files(samples: Path) -> dict[str, bytes]:
@@ -120,7 +131,7 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: P
     assembly = assemble(run, within_budget=True)
     rule = "trained on everything; measured by cross-validation" if crossval else "folds of whole groups"
     metrics = _measure_folds(assembly, run, crossval) if crossval else _measure_split(assembly, run)
-    made_by = provenance(run, rule, _command(run, crossval))
+    made_by = provenance(run, rule, command_of(run, crossval))
     assembly.manifest = replace(assembly.manifest, provenance=made_by, metrics=metrics)
     assembly.put_golden(_golden_files(samples))
     members = assembly.members | {CARD: write_card(assembly.manifest).encode()}

@@ -46,7 +46,7 @@ from training.recipe import load_recipe
     "amended",
     type=PATH,
     metavar="BUNDLE",
-    help="instead of packing a run: this bundle again, with the calibration, figures and promises of --crossval",
+    help="instead of packing a run: this bundle again, with calibration, figures, bound and stated coverage of --crossval",
 )
 @click.option(
     "--samples",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import random
 import signal
@@ -61,14 +62,16 @@ def children_of_this() -> set[int]:
 def test_whatever_becomes_of_it_is_a_named_error_here(
     work: Callable[[], object], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "WALL_S", 1.5)
+    if told == "took too long":
+        monkeypatch.setattr(trial, "WALL_S", 1.5)
+    gc.collect()  # files that earlier tests left to it
     open_files, children = len(list(Path("/proc/self/fd").iterdir())), children_of_this()
     with pytest.raises(ModelUnusable) as caught:
         try_apart(work, "x.loupe: to read with it")
     assert caught.value.detail.startswith("x.loupe: to read with it ")
     assert told in caught.value.detail
     assert len(caught.value.detail) < 400
-    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+    assert len(list(Path("/proc/self/fd").iterdir())) <= open_files
     assert children_of_this() <= children
 
 

@@ -383,7 +383,7 @@ class KeysMissing(LoupeError):
 
 
 class RuntimeMissing(LoupeError):
-    """Neither LiteRT nor tflite-runtime is installed."""
+    """None of the runtimes that the box knows is installed."""
 
     code = "runtime_missing"
     status = 503

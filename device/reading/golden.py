@@ -2,8 +2,8 @@
 
 On an exact runtime every integer output, the pixels that reached the network and the logits are equal bit for bit; a
 machine where they aren't (a runtime without its fast kernels, a bad memory, another decoder) would give readings that
-nobody measured. tflite-runtime's kernels round differently by a step or two, so there the verdict must agree and the
-probabilities may differ by `INEXACT_TOLERANCE` at most; readings then say that they aren't exact.
+nobody measured. Kernels of a runtime that isn't exact round differently by a step or two: there the verdict must agree and
+the probabilities may differ by `INEXACT_TOLERANCE` at most; readings then say that they aren't exact.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from msgspec.structs import fields, replace
 from device.base.errors import Phrase, SettingInvalid
 from device.base.files import reason_of
 from device.base.hosts import is_host_name
+from device.base.json_schema import file_text, portable
 from device.reading.manifest import Name
 
 if TYPE_CHECKING:
@@ -245,19 +246,12 @@ def schema_text() -> str:
     """The text of `settings.schema.json`: the JSON Schema of a file with settings, which editors can use."""
     properties = {}
     for setting in SETTINGS.values():
-        schema = json.schema(setting.type, schema_hook=lambda _: {"type": "string", "pattern": TEXT})
+        schema = portable(json.schema(setting.type, schema_hook=lambda _: {"type": "string", "pattern": TEXT}))
         if setting.default is not None:
             schema["default"] = to_builtins(setting.default, enc_hook=str)
         properties[setting.name] = schema
-    document = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Settings of a Loupe box",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": properties,
-    }
-    # Python's end of a text is `\Z`; JSON Schema's expressions are JavaScript's, where `$` is just that.
-    return json.format(json.encode(document), indent=1).decode().replace(r"\\Z", "$") + "\n"
+    schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    return file_text("Settings of a Loupe box", schema)
 
 
 if __name__ == "__main__":

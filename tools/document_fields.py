@@ -13,9 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from device.base.json_schema import schema_text
+from device.base.json_schema import Schema, schema_text, schemas_of
 from device.documents.health import HealthDocument, ReadyDocument
 from device.documents.model import ModelsDocument
 from device.documents.reading_document import ReadingDocument
@@ -53,7 +51,6 @@ OTHERS = (
     (AtlasIndex, "../researchers/units.md"),
     (UnitFigures, "../researchers/units.md"),
 )
-Schema = dict[str, Any]  # JSON Schema, whose keys aren't ours
 
 
 def schema() -> str:
@@ -63,7 +60,7 @@ def schema() -> str:
 
 def fields() -> Schema:
     """The schemas of the documents and of all that they are made of, but of those that other pages describe, by name."""
-    _, records = msgspec.json.schema_components([record for record, _ in DOCUMENTS], ref_template="{name}")
+    _, records = schemas_of([record for record, _ in DOCUMENTS], "{name}")
     names = dict.fromkeys(name for document, _ in DOCUMENTS for name in _with_parts(document.__name__, records))
     return {name: records[name] for name in names if name not in _pages()}
 
@@ -71,7 +68,7 @@ def fields() -> Schema:
 @cache
 def _pages() -> dict[str, str]:
     """The page that describes a record, of those that aren't the API's own."""
-    return {name: page for record, page in OTHERS for name in msgspec.json.schema_components([record])[1]}
+    return {name: page for record, page in OTHERS for name in schemas_of([record])[1]}
 
 
 def page() -> str:

@@ -13,8 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import TypeAlias
 
-import msgspec
-
+from device.base.json_schema import Schema, schemas_of
 from device.documents.model import ModelsDocument
 from device.documents.reading_document import ReadingDocument
 from device.documents.samples import SamplesDocument
@@ -41,8 +40,9 @@ def without_descriptions(schema: JsonValue) -> JsonValue:
 
 def types() -> str:
     """The text of `documents.d.ts`. Needs what `make setup` puts into node_modules."""
-    references, records = msgspec.json.schema_components(DOCUMENTS, ref_template="#/$defs/{name}")
-    schema = without_descriptions({"title": "BoxDocument", "anyOf": list(references), "$defs": records})
+    references, records = schemas_of(DOCUMENTS)
+    documents: Schema = {"title": "BoxDocument", "anyOf": references, "$defs": records}
+    schema = without_descriptions(documents)
     options = ["--unknownAny", "--no-additionalProperties", f"--bannerComment={BANNER}", "--style.printWidth=120"]
     written = subprocess.run([TOOL, *options], input=json.dumps(schema), capture_output=True, text=True, check=True)
     return written.stdout

@@ -196,6 +196,14 @@ def test_the_document_keeps_the_rules_of_openapi(client: FlaskClient) -> None:
     assert client.get("/api/v1/openapi.json").data == answer.data
 
 
+def test_patterns_and_descriptions_are_those_of_any_program_and_any_python(client: FlaskClient) -> None:
+    """In JavaScript's expressions `\\Z` is the letter Z: a valid name would fit no pattern that ends so."""
+    text = client.get("/api/v1/openapi.json").text
+    assert '"pattern":"^' in text.replace(" ", "")
+    assert r"\\Z" not in text
+    assert r"\n " not in text
+
+
 def test_all_that_the_document_refers_to_is_in_it(client: FlaskClient) -> None:
     text = client.get("/api/v1/openapi.json").text
     referred = set(re.findall(r'"#/components/schemas/([^"]+)"', text))

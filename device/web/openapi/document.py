@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-import msgspec
 from flask import Flask
 from werkzeug.routing import Rule
 
 from device import __version__
+from device.base.json_schema import schemas_of
 from device.base.texts import DEFAULT_LANGUAGE, words
 from device.settings import Settings
 from device.web.incoming.body_limits import limit_of
@@ -41,7 +41,7 @@ def openapi_document(app: Flask, settings: Settings) -> Json:
     ]
     sent = [record for _, _, operation in routes for record in (operation.body, operation.answer)]
     records = list(dict.fromkeys([Problem, *(record for record in sent if isinstance(record, type))]))
-    references, schemas = msgspec.json.schema_components(records, ref_template=REF)
+    references, schemas = schemas_of(records, REF)
     schema_of = dict(zip(records, references, strict=True))
     paths: Json = {}
     for rule, method, operation in routes:
@@ -106,7 +106,7 @@ def _in_path(rule: Rule) -> Iterator[Json]:
 def _in_query(record: type | None) -> Iterator[Json]:
     if record is None:
         return
-    schema = msgspec.json.schema_components([record], ref_template=REF)[1][record.__name__]
+    schema = schemas_of([record], REF)[1][record.__name__]
     for name, described in schema["properties"].items():
         description = described.pop("description")
         required = name in schema["required"]

@@ -96,7 +96,7 @@ def _references(schema: Any) -> Iterator[str]:
 
 
 def _section(name: str, record: Schema, requests: str | None) -> str:
-    lines = [f"## {name}", record["description"].replace("\n", " ")]
+    lines = [f"## {name}", record["description"]]
     if requests:
         lines += ["", f"Answers {requests}."]
     lines += ["", "| field | type | what it holds |", "|---|---|---|"]

@@ -30,7 +30,7 @@ from device.base.files import read_file
 from device.base.records import Record, Words, record_of
 from device.base.strict_json import parse
 from device.reading.bundle import Bundle
-from device.reading.manifest import NETWORK
+from device.reading.manifest import NETWORK, Date, Sha256, Share, UnitNumber
 
 SCHEMA: Final = "loupe-atlas/1"
 INDEX = "atlas.json"
@@ -58,13 +58,9 @@ DAMAGE = (
 
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1)]
-Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Date: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
-UnitNumber: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,4}\Z")]
 PatchFile: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,4}-[0-9]{1,2}\.jpg\Z")]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 AtLeastOne: TypeAlias = Annotated[int, Meta(ge=1)]
-Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 NotNegative: TypeAlias = Annotated[float, Meta(ge=0)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -17,7 +17,7 @@ from device.base import records, strict_json
 from device.base.errors import SchemaMismatch
 from device.base.records import Record, record_of
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION: Final = 3
 NETWORK = "network.tflite"
 MANIFEST = "manifest.json"
 CARD = "card.md"

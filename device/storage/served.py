@@ -20,6 +20,7 @@ from device.base.files import put_in_place, read_file, reason_of
 from device.base.records import record_of
 from device.base.strict_json import parse
 from device.reading.bundle import Bundle
+from device.reading.manifest import Sha256
 from device.settings import ModelId
 
 SCHEMA: Final = "loupe-served/1"
@@ -31,7 +32,7 @@ class Served(Struct, frozen=True):
     """The highest version of a model that was served, and the SHA-256 of its bundle."""
 
     version: Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){2}\Z")]
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    sha256: Sha256
 
     @property
     def order(self) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from device.reading.golden import observe
 from device.reading.image import Image
 from device.reading.manifest import (
     NETWORK,
+    SCHEMA_VERSION,
     AnswerRules,
     CalibrationFacts,
     ClassPromise,
@@ -177,7 +178,7 @@ def assemble(run: Run, *, within_budget: bool) -> Assembly:
     gate, arrays = _gate_of(run, samples, images, network)
     strides = networks.output_strides(box_outputs(run.model))
     manifest = Manifest(
-        schema_version=3,
+        schema_version=SCHEMA_VERSION,
         id=recipe.id,
         version=recipe.version,
         task="field classification",

@@ -42,7 +42,7 @@ def source_of_readings(recipe: Recipe, folder: Path, split: Split, epochs: int |
             **inputs(readings, *(file for file in (folder / FACTS, folder / DRAFT) if file.is_file())),
         },
         recipe=recipe.id,
-        settings_sha256=hashlib.sha256(repr(recipe).encode()).hexdigest(),
+        recipe_sha256=hashlib.sha256(repr(recipe).encode()).hexdigest(),
         epochs=recipe.fit.epochs if epochs is None else epochs,
     )
 

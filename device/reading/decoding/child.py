@@ -30,7 +30,7 @@ from device.reading.image import Limits, SizeRule, decode_in_process
 CPU_S = 20
 # What the decoders' libraries use beside what is counted: code's data, stacks, buffers; and of addresses alone, which cost
 # nothing, what the C library sets aside.
-BASE_BYTES = 8_000_000
+BASE_BYTES = 10_000_000
 SPARE_ADDRESSES = 96_000_000
 
 OPEN_BY_NAME = ("slide",)  # modules of `device/reading/formats` whose library opens files by name

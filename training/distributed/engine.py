@@ -250,13 +250,13 @@ def run_tasks(
     # A worker of this machine that is started anew while somebody edits the code shall not end a long run.
     wanted = tuple(installed().items()) if client.cluster is None else ()
     keys = {f"{what}-{name}-{os.urandom(4).hex()}": name for name in tasks}
-    open_tasks = {
-        client.submit(_run_task, function, wanted, *tasks[name], key=key, pure=False): name
-        for key, name in keys.items()
-    }
     failures: list[Failure] = []
     begun, started, finished = float(sum(map(so_far, tasks))), time.monotonic(), 0.0
     with _progress(console) as progress, _deaths_reported(client, keys, console):
+        open_tasks = {  # the scheduler hears first that deaths are to be reported: the first task may be deadly
+            client.submit(_run_task, function, wanted, *tasks[name], key=key, pure=False): name
+            for key, name in keys.items()
+        }
         bar = progress.add_task(what, total=sum(map(size, tasks)), completed=int(begun), unit=unit, rate="")
         completed = as_completed(list(open_tasks))
         try:

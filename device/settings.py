@@ -34,6 +34,7 @@ SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
 
 # The commands that take a setting as a flag.
 EVERY_COMMAND = ("read", "serve", "verify", "bench")
+READING = ("read", "serve")
 WITH_STORE = ("serve", "verify")
 SERVING = ("serve",)
 A_TEXT = Phrase("text")
@@ -142,6 +143,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     upload_memory_mb: Annotated[
         int, about("memory for what is being sent and waits", unit="MB", least=1, most=4096)
     ] = 48
+    assume_field: Annotated[
+        bool,
+        about(
+            "read a picture whose size of a pixel nobody gives as if it showed a field as large as those the model learned "
+            "from, and say so with each",
+            "true or false",
+            commands=READING,
+            phrase=Phrase("true_or_false"),
+        ),
+    ] = False
 
     @property
     def max_upload_bytes(self) -> int:
@@ -180,6 +191,10 @@ class Setting:
     @property
     def is_list(self) -> bool:
         return isinstance(self.default, tuple)
+
+    @property
+    def is_switch(self) -> bool:
+        return isinstance(self.default, bool)
 
 
 def _declared() -> Iterator[Setting]:

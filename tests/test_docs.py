@@ -63,7 +63,7 @@ def test_the_table_of_settings_has_each_with_its_default_and_limits_in_the_order
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| .+ \|$", DOCS["technicians/settings.md"], re.MULTILINE)
 
     def as_documented(default: object) -> str:
-        return "none" if default is None else "[]" if default == () else str(default)
+        return "none" if default is None else "[]" if default == () else "false" if default is False else str(default)
 
     assert [(name, default.strip("`"), allowed) for name, default, allowed in rows] == [
         (name, as_documented(setting.default), setting.allowed) for name, setting in SETTINGS.items()

@@ -249,6 +249,17 @@ class ScaleInvalid(ImageError):
     most: float
 
 
+class InstrumentOtherShape(ImageError):
+    """A picture that can't be a copy of what the instrument's camera makes; all sides in pixels."""
+
+    code = "instrument_other_shape"
+    instrument: str
+    width: int
+    height: int
+    full_width: int
+    full_height: int
+
+
 class FieldTooSmall(ImageError):
     """With pixels of the size that was given."""
 

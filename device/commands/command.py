@@ -64,6 +64,8 @@ def _typed(value: object) -> object:
 
 def _flag(setting: Setting) -> click.Option:
     """The flag of a setting. Its limits are left to `load_settings`, whose errors have words in each language."""
+    if setting.is_switch:
+        return click.Option([f"--{setting.name.replace('_', '-')}"], is_flag=True, default=None, help=setting.help)
     kind = ListOption if setting.is_list else click.Option
     default = "none" if setting.default in (None, ()) else setting.default
     bounds = f"{setting.allowed}, " if setting.bounds else ""

@@ -101,7 +101,7 @@ def read(
             complain(error, language, name)
             status = EXIT_PROBLEM
             continue
-        document = reading_document(routed, language)
+        document = reading_document(routed, language, assume_field=settings.assume_field)
         if as_json:
             # A file's name may be no Unicode, which `json` alone can write.
             print_at_once(json.dumps({"file": name, **msgspec.to_builtins(document)}, ensure_ascii=False))

@@ -33,6 +33,7 @@ from device.documents.regions import (
     section_concern,
     section_headline,
 )
+from device.documents.scale import PictureScale, picture_scale
 from device.documents.verdict import (
     ANY,
     ForeignMap,
@@ -208,6 +209,7 @@ class ReadingDocument(Record, frozen=True):
     units_rest: Annotated[OtherUnits | None, about("All other units; null when refused.")]
     section: Annotated[SectionSummary | None, about("What the windows of a section gave; null for a field.")]
     image: Annotated[PictureFacts, about("The picture, as it was sent and as it was read.")]
+    scale: Annotated[PictureScale, about("At which scale the picture was read.")]
     model: Annotated[ModelIdentity, about("Which model reads.")]
     runtime: Annotated[RuntimeIdentity, about("What ran the network.")]
     timings_ms: Annotated[dict[str, float], about("How long each step took, ms.")]
@@ -218,8 +220,11 @@ class ReadingDocument(Record, frozen=True):
 # --- how it is made --------------------------------------------------------------------------------------------------
 
 
-def reading_document(routed: Routed, language: str) -> ReadingDocument:
-    """What the box says of a picture. Units have the bundle's own names alone (`with_names` adds those of the box)."""
+def reading_document(
+    routed: Routed, language: str, *, assume_field: bool = False, sample: bool = False
+) -> ReadingDocument:
+    """What the box says of a picture. Units have the bundle's own names alone (`with_names` adds those of the box).
+    `assume_field` and `sample`: as in `picture_scale`."""
     reader, reading = routed.chosen.reader, routed.chosen.reading
     image, accepted = reading.image, reading.verdict.accepted
     summary = _section_summary(reader, reading, language)
@@ -249,6 +254,7 @@ def reading_document(routed: Routed, language: str) -> ReadingDocument:
             stated_um_per_px=_stated_size(image.stated_um_per_px, language),
             preview=image.preview,
         ),
+        scale=picture_scale(reader, reading, language, assume_field=assume_field, sample=sample),
         model=identity(reader.bundle, language),
         runtime=runtime_identity(reader.network.runtime),
         timings_ms={name: round(value, 2) for name, value in reading.timings_ms.items()},

@@ -46,6 +46,7 @@ Confidence: TypeAlias = Annotated[float, Meta(gt=0, lt=1)]
 GreyLevel: TypeAlias = Annotated[float, Meta(ge=0, le=255)]
 Scores: TypeAlias = Annotated[tuple[Size, ...], Meta(min_length=1, max_length=50_000)]
 Unit: TypeAlias = Literal["patient", "block", "picture"]  # what is exchangeable: pictures of one are alike
+Scale: TypeAlias = Literal["needed", "not_needed"]  # the size of a picture's pixels, for a class
 Modality: TypeAlias = Literal["histology", "mammography", "ultrasound"]
 
 
@@ -319,6 +320,13 @@ class Manifest(Record, frozen=True):
     gate: GateRules
     answer: AnswerRules
     parts: PartsRule | UnsetType = UNSET
+    scale: Scale | UnsetType = UNSET
+
+    @property
+    def needs_scale(self) -> bool:
+        """Whether people get a class only where the size of a picture's pixels is known: said by the bundle; where it
+        doesn't say, so of histology."""
+        return self.modality == "histology" if self.scale is UNSET else self.scale == "needed"
 
     def label_names(self, language: str) -> dict[str, str]:
         """The classes' names by their ids, in bundle order."""

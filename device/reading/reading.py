@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from time import perf_counter
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +29,21 @@ from device.reading.maps import Features, Head, Maps, softmax
 from device.reading.regions import Region, concern_of, regions_of
 from device.reading.runtime import Network, Runtime
 from device.reading.sections import WHOLE_UP_TO, Section, check_um_per_px, is_section, read_section, true_size
+from device.reading.site.instrument import Instrument
 
 UNITS_SHOWN = 8
 BLANK_ODDS, LIMIT_ODDS = 2.0, 100.0
+
+PixelSize: TypeAlias = float | Instrument  # µm, or the instrument whose pictures have pixels of a known size
+ScaleSource: TypeAlias = Literal["typed", "instrument", "site"]  # where the size of a pixel is from
 
 
 @dataclass(frozen=True)
 class Reading:
     """The reading of one picture. `outputs` are the network's integers, by name; of a section only `features`, each
     window's pooled to one place. `probabilities` (bundle order) and `maps` exist for refused pictures too, for
-    evaluation, but every document for people leaves them out then: a refused picture gets no class."""
+    evaluation, but every document for people leaves them out then: a refused picture gets no class. `um_per_px`: the size
+    of the file's pixels, where it is known, with its source."""
 
     image: Image
     outputs: Mapping[str, Features]
@@ -46,6 +52,8 @@ class Reading:
     probabilities: NDArray[np.float64]
     timings_ms: Mapping[str, float]
     um_per_px: float | None = None
+    scale_source: ScaleSource | None = None
+    instrument: Instrument | None = None
     section: Section | None = None
 
     @property
@@ -70,15 +78,23 @@ class Reading:
         return np.asarray(np.bincount(counted.argmax(1), minlength=counted.shape[1]) / max(1, len(counted)))
 
 
-def target_of(bundle: Bundle, limits: Limits, um_per_px: float | None, *, sections: bool = True) -> int | SizeRule:
-    """At what size a bundle's network gets a picture, as `device.reading.image.decode` takes it. Raises `ScaleInvalid`."""
+def target_of(bundle: Bundle, limits: Limits, pixel_size: PixelSize | None, *, sections: bool = True) -> int | SizeRule:
+    """At what size a bundle's network gets a picture, as `device.reading.image.decode` takes it. Raises `ScaleInvalid`; the
+    rule of an instrument raises `InstrumentOtherShape`."""
     preprocessing = bundle.manifest.preprocessing
     area_px = preprocessing.area_px
-    if um_per_px is None:
+    if pixel_size is None:
         return area_px
-    check_um_per_px(um_per_px)
     most = limits.max_megapixels if sections else min(limits.max_megapixels, WHOLE_UP_TO * area_px / 1e6)
-    return true_size(um_per_px, preprocessing.um_per_px, area_px, most)
+    if isinstance(pixel_size, Instrument):
+
+        def size(width: int, height: int) -> tuple[int, int]:
+            um_per_px = pixel_size.um_per_px_of(width, height)
+            return true_size(um_per_px, preprocessing.um_per_px, area_px, most)(width, height)
+
+        return size
+    check_um_per_px(pixel_size)
+    return true_size(pixel_size, preprocessing.um_per_px, area_px, most)
 
 
 class Reader:
@@ -113,12 +129,13 @@ class Reader:
     def read(
         self,
         data: bytes,
-        um_per_px: float | None = None,
+        um_per_px: PixelSize | None = None,
         stop: Callable[[], bool] | None = None,
         *,
         sections: bool = True,
     ) -> Reading:
-        """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given.
+        """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given, as a number or
+        by the instrument that took it.
 
         Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size
         (`SectionTooLarge` for any section where `sections` aren't wanted), and `ReadingStopped` when `stop`, which is asked
@@ -128,7 +145,18 @@ class Reader:
         image = decode(data, self.limits, target_of(self.bundle, self.limits, um_per_px, sections=sections), stop=stop)
         decoded = perf_counter()
         if um_per_px is not None and is_section(image.pixels, self._area_px):
-            return self._read_section(image, um_per_px, (decoded - start) * 1e3, stop)
+            reading = self._read_section(image, (decoded - start) * 1e3, stop)
+        else:
+            reading = self._read_field(image, start, decoded)
+        if um_per_px is None:
+            return reading
+        if isinstance(um_per_px, Instrument):
+            size = um_per_px.um_per_px_of(image.width, image.height)
+            return replace(reading, um_per_px=size, scale_source="instrument", instrument=um_per_px)
+        return replace(reading, um_per_px=um_per_px, scale_source="typed")
+
+    def _read_field(self, image: Image, start: float, decoded: float) -> Reading:
+        """`start` and `decoded`: when its decoding began and ended."""
         outputs = self.network.run(image.pixels)
         ran = perf_counter()
         maps = self.head.maps(outputs["features"], image.pixels)
@@ -142,13 +170,9 @@ class Reader:
             "gate": (judged - mapped) * 1e3,
             "total": (judged - start) * 1e3,
         }
-        return Reading(
-            image, outputs, verdict, maps, softmax(maps.logits, self.temperature), timings_ms, um_per_px=um_per_px
-        )
+        return Reading(image, outputs, verdict, maps, softmax(maps.logits, self.temperature), timings_ms)
 
-    def _read_section(
-        self, image: Image, um_per_px: float, decode_ms: float, stop: Callable[[], bool] | None
-    ) -> Reading:
+    def _read_section(self, image: Image, decode_ms: float, stop: Callable[[], bool] | None) -> Reading:
         start = perf_counter()
         verdict, section = read_section(image, self._area_px, self.network, self.gate, self.head, stop=stop)
         maps = self.head.section_maps(section.features)
@@ -160,7 +184,6 @@ class Reader:
             maps,
             softmax(maps.logits, self.temperature),
             timings_ms,
-            um_per_px=um_per_px,
             section=section,
         )
 

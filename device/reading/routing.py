@@ -22,7 +22,7 @@ from device.base.errors import DecodingTooSlow, ImageError, ReadingStopped, Sect
 from device.reading.bundle import Bundle
 from device.reading.gate import PICTURE_REASONS, Verdict
 from device.reading.image import Limits
-from device.reading.reading import Reader, Reading
+from device.reading.reading import PixelSize, Reader, Reading
 
 # What makes a picture unfit for any model. Whether it has enough pixels depends on the model.
 UNFIT_REASONS = tuple(reason for reason in PICTURE_REASONS if reason != "too_small")
@@ -109,7 +109,7 @@ class Router:
         self,
         data: bytes,
         model: str | None = None,
-        um_per_px: float | None = None,
+        um_per_px: PixelSize | None = None,
         stop: Callable[[], bool] | None = None,
         *,
         sections: bool = True,
@@ -132,7 +132,7 @@ class Router:
 
 
 def _opinion(
-    reader: Reader, data: bytes, um_per_px: float | None, stop: Callable[[], bool] | None, sections: bool
+    reader: Reader, data: bytes, um_per_px: PixelSize | None, stop: Callable[[], bool] | None, sections: bool
 ) -> Opinion | ImageError:
     if stop is not None and stop():
         raise ReadingStopped

@@ -41,10 +41,9 @@ from device.reading.gate import Answer, Gate, Verdict
 from device.reading.image import MULTIPLE_PX, Image, SizeRule, read_size
 from device.reading.maps import Head
 from device.reading.runtime import Network
+from device.reading.site.instrument import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX
 from device.reading.tissue import GLASS_BELOW, is_tissue
 
-# From a scanner's finest pixel to a mammogram's coarsest thumbnail.
-LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000
 MOST_ENLARGED = 4  # times per side: of sixteen pixels that a model would see, the picture has one
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
 STEPS = 2  # windows that start within one window's side; docs/researchers/evaluation.md has what others give

@@ -54,7 +54,7 @@ class Box:
         and then before it has threads."""
         if self.pool is None:
             set_budget(self.settings.decode_memory_mb * BYTES_PER_MB)
-            office = Office(self.bundles, self.settings.limits, self.settings.threads)
+            office = Office(self.bundles, self.settings.limits, self.settings.threads, self.settings.assume_field)
             many, desks = self.settings.threads + COSTLY_DESKS, list[Desk]()
             desks += ReadingProcess(office, many).desks if apart else desks_here(office, many)
             self.pool = DeskPool(desks, self.settings.queue)

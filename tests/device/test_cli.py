@@ -20,7 +20,7 @@ from device.cli import main
 from device.commands import command, read, verify
 from device.documents import overlay
 from device.reading.bundle import Bundle
-from device.settings import SETTINGS, Settings
+from device.settings import SETTINGS, Setting, Settings
 from tests.support.shipped import BUNDLE, KEYS
 
 WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
@@ -270,10 +270,17 @@ def settings_given(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> Map
 
 
 def test_every_flag_of_serve_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    flags = [part for name in SETTINGS for part in (f"--{name.replace('_', '-')}", "7")]
-    given = settings_given(monkeypatch, ["serve", *flags])
-    assert given == {
-        name: ("7",) if setting.is_list else 7 if setting.bounds else "7" for name, setting in SETTINGS.items()
+    flags = [
+        part
+        for name, setting in SETTINGS.items()
+        for part in (f"--{name.replace('_', '-')}", *(() if setting.is_switch else ("7",)))
+    ]
+
+    def typed(setting: Setting) -> object:
+        return True if setting.is_switch else ("7",) if setting.is_list else 7 if setting.bounds else "7"
+
+    assert settings_given(monkeypatch, ["serve", *flags]) == {
+        name: typed(setting) for name, setting in SETTINGS.items()
     }
     assert set(settings_given(monkeypatch, ["serve"]).values()) == {None}
     assert settings_given(monkeypatch, ["serve", "--queue", "0"])["queue"] == 0

@@ -14,6 +14,7 @@ export interface ReadingDocument {
   units_rest: OtherUnits | null;
   section: SectionSummary | null;
   image: PictureFacts;
+  scale: PictureScale;
   model: ModelIdentity;
   runtime: RuntimeIdentity;
   timings_ms: {
@@ -191,6 +192,13 @@ export interface PictureFacts {
 export interface StatedPixelSize {
   value: number;
   source: string;
+  words: string;
+}
+export interface PictureScale {
+  state: string;
+  um_per_px: number | null;
+  source: string | null;
+  instrument: string | null;
   words: string;
 }
 export interface ModelIdentity {

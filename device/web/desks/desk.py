@@ -15,6 +15,7 @@ from device.reading.bundle import Bundle
 from device.reading.golden import verify_picture
 from device.reading.image import Limits
 from device.reading.preview import preview_jpeg
+from device.reading.reading import PixelSize
 from device.reading.routing import Router
 from device.storage.drift import Noted, noted
 
@@ -23,23 +24,26 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Office:
-    """What desks share: the models, the limits of a picture, and how many pictures a network reads at once."""
+    """What desks share: the models, the limits of a picture, how many pictures a network reads at once, and whether a
+    picture of unknown scale may be taken for a field of the model's own size."""
 
     bundles: Sequence[Bundle]
     limits: Limits
     copies: int
+    assume_field: bool = False
 
 
 @dataclass(frozen=True)
 class PictureToRead:
-    """A picture file, and how it is to be read: by which model, with which size of a pixel, in which language; and
-    whether it is read even if it turns out to be a section."""
+    """A picture file, and how it is to be read: by which model, with which size of a pixel, in which language; whether it
+    is read even if it turns out to be a section; and whether it is a sample whose own size of a pixel was given."""
 
     data: bytes
     model: str | None
-    um_per_px: float | None
+    um_per_px: PixelSize | None
     language: str
     sections: bool = True
+    sample: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,18 +70,21 @@ class Desk(Protocol):
 class DeskHere:
     """A desk in this process."""
 
-    def __init__(self, router: Router, limits: Limits) -> None:
-        self.router, self._limits = router, limits
+    def __init__(self, router: Router, office: Office) -> None:
+        self.router, self._office = router, office
 
     def read(self, picture: PictureToRead, stop: Stop) -> FinishedReading:
         """See `Desk`."""
         routed = self.router.read(picture.data, picture.model, picture.um_per_px, stop, sections=picture.sections)
         chosen = routed.chosen
-        return FinishedReading(reading_document(routed, picture.language), noted(chosen.reader.bundle, chosen.reading))
+        document = reading_document(
+            routed, picture.language, assume_field=self._office.assume_field, sample=picture.sample
+        )
+        return FinishedReading(document, noted(chosen.reader.bundle, chosen.reading))
 
     def preview(self, data: bytes, stop: Stop) -> bytes:
         """See `Desk`."""
-        return preview_jpeg(data, self._limits, stop)
+        return preview_jpeg(data, self._office.limits, stop)
 
     def test(self) -> None:
         """Read a golden picture of each model with each free copy of its network, and one as the service reads
@@ -101,4 +108,4 @@ class DeskHere:
 def desks_here(office: Office, many: int) -> tuple[DeskHere, ...]:
     """Desks in this process, at which the same interpreters read: a picture needs one for a small part of its time."""
     router = Router(office.bundles, office.limits, copies=office.copies)
-    return tuple(DeskHere(router, office.limits) for _ in range(many))
+    return tuple(DeskHere(router, office) for _ in range(many))

@@ -202,7 +202,7 @@ class DeskApart:
         self._process, self._number = process, number
 
     def read(self, picture: PictureToRead, stop: Stop) -> FinishedReading:
-        rest = picture.model, picture.um_per_px, picture.language, picture.sections
+        rest = picture.model, picture.um_per_px, picture.language, picture.sections, picture.sample
         answer = self._ask("read", picture.data, rest, stop)
         assert isinstance(answer, FinishedReading)
         return answer

@@ -14,7 +14,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from device.base.errors import UnknownModel, echoed
 from device.base.texts import DEFAULT_LANGUAGE, LANGUAGES
 from device.reading.bundle import Bundle
-from device.reading.sections import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX, parse_um_per_px
+from device.reading.sections import parse_um_per_px
+from device.reading.site.instrument import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX
 from device.storage.names import EXPERT_LIMIT
 
 Language = Annotated[

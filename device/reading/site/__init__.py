@@ -1,0 +1,1 @@
+"""What the box knows of the clinic that it stands in: its instruments, and how pictures come out of them."""

@@ -1,0 +1,71 @@
+"""What a reading says of its scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from device.documents.scale import picture_scale
+from device.reading.bundle import Bundle
+from device.reading.image import Limits
+from device.reading.reading import Reader
+from device.reading.site.instrument import Instrument
+from tests.support.drawn_files import encode, tissue
+from tests.support.manifests import changed_manifest
+
+FIELD = encode(tissue(768, 576), "PNG")
+STATING_FIELD = encode(tissue(768, 576), "PNG", dpi=(22678.6, 22678.6))  # 1.12 µm
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_who_says_the_scale_is_told(reader: Reader, language: str) -> None:
+    microscope = Instrument(id="m", name="Zeiss 10×", um_per_px=1.12)
+    typed, by_instrument, by_file = (
+        reader.read(FIELD, 1.12),
+        reader.read(FIELD, microscope),
+        reader.read(STATING_FIELD, 1.12),
+    )
+    scales = [
+        picture_scale(reader, typed, language),
+        picture_scale(reader, typed, language, sample=True),
+        picture_scale(reader, by_instrument, language),
+        picture_scale(reader, by_file, language),
+    ]
+    assert [(scale.state, scale.source) for scale in scales] == [
+        ("given", "typed"),
+        ("given", "sample"),
+        ("given", "instrument"),
+        ("given", "file"),
+    ]
+    assert all({"en": "1.12", "fr": "1,12"}[language] in scale.words for scale in scales)
+    assert scales[2].instrument == "Zeiss 10×"
+    assert "Zeiss 10×" in scales[2].words
+
+
+def test_where_nobody_says_it_it_is_unknown_or_by_permission_assumed(reader: Reader) -> None:
+    reading = reader.read(FIELD)
+    unknown, assumed = picture_scale(reader, reading, "en"), picture_scale(reader, reading, "en", assume_field=True)
+    assert (unknown.state, unknown.um_per_px, unknown.source) == ("unknown", None, None)
+    assert (assumed.state, assumed.source) == ("assumed", None)
+    assert assumed.um_per_px == pytest.approx(1.12, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("modality", "scale", "needed"),
+    [
+        ("histology", None, True),
+        ("ultrasound", None, False),
+        ("mammography", None, False),
+        ("histology", "not_needed", False),
+        ("ultrasound", "needed", True),
+    ],
+)
+def test_tissue_needs_a_scale_unless_the_bundle_says_otherwise(
+    bundle: Bundle, modality: str, scale: str | None, needed: bool
+) -> None:
+    manifest = changed_manifest(bundle, modality=modality, scale=scale)
+    assert manifest.needs_scale == needed
+    changed = Reader(replace(bundle, manifest=manifest), Limits())
+    state = picture_scale(changed, changed.read(FIELD), "en").state
+    assert state == ("unknown" if needed else "not_needed")

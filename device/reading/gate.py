@@ -10,8 +10,11 @@ network's early layer); does it *show* what the model knows (its middle layer).
 
 Each is divided by its own 95 % quantile over proper pictures, so the three have one unit and share one threshold: that of
 the bundle's `promise`, found on pictures that neither network nor gate had seen. The promise states the largest share of
-proper pictures that the gate refuses, and with what confidence (`training/gate/promise.py`). A question's p-value is the
-share of those pictures, the new one among them, that are at least as strange.
+proper pictures that the gate refuses, and with what confidence (`device/reading/rate_bound.py`). A question's p-value is
+the share of those pictures, the new one among them, that are at least as strange.
+
+At a clinic that was commissioned, spaces, offset of the scale, threshold and pictures to compare with are the clinic's
+(`device/reading/site/fit.py`).
 
 The words of a refusal follow the picture's own colours where these say more (`device/reading/colours.py`).
 
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +37,9 @@ from device.reading.image import Image
 from device.reading.manifest import CellSpace, Space
 from device.reading.runtime import Quantization
 from device.reading.tissue import is_tissue
+
+if TYPE_CHECKING:
+    from device.reading.site.records import SiteFit
 
 HISTOLOGY = "histology"
 PICTURE, SCALE, MADE, SHOWS = "picture", "scale", "made", "shows"
@@ -182,9 +189,9 @@ def conformal_p(score: float, calibration: NDArray[np.float64]) -> float:
 
 
 class Gate:
-    """The gate of one bundle."""
+    """The gate of one bundle, as it was packed or, with a `site`, as it was fitted to a clinic."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, site: SiteFit | None = None) -> None:
         rules, outputs = bundle.manifest.gate, bundle.manifest.network.outputs
 
         def array(member: str) -> NDArray[np.float64]:
@@ -203,7 +210,17 @@ class Gate:
         self._ratios = np.log2(rules.scale.ratios)
         self._centres, self._alike = array(rules.scale.centres), rules.scale.alike
         self._cells, self._cell_limit = space(rules.cells), rules.cells.limit
-        self._calibration = {q: np.sort(np.asarray(scores)) for q, scores in rules.calibration_scores.items()}
+        calibration = rules.calibration_scores
+        if site is not None:
+            self._threshold = site.promise.threshold
+            self._spaces = {
+                MADE: (site.made_centre, site.made_whitening),
+                SHOWS: (site.shows_centre, site.shows_whitening),
+            }
+            self._intercept -= site.octaves
+            self._cells, self._cell_limit = (site.cells_centre, site.cells_whitening), site.cell_limit
+            calibration = site.calibration_scores
+        self._calibration = {q: np.sort(np.asarray(scores)) for q, scores in calibration.items()}
 
     def judge(self, image: Image, outputs: Mapping[str, NDArray[np.int8]]) -> Verdict:
         """A decoded picture, its pixels as the network saw them, and the network's integer outputs → a verdict."""

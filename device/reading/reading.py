@@ -28,7 +28,7 @@ from device.reading.image import Image, Limits, SizeRule, decode
 from device.reading.maps import Features, Head, Maps, softmax
 from device.reading.regions import Region, concern_of, regions_of
 from device.reading.runtime import Network, Runtime
-from device.reading.sections import WHOLE_UP_TO, Section, check_um_per_px, is_section, read_section, true_size
+from device.reading.sections import WHOLE_UP_TO, Section, Seen, check_um_per_px, is_section, read_section, true_size
 from device.reading.site.instrument import Instrument
 
 UNITS_SHOWN = 8
@@ -133,9 +133,11 @@ class Reader:
         stop: Callable[[], bool] | None = None,
         *,
         sections: bool = True,
+        seen: Seen | None = None,
     ) -> Reading:
         """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given, as a number or
-        by the instrument that took it.
+        by the instrument that took it. `seen` is shown the network's outputs of the field, or of each of a section's windows
+        with tissue.
 
         Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size
         (`SectionTooLarge` for any section where `sections` aren't wanted), and `ReadingStopped` when `stop`, which is asked
@@ -145,9 +147,9 @@ class Reader:
         image = decode(data, self.limits, target_of(self.bundle, self.limits, um_per_px, sections=sections), stop=stop)
         decoded = perf_counter()
         if um_per_px is not None and is_section(image.pixels, self._area_px):
-            reading = self._read_section(image, (decoded - start) * 1e3, stop)
+            reading = self._read_section(image, (decoded - start) * 1e3, stop, seen)
         else:
-            reading = self._read_field(image, start, decoded)
+            reading = self._read_field(image, start, decoded, seen)
         if um_per_px is None:
             return reading
         if isinstance(um_per_px, Instrument):
@@ -155,7 +157,7 @@ class Reader:
             return replace(reading, um_per_px=size, scale_source="instrument", instrument=um_per_px)
         return replace(reading, um_per_px=um_per_px, scale_source="typed")
 
-    def _read_field(self, image: Image, start: float, decoded: float) -> Reading:
+    def _read_field(self, image: Image, start: float, decoded: float, seen: Seen | None) -> Reading:
         """`start` and `decoded`: when its decoding began and ended."""
         outputs = self.network.run(image.pixels)
         ran = perf_counter()
@@ -163,6 +165,8 @@ class Reader:
         mapped = perf_counter()
         verdict = self.gate.judge(image, outputs)
         judged = perf_counter()
+        if seen is not None:
+            seen(outputs)
         timings_ms = {
             "decode": (decoded - start) * 1e3,
             "network": (ran - decoded) * 1e3,
@@ -172,9 +176,11 @@ class Reader:
         }
         return Reading(image, outputs, verdict, maps, softmax(maps.logits, self.temperature), timings_ms)
 
-    def _read_section(self, image: Image, decode_ms: float, stop: Callable[[], bool] | None) -> Reading:
+    def _read_section(
+        self, image: Image, decode_ms: float, stop: Callable[[], bool] | None, seen: Seen | None
+    ) -> Reading:
         start = perf_counter()
-        verdict, section = read_section(image, self._area_px, self.network, self.gate, self.head, stop=stop)
+        verdict, section = read_section(image, self._area_px, self.network, self.gate, self.head, stop=stop, seen=seen)
         maps = self.head.section_maps(section.features)
         timings_ms = {"decode": decode_ms, **section.timings_ms, "total": decode_ms + (perf_counter() - start) * 1e3}
         return Reading(

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from math import isfinite, nan, sqrt
 from statistics import median
 from time import perf_counter
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,7 @@ LEAST_PX = 2 * MULTIPLE_PX
 EDGE_BELOW = 0.5  # share of a refused window that is tissue
 CAUTION_SHARE = 0.1
 GLASS, FOREIGN, READ = 0, 1, 2
+Seen: TypeAlias = Callable[[Mapping[str, NDArray[np.int8]]], None]  # it is shown a network's outputs, by name
 BLANK = "blank"
 
 
@@ -169,11 +171,11 @@ def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[n
 
 def read_section(
     image: Image, area_px: int, network: Network, gate: Gate, head: Head, steps: float = STEPS,
-    stop: Callable[[], bool] | None = None,
+    stop: Callable[[], bool] | None = None, seen: Seen | None = None,
 ) -> tuple[Verdict, Section]:  # fmt: skip
     """Read a picture that is at the model's scale window by window. `head` pools each window's features; `steps` says how
     many windows start within one window's side. `stop` is asked at each window whether to give up, which raises
-    `ReadingStopped`."""
+    `ReadingStopped`; `seen` is shown the network's outputs of each window that counts as tissue."""
     height, width, _ = image.pixels.shape
     side = _side(area_px)
     (tops, down), (lefts, across) = grid_of(height, side, steps), grid_of(width, side, steps)
@@ -194,6 +196,8 @@ def read_section(
         if verdict.accepted or (verdict.reason != BLANK and is_tissue(pixels).mean() >= EDGE_BELOW):
             verdicts[row, column] = verdict
             states[row, column] = READ if verdict.accepted else FOREIGN
+            if seen is not None:
+                seen(outputs)
         if verdict.accepted:
             features[row, column] = head.pool(outputs["features"], pixels)
         took["network"] += (ran - start) * 1e3

@@ -102,12 +102,12 @@ def test_a_figure_is_stale_where_code_data_or_libraries_differ_and_says_how_to_m
     fold, whole = chain(tmp_path)
     found = read_stamp(fold)
     assert found is not None
-    code = found.source.code | {"training.gate.fit": "other", "training.gate.rate_bound": "other"}
+    code = found.source.code | {"training.gate.fit": "other", "training.gate.magnification": "other"}
     libraries = found.source.libraries | {"numpy": "1.0"}
     stamp(fold, structs.replace(found.source, code=code, libraries=libraries))
     first, second = stale(whole)
     assert first.startswith(
-        "0/readings is stale: the code of training.gate.fit, training.gate.rate_bound changed since."
+        "0/readings is stale: the code of training.gate.fit, training.gate.magnification changed since."
     )
     assert first.endswith("To make it anew: `crossval`")
     assert "numpy was 1.0, now" in second

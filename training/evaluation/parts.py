@@ -4,7 +4,7 @@ The statistic is `device/reading/regions.py`'s: the lead of a field's leading re
 the rate of cautions among proper fields *without* a class of concern that no network of the folds had seen: "with this
 confidence, at most this share of them gets a caution". A field whose answer names a class of concern gets no caution, so
 its lead counts as none. Units (patients, or what stands for them) are exchangeable, and the bound is that of
-`training/gate/rate_bound.py`: where they are too few for the share that is asked for, the limit is the greatest lead among
+`device/reading/rate_bound.py`: where they are too few for the share that is asked for, the limit is the greatest lead among
 them, and the share is the least that they can bound.
 
 What is measured is cross-fitted: a fold's pictures are judged by its own network, with probabilities, thresholds of the
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from device.reading.maps import Head, Maps
 from device.reading.prediction_sets import prediction_sets
+from device.reading.rate_bound import bound_rate
 from device.reading.regions import Region, leading, regions_of
 from device.reading.runtime import Network
 from training.data import Sample, load_pixels
@@ -37,7 +38,6 @@ from training.evaluation.mosaics import EDGES, SHARES, Edge, paste, touches
 from training.evaluation.sets import Answered, answered, find_threshold
 from training.evaluation.table import class_columns, load_table
 from training.evaluation.words import markdown_table, unit_of
-from training.gate.rate_bound import bound_rate
 from training.packing.draft import DraftFold, open_draft
 from training.recipe import Recipe
 from training.run_files import PARTS, READINGS

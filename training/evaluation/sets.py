@@ -3,7 +3,7 @@
 Each class has a threshold of its own, found on unseen pictures *of that class* that the gate accepted (class-conditional
 split-conformal prediction). Its guarantee is about pictures of new patients: "with this confidence, at least this share of
 the pictures of the class get an answer with the class in it". Patients, or what stands for them in a set, are what is
-exchangeable; the bound over their shares is that of `training/gate/rate_bound.py`. How much can be guaranteed depends on
+exchangeable; the bound over their shares is that of `device/reading/rate_bound.py`. How much can be guaranteed depends on
 how many patients there are: the level is what the recipe asks for or, where a class has too few of them, the highest
 multiple of 5 % that so many could carry if each missed 5 % of its pictures. So it is fixed by their number, before any
 probability is looked at, and a threshold needn't lie below the very worst picture to keep it. A class of fewer than four
@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from device.base.texts import LIKELIHOODS
 from device.reading.manifest import AnswerRecord, AnswerRules, ClassPromise, OutsideConcern, Unit
 from device.reading.prediction_sets import prediction_sets
+from device.reading.rate_bound import bound_rate, p_value
 from training.errors import TableError
 from training.evaluation import resampling
 from training.evaluation.metrics import measurable, natural_order
 from training.evaluation.table import class_columns
-from training.gate.rate_bound import bound_rate, p_value
 from training.recipe import AnswerRule
 
 Floats = NDArray[np.float64]

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from device.reading.gate import MADE, PICTURE_REASONS, SCALE, SHOWS
 from device.reading.image import Image
 from device.reading.manifest import CellSpace, GatePromise, GateRules, ScaleRule, Space
+from device.reading.rate_bound import bound_rate
 from training.errors import TableError
 from training.gate.fit import QUESTIONS, FittedGate, Outputs, cross_scores, picture_limits
 from training.gate.magnification import RATIOS
-from training.gate.rate_bound import bound_rate
 from training.recipe import GateRule
 
 Scores = Mapping[str, NDArray[np.float64]]

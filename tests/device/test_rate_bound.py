@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.gate.rate_bound import bound_rate
+from device.reading.rate_bound import bound_rate
 
 TRIALS = 600
 ODDS_OF_A_FALSE_ALARM = 3.3  # standard errors

@@ -10,14 +10,14 @@ mean share stays under the share that is asked for (risk-controlling prediction 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp, lgamma, log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import binom
 
 # Of the largest bet that can't lose all, each with an equal part of the stake: high, since the shares are small.
 BETS = np.array([0.5, 0.8, 0.9, 0.95])
+HALVINGS = 40  # of the range in which a share is looked for
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,31 @@ class RateBound:
 def p_value(shares: NDArray[np.float64], alpha: float) -> float:
     """How likely shares [patients], each 0…1, so low or lower are if their mean is `alpha` or more: an upper bound."""
     if np.isin(shares, (0.0, 1.0)).all():
-        return float(binom.cdf(shares.sum(), len(shares), alpha))
+        return _at_most(round(float(shares.sum())), len(shares), alpha)
     stakes = np.exp(np.log1p(BETS[:, None] / (1 - alpha) * (alpha - shares)).sum(1))
     return float(min(1.0, 1.0 / stakes.mean()))
+
+
+def _at_most(refused: int, of: int, alpha: float) -> float:
+    """How likely at most `refused` of so many are refused, each with probability `alpha`: binomial."""
+    if refused == of or not 0 < alpha < 1:
+        return 1.0 if refused == of or alpha <= 0 else 0.0
+    terms = (
+        lgamma(of + 1) - lgamma(count + 1) - lgamma(of - count + 1) + count * log(alpha) + (of - count) * log(1 - alpha)
+        for count in range(refused + 1)
+    )  # as logarithms: the coefficients of thousands leave float64
+    return min(1.0, sum(map(exp, terms)))
 
 
 def _least_alpha(shares: NDArray[np.float64], confidence: float) -> float:
     """The least alpha that shares [patients] can bound."""
     if p_value(shares, 1 - 1e-9) > 1 - confidence:
         return 1.0
-    return float(brentq(lambda alpha: p_value(shares, alpha) - (1 - confidence), 1e-9, 1 - 1e-9))
+    low, high = 0.0, 1.0  # the p-value falls as alpha rises
+    for _ in range(HALVINGS):
+        between = (low + high) / 2
+        low, high = (between, high) if p_value(shares, between) > 1 - confidence else (low, between)
+    return high
 
 
 def bound_rate(scores: NDArray[np.float64], patients: NDArray[np.str_], alpha: float, confidence: float) -> RateBound:

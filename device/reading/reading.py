@@ -136,8 +136,8 @@ class Reader:
         seen: Seen | None = None,
     ) -> Reading:
         """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given, as a number or
-        by the instrument that took it. `seen` is shown the network's outputs of the field, or of each of a section's windows
-        with tissue.
+        by the instrument that took it. `seen` is shown the network's outputs of the field, or of each window with tissue of
+        a section.
 
         Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size
         (`SectionTooLarge` for any section where `sections` aren't wanted), and `ReadingStopped` when `stop`, which is asked

@@ -202,6 +202,7 @@ class Gate:
 
         self._modality = bundle.manifest.modality
         self._limits = rules.picture
+        self._area_px = bundle.manifest.preprocessing.area_px
         self._threshold = rules.promise.threshold
         self._quantization = {q: Quantization(outputs[o].scale, outputs[o].zero_point) for q, o in LAYERS.items()}
         self._spaces = {MADE: space(rules.made), SHOWS: space(rules.shows)}
@@ -222,13 +223,14 @@ class Gate:
             calibration = site.calibration_scores
         self._calibration = {q: np.sort(np.asarray(scores)) for q, scores in calibration.items()}
 
-    def judge(self, image: Image, outputs: Mapping[str, NDArray[np.int8]]) -> Verdict:
-        """A decoded picture, its pixels as the network saw them, and the network's integer outputs → a verdict."""
+    def judge(self, image: Image, outputs: Mapping[str, NDArray[np.int8]], *, true_scale: bool = False) -> Verdict:
+        """A decoded picture, its pixels as the network saw them, and the network's integer outputs → a verdict.
+        `true_scale`: it is read at the model's own scale, however small an area it shows, and not as a whole field."""
         grids = {q: cells(outputs[output], self._quantization[q].zero_point) for q, output in LAYERS.items()}
         means = {question: mean_of(grid, self._quantization[question].scale) for question, grid in grids.items()}
         octaves = float(np.concatenate([means[MADE], means[SHOWS]]) @ self._scale_weights) + self._intercept
         statistics = picture_statistics(image.pixels)
-        picture, reason, variant = self._picture(image, statistics)
+        picture, reason, variant = self._picture(image, statistics, true_scale)
         scores = {
             SCALE: abs(octaves) / self._octave,
             **{question: float(distance(means[question], *self._spaces[question])) for question in LAYERS},
@@ -272,11 +274,16 @@ class Gate:
                 return REASON_OF_QUESTION[SCALE], float(2.0 ** np.clip(octaves, -MOST_OCTAVES, MOST_OCTAVES))
         return next((reason for question, reason in REASON_OF_QUESTION.items() if question in failed), None), None
 
-    def _picture(self, image: Image, statistics: PictureStatistics) -> tuple[Answer, str | None, str | None]:
+    def _picture(
+        self, image: Image, statistics: PictureStatistics, true_scale: bool
+    ) -> tuple[Answer, str | None, str | None]:
         limits = self._limits
+        # What is too little is not the picture but its detail: how few pixels of the file make up those that were read.
+        height, width, _ = image.pixels.shape
+        share_of_field = width * height / self._area_px if true_scale else 1.0
         # Each check as (reason, its variant, how far past its limit; 1 is at the limit), the most telling cause first.
         checks = (
-            ("too_small", None, limits.min_source_px / (image.width * image.height)),
+            ("too_small", None, limits.min_source_px * share_of_field / (image.width * image.height)),
             ("exposure", "dark", limits.min_luminance / max(statistics.luminance, 1e-6)),
             ("blank", None, limits.min_contrast / max(statistics.contrast, 1e-6)),
             ("exposure", "bright", statistics.luminance / limits.max_luminance),

@@ -89,7 +89,7 @@ def target_of(bundle: Bundle, limits: Limits, pixel_size: PixelSize | None, *, s
     if isinstance(pixel_size, Instrument):
 
         def size(width: int, height: int) -> tuple[int, int]:
-            um_per_px = pixel_size.um_per_px_of(width, height)
+            um_per_px = round(pixel_size.um_per_px_of(width, height), 4)  # as an error is to say it
             return true_size(um_per_px, preprocessing.um_per_px, area_px, most)(width, height)
 
         return size
@@ -149,7 +149,7 @@ class Reader:
         if um_per_px is not None and is_section(image.pixels, self._area_px):
             reading = self._read_section(image, (decoded - start) * 1e3, stop, seen)
         else:
-            reading = self._read_field(image, start, decoded, seen)
+            reading = self._read_field(image, start, decoded, seen, true_scale=um_per_px is not None)
         if um_per_px is None:
             return reading
         if isinstance(um_per_px, Instrument):
@@ -157,13 +157,15 @@ class Reader:
             return replace(reading, um_per_px=size, scale_source="instrument", instrument=um_per_px)
         return replace(reading, um_per_px=um_per_px, scale_source="typed")
 
-    def _read_field(self, image: Image, start: float, decoded: float, seen: Seen | None) -> Reading:
+    def _read_field(
+        self, image: Image, start: float, decoded: float, seen: Seen | None, *, true_scale: bool
+    ) -> Reading:
         """`start` and `decoded`: when its decoding began and ended."""
         outputs = self.network.run(image.pixels)
         ran = perf_counter()
         maps = self.head.maps(outputs["features"], image.pixels)
         mapped = perf_counter()
-        verdict = self.gate.judge(image, outputs)
+        verdict = self.gate.judge(image, outputs, true_scale=true_scale)
         judged = perf_counter()
         if seen is not None:
             seen(outputs)

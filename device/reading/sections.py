@@ -191,7 +191,7 @@ def read_section(
         start = perf_counter()
         outputs = network.run(pixels)
         ran = perf_counter()
-        verdict = gate.judge(replace(image, pixels=pixels, width=source[0], height=source[1]), outputs)
+        verdict = gate.judge(replace(image, pixels=pixels, width=source[0], height=source[1]), outputs, true_scale=True)
         judged = perf_counter()
         if verdict.accepted or (verdict.reason != BLANK and is_tissue(pixels).mean() >= EDGE_BELOW):
             verdicts[row, column] = verdict

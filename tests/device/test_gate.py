@@ -115,6 +115,19 @@ def test_too_few_pixels_whose_size_is_given_are_too_large_ones(reader: Reader, a
     assert "thumbnail" not in reason["next_step"]
 
 
+@pytest.mark.parametrize("share", [0.5, 0.35])
+def test_a_small_field_at_its_true_scale_has_pixels_enough(
+    share: float, reader: Reader, accepted_sample: bytes
+) -> None:
+    """What counts is detail, not area: the same pixels, taken for a whole field, would be a thumbnail."""
+    pixels = decode(accepted_sample, Limits()).pixels
+    height, width, _ = pixels.shape
+    part = as_png(pixels[: round(height * share), : round(width * share)])
+    um_per_px = reader.bundle.manifest.preprocessing.um_per_px
+    assert reader.read(part).verdict.reason == "too_small"
+    assert reader.read(part, um_per_px).verdict.reason != "too_small"
+
+
 @pytest.mark.parametrize("ratio", [0.4, 2.5])
 def test_another_magnification_is_told_with_its_ratio(ratio: float, reader: Reader, accepted_sample: bytes) -> None:
     """Within a third of an octave, on a drawn picture that the gate takes for proper at its own magnification."""

@@ -74,6 +74,7 @@ def test_a_refusal_says_the_same_however_many_others_came_before(
             refused,
             verdict=replace(refused.verdict, reason=reason, variant=variant, magnification=ratio),
             um_per_px=um_per_px,
+            scale_source="typed" if um_per_px else None,
         )
         for (reason, variant), ratio, um_per_px in product(CAUSES, RATIOS, SCALES)
     ]

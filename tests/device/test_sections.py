@@ -184,7 +184,7 @@ class Gate:
     def __init__(self, reasons: list[str | None]) -> None:
         self._reasons = iter(reasons)
 
-    def judge(self, *_: Any) -> Verdict:
+    def judge(self, *_: Any, **__: Any) -> Verdict:
         reason = next(self._reasons)
         strange = {"wrong_stain_or_scanner": "made", "unknown_content": "shows"}.get(reason or "")
         answers = tuple(Answer(q, q != strange, 3.0 if q == strange else 0.5, 1.5, 0.4) for q in ("made", "shows"))

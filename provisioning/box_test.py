@@ -93,6 +93,12 @@ class Steps:
 # --- the bundle's golden pictures ------------------------------------------------------------------------------------
 
 
+def golden_um_per_px() -> float:
+    """The size of a golden picture's pixels, µm: it has as many as the model reads, at the model's own scale."""
+    with zipfile.ZipFile(BUNDLE) as archive:
+        return float(json.loads(archive.read("manifest.json"))["preprocessing"]["um_per_px"])
+
+
 def golden_pictures() -> list[tuple[str, bytes, dict[str, Any]]]:
     """(name, picture, expected result) of each golden picture, read from the bundle without Loupe's own code."""
     with zipfile.ZipFile(BUNDLE) as archive:
@@ -150,11 +156,12 @@ def http(clinic: lab.Clinic, path: str, data: bytes | None = None, content_type:
 
 
 def post_picture(clinic: lab.Clinic, picture: bytes, port: int = PORT) -> dict[str, Any]:
-    """Send a picture as a browser's form does."""
+    """Send a golden picture as a browser's form does, with the size of its pixels."""
     boundary = uuid.uuid4().hex
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="x.png"\r\n\r\n'
     body = head.encode() + picture + f"\r\n--{boundary}--\r\n".encode()
-    answer = http(clinic, "/api/v1/readings?lang=en", body, f"multipart/form-data; boundary={boundary}", port)
+    path = f"/api/v1/readings?lang=en&um_per_px={golden_um_per_px()}"
+    answer = http(clinic, path, body, f"multipart/form-data; boundary={boundary}", port)
     return dict(json.loads(answer))
 
 
@@ -510,8 +517,9 @@ def prove_arm64(steps: Steps, work: Path, readings: dict[str, dict[str, Any]], p
             )
         with steps.step("arm64: the readings are those of the amd64 box") as note:
             names = " ".join(f"'{name}.png'" for name in readings)
+            options = f"--language en --json --um-per-px {golden_um_per_px()}"
             # Status 3: the gate refused some, as it must where the bundle says so.
-            printed = lab.run_in_root(root, f"{loupe} read --language en --json {names} || [ $? = 3 ]", log)
+            printed = lab.run_in_root(root, f"{loupe} read {options} {names} || [ $? = 3 ]", log)
             here = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
             for (name, reading), other in zip(readings.items(), here, strict=True):
                 found = list(differences(comparable(reading), comparable(other)))

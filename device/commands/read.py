@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -26,6 +27,10 @@ from device.commands.verify import open_verified_bundles
 from device.reading.formats import FORMATS
 from device.settings import BYTES_PER_MB, Settings
 
+if TYPE_CHECKING:
+    from device.documents.reading_document import ReadingDocument
+    from device.reading.routing import Opinion
+
 STANDARD_INPUT = "-"
 HELP = """Read each IMAGE: the gate's verdict, the probability of each class and, if asked for, the class map drawn on it.
 
@@ -36,8 +41,8 @@ All of a folder, one JSON document a line:
   loupe read --json slides/*.png
 """
 STATUS = (
-    "Exit status: 0 all read; 3 some refused by the gate; 1 some couldn't be opened, or no model can be used; 2 the "
-    "arguments can't be right."
+    "Exit status: 0 all read; 3 some got no class: refused by the gate, or of unknown scale; 1 some couldn't be opened, or "
+    "no model can be used; 2 the arguments can't be right."
 )
 
 
@@ -54,15 +59,16 @@ STATUS = (
 @click.option(
     "--um-per-px",
     metavar="UM",
-    help="size of the pictures' pixels, µm: they are read at the model's own scale, large ones as sections",
+    help="size of the pictures' pixels, µm: they are read at the model's own scale, large ones as sections. Without it a "
+    "picture of tissue gets no class",
 )
 @click.option("--json", "as_json", is_flag=True, help="print one JSON reading a line, as the HTTP service gives it")
 @click.option(
     "--overlay",
     type=click.Path(readable=False, path_type=Path),
     metavar="OUT.png",
-    help="draw the map of the most likely class (of a section: of the class of concern), or where a refused picture looks "
-    "foreign (one IMAGE only)",
+    help="draw the map of the most likely class (of a section, and where the scale is unknown: of a class of concern), or "
+    "where a refused picture looks foreign (one IMAGE only)",
 )
 @click.option("--cells", is_flag=True, help="draw the map's true cells instead of a smooth map")
 def read(
@@ -108,12 +114,10 @@ def read(
         else:
             print_at_once(reading_in_words(name, document, language))
         reading = routed.chosen.reading
-        if not reading.verdict.accepted:
+        if document.answer is None:
             status = status or EXIT_REFUSED
         if overlay and (reading.verdict.accepted or reading.strangeness is not None):
-            concern = document.section and document.section.concern
-            shown = routed.chosen.reader.bundle.labels.index(concern.label) if concern else reading.best
-            drawn = draw_overlay(reading, routed.chosen.reader, shown, cells=cells)
+            drawn = draw_overlay(reading, routed.chosen.reader, _shown(routed.chosen, document), cells=cells)
             try:
                 drawn.save(overlay)
             except OSError as error:
@@ -123,6 +127,16 @@ def read(
     if not as_json:
         print_at_once(f"\n{words(language)['notice']}")
     return status
+
+
+def _shown(chosen: Opinion, document: ReadingDocument) -> int:
+    """The number of the class whose map is drawn. Which class is most likely isn't told where there is no answer."""
+    from device.reading.regions import concern_of
+
+    manifest = chosen.reader.bundle.manifest
+    if document.section is not None and document.section.concern is not None:
+        return chosen.reader.bundle.labels.index(document.section.concern.label)
+    return chosen.reading.best if document.answer is not None else [*concern_of(manifest), 0][0]
 
 
 def _misuse(images: Sequence[str], overlay: Path | None, language: str) -> str | None:

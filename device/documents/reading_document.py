@@ -33,7 +33,7 @@ from device.documents.regions import (
     section_concern,
     section_headline,
 )
-from device.documents.scale import PictureScale, picture_scale
+from device.documents.scale import UNKNOWN, PictureScale, picture_scale
 from device.documents.verdict import (
     ANY,
     ForeignMap,
@@ -84,6 +84,7 @@ class ClassMap(Record, frozen=True):
     columns: Annotated[int, about("Columns of cells.")]
     cell_px: Annotated[list[float], about("Width and height of a cell, pixels of the picture.")]
     unit: Annotated[str, about("The unit of the values: `logit`.")]
+    names: Annotated[dict[str, str], about("The name of each class for people.")]
     counted: Annotated[int, about("Cells that have a value.")]
     limit: Annotated[float, about("The logit at which the colours end.")]
     blank_below: Annotated[float, about("The logit below which a place is left blank.")]
@@ -192,21 +193,24 @@ class ModelOpinion(Record, frozen=True):
 
 
 class ReadingDocument(Record, frozen=True):
-    """What the box says of a picture. A refused one has no answer, prediction, map, parts or units."""
+    """What the box says of a picture. A refused one has no answer, prediction, map, parts or units; one of unknown scale
+    that isn't refused has the map alone."""
 
     schema: Annotated[str, about("`loupe-reading/1`.")]
     notice: Annotated[str, about("What the box may be used for.")]
     verdict: Annotated[GateVerdict, about("Whether a reading may be given of the picture.")]
-    answer: Annotated[PictureAnswer | None, about("What people read first; null when refused.")]
-    prediction: Annotated[Prediction | None, about("Every class, for programs; null when refused.")]
+    answer: Annotated[
+        PictureAnswer | None, about("What people read first; null when refused, and where the scale is unknown.")
+    ]
+    prediction: Annotated[Prediction | None, about("Every class, for programs; null where there is no answer.")]
     class_map: Annotated[ClassMap | None, about("Where the evidence for each class lies; null when refused.")]
     parts: Annotated[
         FieldParts | None,
-        about("Parts of a field that speak for a class of concern; null when refused, for a section, and for a model "
+        about("Parts of a field that speak for a class of concern; null without an answer, for a section, and for a model "
               "without such classes."),
     ]  # fmt: skip
-    units: Annotated[list[UnitPart] | None, about("The units with the largest part; null when refused.")]
-    units_rest: Annotated[OtherUnits | None, about("All other units; null when refused.")]
+    units: Annotated[list[UnitPart] | None, about("The units with the largest part; null where there is no answer.")]
+    units_rest: Annotated[OtherUnits | None, about("All other units; null where there is no answer.")]
     section: Annotated[SectionSummary | None, about("What the windows of a section gave; null for a field.")]
     image: Annotated[PictureFacts, about("The picture, as it was sent and as it was read.")]
     scale: Annotated[PictureScale, about("At which scale the picture was read.")]
@@ -228,8 +232,10 @@ def reading_document(
     reader, reading = routed.chosen.reader, routed.chosen.reading
     image, accepted = reading.image, reading.verdict.accepted
     summary = _section_summary(reader, reading, language)
+    scale = picture_scale(reader, reading, language, assume_field=assume_field, sample=sample)
+    answered = accepted and scale.state != UNKNOWN
     picture_answer = None
-    if accepted:
+    if answered:
         section_headline = None if summary is None else summary.headline
         picture_answer = answer(reader.bundle.manifest, reading.probabilities, language, section_headline)
     return ReadingDocument(
@@ -237,11 +243,11 @@ def reading_document(
         notice=words(language)["notice"],
         verdict=_verdict(routed, language),
         answer=picture_answer,
-        prediction=_prediction(reader, reading, language) if accepted else None,
-        class_map=_class_map(reader, reading) if accepted else None,
+        prediction=_prediction(reader, reading, language) if answered else None,
+        class_map=_class_map(reader, reading, language) if accepted else None,
         parts=None if picture_answer is None else _parts(reader, reading, picture_answer.concern, language),
-        units=_units(reader, reading, language) if accepted else None,
-        units_rest=_other_units(reader, reading) if accepted else None,
+        units=_units(reader, reading, language) if answered else None,
+        units_rest=_other_units(reader, reading) if answered else None,
         section=summary,
         image=PictureFacts(
             width=image.width,
@@ -254,7 +260,7 @@ def reading_document(
             stated_um_per_px=_stated_size(image.stated_um_per_px, language),
             preview=image.preview,
         ),
-        scale=picture_scale(reader, reading, language, assume_field=assume_field, sample=sample),
+        scale=scale,
         model=identity(reader.bundle, language),
         runtime=runtime_identity(reader.network.runtime),
         timings_ms={name: round(value, 2) for name, value in reading.timings_ms.items()},
@@ -391,7 +397,7 @@ def _prediction(reader: Reader, reading: Reading, language: str) -> Prediction:
     )
 
 
-def _class_map(reader: Reader, reading: Reading) -> ClassMap:
+def _class_map(reader: Reader, reading: Reading, language: str) -> ClassMap:
     maps, labels, scale = reading.maps, reader.bundle.labels, _map_scale(reading)
     rows, columns, _ = maps.values.shape
     blank_below, limit = reader.scale(reading)
@@ -400,6 +406,7 @@ def _class_map(reader: Reader, reading: Reading) -> ClassMap:
         columns=columns,
         cell_px=list(scale.cell_px),
         unit="logit",
+        names=reader.bundle.manifest.label_names(language),
         counted=int(np.count_nonzero(maps.counted)),
         limit=limit,
         blank_below=blank_below,

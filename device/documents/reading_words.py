@@ -8,6 +8,7 @@ from device.base.texts import fill, number, percent, words
 from device.documents.answer import ConcernSum, PictureAnswer
 from device.documents.reading_document import ClassProbability, ReadingDocument, SectionSummary
 from device.documents.regions import FieldParts, MarkedRegion
+from device.documents.scale import ASSUMED, GIVEN
 
 BAR_LENGTH = 30
 
@@ -17,16 +18,28 @@ def reading_in_words(name: str, document: ReadingDocument, language: str) -> str
     verdict, model, answer = document.verdict, document.model, document.answer
     if (reason := verdict.reason) is not None:
         return f"{name}: {reason.title}. {reason.detail}\n  → {reason.next_step} [{reason.code}]"
-    assert answer is not None
-    assert document.prediction is not None
     mark = f"{' (?)' if verdict.caution else ''} [{model.id} {model.version}]"
-    lines = [f"{name}: {answer.headline}{mark}", f"  → {answer.advice}"]
-    if verdict.caution_words:
-        lines.append(f"  (?) {verdict.caution_words}")
+    caution = [f"  (?) {verdict.caution_words}"] if verdict.caution_words else []
+    if answer is None or document.prediction is None:
+        return "\n".join((f"{name}: {_unknown_words(document, language)}{mark}", *caution))
+    lines = [f"{name}: {answer.headline}{mark}", f"  → {answer.advice}", *caution]
+    if document.scale.state in (GIVEN, ASSUMED):
+        lines.append(f"  {document.scale.words}")
     if document.section is not None:
         return "\n".join((*lines, *_section_lines(document.section, language)))
     bars = [_bar(each) for each in document.prediction.probabilities]
     return "\n".join((*lines, *_parts_lines(document.parts), *_sum_lines(answer.concern_sum), *bars, *_behind(answer)))
+
+
+def _unknown_words(document: ReadingDocument, language: str) -> str:
+    """What is to be told of a picture of unknown scale, and how its scale is given on a command line."""
+    texts, stated = words(language)["command"], document.image.stated_um_per_px
+    told = f"{document.scale.words}\n  → {texts['give_scale']}"
+    return (
+        told
+        if stated is None
+        else f"{told} {fill(texts['stated_scale'], {'stated': stated.words, 'um': f'{stated.value:.4g}'}, language)}"
+    )
 
 
 def _bar(row: ClassProbability) -> str:

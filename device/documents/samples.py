@@ -16,6 +16,7 @@ class SampleEntry(TypedDict):
     kind: Annotated[str, about("What it is, such as `texture` or `foreign`.")]
     title: Annotated[str, about("Its name for people.")]
     description: Annotated[str, about("What it is and how it was made.")]
+    um_per_px: Annotated[float | None, about("The size of a pixel, µm; null where the picture has none.")]
     url: Annotated[str, about("The address of its picture.")]
 
 

@@ -44,14 +44,14 @@ class PictureScale(Record, frozen=True):
 def picture_scale(
     reader: Reader, reading: Reading, language: str, *, assume_field: bool = False, sample: bool = False
 ) -> PictureScale:
-    """`assume_field`: a technician allows to assume the model's own field. `sample`: the size that was given is the one
-    that the box states for this sample picture of its own."""
+    """`assume_field`: a technician allows to assume the model's own field. `sample`: the size of a pixel is the one that
+    the box knows of a sample picture of its own."""
     um_per_px, instrument = reading.um_per_px, reading.instrument
     source: str | None = reading.scale_source
     if um_per_px is not None:
         state = GIVEN
-        if source == TYPED and sample:
-            source = SAMPLE
+        if sample:
+            source, instrument = SAMPLE, None
         elif source == TYPED and _is_stated(reading, um_per_px):
             source = FILE
     elif not reader.bundle.manifest.needs_scale:

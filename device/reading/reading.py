@@ -78,11 +78,18 @@ class Reading:
         return np.asarray(np.bincount(counted.argmax(1), minlength=counted.shape[1]) / max(1, len(counted)))
 
 
+def size_for(bundle: Bundle, pixel_size: PixelSize | None) -> PixelSize | None:
+    """The size of a pixel that holds for a bundle: an instrument is a microscope, of which a bundle that needs no scale
+    (ultrasound, say) isn't told."""
+    return None if isinstance(pixel_size, Instrument) and not bundle.manifest.needs_scale else pixel_size
+
+
 def target_of(bundle: Bundle, limits: Limits, pixel_size: PixelSize | None, *, sections: bool = True) -> int | SizeRule:
     """At what size a bundle's network gets a picture, as `device.reading.image.decode` takes it. Raises `ScaleInvalid`; the
     rule of an instrument raises `InstrumentOtherShape`."""
     preprocessing = bundle.manifest.preprocessing
     area_px = preprocessing.area_px
+    pixel_size = size_for(bundle, pixel_size)
     if pixel_size is None:
         return area_px
     most = limits.max_megapixels if sections else min(limits.max_megapixels, WHOLE_UP_TO * area_px / 1e6)
@@ -144,6 +151,7 @@ class Reader:
         while a file is decoded and at each window of a section, says so.
         """
         start = perf_counter()
+        um_per_px = size_for(self.bundle, um_per_px)
         image = decode(data, self.limits, target_of(self.bundle, self.limits, um_per_px, sections=sections), stop=stop)
         decoded = perf_counter()
         if um_per_px is not None and is_section(image.pixels, self._area_px):

@@ -30,6 +30,7 @@ from device.base.files import read_file, reason_of
 from device.base.log import warn
 from device.documents.samples import SampleEntry
 from device.reading.image import Limits, decode_in_process
+from device.reading.site.instrument import Instrument, UmPerPx
 
 INDEX = "samples.json"
 MAX_INDEX_BYTES = 1_000_000
@@ -54,6 +55,7 @@ class ListedSample(Struct, frozen=True):
     kind: Annotated[str, Meta(min_length=1)]
     title: ListedWords
     description: ListedWords
+    um_per_px: UmPerPx | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,18 @@ class Sample:
     sha256: str
     size: int
 
+    @property
+    def instrument(self) -> Instrument | None:
+        """What it counts as taken with: pixels of the size that the list states. A foreign sample has no such size."""
+        um_per_px = self.entry.um_per_px
+        return None if um_per_px is None else Instrument(id="sample", name=INDEX, um_per_px=um_per_px)
+
     def in_language(self, language: str) -> SampleEntry:
         """The entry with its words in a language and the address of its picture."""
         title, description = self.entry.title.text(language), self.entry.description.text(language)
         url = f"/samples/{quote(self.entry.file)}"
-        return cast(SampleEntry, {**self.document, "title": title, "description": description, "url": url})
+        shown = {"title": title, "description": description, "um_per_px": self.entry.um_per_px, "url": url}
+        return cast(SampleEntry, {**self.document, **shown})
 
 
 @dataclass(frozen=True)
@@ -84,12 +93,12 @@ class Samples:
         """Whether a file of the folder is one that is offered."""
         return any(sample.entry.file == name for sample in self.offered)
 
-    def holds(self, data: bytes) -> bool:
-        """Whether the bytes are those of a sample: somebody tries the box, with no picture of the clinic's."""
+    def that_is(self, data: bytes) -> Sample | None:
+        """The sample whose bytes these are: somebody tries the box, with no picture of the clinic's."""
         if all(len(data) != sample.size for sample in self.offered):
-            return False
+            return None
         digest = hashlib.sha256(data).hexdigest()
-        return any(digest == sample.sha256 for sample in self.offered)
+        return next((sample for sample in self.offered if digest == sample.sha256), None)
 
 
 @cache

@@ -47,7 +47,8 @@ def test_the_size_of_a_pixel_is_a_chip_and_taking_it_back_reads_again_without(pa
     wait_for_state(page, "done")
     wait(page, lambda page: chips(page) == [], "the chip stays")
     assert field(page) == ""
-    assert "size of a pixel not given" in str(page.find_element(By.ID, "details").get_property("textContent"))
+    # What is left is what the box knows of its own sample.
+    assert "1.68 µm" in str(page.find_element(By.ID, "details").get_property("textContent"))
 
 
 def test_the_size_of_a_pixel_goes_with_its_picture(page: WebDriver, accepted: Sample, refused: Sample):

@@ -139,7 +139,7 @@ def test_a_section_shows_its_shares_and_leaves_glass_and_what_is_foreign_out_of_
 
 
 def test_a_place_of_a_section_that_is_not_in_the_map_says_why(page: WebDriver, section: Sample):
-    give_scale(page, str(UM_PER_PX))
+    give_scale(page, "1.68")  # of the samples
     upload(page, section.file)
     overlay = page.find_element(By.ID, "overlay")
     overlay.send_keys(Keys.ARROW_UP)
@@ -166,6 +166,7 @@ def test_a_field_that_is_foreign_in_a_corner_is_read_with_caution_and_hatched_th
     foreign = Image.open(next(s.file for s in samples if s.id == "foreign-landscape")).convert("RGB")
     picture.paste(foreign.resize((width // 4, height // 3)), (width - width // 4, height - height // 3))
     picture.save(tmp_path / "corner.png")
+    give_scale(page, "1.68")  # of the samples
     upload(page, tmp_path / "corner.png")
     assert text(page, "verdict-kicker") == "CAUTION"
     assert visible(page, "foreign")
@@ -183,7 +184,7 @@ def test_a_picture_that_is_refused_for_a_part_of_it_shows_which(page: WebDriver,
         if place % 4:
             picture.paste(foreign, (place % 4 * 512, place // 4 * 384))
     picture.crop((0, 0, 2048, 1152)).save(tmp_path / "mostly.png")
-    give_scale(page, str(UM_PER_PX))
+    give_scale(page, "1.68")  # of the samples
     upload(page, tmp_path / "mostly.png")
     assert text(page, "verdict-kicker") == "REFUSED"
     assert visible(page, "refused-foreign")

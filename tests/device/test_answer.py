@@ -19,7 +19,7 @@ from device.reading.reading import Reader
 from tests.support.manifests import answering
 from tests.support.pictures import png
 from tests.support.reading_json import reading_json, values_of
-from tests.support.shipped import SAMPLES
+from tests.support.shipped import SAMPLES, UM_PER_PX
 
 CONCERN = ["insitu", "invasive"]
 SUM = {"en": "Carcinoma (in situ or invasive)", "fr": "Carcinome (in situ ou infiltrant)"}
@@ -158,7 +158,8 @@ def test_rules_about_other_classes_are_refused(bundle: Bundle) -> None:
 
 
 def test_the_command_line_names_the_set(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["read", str(SAMPLES / "texture-normal.jpg"), "--model", "bach", "--language", "en"]) == 0
+    sample = SAMPLES / "texture-normal.jpg"
+    assert main(["read", str(sample), "--um-per-px", str(UM_PER_PX), "--model", "bach", "--language", "en"]) == 0
     first, second = capsys.readouterr().out.splitlines()[:2]
     assert "[bach" in first
     assert second.startswith("  → ")

@@ -21,8 +21,9 @@ from device.commands import command, read, verify
 from device.documents import overlay
 from device.reading.bundle import Bundle
 from device.settings import SETTINGS, Setting, Settings
-from tests.support.shipped import BUNDLE, KEYS
+from tests.support.shipped import BUNDLE, KEYS, UM_PER_PX
 
+SCALE = ["--um-per-px", str(UM_PER_PX)]
 WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
 
 
@@ -43,10 +44,43 @@ def blank(tmp_path: Path) -> Path:
 
 
 def test_read_prints_classes_and_the_notice(accepted: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["read", str(accepted), *WITH_BUNDLE]) == 0
+    assert main(["read", str(accepted), *SCALE, *WITH_BUNDLE]) == 0
     told = capsys.readouterr().out
     assert all(label.name.en in told for label in bundle.manifest.labels)
     assert "Research use only" in told
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_tissue_of_unknown_scale_gets_no_class_and_is_told_how_to_get_one(
+    language: str, accepted: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["read", str(accepted), "--language", language, *WITH_BUNDLE]) == 3
+    told = capsys.readouterr().out
+    assert "--um-per-px" in told
+    assert "--assume-field" in told
+    assert not any(label.name.text(language) in told for label in bundle.manifest.labels)
+    assert main(["read", str(accepted), "--json", *WITH_BUNDLE]) == 3
+    reading = json.loads(capsys.readouterr().out)
+    assert (reading["scale"]["state"], reading["answer"], reading["units"]) == ("unknown", None, None)
+    assert reading["class_map"]["values"]
+
+
+def test_what_a_file_states_is_offered_where_nothing_was_given(
+    accepted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stating = tmp_path / "stating.png"
+    Pillow.open(accepted).save(stating, dpi=(15119, 15119))  # 1.68 µm
+    assert main(["read", str(stating), *WITH_BUNDLE]) == 3
+    assert "--um-per-px 1.68." in capsys.readouterr().out
+
+
+def test_a_technician_may_assume_the_models_own_field_and_is_told_so(
+    accepted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config := tmp_path / "loupe.toml").write_text("assume_field = true\n")
+    for allowed in (["--assume-field"], ["--config", str(config)]):
+        assert main(["read", str(accepted), *allowed, *WITH_BUNDLE]) == 0
+        assert "Nobody gave the size of a pixel" in capsys.readouterr().out
 
 
 def test_read_goes_on_after_a_bad_file_and_says_so(
@@ -69,7 +103,7 @@ def test_a_refused_picture_has_its_own_exit_status(blank: Path) -> None:
 
 def test_overlay_colours_evidence_and_leaves_the_rest_grey(accepted: Path, tmp_path: Path) -> None:
     out = tmp_path / "overlay.png"
-    assert main(["read", str(accepted), "--overlay", str(out), *WITH_BUNDLE]) == 0
+    assert main(["read", str(accepted), "--overlay", str(out), *SCALE, *WITH_BUNDLE]) == 0
     drawn, grey = np.asarray(Pillow.open(out)), np.asarray(Pillow.open(accepted).convert("L").convert("RGB"))
     assert drawn.shape == grey.shape
     changed = (drawn != grey).any(-1).mean()
@@ -129,7 +163,7 @@ def test_an_overlay_in_a_folder_that_may_not_be_written_is_told(
 
 @pytest.mark.parametrize("suffix", [*overlay.SUFFIXES, ".PNG", ".JPG"])
 def test_an_overlay_can_be_written_in_each_format_that_is_named(suffix: str, accepted: Path, tmp_path: Path) -> None:
-    assert main(["read", str(accepted), "--overlay", str(tmp_path / f"o{suffix}"), *WITH_BUNDLE]) == 0
+    assert main(["read", str(accepted), "--overlay", str(tmp_path / f"o{suffix}"), *SCALE, *WITH_BUNDLE]) == 0
     with Pillow.open(tmp_path / f"o{suffix}") as drawn:
         assert drawn.size == Pillow.open(accepted).size
 
@@ -187,7 +221,7 @@ def test_names_and_words_that_a_terminal_cannot_show_are_written_all_the_same(
     name = os.fsencode(accepted.parent) + b"/\xff\xe9.png"
     Path(os.fsdecode(name)).write_bytes(accepted.read_bytes())
     environment = {**os.environ, "LC_ALL": locale, "PYTHONIOENCODING": ":strict", "PYTHONCOERCECLOCALE": "0"}
-    command: list[str | bytes] = [sys.executable, "-m", "device.cli", "read", name, *form, *WITH_BUNDLE]
+    command: list[str | bytes] = [sys.executable, "-m", "device.cli", "read", name, *form, *SCALE, *WITH_BUNDLE]
     ended = subprocess.run(command, check=False, capture_output=True, env=environment)
     assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False)
     assert b".png" in ended.stdout
@@ -245,7 +279,7 @@ def test_reads_standard_input(
     accepted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(accepted.read_bytes())))
-    assert main(["read", "-", "--json", *WITH_BUNDLE]) == 0
+    assert main(["read", "-", "--json", *SCALE, *WITH_BUNDLE]) == 0
     assert json.loads(capsys.readouterr().out)["file"] == "-"
 
 

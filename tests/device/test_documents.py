@@ -23,7 +23,7 @@ from device.settings import Settings
 from device.web.app import create_app
 from tests.support.pictures import png
 from tests.support.reading_json import values_of
-from tests.support.shipped import KEYS, MODELS, SAMPLES
+from tests.support.shipped import AT_SCALE, KEYS, MODELS, SAMPLES, UM_PER_PX
 from tools.document_fields import SCHEMA, fields, files
 
 MEASURED_ANEW = ("timings_ms", "ms")  # what differs from one reading of a picture to the next
@@ -104,8 +104,23 @@ def test_the_command_line_prints_what_the_service_sends_but_for_the_names_of_uni
     client: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = SAMPLES / "texture-benign.jpg"
-    sent: dict[str, Any] = client.post("/api/v1/readings?lang=fr", data=path.read_bytes()).json or {}
-    main(["read", str(path), "--json", "--language", "fr", "--bundle", str(MODELS), "--keys", str(KEYS)])
+    address = f"/api/v1/readings?lang=fr&{AT_SCALE}"
+    sent: dict[str, Any] = client.post(address, data=path.read_bytes()).json or {}
+    main(
+        [
+            "read",
+            str(path),
+            "--um-per-px",
+            str(UM_PER_PX),
+            "--json",
+            "--language",
+            "fr",
+            "--bundle",
+            str(MODELS),
+            "--keys",
+            str(KEYS),
+        ]
+    )
     printed = json.loads(capsys.readouterr().out)
     assert printed.pop("file") == str(path)
     for unit in sent["units"]:

@@ -17,7 +17,7 @@ from device.reading.drift_test import BINS
 from device.settings import Settings
 from device.storage.drift import Counts
 from device.web.app import create_app
-from tests.support.shipped import BUNDLE, KEYS, SAMPLES
+from tests.support.shipped import AT_SCALE, BUNDLE, KEYS, SAMPLES
 
 DEVICE = Path(create_app.__code__.co_filename).parent
 
@@ -42,13 +42,23 @@ def told(client: FlaskClient, language: str = "en") -> dict[str, Any]:
 
 def test_each_reading_is_counted_with_its_reason(client: FlaskClient, goldens: list[tuple[bytes, str | None]]) -> None:
     for data, _ in goldens:
-        assert client.post("/api/v1/readings", data=data, content_type="image/png").status_code == 200
+        assert client.post(f"/api/v1/readings?{AT_SCALE}", data=data, content_type="image/png").status_code == 200
     (model,) = told(client)["models"]
     assert model["lately"]["readings"] == len(goldens) > 0
     assert {row["code"]: row["count"] for row in model["lately"]["reasons"]} == {
         reason: sum(each == reason for _, each in goldens) for _, reason in goldens if reason
     }
     assert [sum(asked["counts"]) for asked in model["p_values"]] == [len(goldens)] * 3
+
+
+def test_a_picture_whose_scale_nobody_gave_is_not_counted(
+    client: FlaskClient, goldens: list[tuple[bytes, str | None]]
+) -> None:
+    """How strange it looks depends on its scale: the watch would watch guesses."""
+    for data, _ in goldens:
+        reading = client.post("/api/v1/readings", data=data, content_type="image/png").json
+        assert reading["scale"]["state"] == "unknown"
+    assert told(client)["models"][0]["lately"]["readings"] == 0
 
 
 def test_the_pages_own_samples_and_bad_files_are_not_counted(client: FlaskClient) -> None:

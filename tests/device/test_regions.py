@@ -319,7 +319,7 @@ def test_loupe_read_prints_the_caution(
     picture = field("texture-normal")
     picture.paste(field("texture-invasive").crop((0, 0, 256, 192)), (256, 192))
     (tmp_path / "field.png").write_bytes(png(picture))
-    assert main(["read", str(tmp_path / "field.png"), "--language", "en"]) == 0
+    assert main(["read", str(tmp_path / "field.png"), "--um-per-px", str(SCALE_UM), "--language", "en"]) == 0
     assert "Look at the marked part and have it read." in capsys.readouterr().out
 
 

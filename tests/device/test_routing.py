@@ -10,7 +10,14 @@ from typing import Any, cast
 
 import pytest
 
-from device.base.errors import BundleMissing, BundleTwice, FieldTooSmall, ImageTruncated, UnknownModel
+from device.base.errors import (
+    BundleMissing,
+    BundleTwice,
+    FieldTooSmall,
+    ImageTruncated,
+    InstrumentOtherShape,
+    UnknownModel,
+)
 from device.cli import main
 from device.documents.rehearsal import open_verified
 from device.reading.bundle import Bundle, bundle_files
@@ -18,10 +25,11 @@ from device.reading.gate import MADE, PICTURE, SHOWS, Answer, Verdict
 from device.reading.image import Limits
 from device.reading.manifest import GoldenOutputs
 from device.reading.routing import Opinion, Router, choose
+from device.reading.site.instrument import Instrument
 from device.settings import Settings
 from device.web.app import create_app
 from tests.support.reading_json import routed_json
-from tests.support.shipped import BUNDLE, KEYS, MODELS, SAMPLES
+from tests.support.shipped import BUNDLE, KEYS, MODELS, SAMPLES, UM_PER_PX
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,19 @@ def test_a_model_that_cannot_take_the_pictures_scale_has_no_say(router: Router, 
         router.read(data[:-100])
 
 
+def test_a_model_that_needs_no_scale_isnt_told_of_the_microscope_that_is_chosen(
+    router: Router, bundles: tuple[Bundle, ...]
+) -> None:
+    data = goldens(next(bundle for bundle in bundles if bundle.manifest.modality == "ultrasound"))[0][0]
+    microscope = Instrument(id="m", name="Zeiss 10×", um_per_px=0.42, width_px=2048, height_px=1152)
+    for pixel_size in (None, microscope):
+        document = routed_json(router.read(data, "busi", pixel_size), "en", assume_field=False)
+        assert (document["scale"]["state"], document["scale"]["instrument"]) == ("not_needed", None)
+        assert document["image"]["um_per_px"] is None
+    with pytest.raises(InstrumentOtherShape):
+        router.read(data, "bach", microscope)
+
+
 def test_a_model_may_be_named(router: Router, bundles: tuple[Bundle, ...]) -> None:
     data = goldens(bundles[0])[0][0]
     for bundle in bundles:
@@ -176,6 +197,7 @@ def test_read_names_the_model_that_read(tmp_path: Path, capsys: pytest.CaptureFi
     picture = tmp_path / "picture.png"
     picture.write_bytes(next(data for data, expected in goldens(bundle) if expected.reason is None))
     arguments = ["read", str(picture), "--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
+    arguments += ["--um-per-px", str(UM_PER_PX)]
     assert main([*arguments, "--model", "bach"]) == 0
     assert f"[bach {bundle.manifest.version}]" in capsys.readouterr().out
     assert main([*arguments, "--json"]) == 0

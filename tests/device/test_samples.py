@@ -221,9 +221,9 @@ def test_no_reading_looks_at_the_folder(folder: Path, bundle: Bundle, tmp_path: 
 def test_a_sample_is_known_by_its_bytes(folder: Path) -> None:
     samples = open_samples(folder, Limits())
     data = (folder / "good.png").read_bytes()
-    assert samples.holds(data)
-    assert not samples.holds(data[:-1] + b"x")
-    assert not samples.holds(data + b"x")
+    assert samples.that_is(data) == samples.offered[0]
+    assert samples.that_is(data[:-1] + b"x") is None
+    assert samples.that_is(data + b"x") is None
 
 
 def test_the_shipped_samples_have_no_fault() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from PIL import Image as Pillow
 
 from device.documents.scale import picture_scale
 from device.reading.bundle import Bundle
@@ -13,6 +14,8 @@ from device.reading.reading import Reader
 from device.reading.site.instrument import Instrument
 from tests.support.drawn_files import encode, tissue
 from tests.support.manifests import changed_manifest
+from tests.support.reading_json import reading_json
+from tests.support.shipped import UM_PER_PX
 
 FIELD = encode(tissue(768, 576), "PNG")
 STATING_FIELD = encode(tissue(768, 576), "PNG", dpi=(22678.6, 22678.6))  # 1.12 µm
@@ -51,6 +54,26 @@ def test_where_nobody_says_it_it_is_unknown_or_by_permission_assumed(reader: Rea
     assert assumed.um_per_px == pytest.approx(1.12, rel=0.03)
 
 
+def test_without_a_known_scale_there_are_maps_and_no_class(reader: Reader, bundle: Bundle) -> None:
+    """What says which class is likely is left out: answer, probabilities, parts, and the units behind a class."""
+    golden = next(bundle.members[g.picture] for g in bundle.manifest.golden if g.expected.reason is None)
+    unknown = reading_json(reader, reader.read(golden), "en", assume_field=False)
+    given = reading_json(reader, reader.read(golden, UM_PER_PX), "en", assume_field=False)
+    assert unknown["verdict"] == given["verdict"]
+    assert unknown["class_map"]["values"] == given["class_map"]["values"]
+    classless = ("answer", "prediction", "parts", "units", "units_rest")
+    assert [unknown[part] for part in classless] == [None] * 5
+    assert all(given[part] for part in classless if part != "parts")
+    assert unknown["section"] is None
+
+
+def test_a_refused_picture_of_unknown_scale_says_why_it_is_refused(reader: Reader) -> None:
+    blank = reader.read(encode(Pillow.new("RGB", (768, 576), (240, 240, 240)), "PNG"))
+    document = reading_json(reader, blank, "en", assume_field=False)
+    assert document["verdict"]["reason"]["code"] == "blank"
+    assert (document["class_map"], document["scale"]["state"]) == (None, "unknown")
+
+
 @pytest.mark.parametrize(
     ("modality", "scale", "needed"),
     [
@@ -67,5 +90,7 @@ def test_tissue_needs_a_scale_unless_the_bundle_says_otherwise(
     manifest = changed_manifest(bundle, modality=modality, scale=scale)
     assert manifest.needs_scale == needed
     changed = Reader(replace(bundle, manifest=manifest), Limits())
-    state = picture_scale(changed, changed.read(FIELD), "en").state
-    assert state == ("unknown" if needed else "not_needed")
+    golden = next(bundle.members[g.picture] for g in bundle.manifest.golden if g.expected.reason is None)
+    document = reading_json(changed, changed.read(golden), "en", assume_field=False)
+    assert document["scale"]["state"] == ("unknown" if needed else "not_needed")
+    assert needed or document["answer"] or document["verdict"]["reason"]

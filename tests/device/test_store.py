@@ -26,7 +26,7 @@ from device.storage.salvage import MOST_ASIDE
 from device.storage.store import PATIENCE_S, Store, beside, connect
 from device.web.app import create_app
 from device.web.box import EXTENSION
-from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
+from tests.support.shipped import AT_SCALE, BUNDLE, KEYS, ROOT, SAMPLES
 
 PAGE = 4096
 AT = "2026-01-01T00:00:00.000Z"
@@ -206,13 +206,13 @@ def test_bad_counts_of_the_drift_watch_cost_no_name_and_are_told(
     path = fresh(filled, tmp_path / "box")
     golden = bundle.members[bundle.manifest.golden[0].picture]
     app = create_app(Settings(BUNDLE, KEYS, SAMPLES, path, threads=1), bundle)
-    assert app.test_client().post("/api/v1/readings", data=golden).status_code == 200
+    assert app.test_client().post(f"/api/v1/readings?{AT_SCALE}", data=golden).status_code == 200
     close(app.extensions[EXTENSION].drift._store)
     drift = beside(path, "drift")
     assert not drift.with_name(f"{drift.name}-wal").exists()
     drift.write_bytes(damage(drift.read_bytes()))
     client = create_app(Settings(BUNDLE, KEYS, SAMPLES, path, threads=1), bundle).test_client()
-    assert client.post("/api/v1/readings", data=golden).status_code == 200
+    assert client.post(f"/api/v1/readings?{AT_SCALE}", data=golden).status_code == 200
     health = client.get("/api/v1/health").json
     assert health["store"]["works"]
     assert health["models"][0]["lately"]["readings"] >= 1
@@ -431,7 +431,7 @@ def test_a_store_of_a_newer_program_is_told_and_not_touched(bundle: Bundle, tmp_
     client = app.test_client()
     golden = bundle.members[bundle.manifest.golden[0].picture]
     for _ in range(2):
-        assert client.post("/api/v1/readings", data=golden).status_code == 200
+        assert client.post(f"/api/v1/readings?{AT_SCALE}", data=golden).status_code == 200
         answer = client.put("/api/v1/units/5/name", json={"text": "swirls"})
         assert (answer.status_code, answer.json["code"]) == (503, "store_newer")
         health = client.get("/api/v1/health").json

@@ -8,7 +8,7 @@ import { stamp } from "../../device/web/static/exports.js";
 import { nameLines } from "../../device/web/static/findings.js";
 import { blameWords } from "../../device/web/static/given.js";
 import { firstLabel, marksOf } from "../../device/web/static/marks.js";
-import { classOf, isAccepted } from "../../device/web/static/reading.js";
+import { classOf, hasMaps, isAnswered, mappedClasses } from "../../device/web/static/reading.js";
 import { countWindows } from "../../device/web/static/sectionview.js";
 import { answerTo } from "../../device/web/static/verdict.js";
 import { isPartial, whereWords } from "../../device/web/static/wheremap.js";
@@ -34,8 +34,13 @@ test("a question passes narrowly where few proper pictures are so strange, and t
   assert.equal(answerTo({ passed: false, p_value: 0.001 }, true), "failed");
 });
 
-test("a reading has classes where the gate accepted the picture", () => {
-  assert.equal(isAccepted({ verdict: { accepted: false } }), false);
+test("a reading has maps where the gate accepted the picture, and an answer where its scale is known too", () => {
+  const refused = { answer: null, class_map: null };
+  const unscaled = { ...refused, prediction: null, class_map: { names: { a: "A", b: "B" }, values: { a: [1, null, 2], b: [-1, null, -2] } } };
+  assert.deepEqual([isAnswered(refused), hasMaps(refused)], [false, false]);
+  assert.deepEqual([isAnswered(unscaled), hasMaps(unscaled)], [false, true]);
+  assert.deepEqual(mappedClasses(unscaled), [{ label: "a", name: "A", logit: 1.5 }, { label: "b", name: "B", logit: -1.5 }]);
+  assert.equal(firstLabel({ ...unscaled, section: null, parts: null }), null);
   assert.equal(classOf(reading(), "normal").name, "Normal tissue");
   assert.throws(() => classOf(reading(), "invasive"), /no class invasive/);
 });

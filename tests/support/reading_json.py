@@ -17,11 +17,12 @@ def values_of(record: msgspec.Struct) -> dict[str, Any]:
     return values
 
 
-def reading_json(reader: Reader, reading: Reading, language: str) -> dict[str, Any]:
-    """The document of a reading by one bundle that alone was asked."""
-    return routed_json(alone(reader, reading), language)
+def reading_json(reader: Reader, reading: Reading, language: str, *, assume_field: bool = True) -> dict[str, Any]:
+    """The document of a reading by one bundle that alone was asked. A picture without a scale counts as a field of the
+    model's own size, unless a test is about scale."""
+    return routed_json(alone(reader, reading), language, assume_field=assume_field)
 
 
-def routed_json(routed: Routed, language: str) -> dict[str, Any]:
+def routed_json(routed: Routed, language: str, *, assume_field: bool = True) -> dict[str, Any]:
     """The document of a reading by all bundles that were asked."""
-    return values_of(reading_document(routed, language))
+    return values_of(reading_document(routed, language, assume_field=assume_field))

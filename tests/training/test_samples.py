@@ -15,7 +15,7 @@ from tests.support.shipped import SAMPLES as SHIPPED
 from training.drawn import foreign
 from training.packing.samples import MAXIMUM_BYTES, foreign_samples, golden_pictures, phantom_samples, write_samples
 
-KEYS = {"id", "file", "kind", "label", "title", "description", "synthetic", "made_by"}
+KEYS = {"id", "file", "kind", "label", "um_per_px", "title", "description", "synthetic", "made_by"}
 
 
 def _check(folder: Path) -> list[dict[str, object]]:
@@ -24,6 +24,7 @@ def _check(folder: Path) -> list[dict[str, object]]:
     for entry in entries:
         assert set(entry) == KEYS
         assert entry["synthetic"] is True
+        assert (entry["um_per_px"] is None) == (entry["kind"] == "foreign")
         for words in (entry["title"], entry["description"]):
             assert set(words) == {"en", "fr"}
             assert all(words.values())
@@ -36,7 +37,7 @@ def _check(folder: Path) -> list[dict[str, object]]:
 
 
 def test_drawn_samples_are_written_with_their_words(tmp_path: Path) -> None:
-    write_samples(phantom_samples(1) + foreign_samples(1), tmp_path, "a test")
+    write_samples(phantom_samples(1) + foreign_samples(1), tmp_path, "a test", 1.68)
     kinds = [entry["kind"] for entry in _check(tmp_path)]
     assert kinds.count("phantom") == 4
     assert kinds.count("foreign") == 8

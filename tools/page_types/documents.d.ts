@@ -99,6 +99,9 @@ export interface ClassMap {
   columns: number;
   cell_px: number[];
   unit: string;
+  names: {
+    [k: string]: string;
+  };
   counted: number;
   limit: number;
   blank_below: number;
@@ -307,6 +310,7 @@ export interface SampleEntry {
   id: string;
   kind: string;
   title: string;
+  um_per_px: number | null;
   url: string;
 }
 export interface UnitsDocument {

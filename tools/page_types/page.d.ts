@@ -8,11 +8,13 @@ export type Sample = SampleEntry;
 export type Where = ForeignMap;
 export type Unit = UnitPart;
 
-/** A reading of a picture that the gate accepted: only then is there an answer. */
-export type AcceptedReading = Reading & {
+/** A reading of a picture that the gate accepted. */
+export type MappedReading = Reading & { class_map: NonNullable<Reading["class_map"]> };
+
+/** A reading with an answer: the scale is known too, or may be assumed, or isn't needed. */
+export type AcceptedReading = MappedReading & {
   answer: NonNullable<Reading["answer"]>;
   prediction: NonNullable<Reading["prediction"]>;
-  class_map: NonNullable<Reading["class_map"]>;
   units: NonNullable<Reading["units"]>;
   units_rest: NonNullable<Reading["units_rest"]>;
 };

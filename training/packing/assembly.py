@@ -212,6 +212,7 @@ def assemble(run: Run, *, within_budget: bool) -> Assembly:
         explanation=_map_scale(head, network, explained),
         gate=gate,
         answer=unmeasured_answer(recipe),
+        scale="needed" if recipe.modality == "histology" else "not_needed",
     )
     return Assembly(manifest, _head_members(integers) | arrays, run.folder / NETWORK, integers, explained)
 

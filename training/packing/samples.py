@@ -198,8 +198,9 @@ def jpeg(pixels: Picture) -> bytes:
     return data
 
 
-def write_samples(samples: Sequence[Sample], out: Path, made_by: str) -> None:
-    """One JPEG a sample and `samples.json`, which the page reads."""
+def write_samples(samples: Sequence[Sample], out: Path, made_by: str, um_per_px: float) -> None:
+    """One JPEG a sample and `samples.json`, which the page reads. `um_per_px`: the size of the pixels of drawn tissue; a
+    foreign picture has none."""
     out.mkdir(parents=True, exist_ok=True)
     entries = []
     for sample in samples:
@@ -211,6 +212,7 @@ def write_samples(samples: Sequence[Sample], out: Path, made_by: str) -> None:
                 "file": name,
                 "kind": sample.kind,
                 "label": sample.label,
+                "um_per_px": um_per_px if sample.label else None,
                 "title": sample.title,
                 "description": sample.description,
                 "synthetic": True,
@@ -233,7 +235,7 @@ def make_samples(run: Run, out: Path, seed: int = 1, *, steps: int = TEXTURE_STE
         class_pictures[label.id] = load_pixels(run.data, fields, run.recipe.data.area_px)
     samples = texture_samples(run.model, class_pictures, seed, steps=steps)
     samples += phantom_samples(seed) + foreign_samples(seed)
-    write_samples(samples, out, f"loupe-train samples {run.recipe.id}")
+    write_samples(samples, out, f"loupe-train samples {run.recipe.id}", run.recipe.data.um_per_px)
     return samples
 
 

@@ -36,7 +36,7 @@ class Office:
 @dataclass(frozen=True)
 class PictureToRead:
     """A picture file, and how it is to be read: by which model, with which size of a pixel, in which language; whether it
-    is read even if it turns out to be a section; and whether it is a sample whose own size of a pixel was given."""
+    is read even if it turns out to be a section; and whether that size is what the box knows of a sample of its own."""
 
     data: bytes
     model: str | None

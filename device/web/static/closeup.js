@@ -3,7 +3,7 @@
 import { byId, canvasById, contextOf, setText, show } from "./dom.js";
 import { number, word } from "./words.js";
 
-/** @import { AcceptedReading, Mark } from "../../../tools/page_types/page" */
+/** @import { MappedReading, Mark } from "../../../tools/page_types/page" */
 
 const ROOM_ACROSS = 48; // CSS pixels that the dialog needs beside the picture, and above and below it
 const ROOM_DOWN = 210;
@@ -11,7 +11,7 @@ const ROOM_DOWN = 210;
 /**
  * @param {object} options
  * @param {HTMLImageElement} options.picture
- * @param {AcceptedReading} options.reading
+ * @param {MappedReading} options.reading
  * @param {Mark[]} options.marks
  * @param {number} options.index the mark to begin with
  * @param {string} options.title
@@ -56,7 +56,7 @@ export function openCloseup({ picture, reading, marks, index, title, onClose }) 
  * pixels.
  * @param {HTMLCanvasElement} canvas
  * @param {HTMLImageElement} picture
- * @param {AcceptedReading} reading
+ * @param {MappedReading} reading
  * @param {Mark} mark
  */
 function drawCrop(canvas, picture, { image, class_map: grid }, { x, y }) {

@@ -8,30 +8,31 @@ import { byId, canvasById, contextOf, element, inputById, setText, show, svgElem
 import { cellWords, clearFrom, levelWords, strongFrom } from "./evidence.js";
 import { firstLabel, showMarks } from "./marks.js";
 import { countCells, drawOverlay, drawScale, drawWhere } from "./overlay.js";
-import { classOf } from "./reading.js";
+import { mappedClasses } from "./reading.js";
 import { mark, signed, word } from "./words.js";
 import { isPartial, whereWords } from "./wheremap.js";
 
-/** @import { AcceptedReading, Contour, Grid, MapView, ShownMap } from "../../../tools/page_types/page" */
+/** @import { Contour, Grid, MappedReading, MapView, ShownMap } from "../../../tools/page_types/page" */
 
 /**
  * Shows the map of a reading over the picture, first that of the class that matters most. The view that is returned shows
  * another map on the same grid when it is asked to, such as that of one unit, with the scale of the classes where that map
  * brings none. The class switch goes back to a class.
- * @param {AcceptedReading} reading
+ * @param {MappedReading} reading
  * @param {HTMLImageElement | null} picture loaded, with the pixels that the box read, or null where there is none
  */
 export function showMap(reading, picture) {
   const grid = reading.class_map;
   const { where } = reading.verdict;
-  const classes = reading.prediction.probabilities;
+  const classes = mappedClasses(reading);
   const canvas = canvasById("overlay");
   /** @type {(each: typeof classes[number]) => Parameters<MapView["showMap"]>[0]} */
   const mapOfClass = ({ label, name, logit }) => ({ label, name, values: grid.values[label], mean: logit });
   /** @type {(map: Parameters<MapView["showMap"]>[0]) => ShownMap} */
   const onGrid = (map) => (
     { limit: grid.limit, blank_below: grid.blank_below, ...map, rows: grid.rows, columns: grid.columns });
-  const first = mapOfClass(classOf(reading, firstLabel(reading)));
+  const firstOf = firstLabel(reading);
+  const first = mapOfClass(classes.find(({ label }) => label === firstOf) ?? classes[0]);
   /** @type {MapView} */
   const view = { map: onGrid(first), contours: [], marks: [], showMap: showAnother };
   /**

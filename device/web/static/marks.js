@@ -6,7 +6,7 @@ import { byId, element, setText, show, svgElement } from "./dom.js";
 import { cellWords } from "./evidence.js";
 import { number, percent, signed, word } from "./words.js";
 
-/** @import { AcceptedReading, Mark, Reading, ShownMap } from "../../../tools/page_types/page" */
+/** @import { MappedReading, Mark, Reading, ShownMap } from "../../../tools/page_types/page" */
 /** @import { MarkedRegion } from "../../../tools/page_types/documents" */
 
 const MOST_REGIONS = 6; // marked, the largest; the others are counted
@@ -23,16 +23,16 @@ function regionsOf({ section, parts }, label) {
 }
 
 /**
- * The class whose map is shown first.
- * @param {Pick<AcceptedReading, "section" | "parts" | "prediction">} reading
+ * The class whose map is shown first; null where the scale is unknown, and with it which class is most likely.
+ * @param {Pick<Reading, "section" | "parts" | "prediction">} reading
  */
 export function firstLabel({ section, parts, prediction }) {
-  return section?.concern?.label ?? (parts?.caution ? parts.label : null) ?? prediction.label;
+  return section?.concern?.label ?? (parts?.caution ? parts.label : null) ?? prediction?.label ?? null;
 }
 
 /**
  * What is marked for a class, or for nothing where the map is that of a unit.
- * @param {AcceptedReading} reading
+ * @param {MappedReading} reading
  * @param {ShownMap} map
  * @returns {Mark[]}
  */
@@ -66,7 +66,7 @@ function regionWords({ share, area_mm2: area, strength }, { name }, section) {
 
 /**
  * Puts the marks over the picture and lists them below.
- * @param {AcceptedReading} reading
+ * @param {MappedReading} reading
  * @param {ShownMap} map
  * @param {HTMLImageElement | null} picture loaded, which the marks open
  */

@@ -10,7 +10,7 @@ import { showAnswer, showUnits } from "./findings.js";
 import { blameWords, clearField, forgetGiven, offerStated, readGiven, rememberedScale, showChips, writeScale } from "./given.js";
 import { showMap } from "./mapview.js";
 import { offerModels, showRouting } from "./models.js";
-import { isAccepted } from "./reading.js";
+import { hasMaps, isAnswered } from "./reading.js";
 import { countWindows, showSection } from "./sectionview.js";
 import { listenForPictures, showSamples } from "./sources.js";
 import { showVerdict } from "./verdict.js";
@@ -224,16 +224,19 @@ function showReading(subject, reading, picture, sample, clock) {
   showGiven(subject, reading);
   show("synthetic", synthetic);
   setText("synthetic-sample", sample?.description ?? "");
-  for (const id of ["prediction", "map", "units", "save-picture"]) show(id, isAccepted(reading));
-  show("refused-picture", !isAccepted(reading));
+  for (const id of ["prediction", "units", "save-picture"]) show(id, isAnswered(reading));
+  show("map", hasMaps(reading));
+  show("refused-picture", !hasMaps(reading));
   showSection(reading.section);
   byId("save-reading").onclick = () => saveReading(report());
-  if (isAccepted(reading)) {
-    showAnswer(reading);
+  if (hasMaps(reading)) {
     const view = showMap(reading, picture);
-    show("units", Boolean(reading.units?.length));
-    if (reading.units?.length) showUnits(reading, view);
-    byId("save-picture").onclick = () => savePicture({ ...report(), reading, picture, view });
+    if (isAnswered(reading)) {
+      showAnswer(reading);
+      show("units", Boolean(reading.units?.length));
+      if (reading.units?.length) showUnits(reading, view);
+      byId("save-picture").onclick = () => savePicture({ ...report(), reading, picture, view });
+    }
   } else {
     showRefused(reading, picture);
   }

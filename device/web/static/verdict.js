@@ -12,12 +12,14 @@ const MARK_OF_ANSWER = { passed: "check", narrow: "caution", failed: "stop" };
 /** @param {Reading} reading */
 export function showVerdict(reading) {
   const { accepted, caution, reason, questions } = reading.verdict;
-  const state = !accepted ? "refused" : caution ? "caution" : "accepted";
-  byId("result").dataset.verdict = state;
+  const unscaled = accepted && reading.scale.state === "unknown";
+  const state = !accepted ? "refused" : unscaled ? "unscaled" : caution ? "caution" : "accepted";
+  byId("result").dataset.verdict = unscaled ? "caution" : state;
   setText("verdict-kicker", word(`verdict_${state}`));
   // A refusal has a reason, and that its own words.
-  setText("verdict-title", reason?.title ?? word(caution ? "verdict_caution_title" : "verdict_accepted_title"));
-  setText("verdict-detail", reason?.detail ?? reading.verdict.caution_words ?? word("verdict_accepted_detail"));
+  setText("verdict-title", reason?.title ?? word(`verdict_${state === "refused" ? "accepted" : state}_title`));
+  setText("verdict-detail", reason?.detail ?? (unscaled ? reading.scale.words : reading.verdict.caution_words)
+    ?? word("verdict_accepted_detail"));
   show("verdict-next", Boolean(reason?.next_step));
   within(byId("verdict-next"), "span").textContent = reason?.next_step ?? "";
   show("no-class", !accepted);

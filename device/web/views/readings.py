@@ -9,7 +9,8 @@ from flask import Blueprint, Response, request
 
 from device.base.errors import DecodingUnavailable, ImageError, ReadingStopped, SectionTooLarge
 from device.documents.reading_document import ReadingDocument, with_names
-from device.reading.reading import target_of
+from device.documents.scale import UNKNOWN
+from device.reading.reading import PixelSize, target_of
 from device.web.answers import answer
 from device.web.box import Box, the_box
 from device.web.desks.desk import FinishedReading, PictureToRead
@@ -31,16 +32,23 @@ blueprint = Blueprint("readings", __name__)
 )
 def post_reading() -> Response:
     box = the_box()
-    data, pixel_um = sent_picture(box.settings), um_per_px()
+    data = sent_picture(box.settings)
+    pixel_size: PixelSize | None = um_per_px()
     box.readiness.check_files()
-    picture = PictureToRead(data, request.args.get("model"), pixel_um, language(), sections=False)
+    sample = box.samples.that_is(data)
+    of_sample = sample.instrument if sample is not None and pixel_size is None else None
+    pixel_size = of_sample or pixel_size
+    picture = PictureToRead(
+        data, request.args.get("model"), pixel_size, language(), sections=False, sample=of_sample is not None
+    )
     limits = box.settings.limits
-    cost = cost_of(data, *(target_of(bundle, limits, pixel_um, sections=False) for bundle in box.bundles))
+    cost = cost_of(data, *(target_of(bundle, limits, pixel_size, sections=False) for bundle in box.bundles))
     try:
         reading = _read(box, picture, cost)
     except SectionTooLarge:  # to be a field, and so to be read before sections that wait
         reading = _read(box, replace(picture, sections=True), Cost.SECTION)
-    if not box.samples.holds(data):
+    # How strange a picture looks depends on its scale: where that is unknown, the watch would watch guesses.
+    if sample is None and reading.document.scale.state != UNKNOWN:
         box.drift.note(reading.noted, datetime.now())
     return answer(with_names(reading.document, box.units.named(reading.document, language())))
 

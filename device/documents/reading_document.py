@@ -78,7 +78,7 @@ class Prediction(Record, frozen=True):
 
 
 class ClassMap(Record, frozen=True):
-    """Where the evidence for each class lies. Cells cover the whole picture."""
+    """Where the evidence for each class lies. Cells cover what was read of the picture (`image.read_box`)."""
 
     rows: Annotated[int, about("Rows of cells.")]
     columns: Annotated[int, about("Columns of cells.")]
@@ -173,7 +173,14 @@ class PictureFacts(Record, frozen=True):
     notes: Annotated[list[str], about("What was done to the picture, such as `exif_rotated`.")]
     read_width: Annotated[int, about("Pixels that the network got.")]
     read_height: Annotated[int, about("Pixels that the network got.")]
-    um_per_px: Annotated[float | None, about("The size of a pixel, µm, if it was given.")]
+    read_box: Annotated[
+        list[float],
+        about(
+            "Left, top, right and bottom of what all maps cover, pixels of the picture: all of it, unless a field's sides "
+            "at the model's scale aren't whole numbers of places. Then its edges are left out, or go on mirrored."
+        ),
+    ]
+    um_per_px: Annotated[float | None, about("The size of a pixel, µm, if it is known.")]
     stated_um_per_px: Annotated[
         StatedPixelSize | None, about("The size of a pixel that the file states, where that can be right.")
     ]
@@ -256,6 +263,7 @@ def reading_document(
             notes=list(image.notes),
             read_width=image.pixels.shape[1],
             read_height=image.pixels.shape[0],
+            read_box=list(image.read_box),
             um_per_px=reading.um_per_px,
             stated_um_per_px=_stated_size(image.stated_um_per_px, language),
             preview=image.preview,
@@ -352,7 +360,8 @@ def _cell_values(values: NDArray[np.float64]) -> CellValues:
 def _map_scale(reading: Reading) -> Scale:
     """From cells of the class map to pixels of the file's picture."""
     rows, columns, _ = reading.maps.values.shape
-    return Scale((reading.image.width / columns, reading.image.height / rows), reading.um_per_px)
+    left, top, right, bottom = reading.image.read_box
+    return Scale(((right - left) / columns, (bottom - top) / rows), reading.um_per_px, (left, top))
 
 
 def _stated_size(scale: StatedScale | None, language: str) -> StatedPixelSize | None:

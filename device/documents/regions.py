@@ -86,7 +86,6 @@ def marked_regions(
     def marked(rank: int, region: Region) -> MarkedRegion:
         x, y = scale.middle(region.strongest)
         top, left, bottom, right = region.box
-        across, down = scale.cell_px
         return MarkedRegion(
             label=labels[region.label],
             share=region.share,
@@ -94,7 +93,7 @@ def marked_regions(
             rank=rank,
             x=x,
             y=y,
-            box=[round(left * across), round(top * down), round(right * across), round(bottom * down)],
+            box=[max(0, round(edge)) for edge in (scale.x(left), scale.y(top), scale.x(right), scale.y(bottom))],
             strength=region.strongest.value,
             probability=float(softmax(region.mean, temperature)[region.label]),
         )

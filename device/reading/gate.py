@@ -283,7 +283,7 @@ class Gate:
         share_of_field = width * height / self._area_px if true_scale else 1.0
         # Each check as (reason, its variant, how far past its limit; 1 is at the limit), the most telling cause first.
         checks = (
-            ("too_small", None, limits.min_source_px * share_of_field / (image.width * image.height)),
+            ("too_small", None, limits.min_source_px * share_of_field / image.source_px),
             ("exposure", "dark", limits.min_luminance / max(statistics.luminance, 1e-6)),
             ("blank", None, limits.min_contrast / max(statistics.contrast, 1e-6)),
             ("exposure", "bright", statistics.luminance / limits.max_luminance),

@@ -60,7 +60,9 @@ class Image:
     """A decoded picture: `pixels` uint8 [h, w, 3] RGB; `width` and `height` of the file's picture, upright.
 
     `stated_um_per_px` is of the file's own pixels, None where the file states none that can be right; it is offered, never
-    used unasked. `preview`: browsers can't show the file as the box read it.
+    used unasked. `preview`: browsers can't show the file as the box read it. `covered`: which part of the
+    file's picture `pixels` show, its left, top, right and bottom, px, which may lie a little outside, where the picture is
+    mirrored; None where they show just the picture.
     """
 
     pixels: NDArray[np.uint8]
@@ -70,6 +72,18 @@ class Image:
     notes: tuple[str, ...]
     stated_um_per_px: StatedScale | None = None
     preview: bool = False
+    covered: tuple[float, float, float, float] | None = None
+
+    @property
+    def read_box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what `pixels` show, px of the file's picture."""
+        return self.covered or (0.0, 0.0, self.width, self.height)
+
+    @property
+    def source_px(self) -> float:
+        """How many of the file's pixels `pixels` are made of."""
+        left, top, right, bottom = self.read_box
+        return (right - left) * (bottom - top)
 
 
 def read_size(width: int, height: int, area_px: int) -> tuple[int, int]:

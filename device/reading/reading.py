@@ -28,7 +28,16 @@ from device.reading.image import Image, Limits, SizeRule, decode
 from device.reading.maps import Features, Head, Maps, softmax
 from device.reading.regions import Region, concern_of, regions_of
 from device.reading.runtime import Network, Runtime
-from device.reading.sections import WHOLE_UP_TO, Section, Seen, check_um_per_px, is_section, read_section, true_size
+from device.reading.sections import (
+    WHOLE_UP_TO,
+    Section,
+    Seen,
+    as_field,
+    check_um_per_px,
+    is_section,
+    read_section,
+    true_size,
+)
 from device.reading.site.instrument import Instrument
 
 UNITS_SHOWN = 8
@@ -153,6 +162,8 @@ class Reader:
         start = perf_counter()
         um_per_px = size_for(self.bundle, um_per_px)
         image = decode(data, self.limits, target_of(self.bundle, self.limits, um_per_px, sections=sections), stop=stop)
+        if um_per_px is not None:
+            image = as_field(image, self._area_px)
         decoded = perf_counter()
         if um_per_px is not None and is_section(image.pixels, self._area_px):
             reading = self._read_section(image, (decoded - start) * 1e3, stop, seen)

@@ -132,15 +132,24 @@ def strongest_places(values: NDArray[np.float64], least: float) -> list[Place]:
 
 @dataclass(frozen=True)
 class Scale:
-    """From cells of a map to pixels of the file's picture: (width, height) of a cell, px; µm/px of the file, if known."""
+    """From cells of a map to pixels of the file's picture: (width, height) of a cell, px; µm/px of the file, if known;
+    (left, top) of the first cell, px."""
 
     cell_px: tuple[float, float]
     um_per_px: float | None
+    origin_px: tuple[float, float] = (0.0, 0.0)
 
     def middle(self, place: Place) -> tuple[int, int]:
         """x, y of the middle of a cell, px."""
-        across, down = self.cell_px
-        return int((place.column + 0.5) * across), int((place.row + 0.5) * down)
+        return int(self.x(place.column + 0.5)), int(self.y(place.row + 0.5))
+
+    def x(self, column: float) -> float:
+        """How far from the left so many columns of the map end, px."""
+        return self.origin_px[0] + column * self.cell_px[0]
+
+    def y(self, row: float) -> float:
+        """How far from the top so many rows of the map end, px."""
+        return self.origin_px[1] + row * self.cell_px[1]
 
     def area_mm2(self, cells: float) -> float | None:
         """Of so many cells; None where the size of a pixel isn't known."""

@@ -39,13 +39,14 @@ from device.base.errors import (
     echoed,
 )
 from device.reading.gate import Answer, Gate, Verdict
-from device.reading.image import MULTIPLE_PX, Image, SizeRule, read_size
+from device.reading.image import MULTIPLE_PX, Image, SizeRule
 from device.reading.maps import Head
 from device.reading.runtime import Network
 from device.reading.site.instrument import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX
 from device.reading.tissue import GLASS_BELOW, is_tissue
 
 MOST_ENLARGED = 4  # times per side: of sixteen pixels that a model would see, the picture has one
+MOST_STRETCHED = 0.03  # of a field's side, so that it is a multiple of 32: a scale is hardly known better
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
 STEPS = 2  # windows that start within one window's side; docs/researchers/evaluation.md has what others give
 LEAST_PX = 2 * MULTIPLE_PX
@@ -103,8 +104,8 @@ def check_um_per_px(value: float, given: str | None = None) -> float:
 
 
 def true_size(um_per_px: float, model_um_per_px: float, area_px: int, max_megapixels: float) -> SizeRule:
-    """The rule by which a picture gets the model's scale: its size in pixels of `model_um_per_px`. The sides of what is
-    read whole are a multiple of 32, as those of any field.
+    """The rule by which a picture gets the model's scale: its size in pixels of `model_um_per_px`. A side of what is read
+    whole that nearly is a multiple of 32, as a network needs, becomes one; `as_field` sees to the others.
 
     The rule raises `FieldTooCoarse`, `SectionTooLarge` and `FieldTooSmall`, before anything is decoded.
     """
@@ -128,9 +129,41 @@ def true_size(um_per_px: float, model_um_per_px: float, area_px: int, max_megapi
         whole = round(across), round(down)
         if _exceeds_field(*whole, area_px):
             return whole
-        return read_size(width, height, round(across * down))
+        return _nearly_whole(across), _nearly_whole(down)
 
     return size
+
+
+def _nearly_whole(side: float) -> int:
+    """A side at the model's scale, px: a multiple of 32 where that is as long within `MOST_STRETCHED`, else rounded."""
+    places = round(side / MULTIPLE_PX) * MULTIPLE_PX
+    return places if abs(places / side - 1) <= MOST_STRETCHED else round(side)
+
+
+def as_field(image: Image, area_px: int) -> Image:
+    """A picture that a rule of `true_size` brought to scale, as it is read: unless it is a section, its sides become the
+    nearest multiples of 32, alike on both ends. What is too long is cut; what is too short goes on mirrored, at most 8 px
+    at each end. So the scale stays true, and little is lost."""
+    height, width, _ = image.pixels.shape
+    (top, bottom), (left, right) = _whole_places(height), _whole_places(width)
+    if (top, bottom, left, right) == (0, height, 0, width) or is_section(image.pixels, area_px):
+        return image
+    kept = image.pixels[max(0, top) : bottom, max(0, left) : right]
+    mirrored = ((max(0, -top), max(0, bottom - height)), (max(0, -left), max(0, right - width)), (0, 0))
+    across, down = image.width / width, image.height / height
+    return replace(
+        image,
+        pixels=np.pad(kept, mirrored, mode="symmetric"),
+        covered=(left * across, top * down, right * across, bottom * down),
+    )
+
+
+def _whole_places(side: int) -> tuple[int, int]:
+    """Where the nearest whole number of places begins and ends along a side, px: below 0 and beyond it where they are
+    longer."""
+    places = max(LEAST_PX, round(side / MULTIPLE_PX) * MULTIPLE_PX)
+    start = (side - places) // 2
+    return start, start + places
 
 
 def is_section(pixels: NDArray[np.uint8], area_px: int) -> bool:

@@ -13,6 +13,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.chromium import (
     Sample,
+    change_readings,
     choose_sample,
     click,
     give_scale,
@@ -174,6 +175,20 @@ def test_a_field_that_is_foreign_in_a_corner_is_read_with_caution_and_hatched_th
     assert any(shown)
     assert not any(shown[:32]), "the upper part is not foreign"
     assert "of the picture looks foreign" in text(page, "where-words")
+
+
+def test_a_map_lies_on_the_part_of_the_picture_that_was_read(page: WebDriver, accepted: Sample):
+    change_readings(page, {"image": {"read_box": [128, 96, 512, 384]}})  # of 512 × 384 px
+    upload(page, accepted.file)
+    rooms = """return ["stack", "overlay", "contours", "foreign"].map((id) => {
+        const { left, top, width, height } = document.getElementById(id).getBoundingClientRect();
+        return [left, top, width, height];
+    })"""
+    page.execute_script("document.getElementById('foreign').hidden = false")
+    (left, top, width, height), *layers = page.execute_script(rooms)
+    for layer in layers:
+        expected = [left + width / 4, top + height / 4, width * 3 / 4, height * 3 / 4]
+        assert layer == pytest.approx(expected, abs=1)
 
 
 def test_a_picture_that_is_refused_for_a_part_of_it_shows_which(page: WebDriver, section: Sample, tmp_path: Path):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from msgspec import to_builtins
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
@@ -22,12 +23,13 @@ from device.cli import main
 from device.documents.overlay import draw_overlay
 from device.reading.bundle import Bundle
 from device.reading.gate import Answer, Verdict
-from device.reading.image import Image
+from device.reading.image import Image, Limits, read_size
 from device.reading.reading import Reader, Reading
 from device.reading.sections import (
     FOREIGN,
     GLASS,
     READ,
+    as_field,
     grid_of,
     is_section,
     parse_um_per_px,
@@ -37,6 +39,7 @@ from device.reading.sections import (
 )
 from device.settings import Settings
 from device.web.app import create_app
+from tests.support.manifests import changed_manifest
 from tests.support.pictures import png
 from tests.support.reading_json import reading_json
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
@@ -172,10 +175,77 @@ def test_a_picture_on_the_border_is_a_section_or_has_sides_of_whole_places() -> 
     for um_per_px in np.linspace(2.079, 2.085, 13):
         for width, height in ((720, 480), (640, 540), (500, 691)):
             columns, rows = true_size(um_per_px, 2.08, area_px, 64)(width, height)
-            section = is_section(np.zeros((rows, columns, 3), np.uint8), area_px)
-            assert section or (columns % 32, rows % 32) == (0, 0)
+            image = Image(np.zeros((rows, columns, 3), np.uint8), width, height, "PNG", ())
+            section = is_section(image.pixels, area_px)
+            high, wide, _ = as_field(image, area_px).pixels.shape
+            assert section or (wide % 32, high % 32) == (0, 0)
             decided.add(section)
     assert decided == {True, False}
+
+
+@pytest.mark.parametrize("sides", [(896, 768), (700, 460), (341, 224), (361, 301), (2592, 1944), (300, 300)])
+@pytest.mark.parametrize("um_per_px", [0.42, 0.862, 1.12])
+def test_a_field_keeps_its_true_scale_within_three_per_cent(sides: tuple[int, int], um_per_px: float) -> None:
+    """Pixels of the model over pixels of the file, in each direction, where it is read as a field."""
+    area_px = 512 * 384
+    if min(sides) * um_per_px < 64 * 1.68:
+        pytest.skip("too small at this scale")
+    columns, rows = true_size(um_per_px, 1.68, area_px, 64)(*sides)
+    image = as_field(Image(np.zeros((rows, columns, 3), np.uint8), *sides, "PNG", ()), area_px)
+    high, wide, _ = image.pixels.shape
+    left, top, right, bottom = image.read_box
+    for read, covered in ((wide, right - left), (high, bottom - top)):
+        assert read / covered == pytest.approx(um_per_px / 1.68, rel=0.031)
+    if not is_section(image.pixels, area_px):
+        assert (wide % 32, high % 32) == (0, 0)
+        for covered, side, start in ((right - left, sides[0], left), (bottom - top, sides[1], top)):
+            assert abs(covered - side) * um_per_px / 1.68 <= 17
+            assert start + covered / 2 == pytest.approx(side / 2, abs=1.68 / um_per_px)
+
+
+def test_what_a_true_scale_costs_and_saves() -> None:
+    """The figures of docs/engineers/decisions.md: fields of 4 : 3 and other shapes, sides of 64 to 640 px at the model's
+    scale, four times as fine as files."""
+    area_px, before, now, lost = 512 * 384, [], [], []
+    random = np.random.default_rng(0)
+    for _ in range(5000):
+        wide = random.uniform(64, 640)
+        high = wide / random.choice([1, 4 / 3, 3 / 2, 16 / 9])
+        if high < 64 or wide * high > 1.5 * area_px:
+            continue
+        file = round(4 * wide), round(4 * high)
+        true = np.array(file) / 4
+        sides = np.array(true_size(0.42, 1.68, area_px, 64)(*file))
+        before.append(abs(np.log(read_size(*file, round(true.prod())) / true)).max())
+        now.append(abs(np.log(sides / true)).max())
+        image = as_field(Image(np.zeros((sides[1], sides[0], 3), np.uint8), *file, "PNG", ()), area_px)
+        left, top, right, bottom = image.read_box
+        lost.append(1 - min(1, (right - left) / file[0]) * min(1, (bottom - top) / file[1]))
+    worst = [np.expm1(max(stretch)) for stretch in (before, now)]
+    mean = [np.expm1(np.mean(stretch)) for stretch in (before, now)]
+    assert (mean, worst) == (pytest.approx([0.047, 0.012], abs=0.002), pytest.approx([0.26, 0.031], abs=0.005))
+    assert (np.mean(lost), max(lost)) == (pytest.approx(0.028, abs=0.004), pytest.approx(0.36, abs=0.03))
+
+
+def test_places_of_a_field_whose_ends_are_cut_or_mirrored_are_marked_where_they_are(bundle: Bundle) -> None:
+    """A field of 10.3 × 9.4 places, whose ends are cut; then of 10.6 × 8.6, whose ends are mirrored."""
+    gate = to_builtins(bundle.manifest.gate)
+    gate["promise"]["threshold"] = 1000.0  # whatever it thinks of so small a part
+    reader = Reader(replace(bundle, manifest=changed_manifest(bundle, gate=gate)), Limits())
+    known = mosaic([[KNOWN[1]] * 2] * 2)
+    for width, height, outside in ((330, 300, False), (340, 276, True)):
+        picture = known.crop((0, 0, width, height))
+        document = reading_json(reader, reader.read(png(picture), 1.68), "en")
+        image, drawn = document["image"], document["class_map"]
+        left, top, right, bottom = image["read_box"]
+        assert (drawn["columns"] * 32, drawn["rows"] * 32) == (image["read_width"], image["read_height"])
+        assert (left < 0 or top < 0) == outside
+        assert drawn["cell_px"] == pytest.approx([(right - left) / drawn["columns"], (bottom - top) / drawn["rows"]])
+        for place in drawn["places"]["invasive"]:
+            assert place["x"] == int(left + (place["column"] + 0.5) * drawn["cell_px"][0])
+            assert place["y"] == int(top + (place["row"] + 0.5) * drawn["cell_px"][1])
+            assert 0 <= place["x"] < width
+            assert 0 <= place["y"] < height
 
 
 class Gate:

@@ -188,6 +188,7 @@ export interface PictureFacts {
   notes: string[];
   read_width: number;
   read_height: number;
+  read_box: number[];
   um_per_px: number | null;
   stated_um_per_px: StatedPixelSize | null;
   preview: boolean;

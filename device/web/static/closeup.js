@@ -73,9 +73,10 @@ function drawCrop(canvas, picture, { image, class_map: grid }, { x, y }) {
   canvas.style.height = `${high / ratio}px`;
   const context = contextOf(canvas);
   context.drawImage(picture, left, top, wide, high, 0, 0, wide, high);
-  const [cellWide, cellHigh] = [image.width / grid.columns, image.height / grid.rows];
-  const frameLeft = Math.floor(x / cellWide) * cellWide * scale - left;
-  const frameTop = Math.floor(y / cellHigh) * cellHigh * scale - top;
+  const [cellWide, cellHigh] = grid.cell_px;
+  const [readLeft, readTop] = image.read_box;
+  const frameLeft = (readLeft + Math.floor((x - readLeft) / cellWide) * cellWide) * scale - left;
+  const frameTop = (readTop + Math.floor((y - readTop) / cellHigh) * cellHigh) * scale - top;
   for (const { colour, thick } of [{ colour: "#fff", thick: 4 }, { colour: "#14212b", thick: 1.5 }]) {
     Object.assign(context, { strokeStyle: colour, lineWidth: thick * ratio });
     context.strokeRect(frameLeft, frameTop, cellWide * scale, cellHigh * scale);

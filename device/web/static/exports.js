@@ -7,7 +7,7 @@ import { OVERLAY_LONGEST_PX } from "./constants.js";
 import { byId, canvasById, contextOf, element, inputById } from "./dom.js";
 import { clearFrom, levelWords, strongFrom } from "./evidence.js";
 import { drawMarks } from "./marks.js";
-import { drawScale } from "./overlay.js";
+import { drawScale, readBox } from "./overlay.js";
 import { classOf } from "./reading.js";
 import { listed, mark, named, percent, word } from "./words.js";
 
@@ -124,10 +124,11 @@ export function composePicture(report) {
   context.fillRect(0, 0, width, canvas.height);
   if (picture) drawPicture(context, picture, width, height);
   context.globalAlpha = strength;
-  context.drawImage(canvasById("overlay"), 0, 0, width, height);
+  const box = readBox(reading, width, height);
+  context.drawImage(canvasById("overlay"), box.x, box.y, box.width, box.height);
   context.globalAlpha = 1;
-  drawContours(context, view.contours, map, width, height);
-  if (inputById("where").checked) context.drawImage(canvasById("foreign"), 0, 0, width, height);
+  drawContours(context, view.contours, map, box, Math.max(1, width / 700));
+  if (inputById("where").checked) context.drawImage(canvasById("foreign"), box.x, box.y, box.width, box.height);
   drawMarks(context, view.marks, reading, width, height);
 
   let top = height + text;
@@ -163,12 +164,11 @@ function drawPicture(context, picture, width, height) {
  * @param {CanvasRenderingContext2D} context
  * @param {Contour[]} contours
  * @param {Grid} grid
- * @param {number} width
- * @param {number} height
+ * @param {{ x: number, y: number, width: number, height: number }} box what the grid covers
+ * @param {number} thickness
  */
-function drawContours(context, contours, { rows, columns }, width, height) {
-  const toPixels = new DOMMatrix([width / columns, 0, 0, height / rows, 0, 0]);
-  const thickness = Math.max(1, width / 700);
+function drawContours(context, contours, { rows, columns }, box, thickness) {
+  const toPixels = new DOMMatrix([box.width / columns, 0, 0, box.height / rows, box.x, box.y]);
   context.lineJoin = "round";
   for (const { level, strong, path } of contours) {
     const line = new Path2D();

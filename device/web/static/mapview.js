@@ -7,7 +7,7 @@ import { contoursOf } from "./contours.js";
 import { byId, canvasById, contextOf, element, inputById, setText, show, svgElement } from "./dom.js";
 import { cellWords, clearFrom, levelWords, strongFrom } from "./evidence.js";
 import { firstLabel, showMarks } from "./marks.js";
-import { countCells, drawOverlay, drawScale, drawWhere } from "./overlay.js";
+import { countCells, drawOverlay, drawScale, drawWhere, placeOverRead } from "./overlay.js";
 import { mappedClasses } from "./reading.js";
 import { mark, signed, word } from "./words.js";
 import { isPartial, whereWords } from "./wheremap.js";
@@ -43,6 +43,7 @@ export function showMap(reading, picture) {
 
   const stack = byId("stack");
   stack.parentElement?.style.setProperty("--shape", String(reading.image.width / reading.image.height));
+  placeOverRead(stack, reading);
   byId("picture").hidden = !picture;
   if (picture) byId("picture", HTMLImageElement).src = picture.src;
   show("map-trouble", !picture);

@@ -1,15 +1,38 @@
 // Draws maps over a picture. A map is what the service sends: rows, columns, limit, blank_below and values in logit units,
-// row by row; each cell covers an equal part of the picture, and a value belongs to the middle of its cell. A value is null
+// row by row; each cell covers an equal part of what was read, and a value belongs to the middle of its cell. A value is null
 // where nothing counts: bare glass, in a section also what looks foreign.
 
 import { COLOURS, colourIndex, colourOf } from "./colours.js";
 import { HATCH_DARK_RGB, HATCH_DARK_WIDTH, HATCH_LIGHT_RGB, HATCH_LIGHT_WIDTH, HATCHES } from "./constants.js";
 import { contextOf } from "./dom.js";
 
-/** @import { CellMap, Grid, Scale, Where } from "../../../tools/page_types/page" */
+/** @import { CellMap, Grid, Reading, Scale, Where } from "../../../tools/page_types/page" */
 
 const DRAWN_PIXELS = 400_000; // sharp on a desktop, still quick on a phone
 const LEAST_SIGN = 12; // a cell so many pixels wide has room for a sign
+
+/**
+ * The part of a picture that was read, which all maps cover, at another size of the picture.
+ * @param {Pick<Reading, "image">} reading
+ * @param {number} width of the picture as it is drawn
+ * @param {number} height
+ */
+export function readBox({ image }, width, height) {
+  const [left, top, right, bottom] = image.read_box;
+  const [across, down] = [width / image.width, height / image.height];
+  return { x: left * across, y: top * down, width: (right - left) * across, height: (bottom - top) * down };
+}
+
+/**
+ * Lays what is drawn over a picture (`.over-read`) on the part that was read.
+ * @param {HTMLElement} stack
+ * @param {Pick<Reading, "image">} reading
+ */
+export function placeOverRead(stack, reading) {
+  const box = readBox(reading, 100, 100);
+  const sides = { left: box.x, top: box.y, width: box.width, height: box.height };
+  for (const [side, share] of Object.entries(sides)) stack.style.setProperty(`--read-${side}`, `${share}%`);
+}
 
 /**
  * How many cells speak for something, against it, and too little to be shown, of all that have a value.

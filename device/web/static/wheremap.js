@@ -2,7 +2,7 @@
 
 import { NEARLY_ALL } from "./constants.js";
 import { byId, canvasById, setText, show } from "./dom.js";
-import { drawWhere } from "./overlay.js";
+import { drawWhere, placeOverRead } from "./overlay.js";
 import { percent, word } from "./words.js";
 
 /** @import { Reading, Where } from "../../../tools/page_types/page" */
@@ -35,6 +35,7 @@ export function showRefused(reading, picture) {
   const { where } = reading.verdict;
   byId("refused-image", HTMLImageElement).src = picture.src;
   byId("refused-stack").parentElement?.style.setProperty("--shape", String(picture.naturalWidth / picture.naturalHeight));
+  placeOverRead(byId("refused-stack"), reading);
   show("refused-foreign", isPartial(where));
   show("refused-where", Boolean(where?.foreign));
   if (isPartial(where)) drawWhere(canvasById("refused-foreign"), where);

@@ -91,6 +91,7 @@ def test_every_page_is_documented(bundle: Bundle) -> None:
     for rule in create_app(Settings(samples=SAMPLES), bundle).url_map.iter_rules():
         if rule.endpoint != "static":
             told = str(rule).replace("<path:file>", "FILE").replace("<int:unit>", "UNIT").replace("<int:rank>", "RANK")
+            told = told.replace("<instrument>", "INSTRUMENT")
             assert told in DOCS["engineers/api.md"]
 
 

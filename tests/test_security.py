@@ -16,6 +16,8 @@ from werkzeug.test import TestResponse
 from device.base.strict_json import DEPTH, DIGITS
 from device.reading.bundle import Bundle
 from device.settings import Settings
+from device.storage.instruments import LIMIT as INSTRUMENTS_LIMIT
+from device.storage.instruments import NAME_LIMIT as INSTRUMENT_NAME_LIMIT
 from device.storage.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
 from device.web.app import create_app
 from device.web.door.rules import Rules
@@ -24,6 +26,7 @@ from device.web.incoming.form import HEAD_LIMIT, PARTS_LIMIT
 from device.web.incoming.head import ADDRESS_LIMIT, TEXT_LIMIT
 from device.web.incoming.json_body import BRACKETS_LIMIT
 from device.web.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
+from tests.support.drawn_micrometer import Micrometer, draw_micrometer
 from tests.support.pictures import png
 from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
 
@@ -31,8 +34,13 @@ PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \| (anyone|technician) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 CODE = "correct-horse-9"
 SIZES = {"none": 0, "4 kB": 4_000, "3 MB": 3_000_000, "`max_upload_mb` and 10 kB": 32_010_000}
-PLACES = {"FILE": "logo.svg", "UNIT": "5", "RANK": "0"}
+PLACES = {"FILE": "logo.svg", "UNIT": "5", "RANK": "0", "INSTRUMENT": "leica"}
 NOTHING = "nothing"
+PHOTOS = {
+    "marks": png(draw_micrometer(Micrometer())),
+    "glass": png(Pillow.new("RGB", (64, 64), (231, 229, 226))),
+    "pixel-size": png(Pillow.new("RGB", (64, 64)), dpi=(50_000, 50_000)),
+}
 PICTURE = png(Pillow.effect_noise((400, 300), 90).convert("RGB"))  # no sample: these aren't counted
 
 
@@ -72,8 +80,15 @@ def client(settings: Settings, bundle: Bundle) -> FlaskClient:
     return create_app(settings, bundle).test_client()
 
 
+def fill(client: FlaskClient) -> None:
+    """Keep a name and an instrument."""
+    client.put("/api/v1/units/5/name", json={"text": "swirls", "expert": "AB"})
+    client.post("/api/v1/instruments", json={"name": "Leica", "um_per_px": 0.5}, headers={HEADER: CODE})
+
+
 def as_documented(rule: str) -> str:
-    names = (("<path:filename>", "FILE"), ("<path:file>", "FILE"), ("<int:unit>", "UNIT"), ("<int:rank>", "RANK"))
+    names = (("<path:filename>", "FILE"), ("<path:file>", "FILE"), ("<int:unit>", "UNIT"), ("<int:rank>", "RANK"),
+             ("<instrument>", "INSTRUMENT"))  # fmt: skip
     for parameter, name in names:
         rule = rule.replace(parameter, name)
     return rule
@@ -89,6 +104,10 @@ def send(client: FlaskClient, row: Row, code: str | None = None) -> TestResponse
         network = client.get("/api/v1/units/names").json["network"]
         name = {"unit": 6, "expert": "CD", "term": None, "text": "dots", "at": "2026-01-01T00:00:00.000Z"}
         sent = {"json": {"schema": "loupe-names/1", "network": network, "names": [name]}}
+    elif "/instruments" in row.path and row.method in ("POST", "PUT"):
+        sent = {"json": {"name": f"Leica {row.method}", "um_per_px": 0.25}}
+    elif "/measurements/" in row.path:
+        sent = {"data": PHOTOS[row.path.rpartition("/")[2]]}
     elif row.method == "PUT":
         sent = {"json": {"text": "other swirls", "expert": "AB"}}
     elif row.method == "POST":
@@ -98,9 +117,10 @@ def send(client: FlaskClient, row: Row, code: str | None = None) -> TestResponse
     return client.open(address + query, method=row.method, headers=headers, **sent)
 
 
-def kept(client: FlaskClient) -> tuple[Any, Any]:
-    """All that outlives a restart: what the watch counted, and the names."""
-    return client.get("/api/v1/health").json["models"], client.get("/api/v1/units/names").json
+def kept(client: FlaskClient) -> tuple[Any, ...]:
+    """All that outlives a restart: what the watch counted, the names and the instruments."""
+    instruments = client.get("/api/v1/instruments").json
+    return client.get("/api/v1/health").json["models"], client.get("/api/v1/units/names").json, instruments
 
 
 def test_the_table_has_every_route_and_no_other(client: FlaskClient) -> None:
@@ -113,7 +133,7 @@ def test_the_table_has_every_route_and_no_other(client: FlaskClient) -> None:
 
 @each_row
 def test_who_may_send_it(row: Row, client: FlaskClient, settings: Settings, bundle: Bundle) -> None:
-    client.put("/api/v1/units/5/name", json={"text": "swirls", "expert": "AB"})
+    fill(client)
     without = send(client, row)
     if not row.technician:
         assert without.status_code in (200, 404), "404: the shipped store of patches has none of this unit"
@@ -124,7 +144,7 @@ def test_who_may_send_it(row: Row, client: FlaskClient, settings: Settings, bund
     unset = create_app(structs.replace(settings, technician_code_file=None), bundle).test_client()
     assert send(unset, row, CODE).json["code"] == "technician_code_unset"
     alone = create_app(structs.replace(settings, technician_code_file=None, host="127.0.0.1"), bundle).test_client()
-    client.put("/api/v1/units/5/name", json={"text": "swirls", "expert": "AB"})
+    fill(client)
     assert send(alone, row).status_code == 200
 
 
@@ -141,7 +161,7 @@ def test_it_takes_so_large_a_body(row: Row, client: FlaskClient, settings: Setti
 
 @each_row
 def test_it_changes_what_it_says(row: Row, client: FlaskClient) -> None:
-    client.put("/api/v1/units/5/name", json={"text": "swirls", "expert": "AB"})
+    fill(client)
     client.post("/api/v1/readings", data=PICTURE)
     before = kept(client)
     send(client, row)
@@ -151,6 +171,7 @@ def test_it_changes_what_it_says(row: Row, client: FlaskClient) -> None:
 
 
 def test_the_figures_are_the_programs() -> None:
+    assert f"| instruments; an instrument's name | {INSTRUMENTS_LIMIT}; {INSTRUMENT_NAME_LIMIT} characters |" in PAGE
     figures = f"| {NAME_LIMIT}; {EXPERT_LIMIT} characters |", f"| {UNIT_LIMIT}; {TOTAL_LIMIT:,} |"
     assert all(figure in PAGE for figure in figures)
     assert f"{BRACKETS_LIMIT:,} lists and objects, {DEPTH} inside each other; numbers of {DIGITS} characters" in PAGE

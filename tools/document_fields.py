@@ -15,6 +15,13 @@ from typing import Any
 
 from device.base.json_schema import Schema, schema_text, schemas_of
 from device.documents.health import HealthDocument, ReadyDocument
+from device.documents.instruments import (
+    GlassDocument,
+    InstrumentEntry,
+    InstrumentsDocument,
+    MarksDocument,
+    PixelSizeDocument,
+)
 from device.documents.model import ModelsDocument
 from device.documents.reading_document import ReadingDocument
 from device.documents.samples import SamplesDocument
@@ -32,6 +39,11 @@ DOCUMENTS: tuple[tuple[type, str], ...] = (
     (HealthDocument, "`GET /api/v1/health` and `POST /api/v1/health/reset`"),
     (ReadyDocument, "`GET /readyz`"),
     (SamplesDocument, "`GET /api/v1/samples`"),
+    (InstrumentsDocument, "`GET /api/v1/instruments`, and `DELETE` of one"),
+    (InstrumentEntry, "`POST /api/v1/instruments`, and `PUT` of one"),
+    (MarksDocument, "`POST /api/v1/measurements/marks`"),
+    (GlassDocument, "`POST /api/v1/measurements/glass`"),
+    (PixelSizeDocument, "`POST /api/v1/measurements/pixel-size`"),
     (UnitsDocument, "`GET /api/v1/units`"),
     (UnitDocument, "`GET /api/v1/units/UNIT`, and `PUT` and `DELETE` of its `name`"),
     (NamesDocument, "`GET /api/v1/units/names`"),

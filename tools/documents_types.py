@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from device.base.json_schema import Schema, schemas_of
+from device.documents.instruments import GlassDocument, InstrumentsDocument, MarksDocument, PixelSizeDocument
 from device.documents.model import ModelsDocument
 from device.documents.reading_document import ReadingDocument
 from device.documents.samples import SamplesDocument
@@ -24,7 +25,16 @@ FILE = ROOT / "tools" / "page_types" / "documents.d.ts"
 TOOL = ROOT / "node_modules" / ".bin" / "json2ts"
 BANNER = "// Written by `make generated` from the records in device/documents/. Don't change it here."
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
-DOCUMENTS = (ReadingDocument, ModelsDocument, SamplesDocument, UnitsDocument)
+DOCUMENTS = (
+    ReadingDocument,
+    ModelsDocument,
+    SamplesDocument,
+    InstrumentsDocument,
+    MarksDocument,
+    GlassDocument,
+    PixelSizeDocument,
+    UnitsDocument,
+)
 
 
 def without_descriptions(schema: JsonValue) -> JsonValue:

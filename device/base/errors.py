@@ -288,6 +288,74 @@ class SectionTooLarge(ImageError):
     limit_megapixels: float
 
 
+# --- instruments and photos of what they are set by -----------------------------------------------------------------
+
+
+class MarksNotFound(ImageError):
+    """The photo shows no scale: no marks at even distances."""
+
+    code = "marks_not_found"
+
+
+class MarksTooFew(ImageError):
+    """There is a scale, and too little of it for a measurement."""
+
+    code = "marks_too_few"
+    marks: int
+    least: int
+
+
+class MarksUneven(ImageError):
+    """The marks' distances differ more than on any micrometer that lies flat and is in focus."""
+
+    code = "marks_uneven"
+    spread_percent: float  # of a mark's distance
+
+
+class PixelSizeUnstated(ImageError):
+    """The file says nothing of the size of its pixels that a microscope's could be."""
+
+    code = "pixel_size_unstated"
+
+
+class NotGlass(ImageError):
+    """The photo that was to show empty glass shows something else."""
+
+    code = "not_glass"
+    reason: str  # a phrase
+
+
+class InstrumentUnknown(LoupeError):
+    """The box has no such instrument."""
+
+    code = "instrument_unknown"
+    status = 404
+    instrument: str | int
+
+
+class InstrumentInvalid(LoupeError):
+    """A field of what was sent can't be an instrument's."""
+
+    code = "instrument_invalid"
+    status = 422
+    field: str  # a phrase
+    allowed: str  # a phrase
+
+
+class InstrumentNameTaken(LoupeError):
+    """Staff pick an instrument by its name, so no two have the same."""
+
+    code = "instrument_name_taken"
+    status = 409
+    name: str
+
+
+class InstrumentsFull(LoupeError):
+    code = "instruments_full"
+    status = 409
+    limit: int
+
+
 # --- the bundle ------------------------------------------------------------------------------------------------------
 
 

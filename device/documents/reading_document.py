@@ -33,7 +33,7 @@ from device.documents.regions import (
     section_concern,
     section_headline,
 )
-from device.documents.scale import UNKNOWN, PictureScale, picture_scale
+from device.documents.scale import UNKNOWN, PictureScale, picture_scale, stated_words
 from device.documents.verdict import (
     ANY,
     ForeignMap,
@@ -367,12 +367,7 @@ def _map_scale(reading: Reading) -> Scale:
 def _stated_size(scale: StatedScale | None, language: str) -> StatedPixelSize | None:
     if scale is None:
         return None
-    texts = words(language)["stated_scale"]
-    value = f"{scale.um_per_px:.4g}"
-    sentence = texts["words"].format(
-        value=value if language == "en" else value.replace(".", ","), source=texts["sources"][scale.source]
-    )
-    return StatedPixelSize(value=scale.um_per_px, source=scale.source, words=sentence)
+    return StatedPixelSize(value=scale.um_per_px, source=scale.source, words=stated_words(scale, language))
 
 
 def _foreign_map(strangeness: NDArray[np.float32] | None) -> ForeignMap | None:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from device.base.texts import fill, words
 from device.documents.records import Record, about
+from device.reading.image import StatedScale
 from device.reading.reading import Reader, Reading
 
 GIVEN, ASSUMED, UNKNOWN, NOT_NEEDED = "given", "assumed", "unknown", "not_needed"
@@ -73,6 +74,13 @@ def size_words(um_per_px: float, language: str) -> str:
     """The size of a pixel as people write it."""
     value = f"{um_per_px:.{DIGITS}g}"
     return value if language == "en" else value.replace(".", ",")
+
+
+def stated_words(stated: StatedScale, language: str) -> str:
+    """What a file states of its pixels, as a sentence."""
+    texts = words(language)["stated_scale"]
+    facts = {"value": size_words(stated.um_per_px, language), "source": texts["sources"][stated.source]}
+    return fill(texts["words"], facts, language)
 
 
 def _is_stated(reading: Reading, um_per_px: float) -> bool:

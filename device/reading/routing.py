@@ -18,7 +18,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from device.base.errors import DecodingTooSlow, ImageError, ReadingStopped, SectionTooLarge, UnknownModel, echoed
+from device.base.errors import (
+    DecodingTooSlow,
+    ImageError,
+    InstrumentOtherShape,
+    ReadingStopped,
+    SectionTooLarge,
+    UnknownModel,
+    echoed,
+)
 from device.reading.bundle import Bundle
 from device.reading.gate import PICTURE_REASONS, Verdict
 from device.reading.image import Limits
@@ -117,9 +125,10 @@ class Router:
         """Read the bytes of a picture file with the named model, else with the one that knows it, at the model's own scale
         where the size of its pixels is given. A model that can't read pixels of that size has no opinion.
 
-        Raises `UnknownModel`, the first bundle's `ImageError` where none can read the bytes, or `ReadingStopped` when
-        `stop`, which is asked between models and at each window of a section, says so; `SectionTooLarge` where it is a
-        section for one of the models, and `sections` aren't wanted.
+        Raises `UnknownModel`, the first bundle's `ImageError` where none can read the bytes, `InstrumentOtherShape` where
+        the instrument didn't take the picture and no model accepts it, or `ReadingStopped` when `stop`, which is asked
+        between models and at each window of a section, says so; `SectionTooLarge` where it is a section for one of the
+        models, and `sections` aren't wanted.
         """
         readers = [reader for reader in self.readers if model in (None, reader.bundle.manifest.id)]
         if not readers:
@@ -128,7 +137,12 @@ class Router:
         opinions = [outcome for _, outcome in outcomes if isinstance(outcome, Opinion)]
         if not opinions:
             raise next(outcome for _, outcome in outcomes if isinstance(outcome, ImageError))
-        return Routed(outcomes, choose(opinions))
+        chosen = choose(opinions)
+        if not chosen.accepted:
+            for _, outcome in outcomes:
+                if isinstance(outcome, InstrumentOtherShape):
+                    raise outcome  # that models which need no scale refuse the picture isn't the cause
+        return Routed(outcomes, chosen)
 
 
 def _opinion(

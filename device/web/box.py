@@ -16,6 +16,7 @@ from device.reading.decoding.budget import set_budget
 from device.reading.keys import key_problems
 from device.settings import BYTES_PER_MB, Settings
 from device.storage.drift import DriftLog
+from device.storage.instruments import Instruments
 from device.storage.served import check_served, remember
 from device.web.desks.desk import Desk, Office, Stop, desks_here
 from device.web.desks.pool import COSTLY_DESKS, Cost, DeskPool
@@ -36,6 +37,7 @@ class Box:
         self.settings, self.bundles = settings, tuple(bundles)
         self.drift = DriftLog(settings.store, self.bundles)
         self.units = Units(settings, self.bundles)
+        self.instruments = Instruments(settings.store)
         self.readiness = Readiness(self.bundles)
         code = read_code(settings.technician_code_file) if settings.technician_code_file else None
         self.technician = Technician(code, alone=is_loopback(settings.host))
@@ -99,7 +101,8 @@ class Box:
     def problems(self) -> list[LoupeError]:
         """What is wrong with the store and with files beside the models; pictures are read all the same."""
         self.drift.watch(self.bundles[0], datetime.now())  # so that a store that can't be opened is found
-        store = [*self.drift.problems, *self.units.problems(), *self._version_problems]
+        stores = [*self.drift.problems, *self.units.problems(), *self.instruments.problems]
+        store = [*stores, *self._version_problems]
         return [*store, *key_problems(self.settings.keys), *self.samples.problems]
 
 

@@ -1,8 +1,9 @@
 """The technician's code: requests that take something from everyone on the network need it (`NEEDED`, `SECURITY.md`).
 
 People have no roles on the box: anyone on the clinic's Wi-Fi may have pictures read and may name units. Only the
-technician may throw counts or names away, or replace names, and sends a code with such a request. The code comes from a
-file (setting `technician_code_file`). Without one, these requests are refused, unless only this machine can connect.
+technician may throw counts or names away, replace names, or set up instruments, and sends a code with such a request. The
+code comes from a file (setting `technician_code_file`). Without one, these requests are refused, unless only this machine
+can connect.
 
 Wrong codes are counted for a minute, by address and in all. An address that sent too many has to wait, whatever it
 sends; an address that sent none is always heard, so that nobody keeps the technician out.
@@ -38,6 +39,9 @@ NEEDED = frozenset(
         ("PUT", "/api/v1/units/names"),
         ("DELETE", "/api/v1/units/<int:unit>/name"),
         ("DELETE", "/api/v1/units/names"),
+        ("POST", "/api/v1/instruments"),
+        ("PUT", "/api/v1/instruments/<instrument>"),
+        ("DELETE", "/api/v1/instruments/<instrument>"),
     }
 )
 # A device that took an address for each guess sent 1,200 guesses a second: at that rate, to guess twelve random digits

@@ -1,6 +1,14 @@
 // Written by `make generated` from the records in device/documents/. Don't change it here.
 
-export type BoxDocument = ReadingDocument | ModelsDocument | SamplesDocument | UnitsDocument;
+export type BoxDocument =
+  | ReadingDocument
+  | ModelsDocument
+  | SamplesDocument
+  | InstrumentsDocument
+  | MarksDocument
+  | GlassDocument
+  | PixelSizeDocument
+  | UnitsDocument;
 
 export interface ReadingDocument {
   schema: string;
@@ -313,6 +321,43 @@ export interface SampleEntry {
   title: string;
   um_per_px: number | null;
   url: string;
+}
+export interface InstrumentsDocument {
+  instruments: InstrumentEntry[];
+  limit: number;
+}
+export interface InstrumentEntry {
+  id: string;
+  name: string;
+  um_per_px: number;
+  width_px: number;
+  height_px: number;
+  white: number[] | null;
+  how: string;
+  version: number;
+  at: string;
+}
+export interface MarksDocument {
+  width: number;
+  height: number;
+  period_px: number;
+  error_px: number;
+  marks: number;
+  found: number;
+  angle: number;
+  lines: number[][];
+}
+export interface GlassDocument {
+  width: number;
+  height: number;
+  white: number[];
+}
+export interface PixelSizeDocument {
+  width: number;
+  height: number;
+  um_per_px: number;
+  source: string;
+  words: string;
 }
 export interface UnitsDocument {
   notice: string;

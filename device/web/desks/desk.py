@@ -17,6 +17,7 @@ from device.reading.image import Limits
 from device.reading.preview import preview_jpeg
 from device.reading.reading import PixelSize
 from device.reading.routing import Router
+from device.reading.site.photo import MEASUREMENTS, Measurement
 from device.storage.drift import Noted, noted
 
 Stop = Callable[[], bool]
@@ -63,6 +64,9 @@ class Desk(Protocol):
     def preview(self, data: bytes, stop: Stop) -> bytes:
         """A picture file as `preview_jpeg` shows it. Raises the same."""
 
+    def measure(self, what: str, data: bytes, stop: Stop) -> Measurement:
+        """What a photo tells of its instrument; `what` is one of `MEASUREMENTS`. Raises what that does."""
+
     def test(self) -> None:
         """Read golden pictures. Raises the error that readings would meet."""
 
@@ -85,6 +89,10 @@ class DeskHere:
     def preview(self, data: bytes, stop: Stop) -> bytes:
         """See `Desk`."""
         return preview_jpeg(data, self._office.limits, stop)
+
+    def measure(self, what: str, data: bytes, stop: Stop) -> Measurement:
+        """See `Desk`."""
+        return MEASUREMENTS[what](data, self._office.limits, stop)
 
     def test(self) -> None:
         """Read a golden picture of each model with each free copy of its network, and one as the service reads

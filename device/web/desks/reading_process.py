@@ -30,6 +30,7 @@ from device.base.dumps import forbid_dumps
 from device.base.errors import LoupeError, ReadersLost
 from device.base.log import LOG
 from device.base.process import end_with_parent, set_dumpable, set_name
+from device.reading.site.photo import Measurement
 from device.web.desks.desk import DeskHere, FinishedReading, Office, PictureToRead, Stop, desks_here
 
 LOOK_S = 0.1
@@ -83,6 +84,7 @@ def _serve(connection: socket.socket, desk: DeskHere) -> None:
     work: dict[str, Callable[..., object]] = {
         "read": lambda data, *rest: desk.read(PictureToRead(data, *rest), stop),
         "preview": lambda data: desk.preview(data, stop),
+        "measure": lambda data, what: desk.measure(what, data, stop),
         "test": lambda _: desk.test(),
     }
     while True:
@@ -210,6 +212,11 @@ class DeskApart:
     def preview(self, data: bytes, stop: Stop) -> bytes:
         answer = self._ask("preview", data, (), stop)
         assert isinstance(answer, bytes)
+        return answer
+
+    def measure(self, what: str, data: bytes, stop: Stop) -> Measurement:
+        answer = self._ask("measure", data, (what,), stop)
+        assert isinstance(answer, Measurement)
         return answer
 
     def test(self) -> None:

@@ -31,6 +31,13 @@ Micrometres = Annotated[
         description="The size of a pixel, µm. With it the picture is read at the model's own scale, as a section if large.",
     ),
 ]
+InstrumentId = Annotated[
+    str,
+    Meta(
+        description="The id of an instrument of the box, which says how large the picture's pixels are; a size of a pixel "
+        "that is given counts in its place."
+    ),
+]
 Expert = Annotated[
     str,
     Meta(
@@ -55,6 +62,7 @@ class ReadingQuery(ModelQuery):
     """Of a reading."""
 
     um_per_px: Micrometres | UnsetType = UNSET
+    instrument: InstrumentId | UnsetType = UNSET
 
 
 class ExpertQuery(ModelQuery):

@@ -26,11 +26,14 @@ from device.web.technician import HEADER, NEEDED
 
 OPENAPI = "3.1.1"
 TECHNICIAN = "technician"
-NUMBERS_IN_PATHS = {
-    "unit": "The number of a unit, from 0.",
-    "rank": "The place of a patch among those of its unit, from 0: the strongest.",
+NUMBER: Json = {"type": "integer", "minimum": 0, "maximum": 10**MOST_DIGITS - 1}
+ID: Json = {"type": "string", "minLength": 1, "maxLength": 40, "pattern": "^[a-z0-9][a-z0-9-]*$"}
+IN_PATHS: dict[str, tuple[str, Json]] = {
+    "unit": ("The number of a unit, from 0.", NUMBER),
+    "rank": ("The place of a patch among those of its unit, from 0: the strongest.", NUMBER),
+    "instrument": ("The id of an instrument.", ID),
 }
-PLACE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a number in a route
+PLACE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a number or an id in a route
 
 
 def openapi_document(app: Flask, settings: Settings) -> Json:
@@ -98,8 +101,8 @@ def _in_path(rule: Rule) -> Iterator[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": NUMBERS_IN_PATHS[name],
-            "schema": {"type": "integer", "minimum": 0, "maximum": 10**MOST_DIGITS - 1},
+            "description": IN_PATHS[name][0],
+            "schema": IN_PATHS[name][1],
         }
 
 

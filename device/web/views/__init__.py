@@ -10,10 +10,22 @@ from __future__ import annotations
 
 from flask import Flask
 
-from device.web.views import health, help, models, openapi, pages, previews, probes, readings, samples, units
+from device.web.views import (
+    health,
+    help,
+    instruments,
+    models,
+    openapi,
+    pages,
+    previews,
+    probes,
+    readings,
+    samples,
+    units,
+)
 
 
 def add_views(app: Flask) -> None:
     """Give the app all routes."""
-    for views in (pages, probes, readings, previews, models, samples, health, help, units, openapi):
+    for views in (pages, probes, readings, previews, models, samples, health, help, instruments, units, openapi):
         app.register_blueprint(views.blueprint)

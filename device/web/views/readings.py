@@ -7,10 +7,18 @@ from datetime import datetime
 
 from flask import Blueprint, Response, request
 
-from device.base.errors import DecodingUnavailable, ImageError, ReadingStopped, SectionTooLarge
+from device.base.errors import (
+    DecodingUnavailable,
+    ImageError,
+    InstrumentUnknown,
+    ReadingStopped,
+    SectionTooLarge,
+    StoreUnusable,
+)
 from device.documents.reading_document import ReadingDocument, with_names
 from device.documents.scale import UNKNOWN
 from device.reading.reading import PixelSize, target_of
+from device.reading.site.instrument import Instrument
 from device.web.answers import answer
 from device.web.box import Box, the_box
 from device.web.desks.desk import FinishedReading, PictureToRead
@@ -28,7 +36,7 @@ blueprint = Blueprint("readings", __name__)
     query=ReadingQuery,
     body=PICTURE,
     answer=ReadingDocument,
-    errors=(ImageError, DecodingUnavailable, ReadingStopped, *READERS_FAIL),
+    errors=(ImageError, InstrumentUnknown, DecodingUnavailable, ReadingStopped, StoreUnusable, *READERS_FAIL),
 )
 def post_reading() -> Response:
     box = the_box()
@@ -37,7 +45,7 @@ def post_reading() -> Response:
     box.readiness.check_files()
     sample = box.samples.that_is(data)
     of_sample = sample.instrument if sample is not None and pixel_size is None else None
-    pixel_size = of_sample or pixel_size
+    pixel_size = of_sample or pixel_size or _instrument(box)
     picture = PictureToRead(
         data, request.args.get("model"), pixel_size, language(), sections=False, sample=of_sample is not None
     )
@@ -51,6 +59,12 @@ def post_reading() -> Response:
     if sample is None and reading.document.scale.state != UNKNOWN:
         box.drift.note(reading.noted, datetime.now())
     return answer(with_names(reading.document, box.units.named(reading.document, language())))
+
+
+def _instrument(box: Box) -> Instrument | None:
+    """The instrument that the query names. Raises `InstrumentUnknown`, `StoreUnusable`."""
+    named = request.args.get("instrument")
+    return box.instruments.get(named).instrument if named else None
 
 
 def _read(box: Box, picture: PictureToRead, cost: Cost) -> FinishedReading:

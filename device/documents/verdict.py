@@ -17,7 +17,7 @@ from device.reading.gate import CAUTION_BELOW_P, HISTOLOGY, IMMUNOSTAIN, Verdict
 from device.reading.sections import Section
 
 WRONG_MAGNIFICATION = "wrong_magnification"
-TOO_SMALL, SCALED = "too_small", "scaled"
+TOO_SMALL, SCALED, SOFT = "too_small", "scaled", "soft"
 ANY = "any"
 PARTS = ("title", "detail", "next_step")
 
@@ -107,8 +107,12 @@ def refusal(
         texts = words(language)["magnification"]
         if verdict.magnification is not None and modality == HISTOLOGY:
             reason["detail"] += " " + magnification_words(verdict.magnification, language)
-        if um_per_px or modality == HISTOLOGY:
-            reason["next_step"] += " " + texts["check_scale" if um_per_px else "give_scale"]
+        scale = texts["check_scale" if um_per_px else "give_scale"]
+        if modality == HISTOLOGY:
+            # At a known scale the objective is no cause, and at an unknown one the scale comes first.
+            reason["next_step"] = f"{texts['focus']} {scale}" if variant == SOFT else scale
+        elif um_per_px:
+            reason["next_step"] += f" {scale}"
     return Refusal(code=verdict.reason, variant=variant, **reason, model=model)
 
 

@@ -13,6 +13,7 @@ from device.reading.image import decode
 from tests.support.drawn_dicom import MAMMOGRAPHY, dicom
 from tests.support.shipped import SHARED_DATA
 from training.data import LIMITS, Sample, default_labels, find_samples, list_samples, load_pixels, picture_bytes
+from training.data.adapters import busi
 from training.data.adapters.idc import TILES
 from training.data.sections import section_pixels, sections
 from training.errors import DataError
@@ -330,6 +331,88 @@ def test_busi_joins_copies_and_leaves_masks_out(tmp_path: Path) -> None:
     assert len({sample.group for sample in listed("busi", tmp_path, copies="keep")[0]}) == 7
 
 
+def mask(path: Path, box: tuple[int, int, int, int], size: tuple[int, int] = (96, 96)) -> None:
+    """A mask that is white within (left, top, right, bottom)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.zeros((size[1], size[0]), np.uint8)
+    pixels[box[1] : box[3], box[0] : box[2]] = 255
+    PIL.Image.fromarray(pixels).save(path)
+
+
+@pytest.mark.parametrize("masks", ["busi/benign", "busi_masks/benign"])
+def test_busi_lesions_lie_beside_the_pictures_or_in_a_folder_of_masks(tmp_path: Path, masks: str) -> None:
+    for name in ("benign (1).png", "benign (11).png", "benign (3).png"):
+        draw(tmp_path / "busi/benign" / name)
+    mask(tmp_path / masks / "benign (1)_mask.png", (0, 0, 10, 20))
+    mask(tmp_path / masks / "benign (1)_mask_1.png", (90, 90, 96, 96))
+    mask(tmp_path / masks / "benign (11)_mask.png", (0, 0, 0, 0))
+    found = busi.lesion(tmp_path / "busi", "benign/benign (1).png")
+    assert found is not None
+    assert found.shape == (96, 96)
+    assert found[:20, :10].all()
+    assert found.sum() == 200 + 36  # that of picture 11 is another's
+    assert busi.lesion(tmp_path / "busi", "benign/benign (11).png") is None  # there is none in it
+    assert busi.lesion(tmp_path / "busi", "benign/benign (3).png") is None
+    mask(tmp_path / masks / "benign (3)_mask.png", (0, 0, 9, 9), size=(48, 48))
+    with pytest.raises(DataError, match="48 × 48 px, its picture 96 × 96"):
+        busi.lesion(tmp_path / "busi", "benign/benign (3).png")
+    (tmp_path / masks / "benign (3)_mask.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"mask of .*benign \(3\)\.png can't be read"):
+        busi.lesion(tmp_path / "busi", "benign/benign (3).png")
+
+
+def test_ultrasound_of_other_laboratories_keeps_what_is_of_one_case_together(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "buscot/benign/000029@0.jpg",
+        "buscot/benign/000029@1.jpg",
+        "buscot/malignant/000080@0.jpg",
+        "usg/benign/10013.jpg",
+        "usg/malignant/barrdistorted_1001_0.3_0.3_10045.jpg",
+        "usg/malignant/10045.jpg",
+        "usg/malignant/scan.jpg",
+        "third/benign/10013.jpg",
+    )
+    samples, notes = listed("ultrasound_other", tmp_path)
+    assert [sample.group for sample in samples] == [
+        "buscot-000029", "buscot-000029", "usg-10013", "buscot-000080", "usg-10045", "usg-10045"
+    ]  # fmt: skip
+    assert notes == [
+        "third/benign/10013.jpg is left out: it lies in no folder buscot or usg",
+        "usg/malignant/scan.jpg is left out: its name has no number as those of usg have",
+    ]
+    assert {sample.extra["laboratory"] for sample in listed("ultrasound_other", tmp_path, laboratory="usg")[0]} == {
+        "usg"
+    }
+    with pytest.raises(DataError, match="laboratory = 'third'"):
+        listed("ultrasound_other", tmp_path, laboratory="third")
+
+
+def test_pcam_joins_tiles_that_are_copies(tmp_path: Path) -> None:
+    for number, label in enumerate(("normal", "tumour")):
+        for seed in (1, 2):
+            draw(tmp_path / label / f"patch{seed}.jpg", seed=10 * number + seed)
+    with PIL.Image.open(tmp_path / "tumour/patch2.jpg") as picture:
+        picture.save(tmp_path / "tumour/patch3.jpg", quality=60)
+    samples, notes = listed("pcam", tmp_path)
+    assert [sample.label for sample in samples] == [0, 0, 1, 1, 1]
+    assert len({sample.group for sample in samples}) == 4
+    assert samples[0].um_per_px == 0.97
+    assert notes[0].startswith("1 tiles are copies")
+
+
+def test_cesm_knows_the_film_by_its_name_and_groups_by_patient(tmp_path: Path) -> None:
+    touch(tmp_path, "P51_R_DM_CC.jpg", "deep/mirrored_P51_R_DM_MLO.jpg", "P105_L_CM_MLO.jpg", "Annotations.jpg")
+    samples, notes = listed("cesm", tmp_path)
+    assert [(s.label, s.group, s.extra["view"], s.extra["mirrored"]) for s in samples] == [
+        (0, "P51", "CC", "no"),
+        (0, "P51", "MLO", "yes"),
+        (1, "P105", "MLO", "no"),
+    ]
+    assert notes == ["Annotations.jpg is left out: expected a name like P105_R_CM_MLO"]
+    assert len(listed("cesm", tmp_path, ("subtracted",))[0]) == 1
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     touch(tmp_path, "well/a.png", "well/deep/b.png", "ill/c.JPG", "ill/notes.txt")
@@ -496,5 +579,22 @@ def test_the_real_sets_have_what_their_recipes_expect(
     recipe: str, folder: str, counts: tuple[int, ...], groups: int
 ) -> None:
     samples = find_samples(load_recipe(recipe), SHARED_DATA / folder)
+    assert Counter(sample.label for sample in samples) == dict(enumerate(counts))
+    assert len({sample.group for sample in samples}) == groups
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("adapter", "folder", "counts", "groups"),
+    [
+        ("pcam", "pcam", (1000, 1000), 2000),
+        ("ultrasound_other", "ultrasound_other", (44, 23), 67),
+        ("cesm", "ood/cesm", (29, 19), 43),
+    ],
+)
+def test_the_real_sets_without_a_recipe_have_what_their_pages_say(
+    adapter: str, folder: str, counts: tuple[int, ...], groups: int
+) -> None:
+    samples, _ = listed(adapter, SHARED_DATA / folder)
     assert Counter(sample.label for sample in samples) == dict(enumerate(counts))
     assert len({sample.group for sample in samples}) == groups

@@ -114,6 +114,11 @@ class Films:
     lesions: Callable[[Path], dict[str, Mask]]
 
 
+Lesion: TypeAlias = Callable[[Path, str], Mask | None]
+"""Of a set with masks of lesions: where the lesion lies in a picture, by data folder and file, bool [h, w]; None where the
+set shows none."""
+
+
 @dataclass(frozen=True)
 class Foreign:
     """How the set is read where its pictures stand for foreign ones: with which options, and which of them."""
@@ -144,6 +149,7 @@ class Adapter:
     modality: Modality | None = None
     tiles: Tiles | None = None
     films: Films | None = None
+    lesion: Lesion | None = None
     phantoms: Mapping[str, str] = field(default_factory=dict)
     foreign: Foreign | None = None
 

@@ -6,6 +6,7 @@
 - Phantoms: drawn fields, whose tumour cells are known, and mosaics of them.
 - Windows of sections: a tile amid its neighbours, of which the pathologist labelled some carcinoma and others not.
 - Windows of films: where the lesion is.
+- Pictures with a mask of their lesion.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data import Sample, adapter_named, load_pixels
-from training.data.adapters import Films
+from training.data.adapters import Films, Lesion
 from training.data.sample import mosaic_files
 from training.drawn.phantoms import KINDS, draw
 from training.studies.explain.places import MOST, shares
@@ -29,7 +30,7 @@ from training.studies.explain.subject import Subject, spread
 Mask = NDArray[np.bool_]
 TUMOURS = ("insitu", "invasive")
 MOSAICS, LESIONS, PHANTOM_MOSAICS = "mosaics of fields", "lesions of phantoms", "mosaics of phantoms"
-SECTION_WINDOWS, FILM_WINDOWS = "windows of sections", "windows of films"
+SECTION_WINDOWS, FILM_WINDOWS, MASKED = "windows of sections", "windows of films", "lesions with a mask"
 FIRST_SEED = 1000  # none that another use of phantoms draws
 LEAST_AREA, MOST_AREA = 0.05, 0.95
 MOSAIC_CLASSES = 4  # a quarter each
@@ -149,6 +150,18 @@ def film_windows(subject: Subject, films: Films, count: int) -> Iterator[Target]
             )
 
 
+def masked_pictures(subject: Subject, lesion: Lesion, count: int) -> Iterator[Target]:
+    """Unseen pictures with a mask of their lesion, a set for each class; the map of the picture's own class should lie in
+    it."""
+    fold = subject.fold
+    masks = {sample: mask for sample in fold.unseen if (mask := lesion(fold.data, sample.file)) is not None}
+    for sample in spread(list(masks), count):
+        (pixels,) = load_pixels(fold.data, [sample], fold.recipe.data.area_px)
+        sized = _mask_of_size(masks[sample], pixels.shape)
+        name = f"{MASKED}, {fold.recipe.labels[sample.label].id}"
+        yield Target(name, sample.file, pixels, sample.label, sized, _everywhere(sized), sample.group)
+
+
 def _mask_of_size(mask: Mask, shape: tuple[int, ...]) -> Mask:
     return np.asarray(shares(mask, (shape[0], shape[1])) >= MOST)
 
@@ -160,4 +173,6 @@ def known_places(subject: Subject, count: int) -> Iterator[Target]:
         return section_windows(subject, count)
     if adapter.films:
         return film_windows(subject, adapter.films, count)
+    if adapter.lesion:
+        return masked_pictures(subject, adapter.lesion, count)
     return mosaics(subject, count)

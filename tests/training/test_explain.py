@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pytest
 from msgspec import structs
 
 from device.reading.tissue import EVERYWHERE
+from training.data import find_samples, make_folds
+from training.distributed.crossval import fold_split
+from training.distributed.fold import run_fold
 from training.drawn.phantoms import draw
 from training.errors import ExplainError, RunError
 from training.networks import build, load_weights, scale_pixels
-from training.recipe import load_recipe
+from training.recipe import Recipe, load_recipe
+from training.run_files import FOLDS
 from training.stamp import source
 from training.studies.explain import scores
 from training.studies.explain.cache import Cache
 from training.studies.explain.cascade import blocks, cascade
 from training.studies.explain.floats import FloatNetwork
-from training.studies.explain.measure import Measured, Shown
+from training.studies.explain.measure import Extent, Measured, Shown, measure
 from training.studies.explain.methods import (
     GRAD_CAM,
     HIRES_CAM,
@@ -37,7 +43,7 @@ from training.studies.explain.report import load_strides, save_strides, write
 from training.studies.explain.scores import STEPS, curves, drop, gini, rank_correlation, stretched
 from training.studies.explain.stride_trial import StrideTrial
 from training.studies.explain.strides import Sight, at_stride_16, registered
-from training.studies.explain.subject import folds_to_explain
+from training.studies.explain.subject import folds_with_floats
 from training.studies.explain.summary import compare_strides, difference, document, mean_of
 
 PICTURE = draw("invasive", 3, 128, 96).pixels
@@ -185,7 +191,7 @@ def test_differences_are_paired_and_their_interval_resamples_groups() -> None:
 
 def test_a_folder_without_folds_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="loupe-train crossval"):
-        folds_to_explain(load_recipe("bach"), tmp_path, tmp_path)
+        folds_with_floats(load_recipe("bach"), tmp_path, tmp_path)
 
 
 def test_the_command_takes_what_the_page_says() -> None:
@@ -283,3 +289,70 @@ def test_what_was_measured_is_not_measured_again_unless_the_code_changed(tmp_pat
     assert np.array_equal(arrays["values"], Cache(tmp_path, made_from).arrays(("map", pixels), dict)["values"])
     changed = structs.replace(made_from, code=made_from.code | {"training.studies.explain.places": "other"})
     assert Cache(tmp_path, changed).row(("figure", pixels, 1), lambda: {"value": 3.5}) == {"value": 3.5}
+
+
+@pytest.fixture(scope="module")
+def lesions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fold of a miniature of `busi`, fine-tuned for whole numbers: bright discs, with masks, are lesions."""
+    folder = tmp_path_factory.mktemp("lesions")
+    rows, columns = np.mgrid[:64, :64]
+    for number in range(8):
+        for label, radius in (("normal", 0), ("benign", 8), ("malignant", 16)):
+            rng = np.random.default_rng(100 * radius + number)
+            disc = (rows - rng.integers(20, 44)) ** 2 + (columns - rng.integers(20, 44)) ** 2 < radius**2
+            pixels = (rng.integers(0, 120, (64, 64)) + 120 * disc).astype(np.uint8)
+            for file, drawn in (
+                (f"busi/{label}/{number}.png", pixels),
+                (f"busi_masks/{label}/{number}_mask.png", disc),
+            ):
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                PIL.Image.fromarray(drawn).save(folder / file)
+    recipe, data, fold = miniature_busi(), folder / "busi", folder / "crossval/0"
+    split = fold_split(make_folds(find_samples(recipe, data), recipe.split)[0])
+    run_fold(recipe, data, fold, "0", split, None)
+    (folder / "crossval" / FOLDS).write_text(json.dumps({"0": split.sha256}))
+    return folder
+
+
+def miniature_busi() -> Recipe:
+    recipe = load_recipe("busi")
+    return structs.replace(
+        recipe,
+        data=structs.replace(recipe.data, area_px=4096, options={"copies": "keep"}),
+        split=structs.replace(recipe.split, folds=2),
+        network=structs.replace(recipe.network, name="conv3", weights="none", frozen_blocks=0),
+        fit=structs.replace(recipe.fit, epochs=1, batch=4, square_px=(64,)),
+        quantization=structs.replace(recipe.quantization, rescue_epochs=1),
+    )
+
+
+def test_an_integer_network_without_a_float_one_is_judged_by_known_places_alone(lesions: Path, tmp_path: Path) -> None:
+    recipe = miniature_busi()
+    found = measure(
+        recipe, lesions / "busi", lesions / "crossval", Extent(8, 4, 100), tmp_path / "kept", lambda _: None
+    )
+    assert found.faithfulness.empty
+    assert set(found.places["method"]) == {OURS, RANDOM}
+    # Each unseen picture with a lesion once, in its class's set; those without have no place.
+    ours = found.places[found.places["method"] == OURS]
+    unseen = [s.file for s in make_folds(find_samples(recipe, lesions / "busi"), recipe.split)[0].test if s.label]
+    assert sorted(ours["name"]) == sorted(unseen)
+    assert {(row.set, row.label) for row in ours.itertuples()} == {
+        ("lesions with a mask, benign", 1),
+        ("lesions with a mask, malignant", 2),
+    }
+    # On the grid of 8 px a disc of 8 px is about three cells of 64, one of 16 px about thirteen.
+    areas = ours.groupby("label")["area"].mean()
+    assert areas[1] == pytest.approx(np.pi / 64, abs=0.03)
+    assert areas[2] == pytest.approx(4 * np.pi / 64, abs=0.05)
+    report = document(recipe, found, None)
+    assert (report["n"], report["faithfulness"], report["cascade"]) == (len(ours), None, None)
+    page = write(report, tmp_path).read_text(encoding="utf-8")
+    assert "no float network stands beside it" in page
+    assert "Does the network behave as the map says?" not in page
+    assert "| Random map |" in (tmp_path / "faithful.md").read_text(encoding="utf-8")
+
+
+def test_strides_need_a_float_network(lesions: Path) -> None:
+    with pytest.raises(ExplainError, match="rescue_epochs"):
+        folds_with_floats(miniature_busi(), lesions / "busi", lesions / "crossval")

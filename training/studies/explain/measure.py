@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from training.data import Sample, adapter_module, adapter_named, load_pixels
 from training.drawn.phantoms import KINDS
+from training.packing.draft import open_drafts
 from training.recipe import Recipe
 from training.stamp import source
 from training.studies.explain.cache import Cache, Row
@@ -37,7 +38,7 @@ from training.studies.explain.methods import (
 from training.studies.explain.places import place
 from training.studies.explain.scores import curves, drop, gini, rank_correlation, stretched
 from training.studies.explain.sections import find_films, find_sections
-from training.studies.explain.subject import Subject, folds_to_explain, load_subject, spread
+from training.studies.explain.subject import Subject, load_subject, spread
 from training.studies.explain.targets import LESIONS, Target, known_places, phantoms
 
 PHANTOM_SEEDS = 10
@@ -57,8 +58,9 @@ class Extent:
 @dataclass(frozen=True)
 class Measured:
     """Tables with a row for each picture and method: `faithfulness` (with its curves), `places`, `cascade`; a row for each
-    picture: `agreement`; for each section or film: `whole`. `pooled`: by fold, rank correlation of integer with float maps
-    over the cells of all its pictures; `limits`: by fold, the end of the fixed scale."""
+    picture: `agreement`; for each section or film: `whole`. All but `places` and `whole` are empty where the integer
+    network has no float one beside it. `pooled`: by fold, rank correlation of integer with float maps over the cells of all
+    its pictures; `limits`: by fold, the end of the fixed scale."""
 
     folds: tuple[str, ...]
     faithfulness: pd.DataFrame
@@ -98,6 +100,8 @@ class Explainer:
 
     def methods(self, *, score_cam: bool) -> list[str]:
         """Names of those that this network allows."""
+        if self._subject.float_network is None:
+            return [OURS, RANDOM]
         left_out = {*(() if score_cam else (SCORE_CAM,))}
         if self._subject.floats.earlier is None:
             left_out |= {GRAD_CAM_EARLIER, HIRES_CAM_EARLIER}
@@ -164,6 +168,26 @@ def _faithfulness(
         }
         for method in explainer.methods(score_cam=score_cam)
     ]
+
+
+def _explain(
+    subject: Subject,
+    samples: Sequence[Sample],
+    pictures: Sequence[NDArray[np.uint8]],
+    cache: Cache,
+    count: int,
+    tables: dict[str, list[Row]],
+) -> float:
+    """Put faithfulness and agreement of some pictures into the tables, `count` of them by Score-CAM too; the rank
+    correlation over all cells."""
+    scored = {id(sample) for sample in spread(samples, count)} if count else set()
+    cells: list[Floats] = []
+    for sample, pixels in zip(samples, pictures, strict=True):
+        tables["faithfulness"] += _faithfulness(subject, sample, pixels, cache, score_cam=id(sample) in scored)
+        row, pairs = _agreement(subject, sample, pixels)
+        tables["agreement"].append(row)
+        cells.append(pairs)
+    return rank_correlation(*np.concatenate(cells, 1))
 
 
 def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> tuple[Row, Floats]:
@@ -249,7 +273,7 @@ def measure(
     recipe: Recipe, data: Path, crossval: Path, extent: Extent, folder: Path, tell: Callable[[str], None] = print
 ) -> Measured:
     """Everything but the comparison of strides. What is measured stays in `folder` for the next time."""
-    folds = folds_to_explain(recipe, data, crossval)
+    folds = open_drafts(recipe, data, crossval)
     labels = [label.id for label in recipe.labels]
     made_by = (__name__, adapter_module(recipe))
     cache = Cache(folder, source(f"`loupe-train faithful {recipe.id}`", made_by, recipe=recipe.id))
@@ -259,21 +283,15 @@ def measure(
     pooled: dict[str, float] = {}
     for number, fold in enumerate(folds):
         subject, name = load_subject(fold), fold.name
-        floats, limits[name] = subject.floats, subject.limit
-        channels, earlier_stride = floats.channels, floats.strides[floats.earlier] if floats.earlier else None
-        samples = spread(subject.fold.unseen, _share(extent.pictures, len(folds)))
+        limits[name] = subject.limit
         count = _share(extent.score_cam, len(folds))
-        scored = {id(sample) for sample in spread(samples, count)} if count else set()
-        pictures = load_pixels(data, samples, recipe.data.area_px)
-        cells: list[Floats] = []
-        for sample, pixels in zip(samples, pictures, strict=True):
-            tables["faithfulness"] += _faithfulness(subject, sample, pixels, cache, score_cam=id(sample) in scored)
-            row, pairs = _agreement(subject, sample, pixels)
-            tables["agreement"].append(row)
-            cells.append(pairs)
-        pooled[name] = rank_correlation(*np.concatenate(cells, 1))
-        tell(f"fold {name}: {len(samples)} pictures explained")
-        tables["cascade"] += _cascade(subject, samples, pictures, cache)
+        if floats := subject.float_network:
+            channels, earlier_stride = floats.channels, floats.strides[floats.earlier] if floats.earlier else None
+            samples = spread(subject.fold.unseen, _share(extent.pictures, len(folds)))
+            pictures = load_pixels(data, samples, recipe.data.area_px)
+            pooled[name] = _explain(subject, samples, pictures, cache, count, tables)
+            tell(f"fold {name}: {len(samples)} pictures explained")
+            tables["cascade"] += _cascade(subject, samples, pictures, cache)
         targets = known_places(subject, _share(extent.windows, len(folds)))
         tables["places"] += _places(subject, targets, cache, count)
         if set(labels) == set(KINDS):

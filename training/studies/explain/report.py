@@ -28,13 +28,14 @@ def render(d: Mapping[str, Any], gallery: Sequence[Shown] = ()) -> str:
         "method": lambda name: words.method(name, d["earlier_stride"]),
         "passes": lambda name: words.passes(name, d["channels"]),
         "figures": words.FIGURES,
+        "no_floats": words.NO_FLOATS,
         "number": words.number,
         "limits": words.limits,
         "gap": words.gap,
         "ms": words.milliseconds,
         "methods": METHODS,
     }
-    charts = {"curves": figures.curves(d), "cascade": figures.cascade(d)}
+    charts = {"curves": figures.curves(d), "cascade": figures.cascade(d)} if d["faithfulness"] else {}
     if d["places"]:
         charts["places"] = figures.places(d)
     if gallery:

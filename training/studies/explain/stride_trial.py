@@ -26,7 +26,7 @@ from training.studies.explain.measure import PHANTOM_SEEDS
 from training.studies.explain.places import place
 from training.studies.explain.scores import curves, gini, rank_correlation
 from training.studies.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
-from training.studies.explain.subject import Subject, folds_to_explain, load_subject, spread
+from training.studies.explain.subject import Subject, folds_with_floats, load_subject, spread
 from training.studies.explain.targets import known_places, phantoms
 
 CURVED = 4  # pictures a fold for curves and sight
@@ -51,7 +51,7 @@ class StrideTrial:
 
 def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str], None] = print) -> StrideTrial:
     """Both strides on each fold's unseen pictures, with the float networks; in integers on the first fold."""
-    folds = folds_to_explain(recipe, data, crossval)
+    folds = folds_with_floats(recipe, data, crossval)
     labels = [label.id for label in recipe.labels]
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in ("readings", "places", "curves")}
     sights: dict[int, list[Sight]] = {COARSE: [], FINE: []}

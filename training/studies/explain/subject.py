@@ -24,13 +24,20 @@ LIMIT_QUANTILE = 0.99  # as bundles have it (training/packing/assembly.py)
 
 @dataclass(frozen=True)
 class Subject:
-    """One fold. `limit`: the end of the fixed scale of its maps, in logit units, from some pictures that it was fitted on;
-    `weights`: the hash of both of its networks and of what makes their logits."""
+    """One fold. `float_network`: None where the recipe fine-tunes for whole numbers, so that the run's float network isn't
+    the one behind the integers. `limit`: the end of the fixed scale of its maps, in logit units, from some pictures that it
+    was fitted on; `weights`: the hash of both of its networks and of what makes their logits."""
 
     fold: DraftFold
-    floats: FloatNetwork
+    float_network: FloatNetwork | None
     limit: float
     weights: str
+
+    @property
+    def floats(self) -> FloatNetwork:
+        """The float network, of a fold that has one."""
+        assert self.float_network
+        return self.float_network
 
     def maps(self, pixels: NDArray[np.uint8]) -> Maps:
         """The box's maps of a picture uint8 [h, w, 3]."""
@@ -38,7 +45,7 @@ class Subject:
         return reader.head.maps(reader.network.run(pixels)["features"], pixels)
 
 
-def folds_to_explain(recipe: Recipe, data: Path, crossval: Path) -> list[DraftFold]:
+def folds_with_floats(recipe: Recipe, data: Path, crossval: Path) -> list[DraftFold]:
     """The finished folds of a cross-validation. Raises `RunError` where there is none, `ExplainError` for a recipe whose
     integer networks have other weights than their runs."""
     if recipe.quantization.rescue_epochs:
@@ -50,15 +57,16 @@ def folds_to_explain(recipe: Recipe, data: Path, crossval: Path) -> list[DraftFo
 
 
 def load_subject(fold: DraftFold) -> Subject:
-    """A fold with both networks ready."""
+    """A fold with its networks ready."""
     chosen = fold.fitted[:: max(1, len(fold.fitted) // LIMIT_PICTURES)][:LIMIT_PICTURES]
     head, network = fold.reader.head, fold.reader.network
     pictures = load_pixels(fold.data, chosen, fold.recipe.data.area_px)
     evidence = np.concatenate([np.abs(head.maps(network.run(p)["features"], p).values).ravel() for p in pictures])
     content = (fold.folder / WEIGHTS).read_bytes() + fold.bundle.sha256.encode()
+    alone = fold.recipe.quantization.rescue_epochs > 0
     return Subject(
         fold,
-        FloatNetwork(fold.run.model, fold.recipe.network.counts),
+        None if alone else FloatNetwork(fold.run.model, fold.recipe.network.counts),
         float(np.nanquantile(evidence, LIMIT_QUANTILE)),
         hashlib.sha256(content).hexdigest(),
     )

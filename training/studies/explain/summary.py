@@ -139,10 +139,9 @@ def _by_scale(table: pd.DataFrame) -> dict[str, Figure]:
 
 
 def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Everything that the report says, JSON-able."""
-    table, agreement = measured.faithfulness, measured.agreement
-    key = ("fold", "file")
-    scored = _scored(table, key)
+    """Everything that the report says, JSON-able. Where no float network stands beside the integer one, what needs one is
+    None, and `n` counts known places."""
+    explained = measured.agreement if len(measured.agreement) else _ours(measured.places)
     return {
         "schema": SCHEMA,
         "created": date.today().isoformat(),
@@ -150,13 +149,32 @@ def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | No
         "data": {"name": recipe.data.name, "source": recipe.data.source, "terms": recipe.data.terms},
         "labels": {label.id: label.name.en for label in recipe.labels},
         "folds": list(measured.folds),
-        "n": len(agreement),
-        "groups": int(agreement["group"].nunique()),
+        "n": len(explained),
+        "groups": int(explained["group"].nunique()) if len(explained) else 0,
         "earlier_stride": measured.earlier_stride,
         "channels": measured.channels,
         "steps": STEPS,
         "blur_share": BLUR_SHARE,
         "limits": {fold: round(limit, 3) for fold, limit in measured.limits.items()},
+        **_beside_floats(measured),
+        "places": _places(measured.places) if len(measured.places) else [],
+        "whole": _whole(measured.whole),
+        "strides_compared": strides,
+    }
+
+
+def _ours(places: pd.DataFrame) -> pd.DataFrame:
+    return places[places["method"] == OURS] if len(places) else places
+
+
+def _beside_floats(measured: Measured) -> dict[str, Any]:
+    """The sections of the report that need a float network beside the integer one."""
+    table, agreement = measured.faithfulness, measured.agreement
+    if table.empty:
+        return dict.fromkeys(("faithfulness", "score_cam", "agreement", "cascade"))
+    key = ("fold", "file")
+    scored = _scored(table, key)
+    return {
         "faithfulness": {
             "methods": _by_method(table[table["method"] != SCORE_CAM], MAP_FIGURES),
             "curves": _curves(scored if len(scored) else table),
@@ -182,9 +200,6 @@ def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | No
             "worst_gap": float(agreement["gap"].max()),
         },
         "cascade": _cascade(measured.cascade),
-        "places": _places(measured.places) if len(measured.places) else [],
-        "whole": _whole(measured.whole),
-        "strides_compared": strides,
     }
 
 

@@ -19,6 +19,10 @@ from training.studies.explain.methods import (
 from training.studies.explain.strides import COARSE, FINE
 
 NOTHING = "–"
+NO_FLOATS = (
+    "The integer network was fine-tuned for whole numbers, so no float network stands beside it: its own map is judged by "
+    "known places alone, against chance."
+)
 FIGURES = {
     "insertion": "Insertion ↑",
     "deletion": "Deletion ↓",
@@ -107,17 +111,22 @@ def _methods_table(d: Mapping[str, Any], by_method: Mapping[str, Any], figures: 
 
 def markdown(d: Mapping[str, Any]) -> str:
     """The report's tables for docs/researchers/results.md and docs/researchers/explanations.md."""
-    agreement = d["agreement"]
-    parts = [
-        f"### {d['recipe']['id']}, {d['recipe']['network']}: faithfulness of class maps",
-        f"{d['n']} pictures of {d['groups']} unseen groups, measured {d['created']}; 95 % intervals resample groups. The "
-        f"class map misses its logit by at most {agreement['worst_gap']:g}. Integer against float maps, rank correlation "
-        f"by picture: {with_interval(agreement['spearman'])}, median {number(agreement['spearman_median'])}; over "
-        f"all cells of a fold's pictures: {number(agreement['spearman_pooled'])}.",
-        _methods_table(
-            d, d["faithfulness"]["methods"], ("insertion", "deletion", "drop", "increase", "gini"), cost=True
-        ),
-    ]
+    measured = (
+        f"{d['n']} pictures of {d['groups']} unseen groups, measured {d['created']}; 95 % intervals resample groups."
+    )
+    parts = [f"### {d['recipe']['id']}, {d['recipe']['network']}: faithfulness of class maps"]
+    if agreement := d["agreement"]:
+        parts += [
+            f"{measured} The class map misses its logit by at most {agreement['worst_gap']:g}. Integer against float maps, "
+            f"rank correlation by picture: {with_interval(agreement['spearman'])}, median "
+            f"{number(agreement['spearman_median'])}; over all cells of a fold's pictures: "
+            f"{number(agreement['spearman_pooled'])}.",
+            _methods_table(
+                d, d["faithfulness"]["methods"], ("insertion", "deletion", "drop", "increase", "gini"), cost=True
+            ),
+        ]
+    else:
+        parts.append(f"{measured} {NO_FLOATS}")
     if d["score_cam"]:
         differences = d["score_cam"]["ours_minus"]
         parts += [

@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "depth-probe",
         "head-placement",
         "quantization-report",
+        "table",
     ),
 }
 

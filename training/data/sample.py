@@ -38,6 +38,17 @@ def mosaic_files(sample: Sample) -> list[list[str]]:
     return [row.split(COLUMN) for row in mosaic.split(ROW)] if mosaic else []
 
 
+def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """About `count` samples, the same number of each class, evenly spread over each class's."""
+    labels = sorted({sample.label for sample in samples})
+    chosen: list[Sample] = []
+    for label in labels:
+        members = [sample for sample in samples if sample.label == label]
+        picks = np.unique(np.linspace(0, len(members) - 1, max(1, round(count / len(labels)))).round().astype(int))
+        chosen += [members[i] for i in picks]
+    return chosen
+
+
 def labels_of(samples: Sequence[Sample]) -> NDArray[np.int64]:
     """Class indices [n]."""
     return np.array([sample.label for sample in samples], np.int64)

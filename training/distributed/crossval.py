@@ -23,7 +23,7 @@ from training.errors import CrossvalError
 from training.evaluation.metrics import by_fold, calibrate_folds, summary
 from training.evaluation.table import load_table, save_table
 from training.recipe import Recipe
-from training.run_files import FACTS, FOLDS, HISTORY, READINGS
+from training.run_files import FACTS, FOLDS, READINGS, epochs_done
 from training.stamp import inputs, source, stamp, warn_of
 
 METRICS = "metrics.json"
@@ -41,12 +41,6 @@ def choose_folds(folds: Sequence[Fold], names: Collection[str] | None) -> list[F
         if name not in known:
             raise CrossvalError(f"there is no fold {name}; there are {', '.join(known)}")
     return [fold for fold in folds if names is None or fold.name in names]
-
-
-def epochs_done(folder: Path) -> int:
-    """Epochs in a fit's history so far."""
-    history = folder / HISTORY
-    return max(0, history.read_text().count("\n") - 1) if history.is_file() else 0
 
 
 def crossval(

@@ -25,12 +25,12 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from device.reading.maps import softmax
 from training.data import CALIBRATION, TEST, TRAINING, Split, labels_of, load_pixels
-from training.distributed.crossval import epochs_done
 from training.distributed.engine import raise_failures, run_tasks
 from training.distributed.fold import LOG, fitted_run
 from training.errors import TrialError
 from training.evaluation.calibrate import fit_temperature
 from training.recipe import Recipe, make_recipe
+from training.run_files import epochs_done
 
 RESULT, SETTINGS, RESULTS = "result.json", "settings.json", "trials"
 # What can be judged on one and the same calibration part, by the float network.

@@ -78,7 +78,7 @@ def report_document(evaluation: Evaluation) -> dict[str, Any]:
         "sets": sets_summary(table, labels, recipe.answer, unit),
         "roc": _roc(measurable(table, labels), labels),
         "before": None,
-        "training": [_history(file) for file in evaluation.histories],
+        "training": [read_history(file) for file in evaluation.histories],
     }
     if evaluation.before is not None:
         document["before"] = {"name": evaluation.before_name, **compare(evaluation.before, table, labels)}
@@ -98,7 +98,8 @@ def _roc(readable: pd.DataFrame, labels: Sequence[str]) -> dict[str, dict[str, l
     return curves
 
 
-def _history(file: Path) -> dict[str, Any]:
+def read_history(file: Path) -> dict[str, Any]:
+    """The curves of a fit by epoch, from its history.csv. Raises `ReportError`."""
     try:
         table = pd.read_csv(file)
         epochs = table.pop("epoch")

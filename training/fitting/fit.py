@@ -34,10 +34,10 @@ from training.data import CALIBRATION, TRAINING, Sample, Split, adapter_module, 
 from training.errors import RunError
 from training.fitting.balance import LogitAccuracy, balanced_loss, epoch_order, sample_weights
 from training.fitting.batches import steps_per_epoch, training_batches
-from training.fitting.progress import FitProgress
+from training.fitting.progress import FitProgress, TimeLimit
 from training.networks.head import CLASS_MAP
 from training.recipe import Recipe
-from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS
+from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS, epochs_done
 from training.stamp import LIBRARIES, commit, source, stamp
 
 PROBE_PASSES = 3
@@ -162,12 +162,23 @@ def _begin(recipe: Recipe, folder: Path, split: Split, epochs: int) -> None:
     split.save(folder / SPLIT)
 
 
-def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int | None = None, verbose: int = 1) -> Run:
+def fit(
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    split: Split,
+    *,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    validate_every: int = VALIDATE_EVERY,
+    verbose: int = 1,
+) -> Run:
     """Fit a recipe on the training part of a split and write the run's folder. An interrupted fit goes on from its last
-    epoch.
+    epoch, and so does one whose `minutes` ran out: it ends with the pass in which they do, and its facts say how many it
+    made.
 
-    `verbose` 1 shows a bar with the time left, 2 a line an epoch, 0 nothing. Raises `RunError` when early stopping has no
-    calibration part to watch.
+    The calibration part is watched after every so many passes. `verbose` 1 shows a bar with the time left, 2 a line an
+    epoch, 0 nothing. Raises `RunError` when early stopping has no calibration part to watch.
     """
     keras.utils.set_random_seed(recipe.fit.seed)
     trained, watched = split.parts[TRAINING], split.parts[CALIBRATION]
@@ -199,6 +210,9 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
         keras.callbacks.CSVLogger(str(folder / HISTORY), append=True),
         keras.callbacks.TensorBoard(str(folder / LOGS), write_graph=False),
     ]
+    limit = TimeLimit(minutes) if minutes is not None else None
+    if limit:
+        callbacks.append(limit)
     progress = FitProgress(steps, count)
     if verbose == 1 and count:
         callbacks.append(progress)
@@ -216,7 +230,7 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
             epochs=count,
             steps_per_epoch=steps,
             validation_data=validation,
-            validation_freq=1 if recipe.fit.patience else VALIDATE_EVERY,
+            validation_freq=1 if recipe.fit.patience else validate_every,
             callbacks=callbacks,
             shuffle=False,  # the batches are
             verbose=0 if verbose == 1 else verbose,
@@ -226,10 +240,12 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     if recipe.fit.refit_head:
         print("fit the head on whole pictures")
         _refit_head(model, recipe, pixels, trained)
+    passes = epochs_done(folder)
     facts = {
         "recipe": recipe.id,
         "settings_sha256": settings_sha256(recipe, epochs),
         "epochs": count,
+        "passes": passes,
         "minutes": round((time.monotonic() - started) / 60, 1),
         "commit": commit(),
         "libraries": {name: version(name) for name in LIBRARIES},
@@ -243,7 +259,8 @@ def fit(recipe: Recipe, data: Path, folder: Path, split: Split, *, epochs: int |
     made_by = ("training.fitting.fit", adapter_module(recipe))
     stamp(folder / WEIGHTS, source(again, made_by, {"split": split.sha256}, **settings))
     (folder / FACTS).write_text(json.dumps(facts, indent=2))
-    shutil.rmtree(folder / RESUME)
+    if not (limit and limit.spent and passes < count):
+        shutil.rmtree(folder / RESUME)
     return Run(folder, recipe, data, model, split, facts)
 
 

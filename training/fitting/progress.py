@@ -1,7 +1,10 @@
-"""The bar of a fit: epochs, loss and the time left of the whole, where Keras' own tells that of one epoch."""
+"""How far a fit is: a bar with the time left of the whole, where Keras' own tells that of one epoch, and its end by
+the clock.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import keras
@@ -38,3 +41,18 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
     def close(self) -> None:
         """Give the terminal back, also after an interruption, of which Keras tells nobody."""
         self._bar.stop()
+
+
+class TimeLimit(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Ends a fit with the pass in which its minutes run out; `spent`: whether it did."""
+
+    def __init__(self, minutes: float) -> None:
+        super().__init__()
+        self._seconds, self._started, self.spent = 60 * minutes, time.monotonic(), False
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 — Keras' own
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        if time.monotonic() - self._started >= self._seconds:
+            self.spent = self.model.stop_training = True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import floor, log2
 from typing import Any
@@ -65,7 +66,6 @@ def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: 
     Raises `QuantizationError` if an operation on floats is left or pixels wouldn't go in as they are.
     """
     model = prepare(model, pictures)
-    tail = box_outputs(model, outputs)
     height, width, _ = pictures[0].shape
 
     def representative() -> Iterator[dict[str, NDArray[np.float32]]]:
@@ -75,13 +75,7 @@ def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: 
             marked[0, 0], marked[-1, -1] = 0, 255
             yield {"image": networks.scale_pixels(marked[None])}
 
-    with tempfile.TemporaryDirectory() as folder:
-        archive = keras.export.ExportArchive()
-        archive.track(tail)
-        spec = tf.TensorSpec((1, height, width, 3), tf.float32, name="image")
-        archive.add_endpoint(SIGNATURE, lambda image: tail(image, training=False), input_signature=[spec])
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+    with _converter(box_outputs(model, outputs), height, width) as converter:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = representative
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -91,6 +85,25 @@ def convert(model: keras.Model, pictures: Sequence[NDArray[np.uint8]], outputs: 
     if floats := {op: n for op, n in list_ops(converted).items() if "float" in op}:
         raise QuantizationError(f"not an integer network: {floats}")
     return converted
+
+
+def convert_floats(model: keras.Model, height: int, width: int) -> bytes:
+    """The float network as a `.tflite` file for pictures of one size: what the integer network's time is compared with."""
+    with _converter(box_outputs(model), height, width) as converter, error_output_aside():
+        converted: bytes = converter.convert()
+    return converted
+
+
+@contextmanager
+def _converter(tail: keras.Model, height: int, width: int) -> Iterator[Any]:
+    """TFLite's converter of a network for pictures of a size, scaled as `networks.scale_pixels` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = keras.export.ExportArchive()
+        archive.track(tail)
+        spec = tf.TensorSpec((1, height, width, 3), tf.float32, name="image")
+        archive.add_endpoint(SIGNATURE, lambda image: tail(image, training=False), input_signature=[spec])
+        archive.write_out(folder, verbose=False)
+        yield tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
 
 
 def list_ops(flatbuffer: bytes) -> Counter[str]:

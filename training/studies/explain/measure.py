@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training.data import Sample, adapter_module, adapter_named, load_pixels
+from training.data.sample import spread
 from training.drawn.phantoms import KINDS
 from training.packing.draft import open_drafts
 from training.recipe import Recipe
@@ -38,7 +39,7 @@ from training.studies.explain.methods import (
 from training.studies.explain.places import place
 from training.studies.explain.scores import curves, drop, gini, rank_correlation, stretched
 from training.studies.explain.sections import find_films, find_sections
-from training.studies.explain.subject import Subject, load_subject, spread
+from training.studies.explain.subject import Subject, load_subject
 from training.studies.explain.targets import LESIONS, Target, known_places, phantoms
 
 PHANTOM_SEEDS = 10

@@ -17,6 +17,7 @@ from device.reading.manifest import NETWORK
 from device.reading.maps import Head
 from device.reading.runtime import Network
 from training.data import load_pixels
+from training.data.sample import spread
 from training.drawn.phantoms import KINDS
 from training.packing.assembly import representative
 from training.quantization.convert import convert, integer_head
@@ -26,7 +27,7 @@ from training.studies.explain.measure import PHANTOM_SEEDS
 from training.studies.explain.places import place
 from training.studies.explain.scores import curves, gini, rank_correlation
 from training.studies.explain.strides import COARSE, FINE, Sight, at_stride_16, registered, sight, time_ms
-from training.studies.explain.subject import Subject, folds_with_floats, load_subject, spread
+from training.studies.explain.subject import Subject, folds_with_floats, load_subject
 from training.studies.explain.targets import known_places, phantoms
 
 CURVED = 4  # pictures a fold for curves and sight

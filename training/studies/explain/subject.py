@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.reading.maps import Maps
-from training.data import Sample, load_pixels
+from training.data import load_pixels
 from training.errors import ExplainError
 from training.packing.draft import DraftFold, open_drafts
 from training.recipe import Recipe
@@ -70,14 +69,3 @@ def load_subject(fold: DraftFold) -> Subject:
         float(np.nanquantile(evidence, LIMIT_QUANTILE)),
         hashlib.sha256(content).hexdigest(),
     )
-
-
-def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """About `count` samples, the same number of each class, evenly spread over each class's."""
-    labels = sorted({sample.label for sample in samples})
-    chosen: list[Sample] = []
-    for label in labels:
-        members = [sample for sample in samples if sample.label == label]
-        picks = np.unique(np.linspace(0, len(members) - 1, max(1, round(count / len(labels)))).round().astype(int))
-        chosen += [members[i] for i in picks]
-    return chosen

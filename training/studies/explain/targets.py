@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from training.data import Sample, adapter_named, load_pixels
 from training.data.adapters import Films, Lesion
-from training.data.sample import mosaic_files
+from training.data.sample import mosaic_files, spread
 from training.drawn.phantoms import KINDS, draw
 from training.studies.explain.places import MOST, shares
-from training.studies.explain.subject import Subject, spread
+from training.studies.explain.subject import Subject
 
 Mask = NDArray[np.bool_]
 TUMOURS = ("insitu", "invasive")

@@ -1,5 +1,5 @@
-"""The box's command line, `loupe`: read pictures, serve the page, verify the models, measure this machine. Each command
-stands in `device/commands/`."""
+"""The box's command line, `loupe`: read pictures, serve the page, verify the models, commission them, measure this machine.
+Each command stands in `device/commands/`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import click
 from device import __version__
 from device.commands.bench import bench
 from device.commands.command import EXIT_STOPPED
+from device.commands.commission import commission
 from device.commands.read import read
 from device.commands.serve import serve
 from device.commands.verify import verify
 
 
 @click.group(
-    commands=[read, serve, verify, bench],
+    commands=[read, serve, verify, commission, bench],
     epilog="Settings come from their defaults, then --config (or /etc/loupe/loupe.toml), then flags.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -34,8 +34,10 @@ SCHEMA_FILE = Path(__file__).with_name("settings.schema.json")
 
 # The commands that take a setting as a flag.
 EVERY_COMMAND = ("read", "serve", "verify", "bench")
+WITH_MODELS = (*EVERY_COMMAND, "commission")
 READING = ("read", "serve")
 WITH_STORE = ("serve", "verify")
+WITH_SITE = ("read", *WITH_STORE)
 SERVING = ("serve",)
 A_TEXT = Phrase("text")
 
@@ -81,9 +83,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the model is, where the service listens and how much it takes on."""
 
     bundle: Annotated[
-        Path, about("model, or folder of models", "a file or a folder", commands=EVERY_COMMAND, placeholder="PATH")
+        Path, about("model, or folder of models", "a file or a folder", commands=WITH_MODELS, placeholder="PATH")
     ] = Path("models/bach.loupe")
-    keys: Annotated[Path, about("trusted public keys", "a folder", commands=EVERY_COMMAND, placeholder="DIR")] = Path(
+    keys: Annotated[Path, about("trusted public keys", "a folder", commands=WITH_MODELS, placeholder="DIR")] = Path(
         "models/keys"
     )
     samples: Annotated[Path, about("sample pictures", "a folder", commands=EVERY_COMMAND, placeholder="DIR")] = Path(
@@ -98,6 +100,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             placeholder="FILE",
         ),
     ] = Path("var/loupe.sqlite")
+    site: Annotated[
+        Path | None,
+        about(
+            "site profile, or folder of them, by which models read here; new ones are kept in the folder, or without one "
+            "beside the store",
+            "a file or a folder",
+            commands=WITH_SITE,
+            placeholder="PATH",
+        ),
+    ] = None
     technician_code_file: Annotated[
         Path | None,
         about(

@@ -458,6 +458,165 @@ class KeysMissing(LoupeError):
     detail: str
 
 
+# --- the site profile ------------------------------------------------------------------------------------------------
+
+
+class ProfileError(LoupeError):
+    """Base: a site profile can't be used. The model reads on as one that isn't commissioned."""
+
+    status = 422
+    profile: str  # its file's name
+
+
+class ProfileMissing(ProfileError):
+    code = "profile_missing"
+    detail: str
+
+
+class ProfileTooLarge(ProfileError):
+    code = "profile_too_large"
+    limit_mb: int
+
+
+class ProfileDamaged(ProfileError):
+    """It isn't a profile, was changed after it was signed, or has what a profile can't have."""
+
+    code = "profile_damaged"
+    detail: str
+
+
+class ProfileNewer(ProfileError):
+    """A newer program has written it, in a form that this one doesn't know."""
+
+    code = "profile_newer"
+    version: str
+    known: int  # the highest version that this program knows
+
+
+class ProfileOfOtherKey(ProfileError):
+    """Another box has signed it."""
+
+    code = "profile_of_other_key"
+    key_id: str
+
+
+class ProfileOfOtherModel(ProfileError):
+    """It was made for another bundle, or for another version of it."""
+
+    code = "profile_of_other_model"
+    made_for: str
+    bundle: str
+
+
+class ProfileRevoked(ProfileError):
+    """It was in use on this box, and isn't any more."""
+
+    code = "profile_revoked"
+    since: str
+
+
+class ProfileOfOtherScale(ProfileError):
+    """The size of a pixel that was given isn't that of the profile's instrument."""
+
+    code = "profile_of_other_scale"
+    given: float
+    um_per_px: float
+
+
+class ProfileUnwritable(LoupeError):
+    """The file of a site profile can't be written."""
+
+    code = "profile_unwritable"
+    profile: str
+    detail: str
+
+
+class ProfileUnknown(LoupeError):
+    """There is no such profile on this box."""
+
+    code = "profile_unknown"
+    status = 404
+    profile: str | int
+
+
+class BoxKeyUnusable(LoupeError):
+    """The key by which this box signs its site profiles can't be read or made."""
+
+    code = "box_key_unusable"
+    status = 503
+    key: str
+    detail: str
+
+
+class RevocationsUnreadable(LoupeError):
+    """The box doesn't know any more which site profiles were revoked, so it uses none. Pictures are read all the same."""
+
+    code = "revocations_unreadable"
+    status = 503
+    file: str
+    detail: str
+
+
+# --- commissioning ---------------------------------------------------------------------------------------------------
+
+
+class CommissioningError(LoupeError):
+    """Base: pictures or labels that a site profile can't be made of."""
+
+    status = 422
+
+
+class PicturesMissing(CommissioningError):
+    """The folder isn't there, can't be opened, or holds no file."""
+
+    code = "pictures_missing"
+    folder: str
+    detail: str
+
+
+class TooManyPictures(CommissioningError):
+    code = "too_many_pictures"
+    folder: str
+    pictures: int
+    limit: int
+
+
+class TooFewPictures(CommissioningError):
+    """Of those that could be read and judged."""
+
+    code = "too_few_pictures"
+    pictures: int
+    patients: int
+    least_pictures: int
+    least_patients: int
+
+
+class LabelsUnreadable(CommissioningError):
+    """The file with diagnoses can't be read as a table."""
+
+    code = "labels_unreadable"
+    file: str
+    detail: str
+
+
+class LabelsInvalid(CommissioningError):
+    """A row of the file with diagnoses is wrong."""
+
+    code = "labels_invalid"
+    file: str
+    line: int
+    reason: str  # a phrase
+    value: str
+    classes: str  # those of the model
+
+
+class ScaleNeeded(CommissioningError):
+    """The model needs to know the size of a pixel, and nobody gave it."""
+
+    code = "scale_needed"
+    model: str
+
+
 # --- the box itself --------------------------------------------------------------------------------------------------
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from device.base.errors import ImageError, OverlayUnwritable
+from device.base.errors import ImageError, OverlayUnwritable, ProfileOfOtherScale
 from device.base.log import error_line
 from device.base.texts import fill, words
 from device.commands.command import (
@@ -29,7 +29,9 @@ from device.settings import BYTES_PER_MB, Settings
 
 if TYPE_CHECKING:
     from device.documents.reading_document import ReadingDocument
+    from device.reading.bundle import Bundle
     from device.reading.routing import Opinion
+    from device.reading.site.standing import Standing
 
 STANDARD_INPUT = "-"
 HELP = """Read each IMAGE: the gate's verdict, the probability of each class and, if asked for, the class map drawn on it.
@@ -92,13 +94,15 @@ def read(
         sys.stderr.write(f"{misuse}\n")
         return EXIT_MISUSE
     set_budget(settings.decode_memory_mb * BYTES_PER_MB)
-    router = Router(open_verified_bundles(settings, language), settings.limits, threads=os.cpu_count() or 1)
+    bundles = open_verified_bundles(settings, language)
+    router = Router(bundles, settings.limits, threads=os.cpu_count() or 1)
     scale = None if um_per_px is None else parse_um_per_px(um_per_px)
+    standings = standings_of(settings, bundles, scale, language)
     status = 0
     for name in images:
         try:
             data = _standard_input() if name == STANDARD_INPUT else Path(name).read_bytes()
-            routed = router.read(data, model, scale)
+            routed = router.read(data, model, scale, standings=standings)
         except OSError as error:
             sys.stderr.write(f"{name}: {error.strerror or error}\n")
             status = EXIT_PROBLEM
@@ -152,6 +156,29 @@ def _misuse(images: Sequence[str], overlay: Path | None, language: str) -> str |
         return str(texts["one_image"])
     reason = fault(overlay, images[0])
     return reason and error_line(OverlayUnwritable(overlay=str(overlay), reason=reason), language)
+
+
+def standings_of(
+    settings: Settings, bundles: Sequence[Bundle], um_per_px: float | None, language: str
+) -> Mapping[str, Standing]:
+    """How the models stand by the profiles of the setting `site`. Raises a `ProfileError` where that names one profile, and
+    it can't be used for these models and pixels of this size; other problems go to standard error."""
+    from device.storage.sites import Sites
+
+    if settings.site is None:
+        return {}
+    sites = Sites(settings.store, settings.site, bundles)
+    for problem in sites.problems:
+        if sites.is_one_file:
+            raise problem
+        complain(problem, language)
+    standings = sites.standings(um_per_px)
+    if sites.is_one_file and um_per_px is not None and not any(each.signed for each in standings.values()):
+        (only,) = sites.all()
+        if only.profile.instrument is not None:
+            of_profile = only.profile.instrument.um_per_px
+            raise ProfileOfOtherScale(profile=settings.site.name, given=um_per_px, um_per_px=of_profile)
+    return standings
 
 
 def _standard_input() -> bytes:

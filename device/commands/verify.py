@@ -18,7 +18,9 @@ def verify(settings: Settings, language: str) -> int:
 
     All models of a folder: loupe verify --bundle models
     """
+    from device.documents.site import site_state
     from device.storage.served import check_served
+    from device.storage.sites import Sites
 
     bundles = open_verified_bundles(settings, language)
     for problem in check_served(settings.store, bundles, settings.allow_older):
@@ -28,6 +30,12 @@ def verify(settings: Settings, language: str) -> int:
             f"{bundle.name}: signature by {bundle.signer}, {len(bundle.manifest.members)} members and "
             f"{len(bundle.manifest.golden)} golden pictures are as recorded (sha256 {bundle.sha256})"
         )
+    sites = Sites(settings.store, settings.site, bundles)
+    for kept in sites.all():
+        state = site_state(kept.standing, language)
+        print_at_once(f"{kept.path.name}: {kept.profile.bundle.model}, {kept.profile.created}: {state.title}")
+    for problem in sites.problems:
+        complain(problem, language)
     return 0
 
 

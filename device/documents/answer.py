@@ -62,8 +62,11 @@ class PictureAnswer(Record, frozen=True):
     concern_sum: Annotated[
         ConcernSum | None, about("All classes of concern together; null where they have no name in common.")
     ]
-    promise: Annotated[AnswerPromise | None, about("What holds for answers; null for a section.")]
-    record: Annotated[AnswerHistory | None, about("How this very answer fared; null for a section.")]
+    promise: Annotated[
+        AnswerPromise | None,
+        about("What holds for answers; null for a section, and at a clinic with probabilities of its own."),
+    ]
+    record: Annotated[AnswerHistory | None, about("How this very answer fared; null where `promise` is.")]
 
 
 def answer(

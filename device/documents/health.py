@@ -7,9 +7,10 @@ counts (`device/storage/drift.py`); nothing in it is about a single picture.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import sqrt
+from types import MappingProxyType
 from typing import Annotated
 
 from device import __version__
@@ -18,11 +19,13 @@ from device.base.texts import words
 from device.documents.model import ModelIdentity, RuntimeIdentity, identity, identity_facts, runtime_identity
 from device.documents.problem import ProblemWords, problem_words
 from device.documents.records import Record, about
+from device.documents.site import SiteState, site_state
 from device.documents.verdict import for_modality, reason_words
 from device.reading.bundle import Bundle
 from device.reading.drift_test import ALARM, BINS, CALM, Watch, calibration_sizes, gaps
 from device.reading.gate import CAUTION_BELOW_P, REASONS
 from device.reading.runtime import find_runtime
+from device.reading.site.standing import NOT_COMMISSIONED, Standing
 from device.storage.drift import NOTHING, Counts, DriftLog
 
 DAYS_SHOWN = 30
@@ -30,6 +33,7 @@ ENOUGH_SITTINGS = 20  # fewer can't reach `ALARM` whatever they show
 ENOUGH_PICTURES = 20  # fewer give no share worth comparing: at 20, one refused is 5 %
 NORMAL_95 = 1.96
 STARTED = time.monotonic()
+NOWHERE_COMMISSIONED: Mapping[str, Sequence[Standing]] = MappingProxyType({})
 
 
 # --- the records -----------------------------------------------------------------------------------------------------
@@ -96,11 +100,15 @@ class WatchState(Record, frozen=True):
 
 
 class ModelHealth(ModelIdentity, frozen=True):
-    """A model, and how its gate has judged the clinic's pictures."""
+    """A model, and how its gate has judged the clinic's pictures: by its site profile, where it has one that is in use."""
 
     golden: Annotated[int, about("Golden pictures in the bundle.")]
     promise: Annotated[
         float, about("The largest share of proper pictures that the gate refuses, as its bundle states.")
+    ]
+    sites: Annotated[
+        list[SiteState],
+        about("How the model stands at this clinic: with each instrument that it was commissioned for."),
     ]
     lately: Annotated[LatelyCounts, about("The last days with readings.")]
     p_values: Annotated[list[Histogram], about("p-values of each question since the watch began.")]
@@ -149,9 +157,15 @@ def wilson(count: int, n: int) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
-def promised_share(bundle: Bundle) -> float:
-    """The greatest share of proper pictures that the bundle's gate says it refuses."""
-    return bundle.manifest.gate.promise.alpha
+def promised_share(bundle: Bundle, standing: Standing = NOT_COMMISSIONED) -> float:
+    """The greatest share of proper pictures that the gate of a bundle that stands so says it refuses."""
+    profile = standing.in_force
+    return bundle.manifest.gate.promise.alpha if profile is None else profile.fit.promise.alpha
+
+
+def watched(standings: Sequence[Standing]) -> Standing:
+    """Of the standings of a model the one whose watch is shown: the newest that is in force, else as it came."""
+    return next((each for each in standings if each.in_force is not None), NOT_COMMISSIONED)
 
 
 def state_of(watch: Watch) -> str:
@@ -187,7 +201,7 @@ def _title(code: str, bundle: Bundle, language: str) -> str:
     return reason_words(code, None, bundle.manifest.modality, language)["title"]
 
 
-def _lately(bundle: Bundle, days: dict[str, Counts], language: str) -> LatelyCounts:
+def _lately(bundle: Bundle, standing: Standing, days: dict[str, Counts], language: str) -> LatelyCounts:
     counts: Counts = sum(days.values(), NOTHING)
     low, high = wilson(counts.refused, counts.readings)
     enough = counts.readings >= ENOUGH_PICTURES
@@ -199,7 +213,7 @@ def _lately(bundle: Bundle, days: dict[str, Counts], language: str) -> LatelyCou
         refused_share=counts.refused / counts.readings if counts.readings else None,
         refused_interval=[low, high] if counts.readings else None,
         enough=enough,
-        more_than_promised=enough and low > promised_share(bundle),
+        more_than_promised=enough and low > promised_share(bundle, standing),
         cautions=counts.cautions,
         reasons=[
             ReasonCount(code=code, title=_title(code, bundle, language), count=count)
@@ -227,18 +241,20 @@ def _watch_state(watch: Watch, modality: str, language: str) -> WatchState:
     )
 
 
-def _model(bundle: Bundle, drift: DriftLog, now: datetime, language: str) -> ModelHealth:
-    watch, days = drift.watch(bundle, now), drift.days(bundle, DAYS_SHOWN, now)
+def _model(bundle: Bundle, standings: Sequence[Standing], drift: DriftLog, now: datetime, language: str) -> ModelHealth:
+    standing = watched(standings)
+    watch, days = drift.watch(bundle, now, standing), drift.days(bundle, DAYS_SHOWN, now, standing)
     since_reset: Counts = sum((counts for day, counts in days.items() if day >= watch.since), NOTHING)
     titles = words(language)["questions"]
     return ModelHealth(
         **identity_facts(bundle, language),
         golden=len(bundle.manifest.golden),
-        promise=promised_share(bundle),
-        lately=_lately(bundle, days, language),
+        promise=promised_share(bundle, standing),
+        sites=[site_state(each, language) for each in standings or [NOT_COMMISSIONED]],
+        lately=_lately(bundle, standing, days, language),
         p_values=[
             histogram(name, titles[name], since_reset.bins.get(name, (0,) * BINS), n)
-            for name, n in calibration_sizes(bundle).items()
+            for name, n in calibration_sizes(bundle, standing.in_force).items()
         ],
         watch=_watch_state(watch, bundle.manifest.modality, language),
     )
@@ -251,8 +267,10 @@ def health_document(
     problems: Sequence[LoupeError],
     now: datetime,
     language: str,
+    standings: Mapping[str, Sequence[Standing]] = NOWHERE_COMMISSIONED,
 ) -> HealthDocument:
-    """How the box is, with words in a language. `problems`: what is wrong with readers, store and files."""
+    """How the box is, with words in a language. `problems`: what is wrong with readers, store and files. `standings`: how
+    each model stands with each instrument that it was commissioned for, by model, the newest first."""
     unusable = next((each for each in problems if isinstance(each, StoreUnusable)), None)
     return HealthDocument(
         notice=words(language)["notice"],
@@ -264,7 +282,7 @@ def health_document(
         enough_pictures=ENOUGH_PICTURES,
         store=StoreHealth(works=unusable is None, problem=problem_words(unusable, language) if unusable else None),
         problems=[problem_words(each, language) for each in problems],
-        models=[_model(bundle, drift, now, language) for bundle in bundles],
+        models=[_model(bundle, standings.get(bundle.manifest.id, ()), drift, now, language) for bundle in bundles],
     )
 
 

@@ -34,6 +34,7 @@ from device.documents.regions import (
     section_headline,
 )
 from device.documents.scale import UNKNOWN, PictureScale, picture_scale, stated_words
+from device.documents.site import NO_CLASS, SiteState, site_state
 from device.documents.verdict import (
     ANY,
     ForeignMap,
@@ -143,17 +144,18 @@ class SectionSummary(Record, frozen=True):
 
     headline: Annotated[
         str | None,
-        about("How much of the tissue speaks for a class of concern, in how many regions; null when refused."),
+        about("How much of the tissue speaks for a class of concern, in how many regions; null without a class."),
     ]
     concern: Annotated[
-        SectionConcern | None, about("The classes of concern; null when refused, and for a model without such classes.")
+        SectionConcern | None,
+        about("The classes of concern; null without a class, and for a model that has none of concern."),
     ]
     read: Annotated[int, about("Windows that were read.")]
     foreign: Annotated[int, about("Windows that the gate refused.")]
     glass: Annotated[int, about("Windows without tissue, or of the tissue's edge.")]
     reasons: Annotated[dict[str, int], about("How many windows were refused for which reason.")]
     window_px: Annotated[list[float], about("Width and height of a window, pixels of the picture.")]
-    shares: Annotated[list[ClassShare] | None, about("Each class's share of the windows read; null when refused.")]
+    shares: Annotated[list[ClassShare] | None, about("Each class's share of the windows read; null without a class.")]
 
 
 class StatedPixelSize(Record, frozen=True):
@@ -200,14 +202,14 @@ class ModelOpinion(Record, frozen=True):
 
 
 class ReadingDocument(Record, frozen=True):
-    """What the box says of a picture. A refused one has no answer, prediction, map, parts or units; one of unknown scale
-    that isn't refused has the map alone."""
+    """What the box says of a picture. A refused one has no answer, prediction, map, parts or units; one of unknown
+    scale, or at a clinic where no class is given, has the map alone."""
 
     schema: Annotated[str, about("`loupe-reading/1`.")]
     notice: Annotated[str, about("What the box may be used for.")]
     verdict: Annotated[GateVerdict, about("Whether a reading may be given of the picture.")]
     answer: Annotated[
-        PictureAnswer | None, about("What people read first; null when refused, and where the scale is unknown.")
+        PictureAnswer | None, about("What people read first; null when refused, and where `site` allows no class.")
     ]
     prediction: Annotated[Prediction | None, about("Every class, for programs; null where there is no answer.")]
     class_map: Annotated[ClassMap | None, about("Where the evidence for each class lies; null when refused.")]
@@ -221,6 +223,7 @@ class ReadingDocument(Record, frozen=True):
     section: Annotated[SectionSummary | None, about("What the windows of a section gave; null for a field.")]
     image: Annotated[PictureFacts, about("The picture, as it was sent and as it was read.")]
     scale: Annotated[PictureScale, about("At which scale the picture was read.")]
+    site: Annotated[SiteState, about("How the model stands at this clinic.")]
     model: Annotated[ModelIdentity, about("Which model reads.")]
     runtime: Annotated[RuntimeIdentity, about("What ran the network.")]
     timings_ms: Annotated[dict[str, float], about("How long each step took, ms.")]
@@ -238,13 +241,16 @@ def reading_document(
     `assume_field` and `sample`: as in `picture_scale`."""
     reader, reading = routed.chosen.reader, routed.chosen.reading
     image, accepted = reading.image, reading.verdict.accepted
-    summary = _section_summary(reader, reading, language)
     scale = picture_scale(reader, reading, language, assume_field=assume_field, sample=sample)
-    answered = accepted and scale.state != UNKNOWN
+    site = site_state(reader.standing, language, scale_known=scale.state != UNKNOWN)
+    answered = accepted and site.state not in NO_CLASS
+    summary = _section_summary(reader, reading, answered, language)
     picture_answer = None
     if answered:
         section_headline = None if summary is None else summary.headline
         picture_answer = answer(reader.bundle.manifest, reading.probabilities, language, section_headline)
+        if reader.recalibration is not None:  # what was measured and promised of answers is about other probabilities
+            picture_answer = msgspec.structs.replace(picture_answer, promise=None, record=None)
     return ReadingDocument(
         schema=SCHEMA,
         notice=words(language)["notice"],
@@ -269,6 +275,7 @@ def reading_document(
             preview=image.preview,
         ),
         scale=scale,
+        site=site,
         model=identity(reader.bundle, language),
         runtime=runtime_identity(reader.network.runtime),
         timings_ms={name: round(value, 2) for name, value in reading.timings_ms.items()},
@@ -419,7 +426,8 @@ def _class_map(reader: Reader, reading: Reading, language: str) -> ClassMap:
     )
 
 
-def _section_summary(reader: Reader, reading: Reading, language: str) -> SectionSummary | None:
+def _section_summary(reader: Reader, reading: Reading, answered: bool, language: str) -> SectionSummary | None:
+    """`answered`: the section gets a class."""
     section = reading.section
     if section is None:
         return None
@@ -427,7 +435,7 @@ def _section_summary(reader: Reader, reading: Reading, language: str) -> Section
     across = image.width / image.pixels.shape[1]
     down = image.height / image.pixels.shape[0]
     headline, concern, shares = None, None, None
-    if reading.verdict.accepted:
+    if answered:
         labels = reader.bundle.manifest.labels
         headline, concern = _section_answer(reader, reading, section, language)
         shares = [

@@ -9,6 +9,7 @@ from device.documents.answer import ConcernSum, PictureAnswer
 from device.documents.reading_document import ClassProbability, ReadingDocument, SectionSummary
 from device.documents.regions import FieldParts, MarkedRegion
 from device.documents.scale import ASSUMED, GIVEN
+from device.documents.site import SCALE_UNKNOWN
 
 BAR_LENGTH = 30
 
@@ -17,14 +18,18 @@ def reading_in_words(name: str, document: ReadingDocument, language: str) -> str
     """What is to be told of the picture with a file's name."""
     verdict, model, answer = document.verdict, document.model, document.answer
     if (reason := verdict.reason) is not None:
-        return f"{name}: {reason.title}. {reason.detail}\n  → {reason.next_step} [{reason.code}]"
+        return (
+            f"{name}: {reason.title}. {reason.detail}\n  → {reason.next_step} [{reason.code}]\n  {document.site.title}"
+        )
     mark = f"{' (?)' if verdict.caution else ''} [{model.id} {model.version}]"
     caution = [f"  (?) {verdict.caution_words}"] if verdict.caution_words else []
     if answer is None or document.prediction is None:
-        return "\n".join((f"{name}: {_unknown_words(document, language)}{mark}", *caution))
+        told = _unknown_words(document, language) if document.site.state == SCALE_UNKNOWN else document.site.words
+        return "\n".join((f"{name}: {told}{mark}", *caution))
     lines = [f"{name}: {answer.headline}{mark}", f"  → {answer.advice}", *caution]
     if document.scale.state in (GIVEN, ASSUMED):
         lines.append(f"  {document.scale.words}")
+    lines.append(f"  {document.site.title}")
     if document.section is not None:
         return "\n".join((*lines, *_section_lines(document.section, language)))
     bars = [_bar(each) for each in document.prediction.probabilities]

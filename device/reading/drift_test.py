@@ -34,6 +34,7 @@ from msgspec.structs import replace
 from device.base.records import Record
 from device.reading.bundle import Bundle
 from device.reading.reading import Reading
+from device.reading.site.profile import SiteProfile
 
 BINS = 20
 STAKES = (-1.6, -0.6, 0.0, 0.6, 1.6)
@@ -190,6 +191,7 @@ def p_values_of(reading: Reading) -> dict[str, float]:
     return {a.question: a.p_value for a in reading.verdict.answers if a.p_value is not None}
 
 
-def calibration_sizes(bundle: Bundle) -> dict[str, int]:
-    """How many scores each question with p-values was calibrated on."""
-    return {name: len(scores) for name, scores in bundle.manifest.gate.calibration_scores.items()}
+def calibration_sizes(bundle: Bundle, profile: SiteProfile | None = None) -> dict[str, int]:
+    """How many scores each question with p-values was calibrated on: those of the clinic, where it has a profile."""
+    rules = bundle.manifest.gate if profile is None else profile.fit
+    return {name: len(scores) for name, scores in rules.calibration_scores.items()}

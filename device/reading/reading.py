@@ -39,9 +39,12 @@ from device.reading.sections import (
     true_size,
 )
 from device.reading.site.instrument import Instrument
+from device.reading.site.measure import Recalibration, concern_mask
+from device.reading.site.standing import NOT_COMMISSIONED, Standing
 
 UNITS_SHOWN = 8
 BLANK_ODDS, LIMIT_ODDS = 2.0, 100.0
+MOST_GATES = 8  # of site profiles, that a reader keeps
 
 PixelSize: TypeAlias = float | Instrument  # µm, or the instrument whose pictures have pixels of a known size
 ScaleSource: TypeAlias = Literal["typed", "instrument", "site"]  # where the size of a pixel is from
@@ -93,6 +96,18 @@ def size_for(bundle: Bundle, pixel_size: PixelSize | None) -> PixelSize | None:
     return None if isinstance(pixel_size, Instrument) and not bundle.manifest.needs_scale else pixel_size
 
 
+def size_at(bundle: Bundle, standing: Standing, given: PixelSize | None) -> tuple[PixelSize | None, ScaleSource | None]:
+    """The size of a pixel at which a bundle that stands so reads a picture, and who says so: whoever gave one, else the
+    bundle's site profile."""
+    size = size_for(bundle, given)
+    if size is not None:
+        return size, "instrument" if isinstance(size, Instrument) else "typed"
+    own = standing.instrument
+    if own is None:
+        return None, None
+    return own if bundle.manifest.needs_scale else own.um_per_px, "site"
+
+
 def target_of(bundle: Bundle, limits: Limits, pixel_size: PixelSize | None, *, sections: bool = True) -> int | SizeRule:
     """At what size a bundle's network gets a picture, as `device.reading.image.decode` takes it. Raises `ScaleInvalid`; the
     rule of an instrument raises `InstrumentOtherShape`."""
@@ -123,9 +138,25 @@ class Reader:
         self.network = Network(bundle.network_path, threads=threads, runtime=runtime, copies=copies)
         self._check_outputs()
         self.gate, self.head = Gate(bundle), Head.of(bundle)
+        self.standing = NOT_COMMISSIONED
+        self._own_gate, self._gates = self.gate, dict[str, Gate]()  # those of site profiles by the profiles' hashes
         self.temperature = bundle.manifest.calibration.temperature
         self._area_px = bundle.manifest.preprocessing.area_px
         self.modality = bundle.manifest.modality
+
+    def at(self, standing: Standing) -> Reader:
+        """The reader of a clinic where its model stands so: by the profile in force it has the clinic's gate, calibration,
+        and scale for pictures whose own isn't given."""
+        reader, profile, key = copy(self), standing.in_force, standing.watch_key
+        reader.standing, reader.gate = standing, self._own_gate
+        if profile is not None and key is not None:
+            gate = self._gates.get(key)
+            if gate is None:
+                if len(self._gates) >= MOST_GATES:
+                    self._gates.clear()
+                gate = self._gates[key] = Gate(self.bundle, profile.fit)
+            reader.gate = gate
+        return reader
 
     @contextmanager
     def idle(self) -> Iterator[list[Reader]]:
@@ -160,7 +191,7 @@ class Reader:
         while a file is decoded and at each window of a section, says so.
         """
         start = perf_counter()
-        um_per_px = size_for(self.bundle, um_per_px)
+        um_per_px, source = size_at(self.bundle, self.standing, um_per_px)
         image = decode(data, self.limits, target_of(self.bundle, self.limits, um_per_px, sections=sections), stop=stop)
         if um_per_px is not None:
             image = as_field(image, self._area_px)
@@ -173,8 +204,20 @@ class Reader:
             return reading
         if isinstance(um_per_px, Instrument):
             size = um_per_px.um_per_px_of(image.width, image.height)
-            return replace(reading, um_per_px=size, scale_source="instrument", instrument=um_per_px)
-        return replace(reading, um_per_px=um_per_px, scale_source="typed")
+            return replace(reading, um_per_px=size, scale_source=source, instrument=um_per_px)
+        return replace(reading, um_per_px=um_per_px, scale_source=source)
+
+    @property
+    def recalibration(self) -> Recalibration | None:
+        """How logits become probabilities at this clinic, where not as the bundle says."""
+        profile = self.standing.in_force
+        return None if profile is None or profile.measured is None else profile.measured.recalibration
+
+    def _probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated, at a clinic that was measured as left-out patients of it gain by."""
+        if self.recalibration is not None:
+            logits = self.recalibration.logits(logits, concern_mask(self.bundle))
+        return softmax(logits, self.temperature)
 
     def _read_field(
         self, image: Image, start: float, decoded: float, seen: Seen | None, *, true_scale: bool
@@ -195,7 +238,7 @@ class Reader:
             "gate": (judged - mapped) * 1e3,
             "total": (judged - start) * 1e3,
         }
-        return Reading(image, outputs, verdict, maps, softmax(maps.logits, self.temperature), timings_ms)
+        return Reading(image, outputs, verdict, maps, self._probabilities(maps.logits), timings_ms)
 
     def _read_section(
         self, image: Image, decode_ms: float, stop: Callable[[], bool] | None, seen: Seen | None
@@ -209,7 +252,7 @@ class Reader:
             {"features": section.features},
             verdict,
             maps,
-            softmax(maps.logits, self.temperature),
+            self._probabilities(maps.logits),
             timings_ms,
             section=section,
         )

@@ -15,8 +15,9 @@ seems to be none of that. The outcome of each bundle stands in the answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from device.base.errors import (
     DecodingTooSlow,
@@ -31,7 +32,9 @@ from device.reading.bundle import Bundle
 from device.reading.gate import PICTURE_REASONS, Verdict
 from device.reading.image import Limits
 from device.reading.reading import PixelSize, Reader, Reading
+from device.reading.site.standing import NOT_COMMISSIONED, Standing
 
+EVERYWHERE_AS_IT_CAME: Mapping[str, Standing] = MappingProxyType({})
 # What makes a picture unfit for any model. Whether it has enough pixels depends on the model.
 UNFIT_REASONS = tuple(reason for reason in PICTURE_REASONS if reason != "too_small")
 
@@ -121,9 +124,11 @@ class Router:
         stop: Callable[[], bool] | None = None,
         *,
         sections: bool = True,
+        standings: Mapping[str, Standing] = EVERYWHERE_AS_IT_CAME,
     ) -> Routed:
         """Read the bytes of a picture file with the named model, else with the one that knows it, at the model's own scale
-        where the size of its pixels is given. A model that can't read pixels of that size has no opinion.
+        where the size of its pixels is given. A model that can't read pixels of that size has no opinion. `standings`: how
+        models stand at this clinic, by id.
 
         Raises `UnknownModel`, the first bundle's `ImageError` where none can read the bytes, `InstrumentOtherShape` where
         the instrument didn't take the picture and no model accepts it, or `ReadingStopped` when `stop`, which is asked
@@ -133,6 +138,8 @@ class Router:
         readers = [reader for reader in self.readers if model in (None, reader.bundle.manifest.id)]
         if not readers:
             raise UnknownModel(model=echoed(model), models=", ".join(r.bundle.manifest.id for r in self.readers))
+        if standings:
+            readers = [reader.at(standings.get(reader.bundle.manifest.id, NOT_COMMISSIONED)) for reader in readers]
         outcomes = tuple((reader, _opinion(reader, data, um_per_px, stop, sections)) for reader in readers)
         opinions = [outcome for _, outcome in outcomes if isinstance(outcome, Opinion)]
         if not opinions:

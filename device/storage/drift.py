@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +27,7 @@ from device.reading.bundle import Bundle
 from device.reading.drift_test import (
     BINS,
     UNUSABLE,
+    Alarm,
     Count,
     Histogram,
     Watch,
@@ -35,6 +36,7 @@ from device.reading.drift_test import (
     p_values_of,
 )
 from device.reading.reading import Reading
+from device.reading.site.standing import NOT_COMMISSIONED, Standing
 from device.storage.migrations import statements
 from device.storage.store import Store, beside
 
@@ -88,16 +90,28 @@ def counts_of(reading: Reading) -> Counts:
 
 @dataclass(frozen=True)
 class Noted:
-    """What is kept of one reading: by which bundle it is (its hash), its counts, and its p-values by question."""
+    """What is kept of one reading: the hash of the gate that judged it (of its bundle, or of the site profile where
+    `commissioned`), its counts, its p-values by question, and on how many pictures each question was calibrated."""
 
-    bundle_sha256: str
+    gate: str
+    commissioned: bool
     counts: Counts
     p_values: Mapping[str, float]
+    sizes: Mapping[str, int]
 
 
-def noted(bundle: Bundle, reading: Reading) -> Noted:
-    """What is kept of a reading with a bundle."""
-    return Noted(bundle.sha256, counts_of(reading), p_values_of(reading))
+def noted(bundle: Bundle, reading: Reading, standing: Standing = NOT_COMMISSIONED) -> Noted:
+    """What is kept of a reading with a bundle that stands so at this clinic."""
+    sizes = calibration_sizes(bundle, standing.in_force)
+    return Noted(
+        gate_of(bundle, standing), standing.in_force is not None, counts_of(reading), p_values_of(reading), sizes
+    )
+
+
+def gate_of(bundle: Bundle, standing: Standing) -> str:
+    """The hash under which counts and watch are kept: pictures of a clinic are watched against its own, once its gate is
+    fitted to them."""
+    return standing.watch_key or bundle.sha256
 
 
 def _counts_from(text: str) -> Counts:
@@ -109,14 +123,13 @@ def _counts_from(text: str) -> Counts:
 
 
 class DriftLog:
-    """The watches and counts of a box's bundles in its store. Threads may share it.
+    """The watches and counts of a box's gates in its store. Threads may share it.
 
     A store that fails makes no reading fail, nor wait for long: `problem` says what is wrong until it works again.
     """
 
-    def __init__(self, store: Path, bundles: Sequence[Bundle]) -> None:
+    def __init__(self, store: Path) -> None:
         self._store = Store(beside(store, "drift"), STEPS, PATIENCE_S, inherits=store)
-        self._sizes = {bundle.sha256: calibration_sizes(bundle) for bundle in bundles}
 
     @property
     def problem(self) -> StoreUnusable | None:
@@ -127,46 +140,49 @@ class DriftLog:
         """What is wrong with the store, or was until it was mended."""
         return [*([self.problem] if self.problem else []), *self._store.mended()]
 
-    def note(self, seen: Noted, now: datetime) -> None:
-        """Count a reading and go on with its bundle's watch, in one transaction."""
-        key, day = seen.bundle_sha256, now.date().isoformat()
-        sizes = self._sizes[key]
-        p_values = {name: p for name, p in seen.p_values.items() if name in sizes}
+    def note(self, seen: Noted, now: datetime) -> Alarm | None:
+        """Count a reading and go on with its gate's watch, in one transaction. The alarm of that, if there is one."""
+        key, day = seen.gate, now.date().isoformat()
+        p_values = {name: p for name, p in seen.p_values.items() if name in seen.sizes}
 
-        def change(store: sqlite3.Connection) -> None:
+        def change(store: sqlite3.Connection) -> Alarm | None:
             row = store.execute("SELECT counts FROM drift_day WHERE bundle = ? AND day = ?", (key, day)).fetchone()
             counts = (_counts_from(row[0]) if row else NOTHING) + seen.counts
             watch = _watch(store, key, day)
             if p_values:
-                watch = watch.with_picture(p_values, sizes, now, random.random)
+                watch = watch.with_picture(p_values, seen.sizes, now, random.random)
             store.execute("REPLACE INTO drift_day VALUES (?, ?, ?)", (key, day, encode(counts).decode()))
             store.execute("REPLACE INTO drift_watch VALUES (?, ?)", (key, watch.as_text()))
             if not row:  # the first reading of a day
                 _forget(store, now)
+            return watch.alarm
 
         with suppress(StoreUnusable):  # `problem` tells
-            self._store.write(change)
+            return self._store.write(change)
+        return None
 
-    def reset(self, bundle: Bundle, now: datetime) -> None:
-        """Begin the bundle's watch anew, after a change that is known. The counts of days stay."""
+    def reset(self, bundle: Bundle, now: datetime, standing: Standing = NOT_COMMISSIONED) -> None:
+        """Begin the watch of a bundle that stands so anew, after a change that is known. The counts of days stay."""
         fresh = Watch(now.date().isoformat(), {}).as_text()
-        row = (bundle.sha256, fresh)
+        row = (gate_of(bundle, standing), fresh)
         with suppress(StoreUnusable):
             self._store.write(lambda store: store.execute("REPLACE INTO drift_watch VALUES (?, ?)", row))
 
-    def watch(self, bundle: Bundle, now: datetime) -> Watch:
-        """The bundle's watch; a fresh one where nothing was noted yet or the store fails."""
+    def watch(self, bundle: Bundle, now: datetime, standing: Standing = NOT_COMMISSIONED) -> Watch:
+        """The watch of a bundle that stands so; a fresh one where nothing was noted yet or the store fails."""
         day = now.date().isoformat()
         with suppress(StoreUnusable):
-            return self._store.read(lambda store: _watch(store, bundle.sha256, day))
+            return self._store.read(lambda store: _watch(store, gate_of(bundle, standing), day))
         return Watch(day, {})
 
-    def days(self, bundle: Bundle, most: int, now: datetime) -> dict[str, Counts]:
-        """The counts of the bundle's last `most` days with readings, the newest first; none where the store fails. Days
-        after today, of a clock that was ahead, are left out."""
+    def days(
+        self, bundle: Bundle, most: int, now: datetime, standing: Standing = NOT_COMMISSIONED
+    ) -> dict[str, Counts]:
+        """The counts of the last `most` days with readings by a bundle that stands so, the newest first; none where the
+        store fails. Days after today, of a clock that was ahead, are left out."""
         rows: list[tuple[str, str]] = []
         query = "SELECT day, counts FROM drift_day WHERE bundle = ? AND day <= ? ORDER BY day DESC LIMIT ?"
-        asked = (bundle.sha256, now.date().isoformat(), most)
+        asked = (gate_of(bundle, standing), now.date().isoformat(), most)
         with suppress(StoreUnusable):
             rows = self._store.read(lambda store: store.execute(query, asked).fetchall())
         return {day: _counts_from(text) for day, text in rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from flask import current_app
@@ -14,10 +14,14 @@ from device.documents.units import Units
 from device.reading.bundle import Bundle
 from device.reading.decoding.budget import set_budget
 from device.reading.keys import key_problems
+from device.reading.reading import PixelSize
+from device.reading.site.instrument import Instrument
+from device.reading.site.standing import Standing
 from device.settings import BYTES_PER_MB, Settings
-from device.storage.drift import DriftLog
+from device.storage.drift import DriftLog, Noted
 from device.storage.instruments import Instruments
 from device.storage.served import check_served, remember
+from device.storage.sites import Sites
 from device.web.desks.desk import Desk, Office, Stop, desks_here
 from device.web.desks.pool import COSTLY_DESKS, Cost, DeskPool
 from device.web.desks.readiness import Readiness
@@ -35,7 +39,8 @@ class Box:
 
     def __init__(self, settings: Settings, bundles: Sequence[Bundle]) -> None:
         self.settings, self.bundles = settings, tuple(bundles)
-        self.drift = DriftLog(settings.store, self.bundles)
+        self.drift = DriftLog(settings.store)
+        self.sites = Sites(settings.store, settings.site, self.bundles)
         self.units = Units(settings, self.bundles)
         self.instruments = Instruments(settings.store)
         self.readiness = Readiness(self.bundles)
@@ -86,6 +91,34 @@ class Box:
             self._rendered[page] = render()
         return self._rendered[page]
 
+    def standings(self, pixel_size: PixelSize | None) -> dict[str, Standing]:
+        """How each model stands for a picture whose pixels are of this size, or that an instrument took."""
+        if isinstance(pixel_size, Instrument):
+            return self.sites.standings(instrument=pixel_size, instruments=self._instrument_versions())
+        return self.sites.standings(um_per_px=pixel_size, instruments=self._instrument_versions())
+
+    def kept_standings(self) -> dict[str, list[Standing]]:
+        """How each model stands with each instrument that it was commissioned for, the newest first."""
+        kept = [each for each in self.sites.all(self._instrument_versions()) if each.current]
+        return {
+            bundle.manifest.id: [each.standing for each in kept if each.profile.bundle.model == bundle.manifest.id]
+            for bundle in self.bundles
+        }
+
+    def _instrument_versions(self) -> dict[str, int]:
+        """The version of each instrument, by id; none where the store fails, which its problem tells."""
+        with suppress(StoreUnusable):
+            return {kept.instrument.id: kept.version for kept in self.instruments.all()}
+        return {}
+
+    def note(self, seen: Noted) -> None:
+        """Count a reading. Where the drift watch finds that a clinic's pictures have changed, the site profile that they
+        were judged by is revoked."""
+        now = datetime.now()
+        if self.drift.note(seen, now) and seen.commissioned:
+            with suppress(StoreUnusable):  # revoked while the service runs; its problem is told
+                self.sites.revoke_file(seen.gate, "pictures_changed", now)
+
     @property
     def samples(self) -> Samples:
         return open_samples(self.settings.samples, self.settings.limits)
@@ -101,7 +134,7 @@ class Box:
     def problems(self) -> list[LoupeError]:
         """What is wrong with the store and with files beside the models; pictures are read all the same."""
         self.drift.watch(self.bundles[0], datetime.now())  # so that a store that can't be opened is found
-        stores = [*self.drift.problems, *self.units.problems(), *self.instruments.problems]
+        stores = [*self.drift.problems, *self.sites.problems, *self.units.problems(), *self.instruments.problems]
         store = [*stores, *self._version_problems]
         return [*store, *key_problems(self.settings.keys), *self.samples.problems]
 

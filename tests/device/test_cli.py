@@ -376,7 +376,7 @@ def completed(typed: str) -> list[str]:
 
 
 def test_the_shell_completes_commands_flags_and_their_values() -> None:
-    assert completed("loupe ") == ["plain,bench", "plain,read", "plain,serve", "plain,verify"]
+    assert completed("loupe ") == ["plain,bench", "plain,commission", "plain,read", "plain,serve", "plain,verify"]
     assert completed("loupe read --um") == ["plain,--um-per-px"]
     assert completed("loupe read --language ") == ["plain,en", "plain,fr"]
     assert completed("loupe verify --max") == []

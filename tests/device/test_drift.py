@@ -140,8 +140,8 @@ def reading(p: float, reason: str | None = None, section: object = None) -> Read
 
 
 @pytest.fixture
-def log(tmp_path: Path, bundle: Bundle) -> DriftLog:
-    return DriftLog(tmp_path / "store.sqlite", [bundle])
+def log(tmp_path: Path) -> DriftLog:
+    return DriftLog(tmp_path / "store.sqlite")
 
 
 def test_each_reading_is_counted_and_a_section_is_not_bet_on(log: DriftLog, bundle: Bundle) -> None:
@@ -164,14 +164,14 @@ def test_what_was_noted_survives_a_kill(tmp_path: Path, bundle: Bundle) -> None:
         "import os, sys; from pathlib import Path; from datetime import datetime\n"
         "from tests.device.test_drift import *\n"
         "bundle = Bundle.open(Path(sys.argv[1]), Path(sys.argv[2]))\n"
-        "log = DriftLog(Path(sys.argv[3]), [bundle])\n"
+        "log = DriftLog(Path(sys.argv[3]))\n"
         "for _ in range(7): log.note(noted(bundle, reading(0.5)), START)\n"
         "os._exit(9)"
     )
     store = tmp_path / "store.sqlite"
     command = [sys.executable, "-c", code, str(BUNDLE), str(KEYS), str(store)]
     assert subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False).returncode == 9
-    assert DriftLog(store, [bundle]).days(bundle, 1, LATER)["2026-01-05"].readings == 7
+    assert DriftLog(store).days(bundle, 1, LATER)["2026-01-05"].readings == 7
 
 
 def test_days_beyond_the_limit_go(log: DriftLog, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_a_reset_begins_anew_and_keeps_the_counts(log: DriftLog, bundle: Bundle)
 def test_a_broken_store_is_a_problem_told_and_no_failure(tmp_path: Path, bundle: Bundle) -> None:
     store = tmp_path / "folder" / "store.sqlite"
     store.parent.write_bytes(b"a file where the folder should be")
-    log = DriftLog(store, [bundle])
+    log = DriftLog(store)
     log.note(noted(bundle, reading(0.5)), START)
     assert log.problem is not None
     assert (log.watch(bundle, START).pictures, log.days(bundle, 5, LATER)) == (0, {})
@@ -246,7 +246,7 @@ def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
     log.note(noted(bundle, reading(0.5)), START)
     (tmp_path / "store.drift.sqlite").unlink()
     log.note(noted(bundle, reading(0.5)), START)
-    assert DriftLog(tmp_path / "store.sqlite", [bundle]).watch(bundle, START).pictures == 1
+    assert DriftLog(tmp_path / "store.sqlite").watch(bundle, START).pictures == 1
 
 
 WATCH: dict[str, Any] = json.loads(Watch("2026-01-05", {MADE: UNASKED}).as_text())

@@ -330,7 +330,7 @@ def given_all_of(path: Path, network: str) -> list[Given]:
 
 def test_the_watch_of_an_earlier_program_goes_on(bundle: Bundle, tmp_path: Path) -> None:
     path = fresh(OLD / "2026-11-28", tmp_path / "box")
-    drift, now = DriftLog(path, [bundle]), datetime(2026, 11, 28, 12)
+    drift, now = DriftLog(path), datetime(2026, 11, 28, 12)
     assert drift.days(bundle, 5, now)["2026-11-28"].readings == 3
     assert drift.watch(bundle, now).pictures == 3
 

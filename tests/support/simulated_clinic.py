@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,13 +28,19 @@ DAYS, SITTINGS_A_DAY = 24, 12
 REFUSED_BELOW_P = 0.025
 
 
+def cast_reading(p_values: Mapping[str, float], reason: str | None = None) -> Reading:
+    """A reading with these p-values, as far as the drift watch looks at one."""
+    answers = tuple(Answer(name, True, 1.0, 1.0, p_value) for name, p_value in p_values.items())
+    return cast(Reading, SimpleNamespace(verdict=Verdict(answers, reason), caution=False, section=None))
+
+
 def fill(store: Path, bundle: Bundle, shift: float = 0.0) -> None:
     """Weeks of readings up to today, one every ten minutes. `shift`: how much stranger the last quarter's pictures are
     made, in standard deviations of normal scores."""
     random.seed(7)
     rng = np.random.default_rng(7)
     calibration = {name: np.sort(rng.normal(size=n)) for name, n in calibration_sizes(bundle).items()}
-    log = DriftLog(store, [bundle])
+    log = DriftLog(store)
     today = datetime.now().replace(hour=9, minute=0, second=0, microsecond=0)
     for day in range(DAYS):
         for sitting in range(SITTINGS_A_DAY):

@@ -23,6 +23,7 @@ export interface ReadingDocument {
   section: SectionSummary | null;
   image: PictureFacts;
   scale: PictureScale;
+  site: SiteState;
   model: ModelIdentity;
   runtime: RuntimeIdentity;
   timings_ms: {
@@ -212,6 +213,34 @@ export interface PictureScale {
   source: string | null;
   instrument: string | null;
   words: string;
+}
+export interface SiteState {
+  state: string;
+  title: string;
+  words: string;
+  profile: ProfileIdentity | null;
+  instrument: string | null;
+  measured: SiteMeasured | null;
+  since: string | null;
+}
+export interface ProfileIdentity {
+  id: string;
+  version: number;
+  date: string;
+}
+export interface SiteMeasured {
+  right: number;
+  of: number;
+  patients: number;
+  low: number;
+  high: number;
+  auroc: number | null;
+  auroc_low: number | null;
+  auroc_high: number | null;
+  inside: number;
+  inside_low: number;
+  inside_high: number;
+  enough: boolean;
 }
 export interface ModelIdentity {
   id: string;

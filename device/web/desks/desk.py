@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from device.base.errors import LoupeError, SelfTestFailed
@@ -18,6 +18,7 @@ from device.reading.preview import preview_jpeg
 from device.reading.reading import PixelSize
 from device.reading.routing import Router
 from device.reading.site.photo import MEASUREMENTS, Measurement
+from device.reading.site.standing import Standing
 from device.storage.drift import Noted, noted
 
 Stop = Callable[[], bool]
@@ -37,7 +38,8 @@ class Office:
 @dataclass(frozen=True)
 class PictureToRead:
     """A picture file, and how it is to be read: by which model, with which size of a pixel, in which language; whether it
-    is read even if it turns out to be a section; and whether that size is what the box knows of a sample of its own."""
+    is read even if it turns out to be a section; whether that size is what the box knows of a sample of its own; and how
+    the models stand at this clinic, by id."""
 
     data: bytes
     model: str | None
@@ -45,6 +47,7 @@ class PictureToRead:
     language: str
     sections: bool = True
     sample: bool = False
+    standings: Mapping[str, Standing] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,19 @@ class DeskHere:
 
     def read(self, picture: PictureToRead, stop: Stop) -> FinishedReading:
         """See `Desk`."""
-        routed = self.router.read(picture.data, picture.model, picture.um_per_px, stop, sections=picture.sections)
+        routed = self.router.read(
+            picture.data,
+            picture.model,
+            picture.um_per_px,
+            stop,
+            sections=picture.sections,
+            standings=picture.standings,
+        )
         chosen = routed.chosen
         document = reading_document(
             routed, picture.language, assume_field=self._office.assume_field, sample=picture.sample
         )
-        return FinishedReading(document, noted(chosen.reader.bundle, chosen.reading))
+        return FinishedReading(document, noted(chosen.reader.bundle, chosen.reading, chosen.reader.standing))
 
     def preview(self, data: bytes, stop: Stop) -> bytes:
         """See `Desk`."""

@@ -204,7 +204,14 @@ class DeskApart:
         self._process, self._number = process, number
 
     def read(self, picture: PictureToRead, stop: Stop) -> FinishedReading:
-        rest = picture.model, picture.um_per_px, picture.language, picture.sections, picture.sample
+        rest = (
+            picture.model,
+            picture.um_per_px,
+            picture.language,
+            picture.sections,
+            picture.sample,
+            dict(picture.standings),
+        )
         answer = self._ask("read", picture.data, rest, stop)
         assert isinstance(answer, FinishedReading)
         return answer

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template
 
 from device.base.errors import ResetUnconfirmed, StoreUnusable
 from device.base.texts import words
-from device.documents.health import HealthDocument, health_document
+from device.documents.health import HealthDocument, health_document, watched
 from device.web.answers import answer
 from device.web.box import the_box
 from device.web.incoming.bodies import ResetBody
@@ -24,7 +24,9 @@ def _health() -> HealthDocument:
     box = the_box()
     failure = box.failure()
     problems = [*([failure] if failure else []), *box.problems()]
-    return health_document(box.bundles, box.drift, box.settings.threads, problems, datetime.now(), language())
+    return health_document(
+        box.bundles, box.drift, box.settings.threads, problems, datetime.now(), language(), box.kept_standings()
+    )
 
 
 @blueprint.get("/health")
@@ -60,7 +62,7 @@ def post_health_reset() -> Response:
     bundle = next((bundle for bundle in box.bundles if bundle.manifest.id == sent.model), None)
     if bundle is None or not sent.confirm:
         raise ResetUnconfirmed()
-    box.drift.reset(bundle, datetime.now())
+    box.drift.reset(bundle, datetime.now(), watched(box.kept_standings()[bundle.manifest.id]))
     if box.drift.problem:
         raise box.drift.problem
     return answer(_health())

@@ -140,9 +140,11 @@ def run_bench(settings: Settings, n: int) -> str:
 
 @contextmanager
 def served(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A real `loupe serve` with these models and a store of its own: its process and its port."""
+    """A real `loupe serve` with these models and a store of its own: its process and its port. Its answers are whole ones,
+    though nobody gives a scale: a photo has one size for each of several models."""
     port = free_port()
     command = [sys.executable, "-m", "device.cli", "serve", "--port", str(port), "--threads", str(settings.threads)]
+    command.append("--assume-field")
     for name in ("bundle", "keys", "samples"):
         command += [f"--{name}", str(getattr(settings, name))]
     with TemporaryDirectory() as folder:

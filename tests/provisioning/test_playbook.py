@@ -93,7 +93,8 @@ OF_THE_ROLE = ("keys", "samples", "port", "decode_memory_mb")
 @pytest.mark.parametrize("name", [name for name in SETTINGS if f"loupe_{name}" in options()])
 def test_a_setting_that_the_role_repeats_has_the_type_and_default_of_the_program(name: str) -> None:
     setting, option = SETTINGS[name], options()[f"loupe_{name}"]
-    kind = "int" if setting.bounds else "list" if setting.is_list else "path" if setting.is_path else "str"
+    kind = "bool" if setting.is_switch else "int" if setting.bounds else "list" if setting.is_list else "str"
+    kind = "path" if setting.is_path else kind
     assert isinstance(option, dict)
     assert option["type"] == kind
     if name not in OF_THE_ROLE:

@@ -65,6 +65,13 @@ class Data(Record, frozen=True):
     area_px: Annotated[
         int, Meta(ge=4096, le=4_194_304, description="how many pixels the network sees of a picture, about")
     ]
+    brought_to: Annotated[
+        Literal["area", "scale"],
+        Meta(
+            description="whether pictures are brought to `area_px`, whatever they show, or to `um_per_px` by the size of "
+            "their own pixels"
+        ),
+    ] = "area"
     options: Annotated[
         Mapping[str, str],
         Meta(

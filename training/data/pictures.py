@@ -21,9 +21,11 @@ from rich.progress import track
 
 from device.base.errors import ImageDamaged, ImageError
 from device.base.texts import error_words
-from device.reading.image import Image, Limits, decode_in_process
+from device.reading.image import Image, Limits, SizeRule, decode_in_process
+from device.reading.sections import is_section, true_size
 from training.data.sample import Sample, mosaic_files
-from training.errors import PicturesUnreadable
+from training.errors import DataError, PicturesUnreadable
+from training.recipe import Data
 
 # A patch of IDC is 50 px wide; the box itself takes nothing under 64 px.
 LIMITS = Limits(min_px=32)
@@ -122,20 +124,48 @@ def picture_bytes(folder: Path, sample: Sample) -> bytes:
     return _png(_whole(path)[top:bottom, left:right])
 
 
-def load_images(folder: Path, samples: Sequence[Sample], area_px: int | None) -> list[Image]:
-    """Each sample decoded as the box does, for a network's area or, with None, at its own size. Raises `PicturesUnreadable`
-    that names the file."""
-    return [_image(folder, sample, area_px) for sample in counted(samples, "decode")]
+def stated_um_per_px(sample: Sample, data: Data) -> float | None:
+    """The size of a pixel, µm, that is stated when a sample is read: none where a recipe brings pictures to one area. Raises
+    `DataError` where a recipe brings them to one scale and the set doesn't say theirs."""
+    if data.brought_to == "area":
+        return None
+    if sample.um_per_px is None:
+        raise DataError(
+            f'{sample.file}: the size of its pixels isn\'t known, which data.brought_to = "scale" needs. Give it to the '
+            'adapter, or set data.brought_to = "area"'
+        )
+    return sample.um_per_px
 
 
-def _image(folder: Path, sample: Sample, area_px: int | None) -> Image:
+def target_of(sample: Sample, data: Data | None) -> int | SizeRule | None:
+    """At what size a sample is decoded for a recipe's network; with None at its own size. Raises `DataError`."""
+    if data is None:
+        return None
+    um_per_px = stated_um_per_px(sample, data)
+    if um_per_px is None:
+        return data.area_px
+    return true_size(um_per_px, data.um_per_px, data.area_px, LIMITS.max_megapixels)
+
+
+def load_images(folder: Path, samples: Sequence[Sample], data: Data | None) -> list[Image]:
+    """Each sample decoded as the box does, for a recipe's network or, with None, at its own size. Raises
+    `PicturesUnreadable` that names the file, `DataError` for one that isn't a field at the recipe's scale."""
+    return [_image(folder, sample, data) for sample in counted(samples, "decode")]
+
+
+def _image(folder: Path, sample: Sample, data: Data | None) -> Image:
     try:
-        return decode_in_process(picture_bytes(folder, sample), LIMITS, area_px)
+        image = decode_in_process(picture_bytes(folder, sample), LIMITS, target_of(sample, data))
     except (ImageError, OSError) as error:
         raise unreadable(folder, [(sample.file, problem_of(error))], 1) from error
+    if data is not None and data.brought_to == "scale" and is_section(image.pixels, data.area_px):
+        raise DataError(
+            f"{sample.file} is larger than a field at {data.um_per_px:g} µm a pixel: raise data.area_px, or cut it"
+        )
+    return image
 
 
-def load_pixels(folder: Path, samples: Sequence[Sample], area_px: int | None) -> list[NDArray[np.uint8]]:
+def load_pixels(folder: Path, samples: Sequence[Sample], data: Data | None) -> list[NDArray[np.uint8]]:
     """Each sample's pixels, uint8 [h, w, 3], as the box's network would see them or, with None, at the files' own
     size."""
-    return [image.pixels for image in load_images(folder, samples, area_px)]
+    return [image.pixels for image in load_images(folder, samples, data)]

@@ -2,7 +2,8 @@
 
 A network reads a picture at an area, `data.area_px`; how large a pixel then is, `data.um_per_px`, follows from the size of
 the picture and of its pixels. A copied recipe states that of other pictures, and the box would then read at a wrong scale
-whenever somebody gives the size of a pixel.
+whenever somebody gives the size of a pixel. A recipe that brings pictures to its scale by the size of their own pixels
+(`data.brought_to`) leaves no such doubt.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def _size(folder: Path, sample: Sample) -> tuple[int, int] | None:
 
 def scale_doubt(recipe: Recipe, folder: Path, samples: Sequence[Sample]) -> str | None:
     """A sentence where the recipe's size of a pixel isn't that of its pictures, or can't be checked; None where it is."""
+    if recipe.data.brought_to == "scale":
+        return None
     stated, read = recipe.data.um_per_px, um_per_px_read(folder, samples, recipe.data.area_px)
     if read is not None:
         if max(stated / read, read / stated) <= TOLERANCE:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from device.base.errors import ImageError
 from device.reading.image import decode_in_process
 from training.data import LIMITS, TEST, Sample, Split, adapter_module, picture_bytes
+from training.data.pictures import target_of
 from training.errors import CrossvalError, DataError
 from training.evaluation.table import read_table, save_table
 from training.recipe import Recipe
@@ -96,7 +97,9 @@ def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 def _pixels(run: Run, sample: Sample) -> NDArray[np.uint8] | None:
     try:
-        return decode_in_process(picture_bytes(run.data, sample), LIMITS, run.recipe.data.area_px).pixels
+        return decode_in_process(
+            picture_bytes(run.data, sample), LIMITS, target_of(sample, run.recipe.data)
+        ).pixels
     except (ImageError, OSError, DataError):
         return None
 
@@ -127,6 +130,7 @@ def _read_fold(run: Run, name: str, split: Split, epochs: int | None) -> None:
         [label.id for label in run.recipe.labels],
         fold=name,
         float_logits=_float_logits(run, tested),
+        data=run.recipe.data,
     )
     save_table(table, run.folder / READINGS)
     stamp(run.folder / READINGS, source_of_readings(run.recipe, run.folder, split, epochs))

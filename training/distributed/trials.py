@@ -103,7 +103,7 @@ def run_trial(trial: Trial, data: Path, folder: Path, split: Split, epochs: int 
     with (folder / LOG).open("a", encoding="utf-8", buffering=1) as log, redirect_stdout(log):
         run = fitted_run(trial.recipe, data, folder, split, epochs)
         held = split.parts[CALIBRATION]
-        logits = float_logits(run, load_pixels(data, held, trial.recipe.data.area_px))
+        logits = float_logits(run, load_pixels(data, held, trial.recipe.data))
     keras.backend.clear_session()
     truth = labels_of(held)
     p = softmax(logits, fit_temperature(logits, truth))

@@ -83,7 +83,7 @@ def evaluate_bundle(
     if run is not None:  # the bundle's offsets are in its head's bias
         offsets = manifest.calibration.offsets or {}
         floats = _float_logits(recipe, data, run, split) + [offsets.get(label, 0.0) for label in labels]
-    table = read_table(reader, data, samples, labels, float_logits=floats)
+    table = read_table(reader, data, samples, labels, float_logits=floats, data=recipe.data)
     history = () if run is None or not (run / HISTORY).is_file() else (run / HISTORY,)
     return Evaluation(
         recipe,
@@ -102,7 +102,7 @@ def _float_logits(recipe: Recipe, data: Path, folder: Path, split: Split) -> NDA
         raise SplitError(
             f"{folder} was fitted with another split ({run.split.sha256[:12]}) than the bundle's: wrong run?"
         )
-    return float_logits(run, load_pixels(data, split.parts[TEST], recipe.data.area_px))
+    return float_logits(run, load_pixels(data, split.parts[TEST], recipe.data))
 
 
 def print_summary(document: dict[str, object], console: Console | None = None) -> None:

@@ -139,7 +139,7 @@ class FoldRead:
 
 def unseen_fields(fold: DraftFold) -> FoldRead:
     """A fold's network and head, with the fields that they never saw."""
-    pixels = load_pixels(fold.data, fold.unseen, fold.recipe.data.area_px)
+    pixels = load_pixels(fold.data, fold.unseen, fold.recipe.data)
     return FoldRead(fold.reader.network, fold.reader.head, fold.unseen, pixels)
 
 

@@ -29,8 +29,9 @@ from device.base.errors import ImageError, UploadTooLarge
 from device.reading.gate import MADE, SCALE, SHOWS
 from device.reading.reading import Reader, Reading
 from training.data import Sample, picture_bytes
-from training.data.pictures import UNOPENED
+from training.data.pictures import UNOPENED, stated_um_per_px
 from training.errors import DataError, TableError
+from training.recipe import Data
 
 TEXTS = ("file", "box", "group", "label", "fold", "reason", "prediction", "error")
 QUESTIONS = (SCALE, MADE, SHOWS)
@@ -50,12 +51,14 @@ def columns(labels: Sequence[str]) -> list[str]:
     return [*TEXTS, "caution", *NUMBERS, *(name for kind in KINDS for name in class_columns(kind, labels))]
 
 
-def _read(reader: Reader, folder: Path, sample: Sample, max_bytes: int | None) -> Reading | str:
+def _read(
+    reader: Reader, folder: Path, sample: Sample, max_bytes: int | None, recipe_data: Data | None
+) -> Reading | str:
     try:
         data = picture_bytes(folder, sample)
         if max_bytes is not None and len(data) > max_bytes:
             return UploadTooLarge.code
-        return reader.read(data)
+        return reader.read(data, None if recipe_data is None else stated_um_per_px(sample, recipe_data))
     except ImageError as error:
         return error.code
     except (OSError, DataError):  # the file is gone, or a box can't be cut out of it
@@ -97,14 +100,16 @@ def read_table(
     fold: str = "",
     float_logits: NDArray[np.float64] | None = None,
     max_bytes: int | None = None,
+    data: Data | None = None,
 ) -> pd.DataFrame:
     """Read each sample as an upload is read. A picture that can't be read becomes a row with an error, never an exception.
 
     `labels` are class ids in recipe order; a sample's label below 0 means that its class isn't known. `float_logits`
     [n, classes] are those of the float network for the same samples. A file of over `max_bytes` is an upload too large.
+    `data` is the recipe's part that says at which scale pictures are read; without it at the model's own area.
     """
     rows = [
-        _row(sample, _read(reader, folder, sample, max_bytes), labels, fold)
+        _row(sample, _read(reader, folder, sample, max_bytes, data), labels, fold)
         for sample in track(samples, "read", transient=True)
     ]
     table = pd.DataFrame(rows, columns=columns(labels))

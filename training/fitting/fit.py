@@ -141,6 +141,8 @@ def settings_sha256(recipe: Recipe, epochs: int | None = None) -> str:
     """Names what decides a fit's outcome: data, network, fitting and augmentation of a recipe."""
     settings = to_builtins(recipe)
     deciding = {part: settings[part] for part in ("labels", "data", "network", "fit", "augmentation")}
+    if recipe.data.brought_to == "area":
+        del deciding["data"]["brought_to"]  # fits from before there was a choice are of this kind
     deciding["epochs"] = recipe.fit.epochs if epochs is None else epochs
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
@@ -187,7 +189,7 @@ def fit(
     count, counts = recipe.fit.epochs if epochs is None else epochs, recipe.network.counts
     _begin(recipe, folder, split, count)
     print(f"{recipe.id}: {split.counts()} pictures, split {split.sha256[:12]}")
-    pixels = load_pixels(data, trained, recipe.data.area_px)
+    pixels = load_pixels(data, trained, recipe.data)
     batches = training_batches(recipe, pixels, trained)
     steps = steps_per_epoch(recipe, trained)
 
@@ -222,7 +224,7 @@ def fit(
         )
     validation = None
     if watched:
-        validation = _validation(recipe, load_pixels(data, watched, recipe.data.area_px), watched)
+        validation = _validation(recipe, load_pixels(data, watched, recipe.data), watched)
     started = time.monotonic()
     try:
         whole.fit(

@@ -163,7 +163,7 @@ def assemble(run: Run, *, within_budget: bool) -> Assembly:
     integer network loses more than the recipe allows."""
     recipe = run.recipe
     samples = _spread([*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]], FITTED)
-    images = load_images(run.data, samples, recipe.data.area_px)
+    images = load_images(run.data, samples, recipe.data)
     pictures = [image.pixels for image in images]
     network, integers = _quantize(run, pictures)
     head, explained = _box_head(integers, network, recipe.network.counts), _spread(pictures, EXPLAINED)

@@ -52,7 +52,7 @@ def _measure_split(assembly: Assembly, run: Run) -> dict[str, Any]:
     """Calibration from the calibration part, figures from the test part, both read as the box reads."""
     recipe, labels = run.recipe, [label.id for label in run.recipe.labels]
     held, tested = run.split.parts[CALIBRATION], run.split.parts[TEST]
-    table = measurable(read_table(assembly.reader(), run.data, held, labels), labels)
+    table = measurable(read_table(assembly.reader(), run.data, held, labels, data=recipe.data), labels)
     logits = table[class_columns("logit", labels)].to_numpy()
     truth = table["label"].map(labels.index).to_numpy(np.int64)
     groups = table["group"].to_numpy(np.str_) if recipe.calibration.offsets else None
@@ -60,8 +60,8 @@ def _measure_split(assembly: Assembly, run: Run) -> dict[str, Any]:
     ece = expected_calibration_error(calibration.probabilities(logits), truth)
     _calibrate(assembly, run, calibration, len(table), round(ece, 4))
     print("read the test part as the box does")
-    floats = float_logits(run, load_pixels(run.data, tested, recipe.data.area_px)) + calibration.offsets
-    tested_table = read_table(assembly.reader(), run.data, tested, labels, float_logits=floats)
+    floats = float_logits(run, load_pixels(run.data, tested, recipe.data)) + calibration.offsets
+    tested_table = read_table(assembly.reader(), run.data, tested, labels, float_logits=floats, data=recipe.data)
     unit = unit_of(recipe, tested_table)
     table[class_columns("p", labels)] = calibration.probabilities(logits)
     sets = sets_of_split(table, tested_table, labels, recipe.answer)

@@ -232,7 +232,7 @@ def make_samples(run: Run, out: Path, seed: int = 1, *, steps: int = TEXTURE_STE
     class_pictures = {}
     for index, label in enumerate(run.recipe.labels):
         fields = [field for field in run.split.parts[TRAINING] if field.label == index]
-        class_pictures[label.id] = load_pixels(run.data, fields, run.recipe.data.area_px)
+        class_pictures[label.id] = load_pixels(run.data, fields, run.recipe.data)
     samples = texture_samples(run.model, class_pictures, seed, steps=steps)
     samples += phantom_samples(seed) + foreign_samples(seed)
     write_samples(samples, out, f"loupe-train samples {run.recipe.id}", run.recipe.data.um_per_px)

@@ -46,7 +46,7 @@ def pooled_units(recipe: Recipe, data: Path, samples: Sequence[Sample]) -> dict[
     )
     rows = [
         [unit.numpy()[0] for unit in means(networks.scale_pixels(picture[None]))]
-        for picture in track(load_pixels(data, samples, recipe.data.area_px), "every block", transient=True)
+        for picture in track(load_pixels(data, samples, recipe.data), "every block", transient=True)
     ]
     return {
         layer.name.removesuffix("_relu6"): np.stack(means)

@@ -25,9 +25,8 @@ REPRESENTATIVE = 40
 
 def compare(run: Run) -> str:
     """A Markdown table: distance of logits from the float network's, agreement, accuracy, time of the head."""
-    area = run.recipe.data.area_px
-    seen = load_pixels(run.data, run.split.parts[TRAINING], area)
-    held = load_pixels(run.data, run.split.parts[CALIBRATION], area)
+    seen = load_pixels(run.data, run.split.parts[TRAINING], run.recipe.data)
+    held = load_pixels(run.data, run.split.parts[CALIBRATION], run.recipe.data)
     labels = labels_of(run.split.parts[CALIBRATION])
     if not held:
         raise RunError(f"{run.folder} has no calibration part: fit without --everything, into another --run")

@@ -207,7 +207,7 @@ def report_run(run: Run, out: Path) -> str:
     calibration part, without one of the training part. Writes the page; returns the table of the worst layers."""
     part = run.split.parts[CALIBRATION] or run.split.parts[TRAINING]
     chosen = part[:: max(1, len(part) // PICTURES)][:PICTURES]
-    pictures = load_pixels(run.data, chosen, run.recipe.data.area_px)
+    pictures = load_pixels(run.data, chosen, run.recipe.data)
     files = [file for file in (run.folder / NETWORK, run.folder / DRAFT) if file.is_file()]
     network = files[0].read_bytes() if files else convert(run.model, pictures)
     errors = layer_errors(run.model, network, pictures)

@@ -18,7 +18,7 @@ from training.data.adapters import Adapter, Source
 from training.data.files import PICTURES, Files, folder_words, list_files, passed_over_words
 from training.data.leaks import check_leaks, check_readable
 from training.data.pictures import LIMITS, load_images, load_pixels, picture_bytes
-from training.data.sample import Sample, labels_of
+from training.data.sample import Sample, kinds_of, labels_of, possible_labels, possible_of
 from training.data.scale import scale_doubt
 from training.data.splits import CALIBRATION, TEST, TRAINING, Fold, Split, make_folds, split_samples
 from training.errors import DataError
@@ -40,12 +40,15 @@ __all__ = [
     "check_readable",
     "default_labels",
     "find_samples",
+    "kinds_of",
     "labels_of",
     "list_samples",
     "load_images",
     "load_pixels",
     "make_folds",
     "picture_bytes",
+    "possible_labels",
+    "possible_of",
     "ready_samples",
     "split_samples",
 ]
@@ -117,7 +120,7 @@ def list_samples(
         )
     source = Source(folder, tuple(labels), {**chosen.options, **options}, note, _files(folder))
     samples = chosen.find(source)
-    present = {sample.label for sample in samples}
+    present = {index for sample in samples for index in possible_labels(sample)}
     if missing := [label for index, label in enumerate(labels) if index not in present]:
         raise DataError(_not_recognised(adapter, source, missing))
     for sentence in _left_out_words(adapter, source, samples):

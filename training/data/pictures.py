@@ -125,8 +125,10 @@ def picture_bytes(folder: Path, sample: Sample) -> bytes:
 
 
 def stated_um_per_px(sample: Sample, data: Data) -> float | None:
-    """The size of a pixel, µm, that is stated when a sample is read: none where a recipe brings pictures to one area. Raises
-    `DataError` where a recipe brings them to one scale and the set doesn't say theirs."""
+    """The size of a pixel, µm, that is stated when a sample is read: none where a recipe brings pictures to one area.
+
+    Raises `DataError` where it brings them to one scale and the set doesn't say theirs.
+    """
     if data.brought_to == "area":
         return None
     if sample.um_per_px is None:

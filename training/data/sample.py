@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 # `extra[MOSAIC]`: files of equal size that make up the picture, by row and column; nothing where it is white.
 MOSAIC, ROW, COLUMN = "mosaic", "\n", "|"
+# `extra[POSSIBLE]`: class indices with a bar between, of a picture whose label says only that it is one of these.
+POSSIBLE, OR = "possible", "|"
+# `extra[SET]`: the set that a picture is of, where several are pooled.
+SET = "set"
+UNKNOWN = -1  # the label of a picture whose class isn't known, or known to be one of several
 
 Box = tuple[int, int, int, int]
 
@@ -50,5 +55,26 @@ def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
 
 
 def labels_of(samples: Sequence[Sample]) -> NDArray[np.int64]:
-    """Class indices [n]."""
+    """Class indices [n]; `UNKNOWN` where a label leaves several open."""
     return np.array([sample.label for sample in samples], np.int64)
+
+
+def possible_labels(sample: Sample) -> tuple[int, ...]:
+    """The class indices that a sample's label leaves open: its own or, of a partial label, several."""
+    possible = str(sample.extra.get(POSSIBLE, ""))
+    return tuple(int(index) for index in possible.split(OR)) if possible else (sample.label,)
+
+
+def possible_of(samples: Sequence[Sample], classes: int) -> NDArray[np.float32]:
+    """Which classes each sample may be of: 1 or 0, [n, classes]. One 1 in a row is a label like any other."""
+    rows = np.zeros((len(samples), classes), np.float32)
+    for row, sample in zip(rows, samples, strict=True):
+        row[list(possible_labels(sample))] = 1
+    return rows
+
+
+def kinds_of(samples: Sequence[Sample]) -> NDArray[np.int64]:
+    """What is balanced and stratified by, [n]: the class or, of partial labels, a number below 0 for each set of classes."""
+    partial = sorted({possible_labels(sample) for sample in samples if sample.label == UNKNOWN})
+    number = {classes: -1 - index for index, classes in enumerate(partial)}
+    return np.array([number.get(possible_labels(sample), sample.label) for sample in samples], np.int64)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from training.data.sample import Sample, labels_of
+from training.data.sample import SET, Sample, kinds_of
 from training.errors import SplitError
 from training.recipe import SplitRule
 
@@ -109,10 +109,25 @@ def make_folds(samples: Sequence[Sample], rule: SplitRule) -> list[Fold]:
 
 
 def _stratified(samples: Sequence[Sample], rule: SplitRule) -> list[Fold]:
+    """Folds of each pooled set by itself, put together: a set's folds are then the same whatever it is pooled with."""
+    sets = sorted({str(sample.extra.get(SET, "")) for sample in samples})
+    by_set = [_folds_of_one([s for s in samples if s.extra.get(SET, "") == name], rule) for name in sets]
+    return [
+        Fold(
+            str(number),
+            [sample for folds in by_set for sample in folds[number].test],
+            [sample for folds in by_set for sample in folds[number].rest],
+        )
+        for number in range(rule.folds)
+    ]
+
+
+def _folds_of_one(samples: Sequence[Sample], rule: SplitRule) -> list[Fold]:
+    kinds = kinds_of(samples)
     groups = [sample.group for sample in samples]
     if len(set(groups)) < rule.folds:
         raise SplitError(f"{len(set(groups))} groups can't fill {rule.folds} folds: lower split.folds")
-    if (most := max(Counter(sample.label for sample in samples).values())) < rule.folds:
+    if (most := max(Counter(kinds.tolist()).values())) < rule.folds:
         raise SplitError(
             f"{rule.folds} folds can't be made of at most {most} pictures of a class: lower split.folds, or add pictures"
         )
@@ -121,7 +136,7 @@ def _stratified(samples: Sequence[Sample], rule: SplitRule) -> list[Fold]:
         # A class with fewer pictures than folds can't be in each of them; the counts say so.
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         try:
-            rounds = list(folder.split(np.zeros(len(samples)), labels_of(samples), groups))
+            rounds = list(folder.split(np.zeros(len(samples)), kinds, groups))
         except ValueError as error:
             raise SplitError(f"{rule.folds} folds can't be made: {error}") from error
     return [

@@ -97,9 +97,7 @@ def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 def _pixels(run: Run, sample: Sample) -> NDArray[np.uint8] | None:
     try:
-        return decode_in_process(
-            picture_bytes(run.data, sample), LIMITS, target_of(sample, run.recipe.data)
-        ).pixels
+        return decode_in_process(picture_bytes(run.data, sample), LIMITS, target_of(sample, run.recipe.data)).pixels
     except (ImageError, OSError, DataError):
         return None
 

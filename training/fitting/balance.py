@@ -1,4 +1,8 @@
-"""Classes of unequal size, and the loss: weights, balanced sampling or focal loss, label smoothing, logit normalisation."""
+"""Classes of unequal size, and the loss: weights, balanced sampling or focal loss, label smoothing, logit normalisation.
+
+A partial label names several classes of which a picture is one. Its loss is −log of the sum of their probabilities, which
+for one class is cross-entropy. In balance, each set of classes is a kind of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 from training.recipe import Fit
 
 FOCUS = 2.0  # the exponent of Lin et al. (2017)
+IMPOSSIBLE = -1e9  # log of the probability of a class that a label rules out
 
 
 def sample_weights(labels: NDArray[np.int64], groups: NDArray[np.str_], balance: str) -> NDArray[np.float64]:
@@ -44,14 +49,14 @@ def epoch_order(labels: NDArray[np.int64], balance: str, rng: np.random.Generato
 
 
 def balanced_loss(fit: Fit) -> Any:
-    """Loss of logits [n, K] against the targets [n, K + 1] of `training.fitting.batches`: cross-entropy by weight."""
+    """Loss of logits [n, K] against the targets [n, K + 1] of `training.fitting.batches`: by weight, −log of the probability
+    that the possible classes have together. Label smoothing gives a share of the target to all classes alike."""
 
     def loss(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         labels, weights = targets[..., :-1], targets[..., -1]
         if fit.logit_norm:
             logits /= fit.logit_norm * (tf.norm(logits, axis=-1, keepdims=True) + 1e-7)  # Wei et al. (2022)
-        smooth = labels * (1 - fit.label_smoothing) + fit.label_smoothing / tf.cast(tf.shape(labels)[-1], tf.float32)
-        entropy = tf.nn.softmax_cross_entropy_with_logits(smooth, logits)
+        entropy = _partial_entropy(labels, logits, fit.label_smoothing)
         if fit.balance == "focal":
             right = tf.reduce_sum(labels * tf.nn.softmax(logits), -1)
             entropy *= (1 - right) ** FOCUS
@@ -60,9 +65,15 @@ def balanced_loss(fit: Fit) -> Any:
     return loss
 
 
+def _partial_entropy(possible: tf.Tensor, logits: tf.Tensor, smoothing: float) -> tf.Tensor:
+    """[n], in nats, of logits [n, K]; `possible` [n, K] is 1 for each class that a label leaves open, 0 elsewhere."""
+    logs = tf.nn.log_softmax(logits)
+    together = tf.reduce_logsumexp(tf.where(possible > 0, logs, IMPOSSIBLE), -1)
+    return -(1 - smoothing) * together - smoothing * tf.reduce_mean(logs, -1)
+
+
 class LogitAccuracy(keras.metrics.Mean):  # type: ignore[misc]  # Keras has no types
-    """Share of pictures whose largest logit is the label's."""
+    """Share of pictures whose largest logit is that of a class that the label leaves open."""
 
     def update_state(self, targets: Any, logits: Any, sample_weight: Any = None) -> None:  # noqa: ARG002 — Keras' own
-        right = tf.argmax(logits, -1) == tf.argmax(targets[..., :-1], -1)
-        super().update_state(tf.cast(right, tf.float32))
+        super().update_state(tf.gather(targets[..., :-1], tf.argmax(logits, -1), axis=-1, batch_dims=1))

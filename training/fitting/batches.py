@@ -1,6 +1,7 @@
 """Training batches: squares cut out of pictures, changed at random, with their labels.
 
-They come as (pixels [n, s, s, 3] scaled for the network, targets [n, K + 1]): one-hot labels, then the weight in the loss.
+They come as (pixels [n, s, s, 3] scaled for the network, targets [n, K + 1]): 1 for each class that the label leaves open, one
+in most sets, then the weight in the loss.
 Squares of several sizes are mixed step by step, each with as many pixels a step as the first size has.
 """
 
@@ -13,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from training import networks
-from training.data import Sample, labels_of
+from training.data import Sample, kinds_of, possible_of
 from training.fitting.augment import cut, recolour
 from training.fitting.balance import epoch_order, sample_weights
 from training.recipe import Recipe
@@ -26,9 +27,9 @@ def steps_per_epoch(recipe: Recipe, samples: Sequence[Sample]) -> int:
 
 def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]) -> tf.data.Dataset:
     """Endless batches of the training pictures, in the order that `fit.balance` asks for."""
-    labels, balance = labels_of(samples), recipe.fit.balance
-    weights = sample_weights(labels, np.array([sample.group for sample in samples]), balance)
-    targets = np.concatenate([np.eye(len(recipe.labels))[labels], weights[:, None]], 1).astype(np.float32)
+    kinds, balance = kinds_of(samples), recipe.fit.balance
+    weights = sample_weights(kinds, np.array([sample.group for sample in samples]), balance)
+    targets = np.concatenate([possible_of(samples, len(recipe.labels)), weights[:, None]], 1).astype(np.float32)
     sizes = recipe.fit.square_px
 
     def of_size(number: int, side: int) -> tf.data.Dataset:
@@ -36,7 +37,7 @@ def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], sample
 
         def pictures() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
             while True:
-                for index in epoch_order(labels, balance, rng):
+                for index in epoch_order(kinds, balance, rng):
                     yield pixels[index], targets[index]
 
         def scaled(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -30,7 +30,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from training import networks
-from training.data import CALIBRATION, TRAINING, Sample, Split, adapter_module, labels_of, load_pixels
+from training.data import CALIBRATION, TRAINING, Sample, Split, adapter_module, kinds_of, load_pixels, possible_of
 from training.errors import RunError
 from training.fitting.balance import LogitAccuracy, balanced_loss, epoch_order, sample_weights
 from training.fitting.batches import steps_per_epoch, training_batches
@@ -43,6 +43,8 @@ from training.stamp import LIBRARIES, commit, source, stamp
 PROBE_PASSES = 3
 PROBE_ROWS = 8000
 PROBE_REGULARISATION = 1e-3
+PARTIAL_ROUNDS = 5
+LEAST_SHARE = 1e-9
 WARM_UP_SHARE = 0.05
 VALIDATE_EVERY = 5
 
@@ -73,6 +75,34 @@ def fit_regression(rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[An
     return regression.fit(rows, labels, logisticregression__sample_weight=weights)
 
 
+def fit_partial(rows: NDArray[Any], possible: NDArray[Any], weights: NDArray[Any]) -> Pipeline:
+    """The linear probe where labels may leave several classes open: `possible` is 1 or 0, [n, classes].
+
+    By expectation and maximisation: a row counts for each class that its label leaves open with the probability that the
+    probe of the round before gives it. The first round knows the rows with one class or, where these lack a class, gives a
+    row's classes equal parts.
+    """
+    known = possible.sum(1) == 1
+    if known.all():
+        return fit_regression(rows, possible.argmax(1), weights)
+    if possible[known].any(0).all():
+        probe = fit_regression(rows[known], possible[known].argmax(1), weights[known])
+        shares = _shares(probe, rows, possible)
+    else:
+        shares = possible / possible.sum(1, keepdims=True)
+    of_row, of_class = np.nonzero(possible)
+    for _ in range(PARTIAL_ROUNDS):
+        probe = fit_regression(rows[of_row], of_class, weights[of_row] * shares[of_row, of_class])
+        shares = _shares(probe, rows, possible)
+    return probe
+
+
+def _shares(probe: Pipeline, rows: NDArray[Any], possible: NDArray[Any]) -> NDArray[Any]:
+    """How likely each class is among those that a label leaves open, [n, classes]."""
+    shares = np.maximum(probe.predict_proba(rows), LEAST_SHARE) * possible
+    return np.asarray(shares / shares.sum(1, keepdims=True))
+
+
 def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int, counts: str) -> None:
     """Set the class-map head to a logistic regression on the frozen features of augmented pictures."""
     pooled = _forward(model, "features", counts)
@@ -83,7 +113,7 @@ def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int, counts: str)
         features.append(pooled(batch).numpy())
         labelled.append(targets.numpy())
     targets = np.concatenate(labelled)
-    _set_head(model, fit_regression(np.concatenate(features), targets[:, :-1].argmax(1), targets[:, -1]))
+    _set_head(model, fit_partial(np.concatenate(features), targets[:, :-1], targets[:, -1]))
 
 
 def _refit_head(
@@ -92,10 +122,10 @@ def _refit_head(
     """Set the class-map head to a logistic regression on trained features of whole pictures, balanced as epochs are."""
     pooled, balance = _forward(model, "features", recipe.network.counts), recipe.fit.balance
     rows = np.concatenate([pooled(networks.scale_pixels(picture[None])).numpy() for picture in pixels])
-    labels = labels_of(samples)
-    weights = sample_weights(labels, np.array([sample.group for sample in samples]), balance)
-    met = epoch_order(labels, balance, np.random.default_rng(recipe.fit.seed))
-    _set_head(model, fit_regression(rows[met], labels[met], weights[met]))
+    kinds, possible = kinds_of(samples), possible_of(samples, len(recipe.labels))
+    weights = sample_weights(kinds, np.array([sample.group for sample in samples]), balance)
+    met = epoch_order(kinds, balance, np.random.default_rng(recipe.fit.seed))
+    _set_head(model, fit_partial(rows[met], possible[met], weights[met]))
 
 
 def _forward(model: keras.Model, output: str, counts: str) -> Any:
@@ -119,7 +149,7 @@ def _set_head(model: keras.Model, regression: Pipeline) -> None:
 def _validation(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]) -> tf.data.Dataset:
     """Whole pictures as they are, one a batch."""
     classes = len(recipe.labels)
-    targets = np.concatenate([np.eye(classes)[labels_of(samples)], np.ones((len(samples), 1))], 1).astype(np.float32)
+    targets = np.concatenate([possible_of(samples, classes), np.ones((len(samples), 1), np.float32)], 1)
 
     def whole() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         for picture, target in zip(pixels, targets, strict=True):

@@ -49,6 +49,7 @@ from device.reading.runtime import Network
 from device.reading.tissue import EVERYWHERE, TISSUE
 from training import networks
 from training.data import CALIBRATION, LIMITS, TRAINING, Sample, labels_of, load_images, load_pixels
+from training.data.sample import UNKNOWN
 from training.fitting.fit import Run, float_logits
 from training.gate.fit import collect, fit_gate, rescaled_indexes
 from training.gate.rules import bound_across_groups, gate_rules
@@ -168,7 +169,7 @@ def assemble(run: Run, *, within_budget: bool) -> Assembly:
     network, integers = _quantize(run, pictures)
     head, explained = _box_head(integers, network, recipe.network.counts), _spread(pictures, EXPLAINED)
     if within_budget:
-        compared = _spread(range(len(samples)), COMPARED)
+        compared = _spread([index for index, sample in enumerate(samples) if sample.label != UNKNOWN], COMPARED)
         seen = [pictures[index] for index in compared]
         truth = labels_of([samples[index] for index in compared])
         logits = np.stack([head.maps(network.run(picture)["features"], picture).logits for picture in seen])

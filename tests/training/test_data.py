@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+from msgspec import structs
 
 from device.reading.image import decode
 from tests.support.drawn_dicom import MAMMOGRAPHY, dicom
 from tests.support.shipped import SHARED_DATA
-from training.data import LIMITS, Sample, default_labels, find_samples, list_samples, load_pixels, picture_bytes
+from training.data import (
+    LIMITS,
+    Sample,
+    default_labels,
+    find_samples,
+    list_samples,
+    load_pixels,
+    make_folds,
+    picture_bytes,
+    possible_labels,
+)
 from training.data.adapters import busi
 from training.data.adapters.idc import TILES
+from training.data.sample import SET, UNKNOWN
 from training.data.sections import section_pixels, sections
-from training.errors import DataError
+from training.errors import DataError, PicturesUnreadable
 from training.recipe import load_recipe
 
 
@@ -157,13 +170,67 @@ def test_breakhis_reads_both_layouts_and_groups_by_patient(tmp_path: Path) -> No
     assert {sample.file: sample.label for sample in samples} == dict(zip(FIELDS, (0, 0, 1, 1), strict=True))
     # Two slides of one patient, and one patient under two subtypes.
     assert {sample.group for sample in samples} == {"14-22549", "14-13412"}
-    assert {sample.um_per_px for sample in samples} == {0.2, 0.05}
     assert len(notes) == 2
     assert "nonsense" in notes[0]
     assert notes[1] == "Passed over, as no pictures: 1 .txt."
     samples, notes = listed("breakhis", tmp_path)
     assert len(samples) == 3  # 100X unless asked otherwise
     assert any("400-002.png is left out: not of magnification 100X" in note for note in notes)
+    assert len(listed("breakhis", tmp_path, magnification="100X, 400X")[0]) == 4
+    with pytest.raises(DataError, match=r"magnification = '50X' must be all, or some of 40X, 100X"):
+        listed("breakhis", tmp_path, magnification="100X,50X")
+
+
+def test_breakhis_knows_the_scale_of_reduced_copies(tmp_path: Path) -> None:
+    """A field is 588 µm wide at 100X and 294 µm at 200X, however many pixels show it."""
+    for name, size in (("100-001", (700, 460)), ("200-i001", (350, 230))):
+        draw(tmp_path / f"SOB_B_A-14-22549AB-{name}.png", size)
+        draw(tmp_path / f"SOB_M_DC-14-2523-{name}.png", size)
+    samples, _ = listed("breakhis", tmp_path, magnification="all")
+    assert [sample.um_per_px for sample in samples] == 4 * [0.84]
+
+
+# --- pooled ----------------------------------------------------------------------------------------------------------
+
+
+def test_pooled_sets_share_labels_as_far_as_theirs_say(tmp_path: Path) -> None:
+    for label in ("normal", "benign", "insitu", "invasive"):
+        draw(tmp_path / "bach" / label / "x001.jpg", (768, 576))
+    for number in range(6):
+        draw(tmp_path / f"breakhis/SOB_M_DC-14-2523-100-00{number}.png", (700, 460))
+    draw(tmp_path / "breakhis_200x/SOB_B_A-14-22549AB-200-i001.png", (341, 224))
+    draw(tmp_path / "busi/benign/x001.png")
+    samples, notes = listed("pooled", tmp_path)
+    assert [(sample.label, sample.group, possible_labels(sample)) for sample in samples if "bach" not in sample.file] == [
+        (UNKNOWN, "breakhis-14-2523", (2, 3)), (UNKNOWN, "breakhis-14-2523", (2, 3)), (UNKNOWN, "breakhis-14-2523", (2, 3)),
+        (1, "breakhis-14-22549", (1,)),
+    ]  # fmt: skip
+    assert [sample.group for sample in samples if "bach" in sample.file] == 4 * ["bach-0"]
+    assert any("its patient has 4 fields of this magnification already" in note for note in notes)
+    assert len(listed("pooled", tmp_path, sets="bach")[0]) == 4
+    pooled = load_recipe("pooled")
+    one_scale = {pixels.shape[:2] for pixels in load_pixels(tmp_path, samples, pooled.data)}
+    assert one_scale == {(384, 512), (224, 352), (128, 192)}  # BACH, BreakHis at 100× and at 200×
+    unsaid = replace(samples[0], um_per_px=None)
+    with pytest.raises(DataError, match=r"the size of its pixels isn't known, which data\.brought_to"):
+        load_pixels(tmp_path, [unsaid], pooled.data)
+    coarse = replace(samples[0], um_per_px=8.0)
+    with pytest.raises(DataError, match="larger than a field"):
+        load_pixels(tmp_path, [replace(coarse, um_per_px=3.0)], pooled.data)
+    with pytest.raises(PicturesUnreadable):
+        load_pixels(tmp_path, [coarse], pooled.data)
+
+
+@pytest.mark.shared_data
+def test_a_pooled_set_has_the_folds_that_each_has_alone() -> None:
+    pooled, bach = load_recipe("pooled"), load_recipe("bach")
+    for whole, part in zip(
+        make_folds(find_samples(pooled, SHARED_DATA), pooled.split),
+        make_folds(find_samples(bach, SHARED_DATA / "bach"), bach.split),
+        strict=True,
+    ):
+        assert {s.file for s in whole.test if s.extra[SET] == "bach"} == {f"bach/{s.file}" for s in part.test}
+        assert {s.extra[SET] for s in whole.test} == {"bach", "breakhis"}
 
 
 def test_breakhis_by_subtype_in_the_recipes_order(tmp_path: Path) -> None:
@@ -247,7 +314,8 @@ def test_a_window_is_cut_out_without_loss(tmp_path: Path) -> None:
     pixels = decode(picture_bytes(tmp_path, sample), LIMITS).pixels
     with PIL.Image.open(tmp_path / "mdb001.pgm") as picture:
         np.testing.assert_array_equal(pixels[..., 1], np.asarray(picture)[256:512, 128:384])
-    assert load_pixels(tmp_path, [sample], 64 * 64)[0].shape == (64, 64, 3)
+    small = structs.replace(load_recipe("mammogram").data, area_px=64 * 64)
+    assert load_pixels(tmp_path, [sample], small)[0].shape == (64, 64, 3)
 
 
 DDSM_HEAD = (

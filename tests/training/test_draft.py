@@ -26,7 +26,7 @@ from training.studies.quantization_report import report_run
 BASE = load_recipe("breakhis")
 RECIPE: Recipe = replace(
     BASE,
-    data=replace(BASE.data, area_px=64 * 64),
+    data=replace(BASE.data, area_px=64 * 64, brought_to="area"),
     network=replace(BASE.network, name="conv3", weights="none", frozen_blocks=0),
     fit=replace(BASE.fit, epochs=1, batch=4, square_px=(64,)),
 )

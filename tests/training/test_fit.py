@@ -13,11 +13,12 @@ from msgspec.structs import replace
 from PIL import Image as Pillow
 
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split, labels_of, load_pixels
+from training.data.sample import POSSIBLE, UNKNOWN
 from training.drawn.phantoms import draw
 from training.errors import RunError
 from training.fitting.balance import balanced_loss, epoch_order, sample_weights
 from training.fitting.batches import training_batches
-from training.fitting.fit import fit, fit_regression, float_logits, load_run
+from training.fitting.fit import fit, fit_partial, fit_regression, float_logits, load_run
 from training.networks import scale_pixels
 from training.recipe import load_recipe
 from training.run_files import HISTORY, LOGS, RESUME
@@ -25,7 +26,7 @@ from training.run_files import HISTORY, LOGS, RESUME
 BASE = load_recipe("breakhis")
 SMALL = replace(
     BASE,
-    data=replace(BASE.data, area_px=64 * 64),
+    data=replace(BASE.data, area_px=64 * 64, brought_to="area"),
     network=replace(BASE.network, name="conv3", weights="none", frozen_blocks=0),
     fit=replace(BASE.fit, epochs=3, batch=4, square_px=(64,), balance="none"),
 )
@@ -120,6 +121,51 @@ def test_losses_by_hand() -> None:
     assert loss(logit_norm=1.0) == pytest.approx((np.log(1 + np.exp(-1)) + 3 * np.log(2)) / 2, rel=1e-4)
 
 
+def test_the_loss_of_a_partial_label_is_that_of_its_classes_together() -> None:
+    """Logits (0, 0, ln 2): p = 1/4, 1/4, 1/2. One of the first two has 1/2, one of the last two 3/4."""
+    logits = np.log(np.array([[1, 1, 2], [1, 1, 2]], np.float32))
+    targets = np.array([[1, 1, 0, 1], [0, 1, 1, 1]], np.float32)
+
+    def loss(**how: Any) -> float:
+        changed: dict[str, Any] = {"balance": "none", "label_smoothing": 0.0} | how
+        return float(balanced_loss(replace(BASE.fit, **changed))(targets, logits))
+
+    assert loss() == pytest.approx((-np.log(1 / 2) - np.log(3 / 4)) / 2, rel=1e-5)
+    smooth = -(2 * np.log(1 / 4) + np.log(1 / 2)) / 3
+    assert loss(label_smoothing=0.3) == pytest.approx(0.7 * loss() + 0.3 * smooth, rel=1e-5)
+    assert loss(balance="focal") == pytest.approx((np.log(2) / 4 - np.log(3 / 4) / 16) / 2, rel=1e-5)
+
+
+def test_a_partial_label_moves_the_probe_but_never_to_a_class_that_it_rules_out() -> None:
+    """Three clouds on a line. Of the outer ones half is known, the rest says "not the middle"."""
+    random = np.random.default_rng(3)
+    rows = np.concatenate([random.normal(centre, 0.3, (40, 1)) for centre in (-2.0, 0.0, 2.0)])
+    truth = np.repeat([0, 1, 2], 40)
+    possible = np.eye(3)[truth]
+    partial = (truth != 1) & (np.arange(120) % 2 == 1)
+    possible[partial] = [1, 0, 1]
+    weights = np.full(len(rows), 1000.0)  # so that the penalty on the probe's coefficients hardly counts
+    assert np.mean(fit_partial(rows, possible, weights).predict(rows) == truth) > 0.9
+    known = ~partial
+    assert fit_partial(rows[known], possible[known], weights[known]).predict_proba(rows) == pytest.approx(
+        fit_regression(rows[known], truth[known], weights[known]).predict_proba(rows)
+    )
+
+
+def test_pictures_with_partial_labels_are_trained_on_as_one_kind() -> None:
+    """Nine of class 0 or 1 and three of class 2, sampled alike: half of what is met has two possible classes."""
+    fitting = replace(SMALL.fit, square_px=(32,), batch=8, balance="sampling")
+    three = replace(SMALL, fit=fitting, labels=(*SMALL.labels, replace(SMALL.labels[0], id="third")))
+    partial = {POSSIBLE: "0|1"}
+    samples = [Sample(f"{i}.png", UNKNOWN, str(i), extra=partial) for i in range(9)]
+    samples += [Sample(f"{i}.png", 2, str(i)) for i in range(9, 12)]
+    pixels = [np.zeros((32, 32, 3), np.uint8)] * 12
+    batches = iter(training_batches(three, pixels, samples))
+    targets = np.concatenate([next(batches)[1].numpy() for _ in range(3)])
+    assert {tuple(row) for row in targets.tolist()} == {(1, 1, 0, 1), (0, 0, 1, 1)}
+    assert targets[:, 2].mean() == pytest.approx(0.5)
+
+
 def test_squares_of_several_sizes_take_turns_and_keep_their_labels() -> None:
     """White pictures of class 1, black ones of class 0, in two shapes."""
     fitting = replace(SMALL.fit, square_px=(32, 64), batch=8)
@@ -144,7 +190,7 @@ def test_a_linear_probe_of_two_classes_is_the_regression_itself(drawn: tuple[Pat
     )
     run = fit(shallow, data, tmp_path, split, epochs=0, verbose=0)
     seen = split.parts[TRAINING]
-    said = float_logits(run, load_pixels(data, seen, shallow.data.area_px)).argmax(1)
+    said = float_logits(run, load_pixels(data, seen, shallow.data)).argmax(1)
     assert np.mean(said == labels_of(seen)) > 0.8  # which of them augmentation showed how is chance
 
 
@@ -162,7 +208,7 @@ def test_a_head_that_is_fitted_again_is_a_regression_on_whole_pictures(
     )
     run = fit(shallow, data, tmp_path, split, epochs=epochs, verbose=0)
     trained = split.parts[TRAINING]
-    pictures = load_pixels(data, trained, shallow.data.area_px)
+    pictures = load_pixels(data, trained, shallow.data)
     outputs = [run.model(scale_pixels(picture[None]), training=False) for picture in pictures]
     rows = np.stack([output["features"].numpy().mean((0, 1, 2)) for output in outputs])
     regression = fit_regression(rows, labels_of(trained), np.ones(len(rows)))

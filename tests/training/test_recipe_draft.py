@@ -87,7 +87,9 @@ def test_what_cannot_be_drafted_is_named(
 def test_a_scale_that_is_not_the_pictures_is_told_where_one_fits(tmp_path: Path) -> None:
     folder = draw(tmp_path, "ill/1.png", "well/1.png", size=(700, 460))
     base = load_recipe("breakhis")
-    data = replace(base.data, adapter="folder", options={"um_per_px": "0.2"})
+    data = replace(
+        base.data, adapter="folder", options={"um_per_px": "0.2"}, um_per_px=0.29, area_px=480 * 320, brought_to="area"
+    )
     labels = tuple(replace(label, id=name) for label, name in zip(base.labels, ("ill", "well"), strict=True))
     recipe = replace(base, data=data, labels=labels)
     samples = find_samples(recipe, folder)

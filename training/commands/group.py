@@ -23,6 +23,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "routing",
         "drift",
         "depth-probe",
+        "field-probes",
+        "pixel-size",
         "head-placement",
         "quantization-report",
         "table",

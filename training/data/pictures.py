@@ -22,7 +22,7 @@ from rich.progress import track
 from device.base.errors import ImageDamaged, ImageError
 from device.base.texts import error_words
 from device.reading.image import Image, Limits, SizeRule, decode_in_process
-from device.reading.sections import is_section, true_size
+from device.reading.sections import as_field, is_section, true_size
 from training.data.sample import Sample, mosaic_files
 from training.errors import DataError, PicturesUnreadable
 from training.recipe import Data
@@ -155,9 +155,16 @@ def load_images(folder: Path, samples: Sequence[Sample], data: Data | None) -> l
     return [_image(folder, sample, data) for sample in counted(samples, "decode")]
 
 
+def decode_sample(folder: Path, sample: Sample, data: Data | None) -> Image:
+    """A sample decoded as the box does, for a recipe's network or, with None, at its own size. Raises `ImageError`,
+    `OSError` and `DataError`."""
+    image = decode_in_process(picture_bytes(folder, sample), LIMITS, target_of(sample, data))
+    return as_field(image, data.area_px) if data is not None and data.brought_to == "scale" else image
+
+
 def _image(folder: Path, sample: Sample, data: Data | None) -> Image:
     try:
-        image = decode_in_process(picture_bytes(folder, sample), LIMITS, target_of(sample, data))
+        image = decode_sample(folder, sample, data)
     except (ImageError, OSError) as error:
         raise unreadable(folder, [(sample.file, problem_of(error))], 1) from error
     if data is not None and data.brought_to == "scale" and is_section(image.pixels, data.area_px):

@@ -74,7 +74,7 @@ def possible_of(samples: Sequence[Sample], classes: int) -> NDArray[np.float32]:
 
 
 def kinds_of(samples: Sequence[Sample]) -> NDArray[np.int64]:
-    """What is balanced and stratified by, [n]: the class or, of partial labels, a number below 0 for each set of classes."""
+    """What is balanced and stratified by, [n]: the class; of partial labels, a number below 0 for each set of classes."""
     partial = sorted({possible_labels(sample) for sample in samples if sample.label == UNKNOWN})
     number = {classes: -1 - index for index, classes in enumerate(partial)}
     return np.array([number.get(possible_labels(sample), sample.label) for sample in samples], np.int64)

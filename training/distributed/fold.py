@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.base.errors import ImageError
-from device.reading.image import decode_in_process
-from training.data import LIMITS, TEST, Sample, Split, adapter_module, picture_bytes
-from training.data.pictures import target_of
+from training.data import TEST, Sample, Split, adapter_module
+from training.data.pictures import decode_sample
 from training.errors import CrossvalError, DataError
 from training.evaluation.table import read_table, save_table
 from training.recipe import Recipe
@@ -97,7 +96,7 @@ def _float_logits(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 def _pixels(run: Run, sample: Sample) -> NDArray[np.uint8] | None:
     try:
-        return decode_in_process(picture_bytes(run.data, sample), LIMITS, target_of(sample, run.recipe.data)).pixels
+        return decode_sample(run.data, sample, run.recipe.data).pixels
     except (ImageError, OSError, DataError):
         return None
 

@@ -49,8 +49,8 @@ def epoch_order(labels: NDArray[np.int64], balance: str, rng: np.random.Generato
 
 
 def balanced_loss(fit: Fit) -> Any:
-    """Loss of logits [n, K] against the targets [n, K + 1] of `training.fitting.batches`: by weight, −log of the probability
-    that the possible classes have together. Label smoothing gives a share of the target to all classes alike."""
+    """Loss of logits [n, K] against the targets [n, K + 1] of `training.fitting.batches`: by weight, −log of the
+    probability that the possible classes have together. Label smoothing gives a share of the target to all alike."""
 
     def loss(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         labels, weights = targets[..., :-1], targets[..., -1]

@@ -1,7 +1,7 @@
 """Training batches: squares cut out of pictures, changed at random, with their labels.
 
-They come as (pixels [n, s, s, 3] scaled for the network, targets [n, K + 1]): 1 for each class that the label leaves open, one
-in most sets, then the weight in the loss.
+They come as (pixels [n, s, s, 3] scaled for the network, targets [n, K + 1]): 1 for each class that the label leaves open,
+0 elsewhere, then the weight in the loss.
 Squares of several sizes are mixed step by step, each with as many pixels a step as the first size has.
 """
 

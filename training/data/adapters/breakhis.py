@@ -82,7 +82,7 @@ def _magnifications(source: Source) -> set[str]:
         return set(UM_PER_PX)
     if unknown := [word for word in named if word not in known]:
         raise DataError(
-            f"option magnification = {unknown[0]!r} must be all, or one or several of {', '.join(known)} with commas between"
+            f"option magnification = {unknown[0]!r} must be all, or some of {', '.join(known)} with commas between"
         )
     return {known[word] for word in named}
 

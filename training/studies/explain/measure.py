@@ -289,7 +289,7 @@ def measure(
         if floats := subject.float_network:
             channels, earlier_stride = floats.channels, floats.strides[floats.earlier] if floats.earlier else None
             samples = spread(subject.fold.unseen, _share(extent.pictures, len(folds)))
-            pictures = load_pixels(data, samples, recipe.data.area_px)
+            pictures = load_pixels(data, samples, recipe.data)
             pooled[name] = _explain(subject, samples, pictures, cache, count, tables)
             tell(f"fold {name}: {len(samples)} pictures explained")
             tables["cascade"] += _cascade(subject, samples, pictures, cache)

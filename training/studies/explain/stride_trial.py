@@ -63,7 +63,7 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
             COARSE: subject.floats,
             FINE: FloatNetwork(at_stride_16(subject.floats.model), recipe.network.counts),
         }
-        pictures = load_pixels(data, subject.fold.unseen, recipe.data.area_px)
+        pictures = load_pixels(data, subject.fold.unseen, recipe.data)
         for stride, network in networks.items():
             for sample, pixels in zip(subject.fold.unseen, pictures, strict=True):
                 logits = network.logits([pixels])[0]
@@ -115,7 +115,7 @@ def _integers(
 ) -> tuple[dict[int, float], dict[str, Any]]:
     recipe = subject.fold.recipe
     fitted = spread(subject.fold.fitted, REPRESENTATIVE)
-    shown = representative(load_pixels(subject.fold.data, fitted, recipe.data.area_px))
+    shown = representative(load_pixels(subject.fold.data, fitted, recipe.data))
     truth = [sample.label for sample in subject.fold.unseen]
     with TemporaryDirectory() as folder:
         file = Path(folder) / NETWORK

@@ -59,7 +59,7 @@ def load_subject(fold: DraftFold) -> Subject:
     """A fold with its networks ready."""
     chosen = fold.fitted[:: max(1, len(fold.fitted) // LIMIT_PICTURES)][:LIMIT_PICTURES]
     head, network = fold.reader.head, fold.reader.network
-    pictures = load_pixels(fold.data, chosen, fold.recipe.data.area_px)
+    pictures = load_pixels(fold.data, chosen, fold.recipe.data)
     evidence = np.concatenate([np.abs(head.maps(network.run(p)["features"], p).values).ravel() for p in pictures])
     content = (fold.folder / WEIGHTS).read_bytes() + fold.bundle.sha256.encode()
     alone = fold.recipe.quantization.rescue_epochs > 0

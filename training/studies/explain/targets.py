@@ -84,7 +84,7 @@ def mosaics(subject: Subject, count: int) -> Iterator[Target]:
             continue
         most = -(-count // (MOSAIC_CLASSES * len(by_group)))
         for number, samples in enumerate(islice(zip(*(classes[k] for k in sorted(classes)), strict=False), most)):
-            parts = load_pixels(subject.fold.data, samples, subject.fold.recipe.data.area_px)
+            parts = load_pixels(subject.fold.data, samples, subject.fold.recipe.data)
             if len({part.shape for part in parts}) == 1:
                 yield from _each_class(MOSAICS, f"{group}-{number}", *_mosaic(parts, rng.permutation(4)), group)
 
@@ -119,7 +119,7 @@ def section_windows(subject: Subject, count: int) -> Iterator[Target]:
         if len(classes) == 2:
             mixed.append(sample)
     for sample in spread(mixed, count):
-        (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data.area_px)
+        (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data)
         tiles = mosaic_files(sample)
         height, width = (side // len(tiles) for side in pixels.shape[:2])
         mask, known = np.zeros(pixels.shape[:2], bool), np.zeros(pixels.shape[:2], bool)
@@ -143,7 +143,7 @@ def film_windows(subject: Subject, films: Films, count: int) -> Iterator[Target]
     picked = {id(sample) for sample in spread([sample for sample, _ in shown], count)}
     for sample, mask in shown:
         if id(sample) in picked:
-            (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data.area_px)
+            (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data)
             sized = _mask_of_size(mask, pixels.shape)
             yield Target(
                 FILM_WINDOWS, f"{sample.file} {sample.box}", pixels, 1, sized, _everywhere(sized), sample.group

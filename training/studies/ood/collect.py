@@ -137,7 +137,7 @@ class Subject:
     def similarity(self) -> Similarity:
         from training.studies.ood.autoencoder import fit_autoencoder
 
-        return fit_autoencoder(load_pixels(self.fold.data, self.fitted, self.fold.recipe.data.area_px))
+        return fit_autoencoder(load_pixels(self.fold.data, self.fitted, self.fold.recipe.data))
 
 
 @dataclass(frozen=True)

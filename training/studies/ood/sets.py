@@ -157,7 +157,7 @@ def foreign_sets(recipe: Recipe, data: Path, folder: Path) -> list[ForeignSet]:
 def fitting_corruptions(recipe: Recipe, data: Path) -> dict[str, Corruption]:
     """The corruptions that make sense for the recipe's pictures: those of colours where there are any, those of
     haematoxylin and eosin for histology."""
-    some = load_pixels(data, spread(find_samples(recipe, data), 20), recipe.data.area_px)
+    some = load_pixels(data, spread(find_samples(recipe, data), 20), recipe.data)
     colourful = float(np.median([np.ptp(picture.astype(np.int16), axis=-1).mean() for picture in some])) > COLOURED
     stained = colourful and _modality(recipe) in (HISTOLOGY, None)
     return {

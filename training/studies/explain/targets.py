@@ -156,7 +156,7 @@ def masked_pictures(subject: Subject, lesion: Lesion, count: int) -> Iterator[Ta
     fold = subject.fold
     masks = {sample: mask for sample in fold.unseen if (mask := lesion(fold.data, sample.file)) is not None}
     for sample in spread(list(masks), count):
-        (pixels,) = load_pixels(fold.data, [sample], fold.recipe.data.area_px)
+        (pixels,) = load_pixels(fold.data, [sample], fold.recipe.data)
         sized = _mask_of_size(masks[sample], pixels.shape)
         name = f"{MASKED}, {fold.recipe.labels[sample.label].id}"
         yield Target(name, sample.file, pixels, sample.label, sized, _everywhere(sized), sample.group)

@@ -132,7 +132,7 @@ def read(run: Run, fold: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The readings table of a run's test part, both networks' logits at temperature 1, and the times of `Cell`."""
     recipe, tested = run.recipe, run.split.parts[TEST]
     labels = [label.id for label in recipe.labels]
-    pictures = load_pixels(run.data, tested, recipe.data.area_px)
+    pictures = load_pixels(run.data, tested, recipe.data)
     floats = float_logits(run, pictures)
     times: dict[str, Any] = {"float_ms": _float_ms(run.model, pictures[0]), "int8_ms": None, "why_no_integers": ""}
     try:
@@ -158,7 +158,7 @@ def _integer_logits(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[ND
     `QuantizationError` for a network that can't run on integers alone."""
     recipe = run.recipe
     fitted = run.split.parts[TRAINING]
-    chosen = load_pixels(run.data, fitted[:: max(1, len(fitted) // REPRESENTATIVE)], recipe.data.area_px)
+    chosen = load_pixels(run.data, fitted[:: max(1, len(fitted) // REPRESENTATIVE)], recipe.data)
     with TemporaryDirectory() as folder:
         file = Path(folder) / NETWORK
         file.write_bytes(convert(run.model, [picture for picture in chosen if picture.shape == chosen[0].shape]))

@@ -118,7 +118,7 @@ BREAKHIS_NETWORKS = Plan(
     epochs=10,
     split={"scheme": FOLDS, "folds": 3},
     # As many pixels as the 224 × 224 that the field's networks take.
-    settings={"data.area_px": 50176, "fit.square_px": [192], "fit.batch": 8},
+    settings={"data.area_px": 50176, "data.brought_to": "area", "fit.square_px": [192], "fit.batch": 8},
 )
 
 MAMMOGRAM_NETWORKS = Plan(

@@ -112,7 +112,8 @@ class NetworkChoice(Record, frozen=True):
 
 
 class Fit(Record, frozen=True):
-    """`square_px` are the sides of the squares that are cut out of pictures; several are mixed, step by step."""
+    """`square_px` are the sides of the squares that are cut out of pictures; several are mixed, step by step. With `copies`
+    the frozen blocks read so many changed squares of each picture once, and training goes on from there."""
 
     epochs: Annotated[Passes, Meta(description="passes over the training part; 0 leaves a linear probe")]
     batch: Annotated[int, Meta(ge=1, le=1024, description="pictures a step")]
@@ -132,6 +133,14 @@ class Fit(Record, frozen=True):
     refit_head: Annotated[
         bool, Meta(description="fit the head once more, on the trained features of whole pictures")
     ] = False
+    place: Annotated[
+        Literal["anywhere", "middle"],
+        Meta(description="where squares are cut: anywhere, or in a picture's middle, where what it is called by lies"),
+    ] = "anywhere"
+    copies: Annotated[
+        int,
+        Meta(ge=0, le=64, description="squares of each picture that frozen blocks read once; 0: anew each step"),
+    ] = 0
     patience: Annotated[
         Passes, Meta(description="passes without a better calibration loss after which fitting stops; 0: never")
     ] = 0
@@ -235,9 +244,18 @@ def make_recipe(table: Any) -> Recipe:
     if "concern" not in table.get("answer", {}):
         # Until somebody says which they are, no class counts as harmless; `pack` asks for it (`training/claims.py`).
         recipe = replace(recipe, answer=replace(recipe.answer, concern=tuple(known)))
+    _check_copies(recipe)
     if unknown := [label for label in recipe.answer.concern if label not in known]:
         raise RecipeError(f"answer.concern names {unknown[0]}; the labels are {', '.join(known)}")
     return recipe
+
+
+def _check_copies(recipe: Recipe) -> None:
+    fit = recipe.fit
+    if fit.copies and not (recipe.network.frozen_blocks and recipe.network.name.startswith("lite0")):
+        raise RecipeError("fit.copies keeps what frozen blocks read: set network.frozen_blocks, or fit.copies = 0")
+    if fit.copies and (len(fit.square_px) > 1 or fit.patience):
+        raise RecipeError("with fit.copies, fit.square_px is one side and fit.patience 0")
 
 
 def _with_options_as_texts(table: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 WEIGHTS, SPLIT, HISTORY, FACTS = "weights.weights.h5", "split.json", "history.csv", "run.json"
-RESUME, LOGS = "resume", "logs"
+RESUME, LOGS, FROZEN = "resume", "logs", "frozen"
 READINGS, FOLDS, PARTS = "readings.parquet", "folds.json", "parts.json"
 DRAFT, DRAFT_KEY = "draft.loupe", "draft.pub"
 

@@ -29,6 +29,7 @@ from device.reading.maps import Features, Head, Maps, softmax
 from device.reading.regions import Region, concern_of, regions_of
 from device.reading.runtime import Network, Runtime
 from device.reading.sections import (
+    LEAST_FILE_PX,
     WHOLE_UP_TO,
     Section,
     Seen,
@@ -128,6 +129,11 @@ def target_of(bundle: Bundle, limits: Limits, pixel_size: PixelSize | None, *, s
     return true_size(pixel_size, preprocessing.um_per_px, area_px, most)
 
 
+def at_known_scale(limits: Limits) -> Limits:
+    """The limits of a picture whose scale is known: a tile of 50 px may show tissue enough."""
+    return replace(limits, min_px=min(limits.min_px, LEAST_FILE_PX))
+
+
 class Reader:
     """Reads pictures with one bundle. Threads may share it, of which `copies` use the network at once."""
 
@@ -192,7 +198,8 @@ class Reader:
         """
         start = perf_counter()
         um_per_px, source = size_at(self.bundle, self.standing, um_per_px)
-        image = decode(data, self.limits, target_of(self.bundle, self.limits, um_per_px, sections=sections), stop=stop)
+        limits = self.limits if um_per_px is None else at_known_scale(self.limits)
+        image = decode(data, limits, target_of(self.bundle, limits, um_per_px, sections=sections), stop=stop)
         if um_per_px is not None:
             image = as_field(image, self._area_px)
         decoded = perf_counter()

@@ -50,6 +50,7 @@ MOST_STRETCHED = 0.03  # of a field's side, so that it is a multiple of 32: a sc
 WHOLE_UP_TO = 1.5  # times the model's area: so large a picture is still read whole
 STEPS = 2  # windows that start within one window's side; docs/researchers/evaluation.md has what others give
 LEAST_PX = 2 * MULTIPLE_PX
+LEAST_FILE_PX = 32  # of a file's side where the scale is known: how much tissue it shows then decides
 EDGE_BELOW = 0.5  # share of a refused window that is tissue
 CAUTION_SHARE = 0.1
 GLASS, FOREIGN, READ = 0, 1, 2

@@ -144,6 +144,32 @@ def test_an_idc_tile_amid_its_neighbours_is_that_part_of_the_section(tmp_path: P
     assert len({sample.group for sample in listed("idc", tmp_path, group="tile")[0]}) == 4
 
 
+def test_idc_takes_tiles_of_several_folders_some_of_which_are_read_alone(tmp_path: Path) -> None:
+    """A patient's tiles in two folders are one patient's; a tile in both is taken once; windows show tiles of both."""
+    for folder, label, x in (("idc", 0, 1), ("idc", 1, 51), ("more", 1, 51), ("more", 0, 101), ("other", 1, 151)):
+        tile(tmp_path / folder, "7", label, x, 1)
+    samples, _ = listed("idc", tmp_path, folders="idc more", lone="more", context="1")
+    assert [(sample.file.split("/")[0], sample.extra["x"]) for sample in samples] == [
+        ("idc", 1),
+        ("more", 101),
+        ("idc", 51),
+    ]
+    assert {sample.group for sample in samples} == {"7"}
+    sizes = [decode(picture_bytes(tmp_path, sample), LIMITS).pixels.shape[:2] for sample in samples]
+    assert sizes == [(150, 150), (50, 50), (150, 150)]
+    assert "more/7/0" in str(samples[2].extra)
+    with pytest.raises(DataError, match="names elsewhere"):
+        listed("idc", tmp_path, folders="idc elsewhere")
+
+
+def test_idc_takes_at_most_so_many_tiles_of_a_patient_and_class_evenly_spread(tmp_path: Path) -> None:
+    for x in range(1, 501, 50):
+        tile(tmp_path, "7", int(x > 400), x, 1)
+    samples, _ = listed("idc", tmp_path, most="4", context="1")
+    assert [sample.extra["x"] for sample in samples] == [1, 101, 201, 301, 401, 451]
+    assert "x151" in str(samples[1].extra)
+
+
 def test_samples_that_are_no_grid_are_no_section(tmp_path: Path) -> None:
     tile(tmp_path, "100", 0, 1, 1)
     tile(tmp_path, "100", 1, 30, 1)
@@ -637,7 +663,7 @@ def test_cbis_ddsm_in_other_layouts_is_found_by_its_series_or_its_case(tmp_path:
     ("recipe", "folder", "counts", "groups"),
     [
         ("bach", "bach", (80, 80, 80, 80), 8),
-        ("idc", "idc", (4315, 3662), 20),  # 7,985 files less eight that a section's edge clips
+        ("idc", "", (6223, 3029), 229),  # of 16,467 tiles, 60 of a patient and class at most
         ("breakhis", "breakhis", (199, 143), 18),
         ("mammogram", "mini_mias", (4858, 388), 121),
         ("busi", "busi", (106, 350, 168), 520),

@@ -16,10 +16,12 @@ from training.data import CALIBRATION, TEST, TRAINING, Sample, Split, labels_of,
 from training.data.sample import POSSIBLE, UNKNOWN
 from training.drawn.phantoms import draw
 from training.errors import RunError
+from training.fitting.augment import cut
 from training.fitting.balance import balanced_loss, epoch_order, sample_weights
 from training.fitting.batches import training_batches
-from training.fitting.fit import fit, fit_partial, fit_regression, float_logits, load_run
-from training.networks import scale_pixels
+from training.fitting.fit import build, fit, fit_partial, fit_regression, float_logits, load_run
+from training.fitting.frozen import frozen_squares, middle_square, split_network
+from training.networks import load_weights, place_mean, scale_pixels
 from training.recipe import load_recipe
 from training.run_files import HISTORY, LOGS, RESUME
 
@@ -214,3 +216,63 @@ def test_a_head_that_is_fitted_again_is_a_regression_on_whole_pictures(
     regression = fit_regression(rows, labels_of(trained), np.ones(len(rows)))
     logits = float_logits(run, pictures)
     assert np.allclose(logits[:, 1] - logits[:, 0], regression.decision_function(rows), atol=1e-3)
+
+
+FROZEN_FIRST = replace(
+    SMALL,
+    data=replace(SMALL.data, area_px=96 * 96),
+    network=replace(SMALL.network, name="lite0-middle", weights="imagenet", frozen_blocks=5, counts="tissue"),
+    fit=replace(SMALL.fit, square_px=(64,), place="middle", copies=3, epochs=2, batch=3, refit_head=True),
+)
+
+
+def test_the_frozen_blocks_read_each_square_once_for_all_folds_and_the_rest_learns_from_it(
+    drawn: tuple[Path, Split], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second fit beside the first, on a split that has the same pictures on other sides, reads nothing anew. Frozen
+    blocks stay; those after them move; the drawn kinds are told apart."""
+    data, split = drawn
+    first = fit(FROZEN_FIRST, data, tmp_path / "0", split, verbose=0)
+    assert "12 pictures, 3 squares of each" in capsys.readouterr().out
+    before = build(FROZEN_FIRST)
+    load_weights(before, "lite0-middle", "imagenet")
+    for layer, stays in (("block4_project", True), ("block5_expand", False), ("block10_expand", False)):
+        learnt, had = (model.get_layer(layer).get_weights()[0] for model in (first.model, before))
+        assert np.array_equal(learnt, had) == stays
+    last, seen = split.parts[CALIBRATION], split.parts[TRAINING]
+    turned = Split({TRAINING: last + seen[:6], CALIBRATION: seen[6:]})
+    fit(FROZEN_FIRST, data, tmp_path / "1", turned, verbose=0)
+    assert "squares of each" not in capsys.readouterr().out
+    said = float_logits(first, load_pixels(data, seen, FROZEN_FIRST.data)).argmax(1)
+    assert np.mean(said == labels_of(seen)) > 0.8
+
+
+def test_frozen_blocks_and_the_rest_are_the_network(drawn: tuple[Path, Split], tmp_path: Path) -> None:
+    """On middle squares as they are: the rest makes of what the frozen blocks left what the whole network makes of the
+    square, but for 16 bits; glass has no say in either."""
+    data, split = drawn
+    model = build(FROZEN_FIRST)
+    load_weights(model, "lite0-middle", "imagenet")
+    samples = split.parts[TRAINING]
+    frozen = frozen_squares(FROZEN_FIRST, data, tmp_path, samples, model)
+    assert frozen.values.shape[:2] == (3, 9)
+    assert not np.array_equal(frozen.values[0], frozen.values[1])  # the other squares are changed ones
+    squares = np.stack([middle_square(picture, 64) for picture in load_pixels(data, samples, FROZEN_FIRST.data)])
+    assert squares.shape == (9, 64, 64, 3)
+    inputs = scale_pixels(squares)
+    expected = place_mean(model(inputs, training=False)["class_map"], inputs, "tissue")
+    rest = split_network(model, 5)[1]
+    said = rest.logits(frozen.at(np.zeros(9, np.int64), frozen.of(samples)), training=False)
+    assert np.allclose(said, expected, atol=0.02)
+
+
+def test_a_middle_square_is_of_the_picture_s_middle() -> None:
+    """Whatever turns and mirrors do, the dark middle stays; a picture that is too small is mirrored at its edges."""
+    picture = np.full((160, 224, 3), 255, np.uint8)
+    picture[48:112, 80:144] = 40
+    still = replace(SMALL.augmentation, scale=0.0)
+    for _ in range(8):
+        square = cut(picture, replace(still, rotation_deg=0.0), 64, middle=True).numpy()
+        assert np.allclose(square, 40, atol=0.01)
+    assert np.array_equal(middle_square(picture, 64), picture[48:112, 80:144])
+    assert middle_square(picture[48:112, 80:144], 96).shape == (96, 96, 3)

@@ -23,7 +23,7 @@ from training.distributed.crossval import put_together
 from training.drawn.phantoms import draw
 from training.errors import QuantizationBudgetExceeded, RunError
 from training.evaluation.table import read_table, save_table
-from training.fitting.fit import Run, fit, float_logits
+from training.fitting.fit import Run, fit, float_logits, settings_sha256
 from training.packing.amend import amend
 from training.packing.draft import open_draft, write_draft
 from training.packing.pack import command_of, pack
@@ -124,6 +124,9 @@ def test_a_run_on_everything_takes_its_figures_from_a_cross_validation(run: Run,
     import pandas as pd
 
     save_table(pd.concat(tables), tmp_path / READINGS)
+    with pytest.raises(RunError, match="no folds"):
+        pack(whole, tmp_path / "x.loupe", KEY, SAMPLES, tmp_path)
+    leave_facts(run, tmp_path / "0")
     bundle = pack(whole, tmp_path / "x.loupe", KEY, SAMPLES, tmp_path)
     assert bundle.manifest.metrics["n"] == bundle.manifest.calibration.n == 28
     assert "each patient is tested once" in bundle.manifest.metrics["scheme"]
@@ -164,6 +167,12 @@ def test_a_bundle_over_the_budget_is_refused(run: Run, tmp_path: Path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+def leave_facts(run: Run, fold: Path, **other: Any) -> None:
+    """A fold's folder says that it was fitted as the run was, or otherwise."""
+    fold.mkdir(exist_ok=True)
+    (fold / FACTS).write_text(json.dumps(run.facts | other), encoding="utf-8")
+
+
 @pytest.fixture
 def cross_validated(run: Run, tmp_path: Path) -> Path:
     """The folder of a cross-validation of two folds, both read by the run's network."""
@@ -172,9 +181,20 @@ def cross_validated(run: Run, tmp_path: Path) -> Path:
     for name, part in (("0", slice(0, 14)), ("1", slice(14, 28))):
         table = read_table(reader, run.data, everything[part], LABELS, fold=name)
         save_table(table, tmp_path / "crossval" / name / READINGS)
-        (tmp_path / "crossval" / name / FACTS).write_text(json.dumps(run.facts), encoding="utf-8")
+        leave_facts(run, tmp_path / "crossval" / name)
     put_together(RECIPE, tmp_path / "crossval", ["0", "1"])
     return tmp_path / "crossval"
+
+
+def test_figures_of_folds_that_were_fitted_otherwise_go_into_no_bundle(
+    run: Run, cross_validated: Path, tmp_path: Path
+) -> None:
+    everything = [sample for part in run.split.parts.values() for sample in part]
+    whole = replace(run, split=Split({TRAINING: everything, CALIBRATION: [], TEST: []}))
+    leave_facts(run, cross_validated / "1", epochs=3, settings_sha256=settings_sha256(RECIPE, 3))
+    with pytest.raises(RunError, match="other settings or epochs"):
+        pack(whole, tmp_path / "x.loupe", KEY, SAMPLES, cross_validated)
+    assert not (tmp_path / "x.loupe").exists()
 
 
 def test_a_bundle_gets_new_figures_and_promises_around_the_same_network(

@@ -14,6 +14,7 @@ import pytest
 from distributed import Client
 from PIL import Image
 
+from device.base.errors import ScaleInvalid
 from device.settings import Settings
 from tests.support.engine_tasks import DEADLY, read_and_die, read_only_deadly, read_until_deadly
 from tests.support.shipped import BUNDLE, KEYS
@@ -63,6 +64,20 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.png").write_text("no picture")
     (folder / "notes.txt").write_text("not meant to be one")
     return folder
+
+
+def test_pictures_of_a_known_scale_are_read_at_the_models(tmp_path: Path) -> None:
+    """A tile of 40 px is too small for a picture of unknown scale. At 4 µm/px it shows 160 µm, 95 px of the model's."""
+    Image.fromarray(draw("invasive", 1, 40, 40).pixels).save(tmp_path / "tile.png")
+    errors = [
+        read_batch(ship(BUNDLE, KEYS, MAX_MEGAPIXELS, MAX_UPLOAD_MB, um_per_px), tmp_path, ["tile.png"])["error"][0]
+        for um_per_px in (None, 4.0, 0.5)
+    ]
+    assert errors[0] == "image_too_small"
+    assert pd.isna(errors[1])
+    assert errors[2] == "field_too_small"
+    with pytest.raises(ScaleInvalid):
+        ship(BUNDLE, KEYS, MAX_MEGAPIXELS, MAX_UPLOAD_MB, 0.0)
 
 
 def test_each_picture_is_a_row_and_unreadable_ones_say_why(

@@ -47,8 +47,10 @@ def test_tiles_are_scored_where_they_lie() -> None:
     assert row.auroc_all == pytest.approx(1)
     mirrored = measure(replace(tiles, labels=1 - labels), 2, values, 0.0, section, "caution", 1.0)
     assert mirrored.auroc == 0
-    table = as_table([row, replace(row, auroc=0.5)])
-    assert "| mean of 2 | 2 | 80 (40) | 0.750 | 16 |" in table
+    assert (row.balanced_accuracy, mirrored.balanced_accuracy) == (1, 0)
+    table = as_table([row, replace(row, auroc=0.5, balanced_accuracy=0.5)])
+    assert "| mean of 2 | 2 | 80 (40) | 0.750 |" in table
+    assert "| 16 |" in table
 
 
 def test_the_section_is_written_without_loss_and_white_where_there_is_no_tile(tmp_path: Path) -> None:

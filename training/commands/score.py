@@ -33,6 +33,12 @@ def limit_option(flag: str, default: int, meaning: str) -> Callable[[Decorated],
 @click.option(
     "--batch", type=click.IntRange(min=1), metavar="N", default=BATCH, show_default=True, help="pictures a task"
 )
+@click.option(
+    "--um-per-px",
+    type=float,
+    metavar="UM",
+    help="size of the pictures' pixels, µm: they are read at the model's own scale (default: as fields of its own area)",
+)
 @click.option("--benchmark", "benchmarks", is_flag=True, help="write nothing; measure one worker against --workers")
 @limit_option("--max-megapixels", MAX_MEGAPIXELS, "largest picture, millions of pixels")
 @limit_option("--max-upload-mb", MAX_UPLOAD_MB, "largest file, MB")
@@ -43,6 +49,7 @@ def command(
     bundle_file: Path,
     out: Path,
     batch: int,
+    um_per_px: float | None,
     benchmarks: bool,
     max_megapixels: int,
     max_upload_mb: int,
@@ -57,7 +64,7 @@ def command(
     from training.distributed.engine import connect
     from training.distributed.score import benchmark, benchmark_table, readings_summary, score, ship
 
-    shipment = ship(bundle_file, keys, max_megapixels, max_upload_mb)
+    shipment = ship(bundle_file, keys, max_megapixels, max_upload_mb, um_per_px)
     if benchmarks:
         counts = sorted({1, workers})
         print(benchmark_table(benchmark(folder, shipment, counts, batch)))

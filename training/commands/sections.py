@@ -23,13 +23,13 @@ MOST_WINDOWS = 16
     "--runs",
     type=PATH,
     metavar="DIR",
-    help=f"folder of the cross-validation, a folder a patient (default {RUNS}/RECIPE-crossval)",
+    help=f"folder of the cross-validation (default {RUNS}/RECIPE-crossval)",
 )
 @click.option(
     "--patients",
     cls=ListOption,
     metavar="PATIENT...",
-    help="read only these (default: each one with a fold of its own)",
+    help="read only these (default: all with 50 tiles or more of either kind)",
 )
 @click.option(
     "--steps",
@@ -46,10 +46,8 @@ def command(
     Map and headline are compared with the tiles' labels.
     """
     from training.evaluation.sections import as_table, headline_table, report_sections
-    from training.run_files import FACTS
 
     recipe, folder = recipe_and_folder(recipe_name, data)
     runs = crossval_folder(runs, recipe)
-    names = list(patients) or sorted(facts.parent.name for facts in runs.glob(f"*/{FACTS}"))
-    rows, headlines = report_sections(recipe, folder, runs, names, list(steps))
+    rows, headlines = report_sections(recipe, folder, runs, list(patients), list(steps))
     print(f"{as_table(rows)}\n\n{headline_table(headlines)}")

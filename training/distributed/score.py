@@ -27,6 +27,7 @@ from device.reading.bundle import Bundle
 from device.reading.image import Limits
 from device.reading.keys import trusted_keys
 from device.reading.reading import Reader
+from device.reading.sections import check_um_per_px
 from training.data import Sample
 from training.data.files import PICTURES, list_files, passed_over_words
 from training.distributed.engine import Failure, connect, raise_failures, run_tasks
@@ -49,13 +50,15 @@ Batches = dict[str, list[str]]  # by the first file
 
 @dataclass(frozen=True)
 class Shipment:
-    """A bundle, the public keys that are trusted, and a box's limits, as they travel to workers."""
+    """A bundle, the public keys that are trusted, a box's limits, and the size of all pictures' pixels where known, as
+    they travel to workers."""
 
     name: str
     bundle: bytes
     keys: tuple[tuple[str, bytes], ...]
     limits: Limits
     max_bytes: int
+    um_per_px: float | None = None
 
     @property
     def sha256(self) -> str:
@@ -64,12 +67,15 @@ class Shipment:
     @property
     def limit_words(self) -> str:
         limits = ", ".join(f"{name} {value:g}" for name, value in asdict(self.limits).items())
-        return f"{limits}, max_bytes {self.max_bytes}"
+        scale = "" if self.um_per_px is None else f", um_per_px {self.um_per_px:g}"
+        return f"{limits}, max_bytes {self.max_bytes}{scale}"
 
 
-def ship(bundle: Path, keys: Path, max_megapixels: int, max_upload_mb: int) -> Shipment:
+def ship(bundle: Path, keys: Path, max_megapixels: int, max_upload_mb: int, um_per_px: float | None = None) -> Shipment:
     """What workers read with. The limits are the settings of those names of the box that is meant. Raises the
-    `BundleError` that any worker would raise."""
+    `BundleError` that any worker would raise, `ScaleInvalid`."""
+    if um_per_px is not None:
+        check_um_per_px(um_per_px)
     Bundle.open(bundle, keys)
     names = [name for name, _ in trusted_keys(keys).keys.values()]
     return Shipment(
@@ -78,6 +84,7 @@ def ship(bundle: Path, keys: Path, max_megapixels: int, max_upload_mb: int) -> S
         tuple((name, (keys / f"{name}.pub").read_bytes()) for name in names),
         Limits(max_megapixels=max_megapixels),
         max_upload_mb * BYTES_PER_MB,
+        um_per_px,
     )
 
 
@@ -114,7 +121,14 @@ def read_batch(shipment: Shipment, folder: Path, files: Sequence[str]) -> pd.Dat
         )
     reader = open_shipment(shipment)
     samples = [Sample(file, UNKNOWN, "") for file in files]
-    return read_table(reader, folder, samples, reader.bundle.labels, max_bytes=shipment.max_bytes)
+    return read_table(
+        reader,
+        folder,
+        samples,
+        reader.bundle.labels,
+        max_bytes=shipment.max_bytes,
+        um_per_px=shipment.um_per_px,
+    )
 
 
 def _batches(files: Sequence[str], size: int) -> Batches:

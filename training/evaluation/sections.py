@@ -9,6 +9,7 @@ tiles are asked for, it gets the section's logit, which says nothing about the t
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy.ndimage import map_coordinates
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from device.reading.reading import Reader, Reading
 from device.reading.regions import regions_of, strongest_places
@@ -30,17 +31,18 @@ from training.data.sections import MISSING, section_pixels, sections
 from training.data.sections import Section as TiledSection
 from training.errors import DataError
 from training.evaluation.words import markdown_table
-from training.packing.draft import open_draft
+from training.packing.draft import open_drafts
 from training.recipe import Recipe
-from training.run_files import DRAFT
-from training.stamp import warn_of
 
 CARCINOMA = 1
+FOLDERS = "folders"  # the adapter's option that says where tiles lie
+LEAST_TILES = 50
 
 
 @dataclass(frozen=True)
 class SectionRow:
-    """One section. AUROCs of carcinoma are over tiles: those with a value, and all."""
+    """One section. AUROCs of carcinoma are over tiles: those with a value, and all. `balanced_accuracy` is that of the
+    map's sign over tiles with a value."""
 
     patient: str
     steps: float
@@ -49,6 +51,7 @@ class SectionRow:
     without_value: int
     auroc: float
     auroc_all: float
+    balanced_accuracy: float
     section: Section
     outcome: str
     share_said: float
@@ -96,8 +99,16 @@ def tiles_of(recipe: Recipe) -> Tiles:
 
 
 def tiles_alone(recipe: Recipe, data: Path) -> list[Sample]:
-    """The samples without their neighbours, which a section has anyway."""
-    return find_samples(replace(recipe, data=replace(recipe.data, options={})), data)
+    """All tiles of the recipe's folders, without their neighbours, which a section has anyway."""
+    options = {name: value for name, value in recipe.data.options.items() if name == FOLDERS}
+    return find_samples(replace(recipe, data=replace(recipe.data, options=options)), data)
+
+
+def patients_with_sections(samples: Sequence[Sample]) -> list[str]:
+    """Those with enough tiles of either kind that a figure of their section says something."""
+    each = Counter((sample.group, sample.label) for sample in samples)
+    patients = sorted({sample.group for sample in samples})
+    return [patient for patient in patients if min(each[patient, 0], each[patient, CARCINOMA]) >= LEAST_TILES]
 
 
 def section_png(data: Path, tiles: TiledSection, samples: Sequence[Sample]) -> bytes:
@@ -156,6 +167,7 @@ def measure(
         without_value=int((~known).sum()),
         auroc=float(roc_auc_score(truth[known] == CARCINOMA, at_tiles[known])),
         auroc_all=float(roc_auc_score(truth == CARCINOMA, np.where(known, at_tiles, logit))),
+        balanced_accuracy=float(balanced_accuracy_score(truth[known] == CARCINOMA, at_tiles[known] > 0)),
         section=section,
         outcome=outcome,
         share_said=float((at_tiles[known] > 0).mean()),
@@ -208,18 +220,21 @@ def headline_table(rows: Sequence[HeadlineRow]) -> str:
 def report_sections(
     recipe: Recipe, data: Path, runs: Path, patients: Sequence[str], steps: Sequence[float] = ()
 ) -> tuple[list[SectionRow], list[HeadlineRow]]:
-    """Read the sections of patients that have a fold of their own. Raises `DataError` for another, `RunError` for a fold
-    that wasn't fitted."""
+    """Read the sections of some patients, or of all with enough tiles, each with the fold that never saw the patient.
+    Raises `DataError` for a patient that isn't there, or that no finished fold tests."""
     cut, samples = tiles_of(recipe), tiles_alone(recipe, data)
-    known = {section.patient: section for section in sections(samples, cut)}
-    warn_of(*(runs / patient / DRAFT for patient in patients))
+    by_patient = {sample.group: fold for fold in open_drafts(recipe, data, runs) for sample in fold.unseen}
+    chosen = patients or [patient for patient in patients_with_sections(samples) if patient in by_patient]
     rows, headlines = [], []
-    for patient in patients:
-        if patient not in known:
+    for patient in chosen:
+        own = [sample for sample in samples if sample.group == patient]
+        if not own:
             raise DataError(f"{data} has no patient {patient}")
-        reader = open_draft(recipe, data, runs / patient).reader
-        own, headline = read_tiles(reader, known[patient], section_png(data, known[patient], samples), steps)
-        rows += own
+        if patient not in by_patient:
+            raise DataError(f"no finished fold of {runs} tests patient {patient}: run `loupe-train crossval` first")
+        (tiles,) = sections(own, cut)
+        read, headline = read_tiles(by_patient[patient].reader, tiles, section_png(data, tiles, own), steps)
+        rows += read
         headlines.append(headline)
     return rows, headlines
 
@@ -227,22 +242,23 @@ def report_sections(
 def as_table(rows: Sequence[SectionRow]) -> str:
     """A Markdown table, a section a row, and the mean of the box's own rows."""
     lines = [
-        "| patient | steps a side | tiles (carcinoma) | AUROC | without a value | AUROC, all tiles | read as carcinoma | "
-        "windows read / foreign / glass | foreign | outcome | seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| patient | steps a side | tiles (carcinoma) | AUROC | balanced accuracy | without a value | AUROC, all tiles "
+        "| read as carcinoma | windows read / foreign / glass | foreign | outcome | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         counts = " / ".join(str(row.section.count(state)) for state in (READ, FOREIGN, GLASS))
         lines.append(
-            f"| {row.patient} | {row.steps:g} | {row.tiles} ({row.positive}) | {row.auroc:.3f} | {row.without_value} | "
-            f"{row.auroc_all:.3f} | {row.share_said:.0%} | {counts} | {row.section.foreign_share:.1%} | {row.outcome} | "
-            f"{row.seconds:.1f} |"
+            f"| {row.patient} | {row.steps:g} | {row.tiles} ({row.positive}) | {row.auroc:.3f} | "
+            f"{row.balanced_accuracy:.3f} | {row.without_value} | {row.auroc_all:.3f} | {row.share_said:.0%} | {counts} | "
+            f"{row.section.foreign_share:.1%} | {row.outcome} | {row.seconds:.1f} |"
         )
     for steps in dict.fromkeys(row.steps for row in rows):
         own = [row for row in rows if row.steps == steps]
         lines.append(
             f"| mean of {len(own)} | {steps:g} | {sum(row.tiles for row in own)} ({sum(row.positive for row in own)}) | "
-            f"{np.mean([row.auroc for row in own]):.3f} | {sum(row.without_value for row in own)} | "
+            f"{np.mean([row.auroc for row in own]):.3f} | "
+            f"{np.mean([row.balanced_accuracy for row in own]):.3f} | {sum(row.without_value for row in own)} | "
             f"{np.mean([row.auroc_all for row in own]):.3f} | | | "
             f"{np.mean([row.section.foreign_share for row in own]):.1%} | | "
             f"{np.mean([row.seconds for row in own]):.1f} |"

@@ -52,13 +52,20 @@ def columns(labels: Sequence[str]) -> list[str]:
 
 
 def _read(
-    reader: Reader, folder: Path, sample: Sample, max_bytes: int | None, recipe_data: Data | None
+    reader: Reader,
+    folder: Path,
+    sample: Sample,
+    max_bytes: int | None,
+    recipe_data: Data | None,
+    um_per_px: float | None,
 ) -> Reading | str:
     try:
         data = picture_bytes(folder, sample)
         if max_bytes is not None and len(data) > max_bytes:
             return UploadTooLarge.code
-        return reader.read(data, None if recipe_data is None else stated_um_per_px(sample, recipe_data))
+        if recipe_data is not None:
+            um_per_px = stated_um_per_px(sample, recipe_data)
+        return reader.read(data, um_per_px)
     except ImageError as error:
         return error.code
     except (OSError, DataError):  # the file is gone, or a box can't be cut out of it
@@ -101,15 +108,17 @@ def read_table(
     float_logits: NDArray[np.float64] | None = None,
     max_bytes: int | None = None,
     data: Data | None = None,
+    um_per_px: float | None = None,
 ) -> pd.DataFrame:
     """Read each sample as an upload is read. A picture that can't be read becomes a row with an error, never an exception.
 
     `labels` are class ids in recipe order; a sample's label below 0 means that its class isn't known. `float_logits`
     [n, classes] are those of the float network for the same samples. A file of over `max_bytes` is an upload too large.
-    `data` is the recipe's part that says at which scale pictures are read; without it at the model's own area.
+    `data` is the recipe's part that says at which scale pictures are read, `um_per_px` the size of all pictures' pixels;
+    with neither they are read at the model's own area.
     """
     rows = [
-        _row(sample, _read(reader, folder, sample, max_bytes, data), labels, fold)
+        _row(sample, _read(reader, folder, sample, max_bytes, data, um_per_px), labels, fold)
         for sample in track(samples, "read", transient=True)
     ]
     table = pd.DataFrame(rows, columns=columns(labels))

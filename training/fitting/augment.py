@@ -27,9 +27,10 @@ def _uniform(n: tf.Tensor, low: float, high: float, *, shape: tuple[int, ...] = 
     return tf.random.uniform(tf.concat([[n], tf.constant(shape, tf.int32)], 0), low, high)
 
 
-def cut(pixels: tf.Tensor, how: Augmentation, side: int) -> tf.Tensor:
-    """One picture [h, w, 3] of any size, any dtype → a square of it [side, side, 3], float32, at a random place, turned,
-    flipped and, half of the time, scaled. A picture that is smaller than the square is mirrored at its edges."""
+def cut(pixels: tf.Tensor, how: Augmentation, side: int, *, middle: bool = False) -> tf.Tensor:
+    """One picture [h, w, 3] of any size, any dtype → a square of it [side, side, 3], float32, at a random place or in its
+    middle, turned, flipped and, half of the time, scaled. A picture that is smaller than the square is mirrored at its
+    edges."""
     height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
     resample = tf.cast(_uniform(1, 0, 1) < 0.5, tf.float32)
     quarter_turns = pi / 2 * tf.floor(_uniform(1, 0, 1 if how.upright else 4))
@@ -38,14 +39,16 @@ def cut(pixels: tf.Tensor, how: Augmentation, side: int) -> tf.Tensor:
     flip = tf.sign(_uniform(1, -1, 1))
     cos, sin = tf.cos(angle) * zoom, tf.sin(angle) * zoom
     a, b, c, d = cos * flip, -sin, sin * flip, cos
-    middle = (side - 1) / 2
+    half = (side - 1) / 2
 
     def place(length: tf.Tensor) -> tf.Tensor:  # of the square's middle; on the pixel grid where not resampled
-        return tf.floor(_uniform(1, 0, tf.maximum(1.0, tf.cast(length - side + 1, tf.float32)))) + middle
+        room = tf.cast(length - side, tf.float32)
+        start = room[None] / 2 if middle else _uniform(1, 0, tf.maximum(1.0, room + 1))
+        return tf.floor(start) + half
 
     x, y = place(width), place(height)
     zero = tf.zeros_like(a)
-    matrix = [a, b, x - (a + b) * middle, c, d, y - (c + d) * middle, zero, zero]
+    matrix = [a, b, x - (a + b) * half, c, d, y - (c + d) * half, zero, zero]
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(pixels, tf.float32)[None],
         transforms=tf.stack(matrix, 1),

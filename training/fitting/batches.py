@@ -25,12 +25,18 @@ def steps_per_epoch(recipe: Recipe, samples: Sequence[Sample]) -> int:
     return max(1, len(samples) // recipe.fit.batch)
 
 
+def weighted_targets(recipe: Recipe, samples: Sequence[Sample]) -> NDArray[np.float32]:
+    """The classes that each sample may be of and its weight in the loss [n, K + 1]."""
+    groups = np.array([sample.group for sample in samples])
+    weights = sample_weights(kinds_of(samples), groups, recipe.fit.balance)
+    return np.concatenate([possible_of(samples, len(recipe.labels)), weights[:, None]], 1).astype(np.float32)
+
+
 def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]) -> tf.data.Dataset:
     """Endless batches of the training pictures, in the order that `fit.balance` asks for."""
     kinds, balance = kinds_of(samples), recipe.fit.balance
-    weights = sample_weights(kinds, np.array([sample.group for sample in samples]), balance)
-    targets = np.concatenate([possible_of(samples, len(recipe.labels)), weights[:, None]], 1).astype(np.float32)
-    sizes = recipe.fit.square_px
+    targets = weighted_targets(recipe, samples)
+    sizes, middle = recipe.fit.square_px, recipe.fit.place == "middle"
 
     def of_size(number: int, side: int) -> tf.data.Dataset:
         rng = np.random.default_rng((recipe.fit.seed, number))
@@ -45,7 +51,10 @@ def training_batches(recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], sample
 
         shapes = (tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((targets.shape[1],), tf.float32))
         data = tf.data.Dataset.from_generator(pictures, output_signature=shapes)
-        data = data.map(lambda picture, target: (cut(picture, recipe.augmentation, side), target), num_parallel_calls=2)
+        data = data.map(
+            lambda picture, target: (cut(picture, recipe.augmentation, side, middle=middle), target),
+            num_parallel_calls=2,
+        )
         batch = max(1, round(recipe.fit.batch * sizes[0] ** 2 / side**2))
         return data.batch(batch, drop_remainder=True).map(scaled)
 

@@ -3,7 +3,8 @@
 The head starts as a logistic regression on the frozen features (Kumar et al. 2022): a random head's gradients would first
 distort the very features that a small data set relies on. Batch norm of the trained blocks runs in training mode, which
 keeps steps stable. Steps that are small enough for the blocks hardly move that head; with `fit.refit_head` it is fitted
-again, on whole pictures as the box reads them, once the features stand, which without any steps is at once. A run's folder
+again, on whole pictures as the box reads them (with `fit.copies` on their squares), once the features stand, which without
+any steps is at once. A run's folder
 gets `weights.weights.h5`, `split.json`, `history.csv`, `run.json` and, for TensorBoard, `logs`; while it runs, `resume`
 holds what an interrupted fit goes on from.
 """
@@ -16,6 +17,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,13 @@ from sklearn.preprocessing import StandardScaler
 from training import networks
 from training.data import CALIBRATION, TRAINING, Sample, Split, adapter_module, kinds_of, load_pixels, possible_of
 from training.errors import RunError
-from training.fitting.balance import LogitAccuracy, balanced_loss, epoch_order, sample_weights
-from training.fitting.batches import steps_per_epoch, training_batches
+from training.fitting.balance import LogitAccuracy, balanced_loss, epoch_order
+from training.fitting.batches import steps_per_epoch, training_batches, weighted_targets
+from training.fitting.frozen import frozen_batches, frozen_squares, split_network, unit_means
 from training.fitting.progress import FitProgress, TimeLimit
 from training.networks.head import CLASS_MAP
 from training.recipe import Recipe
-from training.run_files import FACTS, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS, epochs_done
+from training.run_files import FACTS, FROZEN, HISTORY, LOGS, RESUME, SPLIT, WEIGHTS, epochs_done
 from training.stamp import LIBRARIES, commit, source, stamp
 
 PROBE_PASSES = 3
@@ -47,6 +50,11 @@ PARTIAL_ROUNDS = 5
 LEAST_SHARE = 1e-9
 WARM_UP_SHARE = 0.05
 VALIDATE_EVERY = 5
+# Settings that came later, with the value that fits from before have: they keep their hash.
+LATER: dict[str, dict[str, Any]] = {
+    "data": {"brought_to": "area"},
+    "fit": {"place": "anywhere", "copies": 0},
+}
 
 
 @dataclass(frozen=True)
@@ -116,16 +124,17 @@ def _probe(model: keras.Model, batches: tf.data.Dataset, rows: int, counts: str)
     _set_head(model, fit_partial(np.concatenate(features), targets[:, :-1], targets[:, -1]))
 
 
-def _refit_head(
-    model: keras.Model, recipe: Recipe, pixels: Sequence[NDArray[np.uint8]], samples: Sequence[Sample]
-) -> None:
-    """Set the class-map head to a logistic regression on trained features of whole pictures, balanced as epochs are."""
-    pooled, balance = _forward(model, "features", recipe.network.counts), recipe.fit.balance
-    rows = np.concatenate([pooled(networks.scale_pixels(picture[None])).numpy() for picture in pixels])
-    kinds, possible = kinds_of(samples), possible_of(samples, len(recipe.labels))
-    weights = sample_weights(kinds, np.array([sample.group for sample in samples]), balance)
-    met = epoch_order(kinds, balance, np.random.default_rng(recipe.fit.seed))
-    _set_head(model, fit_partial(rows[met], possible[met], weights[met]))
+def _fit_head(model: keras.Model, recipe: Recipe, rows: NDArray[np.float32], samples: Sequence[Sample]) -> None:
+    """Set the class-map head to a logistic regression on pooled units [n, units], balanced as epochs are."""
+    targets = weighted_targets(recipe, samples)
+    met = epoch_order(kinds_of(samples), recipe.fit.balance, np.random.default_rng(recipe.fit.seed))
+    _set_head(model, fit_partial(rows[met], targets[met, :-1], targets[met, -1]))
+
+
+def _pooled_units(model: keras.Model, recipe: Recipe, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """The units' means [n, units] of whole pictures."""
+    pooled = _forward(model, "features", recipe.network.counts)
+    return np.concatenate([pooled(networks.scale_pixels(picture[None])).numpy() for picture in pixels])
 
 
 def _forward(model: keras.Model, output: str, counts: str) -> Any:
@@ -171,8 +180,10 @@ def settings_sha256(recipe: Recipe, epochs: int | None = None) -> str:
     """Names what decides a fit's outcome: data, network, fitting and augmentation of a recipe."""
     settings = to_builtins(recipe)
     deciding = {part: settings[part] for part in ("labels", "data", "network", "fit", "augmentation")}
-    if recipe.data.brought_to == "area":
-        del deciding["data"]["brought_to"]  # fits from before there was a choice are of this kind
+    for part, defaults in LATER.items():
+        for name, default in defaults.items():
+            if deciding[part][name] == default:
+                del deciding[part][name]
     deciding["epochs"] = recipe.fit.epochs if epochs is None else epochs
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
@@ -219,17 +230,27 @@ def fit(
     count, counts = recipe.fit.epochs if epochs is None else epochs, recipe.network.counts
     _begin(recipe, folder, split, count)
     print(f"{recipe.id}: {split.counts()} pictures, split {split.sha256[:12]}")
-    pixels = load_pixels(data, trained, recipe.data)
-    batches = training_batches(recipe, pixels, trained)
     steps = steps_per_epoch(recipe, trained)
-
     model = build(recipe)
     networks.load_weights(model, recipe.network.name, recipe.network.weights)
-    if recipe.network.weights != "none" and (count or not recipe.fit.refit_head):
-        print("linear probe on frozen features")
-        _probe(model, iter(batches), min(PROBE_ROWS, PROBE_PASSES * len(trained)), counts)
-
-    whole = keras.Model(model.input, networks.PlaceMean(counts)([model.output[CLASS_MAP], model.input]))
+    probe = recipe.network.weights != "none" and (count or not recipe.fit.refit_head)
+    if recipe.fit.copies:
+        everything = [sample for part in split.parts.values() for sample in part]  # the same in each fold
+        frozen = frozen_squares(recipe, data, folder.parent / FROZEN, everything, model)
+        rest = split_network(model, recipe.network.frozen_blocks)[1]
+        batches, whole = frozen_batches(recipe, frozen, trained), rest.logits
+        pooled = partial(unit_means, rest, frozen, trained)
+        if probe:
+            print("linear probe on frozen features")
+            _fit_head(model, recipe, pooled(), trained)
+    else:
+        pixels = load_pixels(data, trained, recipe.data)
+        batches = training_batches(recipe, pixels, trained)
+        whole = keras.Model(model.input, networks.PlaceMean(counts)([model.output[CLASS_MAP], model.input]))
+        pooled = partial(_pooled_units, model, recipe, pixels)
+        if probe:
+            print("linear probe on frozen features")
+            _probe(model, iter(batches), min(PROBE_ROWS, PROBE_PASSES * len(trained)), counts)
     whole.compile(
         keras.optimizers.AdamW(
             _schedule(recipe, max(1, count * steps)), weight_decay=recipe.fit.weight_decay, global_clipnorm=1.0
@@ -253,7 +274,7 @@ def fit(
             keras.callbacks.EarlyStopping("val_loss", patience=recipe.fit.patience, restore_best_weights=True)
         )
     validation = None
-    if watched:
+    if watched and not recipe.fit.copies:
         validation = _validation(recipe, load_pixels(data, watched, recipe.data), watched)
     started = time.monotonic()
     try:
@@ -270,8 +291,8 @@ def fit(
     finally:
         progress.close()
     if recipe.fit.refit_head:
-        print("fit the head on whole pictures")
-        _refit_head(model, recipe, pixels, trained)
+        print("fit the head again")
+        _fit_head(model, recipe, pooled(), trained)
     passes = epochs_done(folder)
     facts = {
         "recipe": recipe.id,

@@ -24,9 +24,9 @@ import keras
 from training.errors import NetworkError
 from training.networks import weights
 from training.networks.applications import APPLICATIONS, application
-from training.networks.lite0 import BLOCKS, freeze, lite0, lite0_shallow
+from training.networks.lite0 import BLOCKS, freeze, lite0, lite0_middle, lite0_shallow
 from training.networks.pixels import PIXEL_MEAN, PIXEL_SCALE, scale_pixels
-from training.networks.places import PlaceMean, place_mean
+from training.networks.places import PlaceMean, place_mean, places_that_count
 from training.networks.small import alexnet, conv3, conv5
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "load_weights",
     "output_strides",
     "place_mean",
+    "places_that_count",
     "scale_pixels",
 ]
 
@@ -46,6 +47,7 @@ STRIDE_PROBE_PX = 256
 NETWORKS: dict[str, Callable[[keras.KerasTensor, int, float], keras.Model]] = {
     "lite0": lite0,
     "lite0-shallow": lite0_shallow,
+    "lite0-middle": lite0_middle,
     "conv3": conv3,
     "conv5": conv5,
     "alexnet": alexnet,
@@ -63,7 +65,7 @@ def build(
     if name not in NETWORKS:
         raise NetworkError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}")
     if frozen_blocks and not name.startswith("lite0"):
-        raise NetworkError(f"network.frozen_blocks is for lite0 and lite0-shallow; set it to 0 for {name}")
+        raise NetworkError(f"network.frozen_blocks is for lite0 and its parts; set it to 0 for {name}")
     if frozen_blocks > BLOCKS:
         raise NetworkError(f"lite0 has {BLOCKS} blocks; network.frozen_blocks can't be {frozen_blocks}")
     model = NETWORKS[name](keras.Input((side, side, 3), name="image"), classes, dropout)

@@ -10,6 +10,9 @@ Its outputs beside the class map that all networks have:
 widens `early`, at stride 8: texture, which carries over between patients better than what deeper layers know where
 patients to learn from are few (docs/engineers/decisions.md has the figures).
 
+`lite0-middle` has the same blocks, and units where the eleventh widens: 672 channels at stride 16. It is for sets with
+patients enough to train its last blocks on.
+
 The architecture is Tan & Le's EfficientNet with the changes of "EfficientNet-Lite" (ReLU6, no squeeze-and-excite, fixed
 stem and head widths), which make it quantize well.
 """
@@ -31,6 +34,7 @@ BATCH_NORM_EPSILON = 1e-3
 BATCH_NORM_MOMENTUM = 0.98
 EARLY_STAGE, MIDDLE_STAGE = 2, 4
 SHALLOW_UNITS = "block5_bn0_relu6"
+MIDDLE_UNITS, BEFORE_MIDDLE_UNITS = "block10_bn0_relu6", "block9_add"
 
 
 class Stage(NamedTuple):
@@ -102,6 +106,13 @@ def lite0_shallow(image: keras.KerasTensor, classes: int, dropout: float) -> ker
     return finish("lite0-shallow", image, ends[EARLY_STAGE], ends[MIDDLE_STAGE], units, classes, dropout)
 
 
+def lite0_middle(image: keras.KerasTensor, classes: int, dropout: float) -> keras.Model:
+    """The same stages with units in the last of them; `middle` is what these are made from, so all of it is trained."""
+    whole = keras.Model(image, _ends(image, STAGES[: MIDDLE_STAGE + 1]))
+    units, middle = whole.get_layer(MIDDLE_UNITS).output, whole.get_layer(BEFORE_MIDDLE_UNITS).output
+    return finish("lite0-middle", image, whole.output[EARLY_STAGE], middle, units, classes, dropout)
+
+
 def freeze(model: keras.Model, blocks: int) -> None:
     """Keep the stem and the first `blocks` blocks as they are. Their batch norm then uses, and keeps, its moving
     statistics in training steps too, as Keras does for every batch norm that isn't trainable."""
@@ -112,27 +123,26 @@ def freeze(model: keras.Model, blocks: int) -> None:
 
 
 def load_imagenet(model: keras.Model) -> None:
-    """Put the ImageNet weights into every layer but the class-map head."""
+    """Put the ImageNet weights into every layer that the model has, but the class-map head."""
     state, has = lite0_state(), {layer.name for layer in model.layers}
 
     def convolution(layer: str, key: str, axes: tuple[int, ...]) -> None:
-        model.get_layer(layer).set_weights([np.transpose(state[f"{key}.weight"], axes)])
+        if layer in has:
+            model.get_layer(layer).set_weights([np.transpose(state[f"{key}.weight"], axes)])
 
     def norm(layer: str, key: str) -> None:
         names = ("weight", "bias", "running_mean", "running_var")
-        model.get_layer(layer).set_weights([state[f"{key}.{name}"] for name in names])
+        if layer in has:
+            model.get_layer(layer).set_weights([state[f"{key}.{name}"] for name in names])
 
     def dense_then_norm(prefix: str, key: str, conv: str, bn: str, bn_key: str) -> None:
         convolution(f"{prefix}{conv}", key, (2, 3, 1, 0))
         norm(f"{prefix}{bn}", bn_key)
 
     dense_then_norm("", "_conv_stem", "stem", "stem_bn", "_bn0")
-    if "head" in has:
-        dense_then_norm("", "_conv_head", "head", "head_bn", "_bn1")
+    dense_then_norm("", "_conv_head", "head", "head_bn", "_bn1")
     for index in range(BLOCKS):
         key, prefix = f"_blocks.{index}", f"block{index}_"
-        if f"{prefix}depthwise" not in has:
-            break
         if f"{key}._expand_conv.weight" in state:
             dense_then_norm(prefix, f"{key}._expand_conv", "expand", "bn0", f"{key}._bn0")
         convolution(f"{prefix}depthwise", f"{key}._depthwise_conv", (2, 3, 0, 1))

@@ -16,14 +16,22 @@ def place_mean(values: tf.Tensor, pictures: tf.Tensor, counts: str) -> tf.Tensor
     `everywhere` or `tissue`."""
     if counts != TISSUE:
         return tf.reduce_mean(values, (1, 2))
+    counted = places_that_count(pictures, counts, tf.shape(values)[1], tf.shape(values)[2])[..., None]
+    return tf.reduce_sum(values * counted, (1, 2)) / tf.reduce_sum(counted, (1, 2))
+
+
+def places_that_count(pictures: tf.Tensor, counts: str, rows: int, columns: int) -> tf.Tensor:
+    """Of scaled pictures [n, h, w, 3]: float32 [n, rows, columns], 1 where a place of a map counts, else 0."""
+    if counts != TISSUE:
+        return tf.ones((tf.shape(pictures)[0], rows, columns))
     tissue = tf.reduce_min(pictures, -1, keepdims=True) < (TISSUE_BELOW - PIXEL_MEAN) / PIXEL_SCALE
     blocks = tf.nn.avg_pool2d(tf.cast(tissue, tf.float32), BLOCK_PX, BLOCK_PX, "VALID") >= GLASS_BELOW
     blocks |= ~tf.reduce_any(blocks, (1, 2), keepdims=True)
-    for axis in (1, 2):
-        places, count = tf.shape(values)[axis], tf.shape(blocks)[axis]
+    blocks = blocks[..., 0]
+    for axis, places in ((1, rows), (2, columns)):
+        count = tf.shape(blocks)[axis]
         blocks = tf.gather(blocks, tf.range(places) * count // places, axis=axis)
-    counted = tf.cast(blocks, tf.float32)
-    return tf.reduce_sum(values * counted, (1, 2)) / tf.reduce_sum(counted, (1, 2))
+    return tf.cast(blocks, tf.float32)
 
 
 class PlaceMean(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types

@@ -7,7 +7,6 @@ from where.
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 
@@ -21,10 +20,9 @@ from training.errors import RunError
 from training.evaluation.card import write_card
 from training.fitting.fit import settings_sha256
 from training.packing.container import write_bundle
-from training.packing.measured import measured_by_folds
+from training.packing.measured import commits_of_folds, measured_by_folds
 from training.packing.pack import open_signed, parts_rule
 from training.recipe import Recipe
-from training.run_files import FACTS, READINGS
 
 
 def amend(
@@ -37,7 +35,7 @@ def amend(
     shifted, which would change golden outputs.
     """
     _check_same_model(before, recipe, samples)
-    commits = _fitted_alike(recipe, crossval)
+    commits = commits_of_folds(recipe.id, settings_sha256(recipe), crossval)
     measured = measured_by_folds(recipe, crossval)
     if recipe.calibration.offsets or before.manifest.calibration.offsets:
         raise RunError("calibration.offsets shifts the head: fit and pack anew instead of amending a bundle")
@@ -83,13 +81,3 @@ def _check_same_model(before: Bundle, recipe: Recipe, samples: list[Sample]) -> 
         raise RunError(f"{before.name} is not of this recipe and data: it has {'; '.join(differing)}")
     if manifest.version == recipe.version:
         raise RunError(f"{before.name} is version {recipe.version} already: raise `version` in the recipe first")
-
-
-def _fitted_alike(recipe: Recipe, crossval: Path) -> str:
-    """The commits that the folds were fitted at. Raises `RunError` where a fold was fitted with other settings."""
-    facts = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(crossval.glob(f"*/{FACTS}"))]
-    if not facts:
-        raise RunError(f"{crossval} has no folds beside {READINGS}: give the folder that `loupe-train crossval` wrote")
-    if any(fold["settings_sha256"] != settings_sha256(recipe) for fold in facts):
-        raise RunError(f"a fold of {crossval} was fitted with other settings than {recipe.id}'s: run crossval again")
-    return ", ".join(sorted({fold["commit"] for fold in facts}))

@@ -5,6 +5,7 @@ Packing a run and putting new figures into a bundle both take it from here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from training.evaluation.table import load_table
 from training.evaluation.words import scheme_words, unit_of
 from training.gate.rules import bound_of_folds, with_bound
 from training.recipe import Recipe
-from training.run_files import READINGS
+from training.run_files import FACTS, READINGS
 from training.stamp import warn_of
 
 
@@ -60,3 +61,16 @@ def measured_by_folds(recipe: Recipe, folder: Path) -> Measured:
     if sets is None:
         raise RunError(f"the gate accepted pictures of one fold of {folder} alone: no answer can be measured")
     return Measured(readings, calibration, metrics, answer_rules(recipe.answer, unit, sets))
+
+
+def commits_of_folds(recipe_id: str, settings_sha256: str, folder: Path) -> str:
+    """The commits that a cross-validation's folds were fitted at. Raises `RunError` where there are none, or where one was
+    fitted with other settings or epochs than what its figures are to be of."""
+    facts = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob(f"*/{FACTS}"))]
+    if not facts:
+        raise RunError(f"{folder} has no folds beside {READINGS}: give the folder that `loupe-train crossval` wrote")
+    if any(fold["settings_sha256"] != settings_sha256 for fold in facts):
+        raise RunError(
+            f"a fold of {folder} was fitted with other settings or epochs than {recipe_id}'s: run crossval again"
+        )
+    return ", ".join(sorted({fold["commit"] for fold in facts}))

@@ -32,7 +32,7 @@ from training.evaluation.words import scheme_words, unit_of
 from training.fitting.fit import Run, float_logits
 from training.packing.assembly import Assembly, as_png, assemble, provenance
 from training.packing.container import write_bundle
-from training.packing.measured import measured_by_folds
+from training.packing.measured import commits_of_folds, measured_by_folds
 from training.packing.samples import golden_pictures
 from training.packing.signing import publish_key
 from training.recipe import Recipe
@@ -72,6 +72,7 @@ def _measure_split(assembly: Assembly, run: Run) -> dict[str, Any]:
 def _measure_folds(assembly: Assembly, run: Run, folder: Path) -> dict[str, Any]:
     """Calibration, bounds and figures from a cross-validation of the same recipe, each fold read as the box reads."""
     measured = measured_by_folds(run.recipe, folder)
+    commits_of_folds(run.recipe.id, run.facts["settings_sha256"], folder)
     groups = {sample.group for part in run.split.parts.values() for sample in part}
     assembly.manifest = replace(
         assembly.manifest,
@@ -123,7 +124,7 @@ def pack(run: Run, out: Path, key: Ed25519PrivateKey, samples: Path, crossval: P
 
     Calibration and figures come from the run's calibration and test parts or, for a run on everything, from the folder of a
     cross-validation. `samples` is the folder that `loupe-train samples` wrote; its textures become golden pictures. Raises
-    `RunError` when there is neither.
+    `RunError` when there is neither, and where folds were fitted with other settings or epochs than the run.
     """
     if crossval is None and not (run.split.parts[CALIBRATION] and run.split.parts[TEST]):
         raise RunError(f"{run.folder} was trained on everything: give --crossval, the folder that measured the recipe")

@@ -52,6 +52,7 @@ def test_a_number_that_cannot_be_meant_is_refused_by_name(
         ("fit bach --epoch 3", "No such option '--epoch'"),
         ("trials bach", "Missing option '--set'"),
         ("results", "Missing argument 'DIR...'"),
+        ("evaluate idc --only idc_more", "--only and --folds choose among --readings"),
         ("crossval bach --folds", "Option '--folds' requires an argument"),
         ("data check mine --adapter bach --recipe bach", "--adapter and --recipe exclude each other"),
     ],

@@ -166,8 +166,8 @@ def test_idc_takes_at_most_so_many_tiles_of_a_patient_and_class_evenly_spread(tm
     for x in range(1, 501, 50):
         tile(tmp_path, "7", int(x > 400), x, 1)
     samples, _ = listed("idc", tmp_path, most="4", context="1")
-    assert [sample.extra["x"] for sample in samples] == [1, 101, 201, 301, 401, 451]
-    assert "x151" in str(samples[1].extra)
+    assert {sample.extra["x"] for sample in samples} == {1, 101, 201, 301, 401, 451}
+    assert all("x151" in str(sample.extra) for sample in samples if sample.extra["x"] in (101, 201))
 
 
 def test_samples_that_are_no_grid_are_no_section(tmp_path: Path) -> None:

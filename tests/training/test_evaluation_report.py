@@ -75,6 +75,19 @@ def document(recipe: Recipe, readings: pd.DataFrame, tmp_path_factory: pytest.Te
     return report_document(replace(evaluation, before=readings, before_name="a baseline"))
 
 
+def test_figures_may_be_of_some_folds_or_of_one_folders_pictures(
+    recipe: Recipe, readings: pd.DataFrame, tmp_path: Path
+) -> None:
+    """They are calibrated as among all, and the report says which they are of."""
+    save_table(readings, tmp_path / "readings.parquet")
+    whole = evaluate_readings(recipe, tmp_path / "readings.parquet")
+    part = evaluate_readings(recipe, tmp_path / "readings.parquet", "texture-", ["texture", "third"])
+    assert part.table.equals(whole.table[whole.table["fold"] == "texture"])
+    assert part.scheme.endswith(", of these pictures only those of texture-, of folds texture, third")
+    with pytest.raises(TableError, match="no pictures, of these pictures only those of phantom-, of folds texture"):
+        evaluate_readings(recipe, tmp_path / "readings.parquet", "phantom-", ["texture"])
+
+
 def test_a_table_holds_what_the_box_says(reader: Reader, readings: pd.DataFrame, samples: list[Sample]) -> None:
     said = reader.read((SAMPLES / samples[0].file).read_bytes())
     row = readings.iloc[0]

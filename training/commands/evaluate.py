@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from device.base.command_line import ListCommand, ListOption
 from training.commands.options import (
     PATH,
     bundle_of,
@@ -21,9 +22,11 @@ from training.commands.options import (
 
 @click.command(
     "evaluate",
+    cls=ListCommand,
     short_help="figures of a bundle or of a cross-validation, as a report",
     epilog=examples(
         "loupe-train evaluate bach --readings runs/bach-crossval/readings.parquet",
+        "loupe-train evaluate idc --readings runs/idc-crossval/readings.parquet --only idc_more --out runs/lone",
         "loupe-train evaluate mine.toml --data mine --split split.json --run runs/mine",
     ),
 )
@@ -36,6 +39,10 @@ from training.commands.options import (
     metavar="TABLE",
     help="a readings table, as crossval writes it, instead of reading the test part now",
 )
+@click.option(
+    "--only", metavar="START", default="", help="with --readings: the pictures whose file begins so, a folder's say"
+)
+@click.option("--folds", cls=ListOption, metavar="NAME...", help="with --readings: pictures of these folds only")
 @click.option(
     "--split",
     "split_file",
@@ -68,6 +75,8 @@ def command(
     bundle_file: Path | None,
     keys: Path,
     readings: Path | None,
+    only: str,
+    folds: tuple[str, ...],
     split_file: Path | None,
     run_folder: Path | None,
     before: Path | None,
@@ -81,9 +90,11 @@ def command(
     from training.evaluation.report import report_document, write_report
     from training.evaluation.table import load_table
 
+    if (only or folds) and not readings:
+        raise click.UsageError("--only and --folds choose among --readings")
     recipe, pictures = recipe_and_folder(recipe_name, data)
     if readings:
-        evaluation = evaluate_readings(recipe, readings)
+        evaluation = evaluate_readings(recipe, readings, only, folds)
     else:
         split = Split.load(split_file) if split_file else None
         reader = open_reader(recipe_name, recipe, bundle_file, keys)
@@ -97,5 +108,6 @@ def command(
     default = readings.parent if readings else run_folder_of(None, recipe)
     rests_on = [file for file in (readings or bundle_of(bundle_file, recipe), before) if file]
     table = f" --readings {readings.parent.name}/{readings.name}" if readings else ""  # no folder of a person's
+    table += (f" --only {only}" if only else "") + (f" --folds {' '.join(folds)}" if folds else "")
     again = f"`loupe-train evaluate {recipe.id}{table}`"
     print(f"report: {write_report(document, out or default, again, rests_on)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from device.reading.reading import Reader
 from training.data import TEST, Split, find_samples, load_pixels, split_samples
-from training.errors import SplitError
+from training.errors import SplitError, TableError
 from training.evaluation.metrics import calibrate_folds
 from training.evaluation.report import Evaluation
 from training.evaluation.table import check_table, load_table, read_table
@@ -25,9 +26,10 @@ from training.stamp import warn_of
 CLASS_FIGURES = ("sensitivity", "specificity", "auroc")
 
 
-def evaluate_readings(recipe: Recipe, path: Path) -> Evaluation:
+def evaluate_readings(recipe: Recipe, path: Path, only: str = "", folds: Sequence[str] = ()) -> Evaluation:
     """The readings table of a cross-validation, with calibrations fitted across its folds; of one fold, as it stands.
-    Training curves are those found under its folder. Raises `TableError`."""
+    `only`: the pictures whose file begins so; `folds`: those of these folds alone, calibrated as among all. Training
+    curves are those found under its folder. Raises `TableError`."""
     labels = [label.id for label in recipe.labels]
     warn_of(path)
     table, calibration = load_table(path), None
@@ -36,6 +38,8 @@ def evaluate_readings(recipe: Recipe, path: Path) -> Evaluation:
     if crossval:
         table, calibration = calibrate_folds(table, labels, offsets=recipe.calibration.offsets)
     scheme = scheme_words(recipe, unit_of(recipe, table), crossval=crossval) + _unfinished(path.parent, table)
+    table, narrowed = _part_of(table, only, folds)
+    scheme += narrowed
     return Evaluation(
         recipe,
         table,
@@ -45,6 +49,18 @@ def evaluate_readings(recipe: Recipe, path: Path) -> Evaluation:
         calibration=calibration,
         histories=tuple(sorted(path.parent.glob(f"*/{HISTORY}"))),
     )
+
+
+def _part_of(table: pd.DataFrame, only: str, folds: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """The rows that are asked for, and which these are in words. Raises `TableError` where there are none."""
+    words = ""
+    if only:
+        table, words = table[table["file"].str.startswith(only)], f", of these pictures only those of {only}"
+    if folds:
+        table, words = table[table["fold"].isin(list(folds))], f"{words}, of folds {', '.join(folds)}"
+    if table.empty:
+        raise TableError(f"the readings table has no pictures{words}")
+    return table, words
 
 
 def _unfinished(folder: Path, table: pd.DataFrame) -> str:

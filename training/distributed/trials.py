@@ -34,7 +34,7 @@ from training.run_files import epochs_done
 
 RESULT, SETTINGS, RESULTS = "result.json", "settings.json", "trials"
 # What can be judged on one and the same calibration part, by the float network.
-TRIED = ("network.", "fit.", "augmentation.", "data.area_px")
+TRIED = ("network.", "fit.", "augmentation.", "data.area_px", "data.brought_to")
 Settings = dict[str, Any]  # values by path in the recipe's file: {"fit.dropout": 0.2}
 
 
@@ -66,7 +66,8 @@ def change(recipe: Recipe, settings: Settings) -> Recipe:
         part, _, name = path.partition(".")
         if not path.startswith(TRIED) or name not in table[part]:
             raise TrialError(
-                f"--set {path}: what can be tried is data.area_px and a setting of network, fit or augmentation"
+                f"--set {path}: what can be tried is data.area_px, data.brought_to and a setting of network, fit or "
+                "augmentation"
             )
         table[part][name] = value
     return make_recipe(table)

@@ -111,13 +111,15 @@ def test_what_is_left_out_has_its_default() -> None:
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_a_shipped_recipe_opens_with_its_command_its_time_and_the_figure_to_expect(path: Path) -> None:
-    """The figure is that of docs/researchers/results.md."""
+    """The figure is that of docs/researchers/results.md; a recipe that waits for a machine says that it wasn't measured."""
     opening = " ".join(line.lstrip("# ") for line in path.read_text(encoding="utf-8").split("\nid = ")[0].splitlines())
     rows = [line for line in RESULTS.splitlines() if line.startswith(f"| [{path.stem}, ")]
-    assert rows, f"results.md has no row of it: `loupe-train results runs/{path.stem}-crossval --keep` writes one"
-    pictures, balanced_accuracy = (cell.strip() for cell in rows[0].split("|")[2:4])
     assert f"loupe-train crossval {path.stem} " in opening
     assert "Time: " in opening
+    if not rows:  # `loupe-train results runs/RECIPE-crossval --keep` writes one
+        assert "Not measured yet" in opening
+        return
+    pictures, balanced_accuracy = (cell.strip() for cell in rows[0].split("|")[2:4])
     assert f"balanced accuracy {balanced_accuracy}, of {pictures.split()[0]} " in opening
 
 

@@ -100,7 +100,7 @@ def test_a_setting_that_the_role_repeats_has_the_type_and_default_of_the_program
     if name not in OF_THE_ROLE:
         default = load(ROLE / "defaults" / "main.yml")[f"loupe_{name}"]
         assert default == (list(setting.default) if isinstance(setting.default, tuple) else setting.default)
-        shown = f"`{default}`" if setting.is_list else default
+        shown = f"`{str(default).lower()}`" if setting.is_list or setting.is_switch else default
         assert f"| `loupe_{name}` | {shown} |" in (ROOT / "docs" / "technicians" / "index.md").read_text(
             encoding="utf-8"
         )

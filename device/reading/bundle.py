@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from cryptography.exceptions import InvalidSignature
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from device.base.errors import (
@@ -44,7 +45,7 @@ from device.base.errors import (
 )
 from device.base.strict_json import parse
 from device.reading.keys import KEY_ID_BYTES, trusted_keys
-from device.reading.manifest import CARD, MANIFEST, NETWORK, Manifest, manifest_of
+from device.reading.manifest import CARD, COLOURS, MANIFEST, NETWORK, Manifest, manifest_of
 
 MAX_BYTES = 100_000_000  # ResNet152 in 8-bit integers takes 60 million
 MAX_MEMBERS = 128
@@ -165,6 +166,15 @@ class Bundle:
             (gate.scale.weights, (early + middle,)),
             (gate.scale.centres, (len(gate.scale.ratios), early)),
         ]
+        site = self.manifest.site
+        if site is not UNSET:
+            everything = early + middle + COLOURS
+            shapes += [
+                (site.centres, (len(site.kinds), everything)),
+                (site.spread, (everything, everything)),
+                (site.proper, (everything, everything)),
+                (site.general, (everything,)),
+            ]
         for member, shape in shapes:
             array = self.array(member)
             if array.shape != shape:

@@ -33,9 +33,12 @@ from numpy.typing import NDArray
 
 from device.reading.bundle import Bundle
 from device.reading.colours import colours_of
+from device.reading.distance import distance
 from device.reading.image import Image
 from device.reading.manifest import CellSpace, Space
 from device.reading.runtime import Quantization
+from device.reading.site.spaces import Rows
+from device.reading.site.stain import colours_of_tissue
 from device.reading.tissue import is_tissue
 
 if TYPE_CHECKING:
@@ -174,12 +177,9 @@ def coarse(cells: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
     return (pairs[:, 0] + pairs[:, 1]).astype(np.float64) * (scale / 4)
 
 
-def distance(
-    rows: NDArray[np.float64], centre: NDArray[np.float64], whitening: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Mahalanobis distances [...] of rows [..., d], in the unit that the whitening [d, d] gives."""
-    whitened = (rows - centre) @ whitening
-    return np.asarray(np.sqrt((whitened * whitened).mean(-1)))
+def questions_of(parts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """The parts' scores [6, n] of `device/reading/site/spaces.py` → each question's [n]."""
+    return {SCALE: parts[0], MADE: parts[1:3].max(0), SHOWS: parts[3:].max(0)}
 
 
 def conformal_p(score: float, calibration: NDArray[np.float64]) -> float:
@@ -200,12 +200,14 @@ class Gate:
         def space(table: Space | CellSpace) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             return array(table.centre), array(table.whitening)
 
+        self._site = site.spaces if site is not None else None
         self._modality = bundle.manifest.modality
         self._limits = rules.picture
         self._area_px = bundle.manifest.preprocessing.area_px
         self._threshold = rules.promise.threshold
         self._quantization = {q: Quantization(outputs[o].scale, outputs[o].zero_point) for q, o in LAYERS.items()}
         self._spaces = {MADE: space(rules.made), SHOWS: space(rules.shows)}
+        self._own_centre = array(rules.made.centre)
         self._scale_weights, self._intercept = array(rules.scale.weights), rules.scale.intercept
         self._octave = rules.scale.octaves
         self._ratios = np.log2(rules.scale.ratios)
@@ -214,12 +216,8 @@ class Gate:
         calibration = rules.calibration_scores
         if site is not None:
             self._threshold = site.promise.threshold
-            self._spaces = {
-                MADE: (site.made_centre, site.made_whitening),
-                SHOWS: (site.shows_centre, site.shows_whitening),
-            }
-            self._intercept -= site.octaves
-            self._cells, self._cell_limit = (site.cells_centre, site.cells_whitening), site.cell_limit
+            self._spaces[MADE] = site.spaces.made.centre, site.spaces.made.whitening
+            self._cells, self._cell_limit = (site.cells.centre, site.cells.whitening), site.cell_limit
             calibration = site.calibration_scores
         self._calibration = {q: np.sort(np.asarray(scores)) for q, scores in calibration.items()}
 
@@ -231,10 +229,16 @@ class Gate:
         octaves = float(np.concatenate([means[MADE], means[SHOWS]]) @ self._scale_weights) + self._intercept
         statistics = picture_statistics(image.pixels)
         picture, reason, variant = self._picture(image, statistics, true_scale)
-        scores = {
-            SCALE: abs(octaves) / self._octave,
-            **{question: float(distance(means[question], *self._spaces[question])) for question in LAYERS},
-        }
+        if self._site is None:
+            scores = {
+                SCALE: abs(octaves) / self._octave,
+                **{question: float(distance(means[question], *self._spaces[question])) for question in LAYERS},
+            }
+        else:
+            rows = Rows(means[MADE][None], means[SHOWS][None], colours_of_tissue(image.pixels)[None])
+            found = questions_of(self._site.parts(rows, np.array([octaves])))
+            scores = {question: float(score) for question, (score,) in found.items()}
+            octaves -= self._site.octaves
         answers = (picture, *(self._answer(question, score) for question, score in scores.items()))
         magnification = None
         if reason is None:
@@ -269,7 +273,8 @@ class Gate:
         failed = {answer.question for answer in answers if not answer.passed}
         if SCALE in failed:
             there = np.array([np.interp(octaves, self._ratios, column) for column in self._centres.T])
-            _, whitening = self._spaces[MADE]
+            centre, whitening = self._spaces[MADE]
+            there += centre - self._own_centre
             if distance(early, there, whitening) <= self._alike:
                 return REASON_OF_QUESTION[SCALE], float(2.0 ** np.clip(octaves, -MOST_OCTAVES, MOST_OCTAVES))
         return next((reason for question, reason in REASON_OF_QUESTION.items() if question in failed), None), None

@@ -21,6 +21,7 @@ SCHEMA_VERSION: Final = 3
 NETWORK = "network.tflite"
 MANIFEST = "manifest.json"
 CARD = "card.md"
+COLOURS = 9  # how many figures say what colours a picture's tissue has (device/reading/site/stain.py)
 LEAST_OUTPUTS = ("early", "middle", "features")  # the gate's two layers and the head's
 
 # `\Z`, because Python's `$` also matches before a line's end.
@@ -297,6 +298,31 @@ class PartsRule(Record, frozen=True):
     cautions: Count
 
 
+class KnownKind(Record, frozen=True):
+    """A kind of foreign pictures, and how many of them the bundle's network read."""
+
+    name: Name
+    pictures: AtLeastOne
+
+
+class SiteRules(Record, frozen=True, kw_only=True):
+    """What a clinic's commissioning needs of the laboratory. `density`: the mean optical density of the tissue in proper
+    pictures, red, green, blue; absent where colours say nothing. Arrays of both layers' means and the colours, side by
+    side: `centres` of each of `kinds`, `spread` and `proper` covariances within them and of proper pictures, `general` the
+    direction from these to all kinds. `pictures`: how many proper ones, of how many `groups`. `made`: how, and for which
+    version."""
+
+    density: tuple[Positive, Positive, Positive] | UnsetType = UNSET
+    kinds: Annotated[tuple[KnownKind, ...], Meta(min_length=2, max_length=64)]
+    centres: MemberName
+    spread: MemberName
+    proper: MemberName
+    general: MemberName
+    pictures: AtLeastOne
+    groups: AtLeastOne
+    made: Amendment
+
+
 class Manifest(Record, frozen=True):
     """`units`: names of units by their number; `metrics` has the keys of `MetricFacts`, and others."""
 
@@ -321,6 +347,7 @@ class Manifest(Record, frozen=True):
     answer: AnswerRules
     parts: PartsRule | UnsetType = UNSET
     scale: Scale | UnsetType = UNSET
+    site: SiteRules | UnsetType = UNSET
 
     @property
     def needs_scale(self) -> bool:
@@ -401,9 +428,11 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
 
 
 def _arrays(manifest: Manifest) -> Iterator[str]:
-    """The members that head and gate are read from."""
-    head, gate = manifest.head, manifest.gate
+    """The members that head, gate and what commissioning needs are read from."""
+    head, gate, site = manifest.head, manifest.gate, manifest.site
     yield from (head.weights, head.bias)
     for space in (gate.made, gate.shows, gate.cells):
         yield from (space.centre, space.whitening)
     yield from (gate.scale.weights, gate.scale.centres)
+    if site is not UNSET:
+        yield from (site.centres, site.spread, site.proper, site.general)

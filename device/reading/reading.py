@@ -41,6 +41,7 @@ from device.reading.sections import (
 )
 from device.reading.site.instrument import Instrument
 from device.reading.site.measure import Recalibration, concern_mask
+from device.reading.site.stain import SiteColour
 from device.reading.site.standing import NOT_COMMISSIONED, Standing
 
 UNITS_SHOWN = 8
@@ -146,15 +147,17 @@ class Reader:
         self.gate, self.head = Gate(bundle), Head.of(bundle)
         self.standing = NOT_COMMISSIONED
         self._own_gate, self._gates = self.gate, dict[str, Gate]()  # those of site profiles by the profiles' hashes
+        self.colour: SiteColour | None = None
         self.temperature = bundle.manifest.calibration.temperature
         self._area_px = bundle.manifest.preprocessing.area_px
         self.modality = bundle.manifest.modality
 
     def at(self, standing: Standing) -> Reader:
-        """The reader of a clinic where its model stands so: by the profile in force it has the clinic's gate, calibration,
-        and scale for pictures whose own isn't given."""
+        """The reader of a clinic where its model stands so: by the profile in force it has the clinic's gate, colours,
+        calibration, and scale for pictures whose own isn't given."""
         reader, profile, key = copy(self), standing.in_force, standing.watch_key
         reader.standing, reader.gate = standing, self._own_gate
+        reader.colour = None if profile is None else profile.fit.colour
         if profile is not None and key is not None:
             gate = self._gates.get(key)
             if gate is None:
@@ -162,6 +165,12 @@ class Reader:
                     self._gates.clear()
                 gate = self._gates[key] = Gate(self.bundle, profile.fit)
             reader.gate = gate
+        return reader
+
+    def coloured(self, colour: SiteColour | None) -> Reader:
+        """The reader that brings pictures to the model's colours first."""
+        reader = copy(self)
+        reader.colour = colour
         return reader
 
     @contextmanager
@@ -189,8 +198,8 @@ class Reader:
         seen: Seen | None = None,
     ) -> Reading:
         """Read the bytes of a picture file, at the model's own scale where the size of its pixels is given, as a number or
-        by the instrument that took it. `seen` is shown the network's outputs of the field, or of each window with tissue of
-        a section.
+        by the instrument that took it. `seen` is shown pixels and outputs of the network, of the field or of each window
+        with tissue of a section.
 
         Raises an `ImageError` when they aren't a picture that the box reads, or not with pixels of that size
         (`SectionTooLarge` for any section where `sections` aren't wanted), and `ReadingStopped` when `stop`, which is asked
@@ -230,14 +239,15 @@ class Reader:
         self, image: Image, start: float, decoded: float, seen: Seen | None, *, true_scale: bool
     ) -> Reading:
         """`start` and `decoded`: when its decoding began and ended."""
-        outputs = self.network.run(image.pixels)
+        pixels = image.pixels if self.colour is None else self.colour.apply(image.pixels)
+        outputs = self.network.run(pixels)
         ran = perf_counter()
-        maps = self.head.maps(outputs["features"], image.pixels)
+        maps = self.head.maps(outputs["features"], pixels)
         mapped = perf_counter()
-        verdict = self.gate.judge(image, outputs, true_scale=true_scale)
+        verdict = self.gate.judge(replace(image, pixels=pixels), outputs, true_scale=true_scale)
         judged = perf_counter()
         if seen is not None:
-            seen(outputs)
+            seen(pixels, outputs)
         timings_ms = {
             "decode": (decoded - start) * 1e3,
             "network": (ran - decoded) * 1e3,
@@ -251,7 +261,9 @@ class Reader:
         self, image: Image, decode_ms: float, stop: Callable[[], bool] | None, seen: Seen | None
     ) -> Reading:
         start = perf_counter()
-        verdict, section = read_section(image, self._area_px, self.network, self.gate, self.head, stop=stop, seen=seen)
+        verdict, section = read_section(
+            image, self._area_px, self.network, self.gate, self.head, stop=stop, seen=seen, colour=self.colour
+        )
         maps = self.head.section_maps(section.features)
         timings_ms = {"decode": decode_ms, **section.timings_ms, "total": decode_ms + (perf_counter() - start) * 1e3}
         return Reading(

@@ -43,6 +43,7 @@ from device.reading.image import MULTIPLE_PX, Image, SizeRule
 from device.reading.maps import Head
 from device.reading.runtime import Network
 from device.reading.site.instrument import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX
+from device.reading.site.stain import SiteColour
 from device.reading.tissue import GLASS_BELOW, is_tissue
 
 MOST_ENLARGED = 4  # times per side: of sixteen pixels that a model would see, the picture has one
@@ -54,7 +55,8 @@ LEAST_FILE_PX = 32  # of a file's side where the scale is known: how much tissue
 EDGE_BELOW = 0.5  # share of a refused window that is tissue
 CAUTION_SHARE = 0.1
 GLASS, FOREIGN, READ = 0, 1, 2
-Seen: TypeAlias = Callable[[Mapping[str, NDArray[np.int8]]], None]  # it is shown a network's outputs, by name
+# Is shown what the network read, uint8 [h, w, 3], and its outputs by name.
+Seen: TypeAlias = Callable[[NDArray[np.uint8], Mapping[str, NDArray[np.int8]]], None]
 BLANK = "blank"
 
 
@@ -206,10 +208,12 @@ def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[n
 def read_section(
     image: Image, area_px: int, network: Network, gate: Gate, head: Head, steps: float = STEPS,
     stop: Callable[[], bool] | None = None, seen: Seen | None = None,
+    colour: SiteColour | None = None,
 ) -> tuple[Verdict, Section]:  # fmt: skip
     """Read a picture that is at the model's scale window by window. `head` pools each window's features; `steps` says how
     many windows start within one window's side. `stop` is asked at each window whether to give up, which raises
-    `ReadingStopped`; `seen` is shown the network's outputs of each window that counts as tissue."""
+    `ReadingStopped`; `seen` is shown pixels and outputs of each window that counts as tissue; `colour` is a
+    clinic's, with which the windows are read."""
     height, width, _ = image.pixels.shape
     side = _side(area_px)
     (tops, down), (lefts, across) = grid_of(height, side, steps), grid_of(width, side, steps)
@@ -223,6 +227,8 @@ def read_section(
         if stop is not None and stop():
             raise ReadingStopped
         start = perf_counter()
+        if colour is not None:
+            pixels = colour.apply(pixels)
         outputs = network.run(pixels)
         ran = perf_counter()
         verdict = gate.judge(replace(image, pixels=pixels, width=source[0], height=source[1]), outputs, true_scale=True)
@@ -231,7 +237,7 @@ def read_section(
             verdicts[row, column] = verdict
             states[row, column] = READ if verdict.accepted else FOREIGN
             if seen is not None:
-                seen(outputs)
+                seen(pixels, outputs)
         if verdict.accepted:
             features[row, column] = head.pool(outputs["features"], pixels)
         took["network"] += (ran - start) * 1e3

@@ -9,6 +9,7 @@ import click
 from training.commands.options import (
     PATH,
     SAMPLES,
+    SHARED_DATA,
     bundle_of,
     bundle_option,
     data_folder,
@@ -29,6 +30,7 @@ from training.recipe import load_recipe
         "loupe-train pack bach --crossval runs/bach-crossval --bundle runs/bach.loupe",
         "loupe-train pack mine.toml --data mine --owner ada",
         "loupe-train pack bach --amend models/bach.loupe --crossval runs/bach-crossval --bundle runs/bach.loupe",
+        "loupe-train pack bach --add-site models/bach.loupe --bundle runs/bach.loupe",
     ),
 )
 @recipe_and_data_options
@@ -47,6 +49,21 @@ from training.recipe import load_recipe
     type=PATH,
     metavar="BUNDLE",
     help="instead of packing a run: this bundle again, with calibration, figures, bound and stated coverage of --crossval",
+)
+@click.option(
+    "--add-site",
+    "without_site",
+    type=PATH,
+    metavar="BUNDLE",
+    help="instead of packing a run: this bundle again, with what commissioning at a clinic needs",
+)
+@click.option(
+    "--sets",
+    type=PATH,
+    metavar="DIR",
+    default=SHARED_DATA,
+    show_default=True,
+    help="with --add-site: folder of the data sets that foreign pictures are taken from",
 )
 @click.option(
     "--samples",
@@ -71,6 +88,8 @@ def command(
     keys: Path,
     crossval: Path | None,
     amended: Path | None,
+    without_site: Path | None,
+    sets: Path,
     samples: Path,
     owner: str | None,
     key: Path | None,
@@ -98,6 +117,13 @@ def command(
 
         before = Bundle.open(amended, keys)
         bundle = amend(before, recipe, find_samples(recipe, pictures), out, signer.key, crossval)
+    elif without_site:
+        from device.reading.bundle import Bundle
+        from training.data import find_samples
+        from training.packing.site import add_site
+
+        before = Bundle.open(without_site, keys)
+        bundle = add_site(before, recipe, find_samples(recipe, pictures), pictures, sets, out, signer.key)
     else:
         from training.fitting.fit import load_run
         from training.packing.pack import pack

@@ -20,7 +20,8 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
-from device.reading.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, distance, mean_of, picture_statistics
+from device.reading.distance import distance
+from device.reading.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, mean_of, picture_statistics
 from device.reading.image import Image
 from device.reading.manifest import PictureLimits
 from device.reading.runtime import Network

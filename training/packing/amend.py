@@ -34,7 +34,7 @@ def amend(
     Raises `RunError` where the bundle is of another recipe, other pictures or the same version, or where classes would be
     shifted, which would change golden outputs.
     """
-    _check_same_model(before, recipe, samples)
+    check_same_model(before, recipe, samples)
     commits = commits_of_folds(recipe.id, settings_sha256(recipe), crossval)
     measured = measured_by_folds(recipe, crossval)
     if recipe.calibration.offsets or before.manifest.calibration.offsets:
@@ -64,7 +64,7 @@ def amend(
     return open_signed(out, key)
 
 
-def _check_same_model(before: Bundle, recipe: Recipe, samples: list[Sample]) -> None:
+def check_same_model(before: Bundle, recipe: Recipe, samples: list[Sample]) -> None:
     manifest = before.manifest
     split = Split({TRAINING: samples, CALIBRATION: [], TEST: []})
     differing = [

@@ -3,79 +3,67 @@
 The bundle's gate says how far a picture lies from those of the laboratory where the model learnt. A clinic's stain, scanner
 and patients are others, so its proper pictures lie far off, and alike. So centre and covariance of each space become those
 of the clinic, as far as its pictures tell them: with few, the bundle's covariance stays. The rule of scale gets an offset,
-as the instrument has told how large a pixel is. The threshold comes from patients left out: each is judged by a gate that
-was fitted on the others, and the promise is what their number allows.
+as the instrument has told how large a pixel is. What the bundle knows of foreign pictures is laid out anew from the
+clinic's own. The threshold comes from patients left out: each is judged by a gate that was fitted on the others, and the
+promise is what their number allows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.reading.bundle import Bundle
-from device.reading.gate import MADE, SCALE, SHOWS, distance
+from device.reading.gate import MADE, SCALE, SHOWS, questions_of
 from device.reading.rate_bound import bound_rate
-from device.reading.site.records import Floats, ForeignRefusals, PictureMeans, SiteFit, SitePromise
+from device.reading.site.foreign import KnownForeign
+from device.reading.site.records import ForeignRefusals, PictureMeans, SiteFit, SitePromise
+from device.reading.site.spaces import PARTS, Floats, Rows, SiteSpaces, Space
+from device.reading.site.stain import SiteColour
 
-COVARIANCE_WORTH = 40  # pictures: the bundle's covariance counts like so many of the clinic's
+COVARIANCE_WORTH = 20  # rows: the bundle's covariance counts like so many of the clinic's
+COLOURS_RIDGE, LEAST_COLOURS_VARIANCE = 0.1, 2.5e-3  # of each colour's variance; colours are logarithms
 FOLDS = 20
 ALPHA, CONFIDENCE = 0.1, 0.9
-UNIT = 0.95  # the quantile of proper pictures' scores that is called 1
-PARTLY = 0.99  # share of proper pictures that have no cell over the limit
+UNIT = 0.95  # the quantile of the clinic's pictures' scores that is called 1
+PARTLY = 0.99  # share of the clinic's pictures that have no cell over the limit
 LEAST_PATIENTS = 2
 
 
-@dataclass(frozen=True)
-class Space:
-    """A Mahalanobis distance: centre [d] and whitening [d, d]."""
+class BundleGate:
+    """What fitting takes from a bundle: its spaces, its rule of scale, and what it knows of foreign pictures."""
 
-    centre: Floats
-    whitening: Floats
+    def __init__(self, bundle: Bundle, known: KnownForeign | None) -> None:
+        rules = bundle.manifest.gate
 
-    def scores(self, rows: Floats) -> Floats:
-        return distance(rows, self.centre, self.whitening)
+        def array(member: str) -> Floats:
+            return bundle.array(member).astype(np.float64)
 
-    def in_units_of(self, score: float) -> Space:
-        return Space(self.centre, self.whitening / score)
+        self.made = Space(array(rules.made.centre), array(rules.made.whitening))
+        self.shows = Space(array(rules.shows.centre), array(rules.shows.whitening))
+        self.cells = Space(array(rules.cells.centre), array(rules.cells.whitening))
+        self.octave = rules.scale.octaves
+        self.foreign = known
+        self._weights, self._intercept = array(rules.scale.weights), rules.scale.intercept
 
+    def octaves(self, rows: Rows) -> Floats:
+        """What the rule of scale reads off rows [n]."""
+        return np.asarray(rows.layers @ self._weights + self._intercept)
 
-@dataclass(frozen=True)
-class SiteGate:
-    """The gate's spaces and rule of scale, of the bundle or of a clinic."""
-
-    made: Space
-    shows: Space
-    weights: Floats
-    intercept: float
-    octave: float
-
-    def scores(self, early: Floats, middle: Floats) -> dict[str, Floats]:
-        """Each question's score [n] of both layers' means [n, channels]."""
-        octaves = np.concatenate([early, middle], 1) @ self.weights + self.intercept
-        return {
-            SCALE: np.abs(octaves) / self.octave,
-            MADE: self.made.scores(early),
-            SHOWS: self.shows.scores(middle),
-        }
-
-
-def bundle_gate(bundle: Bundle) -> SiteGate:
-    """The bundle's own."""
-    rules = bundle.manifest.gate
-
-    def array(member: str) -> Floats:
-        return bundle.array(member).astype(np.float64)
-
-    return SiteGate(
-        Space(array(rules.made.centre), array(rules.made.whitening)),
-        Space(array(rules.shows.centre), array(rules.shows.whitening)),
-        array(rules.scale.weights),
-        rules.scale.intercept,
-        rules.scale.octaves,
-    )
+    def spaces(self, own: Rows) -> SiteSpaces:
+        """The gate about the clinic's own rows, before it has units."""
+        known = self.foreign
+        return SiteSpaces(
+            octaves=float(np.median(self.octaves(own))),
+            octave=self.octave,
+            made=_recentred(self.made, own.early),
+            colours=_colours(own.colours),
+            shows=_recentred(self.shows, own.middle),
+            own=own.all.mean(0),
+            foreign=np.zeros((own.all.shape[1], 1)) if known is None else known.directions(own.all),
+        )
 
 
 def fit_site(
@@ -84,8 +72,12 @@ def fit_site(
     patients: Sequence[str],
     foreign: Sequence[PictureMeans] = (),
     kinds: Sequence[str] = (),
+    *,
+    colour: SiteColour | None = None,
+    known: KnownForeign | None = None,
 ) -> SiteFit:
-    """The gate of a clinic, from its own pictures, of which each is a patient's, and how it treats foreign ones.
+    """The gate of a clinic, from its own pictures, of which each is a patient's, and how it treats foreign ones. `colour`:
+    what all of them were read with. `known`: of foreign pictures, instead of what the bundle knows.
 
     Needs judgeable pictures of at least `LEAST_PATIENTS` patients: raises `ValueError` otherwise.
     """
@@ -93,22 +85,19 @@ def fit_site(
     local, of = [pictures[index] for index in judged], np.array([patients[index] for index in judged])
     if len(set(of)) < LEAST_PATIENTS:
         raise ValueError(f"pictures of {len(set(of))} patients can't be left out in turn")
-    before = bundle_gate(bundle)
-    scores = _left_out_scores(before, local, of)
+    gate = BundleGate(bundle, known or KnownForeign.of(bundle))
+    own, picture = _stacked(local)
+    parts = _left_out(gate, own, of[picture])
+    units = np.maximum(np.quantile(parts, UNIT, axis=1), 1e-6)
+    scores = _of_pictures(parts / units[:, None], picture)
     bound = bound_rate(np.max(list(scores.values()), 0), of, ALPHA, CONFIDENCE)
-    gate = _fit(before, local)
-    cells = Space(bundle.array(bundle.manifest.gate.cells.centre), bundle.array(bundle.manifest.gate.cells.whitening))
-    cells = _recentred(cells, np.concatenate([picture.cells for picture in local]).astype(np.float64))
-    worst = [float(cells.scores(picture.cells.astype(np.float64)).max()) for picture in local]
+    spaces = gate.spaces(own).in_units_of(units)
+    cells = _recentred(gate.cells, np.concatenate([each.cells for each in local]).astype(np.float64))
+    worst = [float(cells.scores(each.cells.astype(np.float64)).max()) for each in local]
     return SiteFit(
-        made_centre=gate.made.centre,
-        made_whitening=gate.made.whitening,
-        shows_centre=gate.shows.centre,
-        shows_whitening=gate.shows.whitening,
-        cells_centre=cells.centre,
-        cells_whitening=cells.whitening,
+        spaces=spaces,
+        cells=cells,
         cell_limit=float(np.quantile(worst, PARTLY)),
-        octaves=before.intercept - gate.intercept,
         scale_scores=_sorted(scores[SCALE]),
         made_scores=_sorted(scores[MADE]),
         shows_scores=_sorted(scores[SHOWS]),
@@ -120,9 +109,10 @@ def fit_site(
             refused=int((np.max(list(scores.values()), 0) > bound.threshold).sum()),
             threshold=bound.threshold,
         ),
-        refused_before=sum(picture.reason is not None for picture in local),
+        refused_before=sum(each.reason is not None for each in local),
         unjudgeable=len(pictures) - len(local),
-        foreign=tuple(_foreign(gate, bound.threshold, foreign, kinds)),
+        foreign=tuple(_foreign(gate, spaces, bound.threshold, foreign, kinds)),
+        colour=colour,
     )
 
 
@@ -130,59 +120,80 @@ def _sorted(scores: Floats) -> tuple[float, ...]:
     return tuple(round(float(score), 5) for score in np.sort(scores))
 
 
-def _means(pictures: Sequence[PictureMeans]) -> tuple[Floats, Floats]:
-    """Both layers' means of each picture [pictures, channels]."""
-    return np.array([p.early.mean(0) for p in pictures]), np.array([p.middle.mean(0) for p in pictures])
-
-
-def _fit(before: SiteGate, local: Sequence[PictureMeans]) -> SiteGate:
-    early, middle = _means(local)
-    octaves = np.concatenate([early, middle], 1) @ before.weights + before.intercept
-    return SiteGate(
-        _recentred(before.made, early),
-        _recentred(before.shows, middle),
-        before.weights,
-        before.intercept - float(np.median(octaves)),
-        before.octave,
+def _stacked(pictures: Sequence[PictureMeans]) -> tuple[Rows, NDArray[np.int64]]:
+    """All pictures' rows, and which picture each is of."""
+    rows = Rows(
+        np.concatenate([each.windows.early for each in pictures]),
+        np.concatenate([each.windows.middle for each in pictures]),
+        np.concatenate([each.windows.colours for each in pictures]),
     )
+    return rows, np.repeat(np.arange(len(pictures)), [len(each.windows) for each in pictures])
+
+
+def _of_pictures(parts: Floats, picture: NDArray[np.int64]) -> dict[str, Floats]:
+    """Rows' parts [6, n] → each question's score [pictures]: a section's is its median window's."""
+    scores = questions_of(parts)
+    return {
+        question: np.array([_lower_median(found[picture == each]) for each in range(picture[-1] + 1)])
+        for question, found in scores.items()
+    }
+
+
+def _lower_median(scores: Floats) -> float:
+    return float(np.sort(scores)[(len(scores) - 1) // 2])
+
+
+def _chosen(rows: Rows, which: NDArray[np.bool_]) -> Rows:
+    return Rows(rows.early[which], rows.middle[which], rows.colours[which])
 
 
 def _recentred(before: Space, rows: Floats) -> Space:
-    """A space about the rows [n, d]: their covariance and the bundle's, as rows against `COVARIANCE_WORTH`, in the bundle's
-    unit."""
+    """A space about the rows [n, d]: their covariance and the bundle's, as rows against `COVARIANCE_WORTH`."""
     centre = rows.mean(0)
     theirs = np.linalg.inv(before.whitening @ before.whitening.T)
-    ours = (rows - centre).T @ (rows - centre)
-    covariance = (theirs * COVARIANCE_WORTH + ours) / (COVARIANCE_WORTH + len(rows))
+    apart = rows - centre
+    return _whitened(centre, (theirs * COVARIANCE_WORTH + apart.T @ apart) / (COVARIANCE_WORTH + len(rows)))
+
+
+def _colours(rows: Floats) -> Space:
+    """A space about the rows [n, d] of colours, of which the bundle has none."""
+    centre = rows.mean(0)
+    apart = rows - centre
+    covariance = apart.T @ apart / len(rows)
+    ridge = COLOURS_RIDGE * np.diag(covariance) + LEAST_COLOURS_VARIANCE
+    return _whitened(centre, covariance + np.diag(ridge))
+
+
+def _whitened(centre: Floats, covariance: Floats) -> Space:
     values, vectors = np.linalg.eigh(covariance)
     return Space(centre, vectors / np.sqrt(np.maximum(values, values[-1] * 1e-9)))
 
 
-def _left_out_scores(before: SiteGate, local: Sequence[PictureMeans], of: NDArray[np.str_]) -> dict[str, Floats]:
-    """Each question's score of every picture by a gate that was fitted without its patient."""
-    scores = {question: np.zeros(len(local)) for question in (SCALE, MADE, SHOWS)}
+def _left_out(gate: BundleGate, own: Rows, of: NDArray[np.str_]) -> Floats:
+    """Each part's score [6, n] of every row by a gate that was fitted without its patient."""
+    parts = np.zeros((PARTS, len(own)))
     for held in _folds(of):
-        gate = _fit(before, [picture for picture, out in zip(local, held, strict=True) if not out])
-        chosen = [picture for picture, out in zip(local, held, strict=True) if out]
-        for question, found in gate.scores(*_means(chosen)).items():
-            scores[question][held] = found
-    return scores
+        chosen = _chosen(own, held)
+        parts[:, held] = gate.spaces(_chosen(own, ~held)).parts(chosen, gate.octaves(chosen))
+    return parts
 
 
 def _folds(of: NDArray[np.str_]) -> Iterator[NDArray[np.bool_]]:
-    """Which pictures are left out in turn: bool [pictures], those of whole patients."""
+    """Which rows are left out in turn: bool [rows], those of whole patients."""
     names = np.unique(of)
     for fold in range(min(FOLDS, len(names))):
         yield np.isin(of, names[fold::FOLDS])
 
 
 def _foreign(
-    gate: SiteGate, threshold: float, foreign: Sequence[PictureMeans], kinds: Sequence[str]
+    gate: BundleGate, spaces: SiteSpaces, threshold: float, foreign: Sequence[PictureMeans], kinds: Sequence[str]
 ) -> Iterator[ForeignRefusals]:
     for kind in dict.fromkeys(kinds):
         chosen = [picture for picture, of in zip(foreign, kinds, strict=True) if of == kind]
         judged = [picture for picture in chosen if picture.judgeable]
         refused = len(chosen) - len(judged)
         if judged:
-            refused += int((np.max(list(gate.scores(*_means(judged)).values()), 0) > threshold).sum())
+            rows, picture = _stacked(judged)
+            scores = _of_pictures(spaces.parts(rows, gate.octaves(rows)), picture)
+            refused += int((np.max(list(scores.values()), 0) > threshold).sum())
         yield ForeignRefusals(kind, len(chosen), sum(picture.reason is not None for picture in chosen), refused)

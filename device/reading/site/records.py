@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from device.base.records import Record
 from device.reading.bundle import Bundle
 from device.reading.gate import MADE, SCALE, SHOWS
-
-Floats = NDArray[np.float64]
+from device.reading.site.spaces import Floats, Rows, SiteSpaces, Space
+from device.reading.site.stain import SiteColour
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,15 @@ class PictureMeans:
     """One picture as the bundle reads it before commissioning.
 
     `reason`: why the bundle's own gate refuses it, None where it doesn't; `judgeable`: light, focus, tissue and size let it
-    be judged. `early`, `middle` [windows, channels]: means of the network's layers over each window with tissue of a
-    section, or over the one window of a field; `cells` [n, channels]: the early layer's coarse cells. `logits` [classes].
-    `density` [3], `density_spread` [3, 3]: mean and covariance of the tissue's optical density, red, green, blue; NaN where
-    there is no tissue.
+    be judged. `windows`: a row for each window with tissue of a section, or for the one window of a field. `cells` [n,
+    channels]: the early layer's coarse cells. `logits` [classes].
     """
 
     reason: str | None
     judgeable: bool
-    early: Floats
-    middle: Floats
+    windows: Rows
     cells: NDArray[np.float32]
     logits: Floats
-    density: Floats
-    density_spread: Floats
 
 
 class SitePromise(Record, frozen=True):
@@ -61,19 +56,14 @@ class ForeignRefusals(Record, frozen=True):
 
 
 class SiteFit(Record, frozen=True):
-    """The gate at a clinic. The three spaces stand for the bundle's own; `octaves` is taken from what the scale rule reads;
-    `calibration_scores`: sorted scores of the clinic's pictures, each by a gate that was fitted without its patient.
-    `refused_before`: how many of the promise's pictures the bundle's own gate refuses; `unjudgeable`: how many more were
-    left out, as they can't be judged anywhere."""
+    """The gate at a clinic, and its colours. `cells` and `cell_limit` stand for the bundle's. `…_scores`: sorted scores of
+    the clinic's pictures on each question, each by a gate that was fitted without its patient. `refused_before`: how many
+    of the promise's pictures the bundle's own gate refuses; `unjudgeable`: how many more were left out, as they can't be
+    judged anywhere."""
 
-    made_centre: Floats
-    made_whitening: Floats
-    shows_centre: Floats
-    shows_whitening: Floats
-    cells_centre: Floats
-    cells_whitening: Floats
+    spaces: SiteSpaces
+    cells: Space
     cell_limit: float
-    octaves: float
     scale_scores: tuple[float, ...]
     made_scores: tuple[float, ...]
     shows_scores: tuple[float, ...]
@@ -81,6 +71,7 @@ class SiteFit(Record, frozen=True):
     refused_before: int
     unjudgeable: int
     foreign: tuple[ForeignRefusals, ...]
+    colour: SiteColour | None = None
 
     @property
     def calibration_scores(self) -> dict[str, tuple[float, ...]]:
@@ -89,12 +80,17 @@ class SiteFit(Record, frozen=True):
 
     def faults(self, bundle: Bundle) -> Iterator[str]:
         """What doesn't fit the bundle, such as an array of another shape."""
-        outputs = bundle.manifest.network.outputs
+        outputs, spaces = bundle.manifest.network.outputs, self.spaces
         early, middle = outputs["early"].channels, outputs["middle"].channels
-        for name, array, width in (
-            ("made", (self.made_centre, self.made_whitening), early),
-            ("shows", (self.shows_centre, self.shows_whitening), middle),
-            ("cells", (self.cells_centre, self.cells_whitening), early),
+        colours = len(spaces.colours.centre)
+        for name, space, width in (
+            ("made", spaces.made, early),
+            ("colours", spaces.colours, colours),
+            ("shows", spaces.shows, middle),
+            ("cells", self.cells, early),
         ):
-            if array[0].shape != (width,) or array[1].shape != (width, width):
+            if space.centre.shape != (width,) or space.whitening.shape != (width, width):
                 yield f"its {name} is for another number of channels than {width}"
+        everything = early + middle + colours
+        if spaces.own.shape != (everything,) or spaces.foreign.ndim != 2 or len(spaces.foreign) != everything:
+            yield f"its foreign is for another number of channels than {everything}"

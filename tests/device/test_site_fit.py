@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from dataclasses import fields
+from copy import copy
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from PIL import Image as Pillow
 
 from device.reading.bundle import Bundle
 from device.reading.gate import MADE, SCALE, SHOWS, Gate
-from device.reading.image import Limits, decode
-from device.reading.reading import Reader, target_of
+from device.reading.image import Limits
+from device.reading.reading import Reader
 from device.reading.site.fit import fit_site
 from device.reading.site.records import PictureMeans, SiteFit
 from device.reading.site.statistics import statistics_of
@@ -62,8 +62,9 @@ def fit(reader: Reader, local: list[PictureMeans], patients: list[str]) -> SiteF
 
 
 def accepted(reader: Reader, gate: Gate, data: bytes) -> bool:
-    image = decode(data, reader.limits, target_of(reader.bundle, reader.limits, UM_PER_PX))
-    return gate.judge(image, reader.network.run(image.pixels)).accepted
+    there = copy(reader)
+    there.gate = gate
+    return there.read(data, UM_PER_PX).verdict.accepted
 
 
 def test_a_clinic_s_pictures_are_refused_before_and_read_after(reader: Reader, fit: SiteFit) -> None:
@@ -105,4 +106,5 @@ def test_pictures_of_one_patient_fit_nothing(reader: Reader, local: list[Picture
 def test_means_hold_no_pixels(local: list[PictureMeans]) -> None:
     """What is kept of a picture of 150,528 px is far less than the picture, and pickles for its way between processes."""
     means = pickle.loads(pickle.dumps(local[0]))
-    assert sum(np.size(getattr(means, field.name)) for field in fields(means)) < 0.1 * WIDTH * HEIGHT * 3
+    kept = means.windows.all.size + means.cells.size + means.logits.size
+    assert kept < 0.1 * WIDTH * HEIGHT * 3

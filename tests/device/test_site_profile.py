@@ -78,7 +78,7 @@ def test_a_profile_comes_back_as_it_was(profile: SiteProfile, bundle: Bundle, tm
     save_profile(profile, path, KEY)
     read = load_profile(path, [KEY.public_key()])
     check_bundle(read.profile, bundle, path.name)
-    np.testing.assert_array_equal(read.profile.fit.shows_whitening, profile.fit.shows_whitening)
+    np.testing.assert_array_equal(read.profile.fit.spaces.shows.whitening, profile.fit.spaces.shows.whitening)
     assert sign_profile(read.profile, KEY) == path.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
 
@@ -145,7 +145,8 @@ def test_arrays_are_as_long_as_they_say_and_finite(signed: bytes, bundle: Bundle
         document = document_of(signed)
         fit = document["fit"]
         assert isinstance(fit, dict)
-        return resigned(document | {"fit": fit | {"made_centre": array}})
+        spaces = fit["spaces"] | {"own": array}
+        return resigned(document | {"fit": fit | {"spaces": spaces}})
 
     def stored(numbers: list[float], size: int) -> dict[str, object]:
         return {"sizes": [size], "float64": b64encode(np.array(numbers, "<f8").tobytes()).decode()}

@@ -78,7 +78,7 @@ def test_a_bad_setting_is_named(tmp_path: Path, old: str, new: str, named: str) 
         ),
         ("refit_head = true", "refit_head = 1", "fit.refit_head = 1 must be true or false"),
         ('unit = "picture"', 'unit = "slide"', "gate.unit = 'slide' must be one of patient, picture"),
-        ('version = "2.3.0"', 'version = "two"', "version = 'two' must be three numbers, such as 1.0.0"),
+        ('version = "2.4.0"', 'version = "two"', "version = 'two' must be three numbers, such as 1.0.0"),
         ("concern = [", "concern = [3, ", "answer.concern[0] = 3 must be a text"),
         ('options = { block = "10" }', "options = 10", "data.options must be a table of texts or numbers"),
         ("[fit]", "[[fit]]", "fit must be a table with epochs"),

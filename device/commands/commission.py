@@ -6,9 +6,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import msgspec
@@ -23,10 +24,8 @@ from device.settings import BYTES_PER_MB, Settings
 
 if TYPE_CHECKING:
     from device.reading.bundle import Bundle
-    from device.reading.reading import PixelSize, Reader
     from device.reading.site.folders import FoundPicture
     from device.reading.site.instrument import Instrument
-    from device.reading.site.records import PictureMeans
 
 HELP = """Set a model to this clinic's pictures, measure it there where diagnoses are given, and sign what was found.
 
@@ -41,6 +40,7 @@ Pictures are read once and dropped. The profile holds statistics: no picture and
 """
 STATUS = "Exit status: 0 written; 1 nothing was written, and why is told; 2 the arguments can't be right."
 MOST_CHARACTERS = 60  # of an instrument's name
+T = TypeVar("T")
 WHITE = re.compile(r"([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3})\Z")
 
 
@@ -137,12 +137,14 @@ def commission(
     from device.reading.reading import Reader
     from device.reading.sections import parse_um_per_px
     from device.reading.site.box_key import box_key, key_beside
+    from device.reading.site.colour import fit_colour, needs_colour, stain_of
     from device.reading.site.commission import ForeignPicture, LocalPicture
     from device.reading.site.commission import commission as commissioned
     from device.reading.site.diagnoses import read_diagnoses
     from device.reading.site.folders import find_pictures
     from device.reading.site.profile import check_writable, save_profile
     from device.reading.site.standing import Standing
+    from device.reading.site.statistics import statistics_of
 
     texts = words(language)["commissioning"]
     set_budget(settings.decode_memory_mb * BYTES_PER_MB)
@@ -160,15 +162,20 @@ def commission(
     if flat:
         sys.stderr.write(f"{fill(texts['flat'], {'folder': pictures}, language)}\n")
     size = device.um_per_px if device else None
+    colour = None
+    if needs_colour(bundle):  # what the network reads depends on it, so all pictures are looked at first
+        stains = list(_each(own, partial(stain_of, reader, um_per_px=size), texts["looking"], settings, language))
+        colour = fit_colour(bundle, [stain for _, stain in stains], [found.patient for found, _ in stains], white)
+    means_of = partial(statistics_of, reader.coloured(colour), um_per_px=size)
     local = [
-        LocalPicture(means, found.folder or found.below, diagnoses.get(found.below, ()))
-        for found, means in _read(reader, own, size, settings, language)
+        LocalPicture(means, found.patient, diagnoses.get(found.below, ()))
+        for found, means in _each(own, means_of, texts["reading"], settings, language, told=True)
     ]
     strangers = [
         ForeignPicture(means, found.folder or "other")
-        for found, means in _read(reader, others, size, settings, language)
+        for found, means in _each(others, means_of, texts["reading"], settings, language, told=True)
     ]
-    result = commissioned(bundle, local, strangers, instrument=device, floor=floor)
+    result = commissioned(bundle, local, strangers, instrument=device, colour=colour, floor=floor)
     key_file = key or key_beside(out)
     is_new = not os.path.lexists(key_file)
     signed = save_profile(result.profile, out, box_key(key_file))
@@ -200,27 +207,32 @@ def _instrument(
     return Instrument(id=slug, name=called, um_per_px=um_per_px, white=white, how="typed")
 
 
-def _read(
-    reader: Reader, found: Sequence[FoundPicture], um_per_px: PixelSize | None, settings: Settings, language: str
-) -> Iterator[tuple[FoundPicture, PictureMeans]]:
-    """Each picture that can be read, with its means; one picture is in memory at a time. The others are named."""
-    from device.reading.site.statistics import statistics_of
-
-    texts = words(language)["commissioning"]
+def _each(
+    found: Sequence[FoundPicture],
+    look: Callable[[bytes], T],
+    label: str,
+    settings: Settings,
+    language: str,
+    *,
+    told: bool = False,
+) -> Iterator[tuple[FoundPicture, T]]:
+    """Each picture that can be read, with what is found in its file; one picture is in memory at a time. `told`: the others
+    are named."""
+    text, left_out = words(language)["commissioning"]["skipped"], list[str]()
     if not found:
         return
-    with click.progressbar(found, label=texts["reading"], file=sys.stderr) as pictures:
-        left_out: list[str] = []
+    with click.progressbar(found, label=label, file=sys.stderr) as pictures:
         for each in pictures:
             try:
-                means = statistics_of(reader, _bytes_of(each.path, settings), um_per_px)
+                seen = look(_bytes_of(each.path, settings))
             except (OSError, ImageError) as error:
                 reason = error_line(error, language, " ") if isinstance(error, LoupeError) else error.strerror or error
-                left_out.append(fill(texts["skipped"], {"name": each.below, "reason": reason}, language))
+                left_out.append(fill(text, {"name": each.below, "reason": reason}, language))
                 continue
-            yield each, means
-    for line in left_out:
-        sys.stderr.write(f"{line.encode(errors='backslashreplace').decode()}\n")
+            yield each, seen
+    if told:
+        for line in left_out:
+            sys.stderr.write(f"{line.encode(errors='backslashreplace').decode()}\n")
 
 
 def _bytes_of(path: Path, settings: Settings) -> bytes:

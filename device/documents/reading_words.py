@@ -24,8 +24,9 @@ def reading_in_words(name: str, document: ReadingDocument, language: str) -> str
     mark = f"{' (?)' if verdict.caution else ''} [{model.id} {model.version}]"
     caution = [f"  (?) {verdict.caution_words}"] if verdict.caution_words else []
     if answer is None or document.prediction is None:
-        told = _unknown_words(document, language) if document.site.state == SCALE_UNKNOWN else document.site.words
-        return "\n".join((f"{name}: {told}{mark}", *caution))
+        if document.site.state == SCALE_UNKNOWN:
+            return "\n".join((f"{name}: {_unknown_words(document, language)}{mark}", *caution))
+        return "\n".join((f"{name}: {document.site.title}{mark}", f"  → {document.site.words}", *caution))
     lines = [f"{name}: {answer.headline}{mark}", f"  → {answer.advice}", *caution]
     if document.scale.state in (GIVEN, ASSUMED):
         lines.append(f"  {document.scale.words}")

@@ -155,7 +155,7 @@ class Sites:
             path = self._folder / f"{numbered.id}{SUFFIX}"
             self._make_folder()
             signed = save_profile(numbered, path, box_key(key_beside(self._store)))
-            self._signed[path] = signed
+            self._seen = None
             return KeptProfile(path, Standing(signed), current=True)
 
     def take_over(self, data: bytes, name: str = "profile") -> KeptProfile:
@@ -169,7 +169,7 @@ class Sites:
             path = self._folder / f"{signed.profile.id}{SUFFIX}"
             self._make_folder()
             write_profile(data, path)
-            self._signed[path] = signed
+            self._seen = None
             return KeptProfile(path, Standing(signed), current=True)
 
     def file(self, profile_id: str) -> bytes:

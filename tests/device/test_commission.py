@@ -344,16 +344,17 @@ def test_below_the_floor_no_class_is_given(clinic: Path, tmp_path: Path, capsys:
     assert run(clinic, out, *SCALE, "--labels", str(labels), "--floor", "0.9") == 0
     assert "No class is given here: accuracy may be below the 90%" in capsys.readouterr().out
     field = str(clinic / "pictures" / rows[0][0])
-    assert main(["read", "--json", "--site", str(out), field, *WITH_BUNDLE]) == 0
+    assert main(["read", "--json", "--site", str(out), field, *WITH_BUNDLE]) == 3
     reading = json.loads(capsys.readouterr().out)
     assert reading["site"]["state"] == "withheld"
     assert reading["verdict"]["accepted"]
     assert reading["class_map"] is not None
     left_out = ("answer", "prediction", "parts", "units", "units_rest")
     assert [reading[part] for part in left_out] == [None] * len(left_out)
-    assert main(["read", "--site", str(out), field, *WITH_BUNDLE]) == 0
+    assert main(["read", "--site", str(out), field, *WITH_BUNDLE]) == 3
     told = capsys.readouterr().out
     assert "No class is given here [bach" in told
+    assert "This clinic asks for at least 90%, so no class is given." in told
     assert "%  " not in told
 
 

@@ -23,6 +23,7 @@ from device.reading.site.instrument import Instrument
 from device.reading.site.measure import SiteMeasure, measure_site
 from device.reading.site.profile import SiteProfile, of_bundle
 from device.reading.site.records import ForeignRefusals, PictureMeans, SitePromise
+from device.reading.site.stain import SiteColour
 
 LEAST_PICTURES, LEAST_PATIENTS = 10, 2
 MOST_PICTURES = 2_000  # of the clinic's own, and as many foreign ones
@@ -80,11 +81,12 @@ def commission(
     *,
     instrument: Instrument | None,
     instrument_version: int = 0,
+    colour: SiteColour | None = None,
     floor: float = FLOOR,
     progress: Callable[[], None] = lambda: None,
 ) -> Commissioned:
-    """Fit the gate to the clinic, and measure where there are diagnoses. `progress` is called between the steps. Raises
-    `TooFewPictures`."""
+    """Fit the gate to the clinic, and measure where there are diagnoses. `progress` is called between the steps. `colour`:
+    what all pictures were read with. Raises `TooFewPictures`."""
     judged = [each for each in local if each.means.judgeable]
     patients = {each.patient for each in judged}
     if len(judged) < LEAST_PICTURES or len(patients) < LEAST_PATIENTS:
@@ -100,6 +102,7 @@ def commission(
         [each.patient for each in local],
         [each.means for each in foreign],
         [each.kind for each in foreign],
+        colour=colour,
     )
     progress()
     diagnosed = [each for each in judged if each.labels]

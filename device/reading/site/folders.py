@@ -23,6 +23,11 @@ class FoundPicture:
     below: str
     folder: str | None
 
+    @property
+    def patient(self) -> str:
+        """Whose it is: all of a folder are one patient's, and one that is in none is another's."""
+        return self.folder or self.below
+
 
 def find_pictures(folder: Path) -> list[FoundPicture]:
     """All files below a folder in the order of their names, hidden ones left out. Raises `PicturesMissing`, and

@@ -153,6 +153,18 @@ def test_what_cannot_be_read_is_named_and_left_out(
     assert "Refused: 24 of 24 before" in told.out
 
 
+def test_a_file_that_is_too_large_is_named_and_left_out(
+    clinic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, config = tmp_path / "clinic", tmp_path / "loupe.toml"
+    shutil.copytree(clinic / "pictures", folder / "pictures")
+    config.write_text("max_upload_mb = 1")
+    with (folder / "pictures" / "01" / "slide.tif").open("wb") as file:
+        file.truncate(1_000_001)
+    assert run(folder, tmp_path / "site.profile", *SCALE, "--config", str(config)) == 0
+    assert "01/slide.tif (The file is too large" in capsys.readouterr().err
+
+
 def test_pictures_without_folders_count_as_one_patient_each_and_that_is_told(
     clinic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,7 @@ import js from "@eslint/js";
 
 const BROWSER = [
   "AbortController", "addEventListener", "Blob", "DOMException", "DOMMatrix", "DOMParser", "document", "fetch", "File",
-  "FormData", "getComputedStyle", "history", "HTMLButtonElement", "HTMLCanvasElement", "HTMLDetailsElement", "HTMLDialogElement",
+  "FormData", "getComputedStyle", "history", "HTMLButtonElement", "HTMLCanvasElement", "HTMLDetailsElement", "HTMLDialogElement", "HTMLFieldSetElement",
   "HTMLElement", "HTMLAnchorElement", "HTMLFormElement", "HTMLImageElement", "HTMLInputElement", "HTMLProgressElement",
   "HTMLSelectElement", "Image", "location", "Path2D", "print", "scrollTo", "sessionStorage", "setTimeout",
   "SVGElement", "SVGSVGElement", "URL", "URLSearchParams", "window", "XMLHttpRequest",

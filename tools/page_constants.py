@@ -15,6 +15,8 @@ from pathlib import Path
 from device.base.errors import (
     FieldTooCoarse,
     FieldTooSmall,
+    InstrumentOtherShape,
+    InstrumentUnknown,
     ScaleInvalid,
     SectionTooLarge,
     TechnicianCodeNeeded,
@@ -66,8 +68,22 @@ CONSTANTS: dict[str, tuple[str, Value]] = {
     "UNIT_NAME_LIMIT": ("Characters of a unit's name.", NAME_LIMIT),
     "SCALE_ERRORS": (
         "Errors and refusals that the given size of a pixel may have caused.",
-        [each.code for each in (ScaleInvalid, FieldTooSmall, FieldTooCoarse, SectionTooLarge)]
+        [
+            each.code
+            for each in (
+                ScaleInvalid,
+                FieldTooSmall,
+                FieldTooCoarse,
+                SectionTooLarge,
+                InstrumentOtherShape,
+                InstrumentUnknown,
+            )
+        ]
         + [REASON_OF_QUESTION[SCALE]],
+    ),
+    "FOREIGN_REASONS": (
+        "Refusals of pictures that look otherwise than those that the model knows, as they do at another scale.",
+        list(REASON_OF_QUESTION.values()),
     ),
     "CODE_HEADER": ("Header with the technician's code.", HEADER),
     "CODE_ERRORS": (

@@ -83,10 +83,11 @@ export interface Clock {
   agrees: boolean | null;
 }
 
-/** What a person gave for one picture: the size of its pixels as written, and the model's id; empty where nothing. */
+/** What a person gave for one picture: the size of its pixels as written, and the ids of model and microscope; empty where nothing. */
 export interface Given {
   umPerPx: string;
   model: string;
+  microscope: string;
 }
 
 /** All that a saved reading or picture is made of. */

@@ -3,6 +3,7 @@
 import { READING_SCHEMA } from "./constants.js";
 import { errorWords, language, word } from "./words.js";
 
+/** @import { GlassDocument, InstrumentEntry, InstrumentsDocument, MarksDocument, PixelSizeDocument } from "../../../tools/page_types/documents" */
 /** @import { ModelFacts, ModelsDocument, ReadingDocument, SamplesDocument, UnitDocument, UnitsDocument } from "../../../tools/page_types/documents" */
 /** @import { Headers, ProblemWords, Sample } from "../../../tools/page_types/page" */
 
@@ -78,20 +79,22 @@ function parsed(text) {
  * @param {number | null} options.limitMb
  * @param {string} options.umPerPx
  * @param {string} options.model
+ * @param {string} options.microscope its id
  * @returns {Promise<{ reading: ReadingDocument, boxDate: Date | null }>}
  */
-export function requestReading(file, { onProgress, signal, limitMb, umPerPx, model }) {
+export function requestReading(file, { onProgress, signal, limitMb, umPerPx, model, microscope }) {
   const refuse = (/** @type {string} */ code, /** @type {number} */ status, /** @type {object} */ facts) => (
     Promise.reject(new Problem({ ...errorWords(code, facts), code, status })));
   if (file.size === 0) return refuse("image_empty", 422, {});
   if (limitMb && file.size > limitMb * 1e6) return refuse("upload_too_large", 413, { limit_mb: limitMb });
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch can't report the progress of an upload
-    const scale = umPerPx ? `&um_per_px=${encodeURIComponent(umPerPx)}` : "";
+    const of = microscope ? `&instrument=${encodeURIComponent(microscope)}` : "";
+    const scale = umPerPx ? `&um_per_px=${encodeURIComponent(umPerPx)}` : of;
     const named = model ? `&model=${encodeURIComponent(model)}` : "";
     request.open("POST", `/api/v1/readings?lang=${language()}${scale}${named}`);
     request.responseType = "text";
-    request.timeout = umPerPx ? PATIENCE_SECTION_MS : PATIENCE_MS;
+    request.timeout = scale ? PATIENCE_SECTION_MS : PATIENCE_MS;
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.upload.onload = () => onProgress(1);
     request.onload = () => {
@@ -202,6 +205,46 @@ export const sendUnitNames = (model, names, headers) => ask("PUT", "/api/v1/unit
  * @returns {Promise<unknown>}
  */
 export const resetWatch = (model, headers) => ask("POST", "/api/v1/health/reset", {}, { model, confirm: true }, headers);
+
+/** @returns {Promise<InstrumentsDocument>} */
+export const getInstruments = () => get("/api/v1/instruments");
+
+/**
+ * @param {object} instrument
+ * @param {Headers} headers
+ * @returns {Promise<InstrumentEntry>}
+ */
+export const addInstrument = (instrument, headers) => ask("POST", "/api/v1/instruments", {}, instrument, headers);
+
+/**
+ * @param {string} id
+ * @param {object} instrument
+ * @param {Headers} headers
+ * @returns {Promise<InstrumentEntry>}
+ */
+export const changeInstrument = (id, instrument, headers) => ask("PUT", `/api/v1/instruments/${id}`, {}, instrument, headers);
+
+/**
+ * @param {string} id
+ * @param {Headers} headers
+ * @returns {Promise<InstrumentsDocument>}
+ */
+export const deleteInstrument = (id, headers) => ask("DELETE", `/api/v1/instruments/${id}`, {}, undefined, headers);
+
+/**
+ * What a photo tells of the instrument that took it.
+ * @param {"marks" | "glass" | "pixel-size"} what
+ * @param {File} file
+ * @returns {Promise<MarksDocument | GlassDocument | PixelSizeDocument>}
+ */
+export async function measure(what, file) {
+  if (file.size === 0) throw new Problem({ ...errorWords("image_empty", {}), code: "image_empty", status: 422 });
+  const answer = await fetch(`/api/v1/measurements/${what}?lang=${language()}`, { method: "POST", body: formOf(file) }).catch(() => null);
+  if (!answer) throw ownProblem("network");
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok || !body) throw problemFrom(answer.status, body);
+  return body;
+}
 
 export async function getSamples() {
   /** @type {SamplesDocument} */

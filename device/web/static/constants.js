@@ -59,7 +59,10 @@ export const OVERLAY_LONGEST_PX = 2048;
 export const UNIT_NAME_LIMIT = 60;
 
 /** Errors and refusals that the given size of a pixel may have caused. */
-export const SCALE_ERRORS = ["scale_invalid", "field_too_small", "field_too_coarse", "section_too_large", "wrong_magnification"];
+export const SCALE_ERRORS = ["scale_invalid", "field_too_small", "field_too_coarse", "section_too_large", "instrument_other_shape", "instrument_unknown", "wrong_magnification"];
+
+/** Refusals of pictures that look otherwise than those that the model knows, as they do at another scale. */
+export const FOREIGN_REASONS = ["wrong_stain_or_scanner", "unknown_content", "wrong_magnification"];
 
 /** Header with the technician's code. */
 export const CODE_HEADER = "X-Loupe-Code";

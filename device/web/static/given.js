@@ -1,4 +1,4 @@
-// What a person gave for one picture, the size of its pixels and the model: shown as chips that take it back, named in a
+// What a person gave for one picture, the size of its pixels or the microscope, and the model: shown as chips that take it back, named in a
 // refusal that it caused, and gone with the picture. The size that the file itself states is only offered.
 
 import { SCALE_ERRORS } from "./constants.js";
@@ -9,6 +9,7 @@ import { number, word } from "./words.js";
 /** @import { Given, Reading } from "../../../tools/page_types/page" */
 /** @typedef {NonNullable<Reading["image"]["stated_um_per_px"]>} StatedScale */
 /** @typedef {"um-per-px" | "model"} Field the id of the field in which something is given */
+/** @typedef {Field | "microscope"} Thing that is given */
 
 /**
  * Files of one kind: the same format, with the size in the same place.
@@ -34,7 +35,7 @@ const fieldOf = (/** @type {Field} */ field) => (
  * @returns {Given}
  */
 export const readGiven = () => ({
-  umPerPx: fieldOf("um-per-px").value.trim().replace(",", "."), model: fieldOf("model").value,
+  umPerPx: fieldOf("um-per-px").value.trim().replace(",", "."), model: fieldOf("model").value, microscope: "",
 });
 
 /** @param {Field} field */
@@ -74,17 +75,21 @@ const titleOf = (model, models) => models.find(({ id }) => id === model)?.title 
  * @param {object} options
  * @param {ModelFacts[]} options.models
  * @param {StatedScale | null} [options.stated]
- * @param {(field: Field) => void} options.onRemove what was given in the field is to be taken back
+ * @param {string} [options.microscope] the name of the one that was given
+ * @param {(thing: Thing) => void} options.onRemove what was given is to be taken back
  */
-export function showChips(id, { umPerPx, model }, { models, stated, onRemove }) {
+export function showChips(id, { umPerPx, model }, { models, stated, microscope: name, onRemove }) {
   const asStated = stated && Number(umPerPx) === Number(stated.value.toFixed(4));
   const um = scaleWords(umPerPx);
   const title = titleOf(model, models);
-  /** @type {{ field: Field, text: string, label: string }[]} */
+  /** @type {{ field: Thing, text: string, label: string }[]} */
   const chips = [];
   if (umPerPx) {
     const text = word(asStated ? "chip_scale_stated" : "chip_scale", { um });
     chips.push({ field: "um-per-px", text, label: word("chip_scale_remove", { um }) });
+  }
+  if (name && !umPerPx) {
+    chips.push({ field: "microscope", text: word("chip_scope", { name }), label: word("chip_scope_remove", { name }) });
   }
   if (model) chips.push({ field: "model", text: word("chip_model", { title }), label: word("chip_model_remove", { title }) });
   show(id, chips.length > 0);
@@ -102,9 +107,11 @@ export function showChips(id, { umPerPx, model }, { models, stated, onRemove }) 
  * @param {Given} given
  * @param {string} code
  * @param {ModelFacts[]} models
+ * @param {string} [name] of the microscope that was given
  */
-export function blameWords({ umPerPx, model }, code, models) {
+export function blameWords({ umPerPx, model }, code, models, name) {
   const words = [];
+  if (name && !umPerPx && SCALE_ERRORS.includes(code)) words.push(word("blame_scope", { name }));
   if (umPerPx && SCALE_ERRORS.includes(code)) words.push(word("blame_scale", { um: scaleWords(umPerPx) }));
   if (model && models.length > 1) words.push(word("blame_model", { title: titleOf(model, models) }));
   return words.join(" ");
@@ -116,9 +123,9 @@ export function blameWords({ umPerPx, model }, code, models) {
  * @param {Given} given
  * @param {(umPerPx: number) => void} onUse reads the picture again with it
  */
-export function offerStated(image, { umPerPx }, onUse) {
+export function offerStated(image, { umPerPx, microscope }, onUse) {
   const stated = image.stated_um_per_px;
-  show("stated", Boolean(stated) && !umPerPx);
+  show("stated", Boolean(stated) && !umPerPx && !microscope);
   if (!stated) return;
   setText("stated-words", word("stated_use", { words: stated.words }));
   const kind = kindOf(image.format, stated);

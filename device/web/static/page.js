@@ -3,12 +3,14 @@
 
 import { getModel, ownProblem, Problem, requestPreview, requestReading } from "./api.js";
 import { clockOf } from "./clock.js";
+import { FOREIGN_REASONS } from "./constants.js";
 import { showDetails } from "./details.js";
 import { byId, inputById, setText, show, within } from "./dom.js";
 import { savePicture, saveReading } from "./exports.js";
 import { showAnswer, showUnits } from "./findings.js";
 import { blameWords, clearField, forgetGiven, offerStated, readGiven, rememberedScale, showChips, writeScale } from "./given.js";
 import { showMap } from "./mapview.js";
+import { askForScale, chooseNone, chosenMicroscope, showMicroscopes, umPerPxOf } from "./microscopes.js";
 import { offerModels, showRouting } from "./models.js";
 import { hasMaps, isAnswered } from "./reading.js";
 import { countWindows, showSection } from "./sectionview.js";
@@ -39,6 +41,8 @@ let chosen = null;
 let models = [];
 /** @type {Promise<Map<string, Sample>>} the offered samples by id */
 let samples = Promise.resolve(new Map());
+/** @type {Promise<void>} done when the clinic's microscopes are offered */
+let microscopes = Promise.resolve();
 /** @type {AbortController | null} of the reading under way */
 let request = null;
 /** @type {number | null} what the box takes, once it has said so */
@@ -54,6 +58,7 @@ function setState(state) {
   show("progress", state === "busy");
   show("retry", state === "failed");
   show("advanced", state !== "busy");
+  byId("microscopes", HTMLFieldSetElement).disabled = state === "busy";
   show("read-again", state === "done" || state === "failed");
   show("result", state === "done");
 }
@@ -103,7 +108,6 @@ async function read(subject, given = readGiven()) {
   const { file, picture, sampleId } = subject;
   const controller = new AbortController();
   request = controller;
-  subject.given = given;
   setState("busy");
   show("problem", false);
   show("cancelled", false);
@@ -118,14 +122,21 @@ async function read(subject, given = readGiven()) {
   });
   try {
     const shown = await picture;
+    await microscopes;
+    const microscope = chosenMicroscope();
+    // The box knows the scale of its samples.
+    given.microscope = sampleId || !microscope ? "" : microscope.id;
+    subject.given = given;
     const asked = models.filter(({ id }) => !given.model || id === given.model);
-    const windows = shown && Number(given.umPerPx) > 0 ? countWindows(shown, Number(given.umPerPx), asked) : 0;
+    const ofMicroscope = shown && microscope && given.microscope ? umPerPxOf(microscope, shown) : 0;
+    const umPerPx = Number(given.umPerPx) || ofMicroscope;
+    const windows = shown && umPerPx > 0 ? countWindows(shown, umPerPx, asked) : 0;
     const { reading, boxDate } = await requestReading(file, {
       onProgress: (share) => setStage(share, windows), signal: controller.signal, limitMb: uploadLimitMb, ...given,
     });
     if (request !== controller) return;
     const clock = clockOf(new Date(), boxDate);
-    const remembered = given.umPerPx || subject.scaleTakenBack ? null : rememberedScale(reading.image);
+    const remembered = given.umPerPx || given.microscope || subject.scaleTakenBack ? null : rememberedScale(reading.image);
     if (remembered) {
       readWithScale(subject, remembered);
       return;
@@ -159,12 +170,16 @@ function readAgain() {
   if (chosen) read(chosen);
 }
 
-/** @param {"um-per-px" | "model"} field */
-function takeBack(field) {
-  clearField(field);
-  if (chosen && field === "um-per-px") chosen.scaleTakenBack = true;
+/** @param {"um-per-px" | "model" | "microscope"} thing */
+function takeBack(thing) {
+  if (thing === "microscope") chooseNone();
+  else clearField(thing);
+  if (chosen && thing === "um-per-px") chosen.scaleTakenBack = true;
   readAgain();
 }
+
+/** The name of the microscope that a picture was read with. @param {Given} given */
+const microscopeOf = (given) => (given.microscope ? chosenMicroscope()?.name : undefined);
 
 /** @param {number} share of the upload that is done */
 function setStage(share, windows = 0) {
@@ -195,9 +210,9 @@ function showProblem(problem) {
   setText("problem-next-step", problem.nextStep);
   setText("problem-code", word("error_code", { code: problem.code }));
   // A sample that couldn't be fetched leaves nothing chosen.
-  const given = chosen?.given ?? { umPerPx: "", model: "" };
-  setText("problem-blame", blameWords(given, problem.code, models));
-  showChips("problem-chips", given, { models, onRemove: takeBack });
+  const given = chosen?.given ?? { umPerPx: "", model: "", microscope: "" };
+  setText("problem-blame", blameWords(given, problem.code, models, microscopeOf(given)));
+  showChips("problem-chips", given, { models, microscope: microscopeOf(given), onRemove: takeBack });
   within(byId("again"), "span").textContent = word("again");
   // What the box says of the file itself won't change by sending it again.
   suggest(problem.status && problem.status >= 400 && problem.status < 500 ? "other" : "again");
@@ -251,10 +266,19 @@ function showReading(subject, reading, picture, sample, clock) {
  * @param {Chosen} subject
  * @param {Reading} reading
  */
-function showGiven(subject, { verdict, image }) {
+function showGiven(subject, { verdict, image, scale }) {
   const { given } = subject;
-  showChips("chips", given, { models, stated: image.stated_um_per_px, onRemove: takeBack });
-  setText("blame", verdict.reason ? blameWords(given, verdict.reason.code, models) : "");
+  const microscope = microscopeOf(given);
+  showChips("chips", given, { models, stated: image.stated_um_per_px, microscope, onRemove: takeBack });
+  const { reason } = verdict;
+  const isForeign = reason && (reason.variant ?? "soft") === "soft" && FOREIGN_REASONS.includes(reason.code);
+  const asked = scale.state === "unknown" && (verdict.accepted || isForeign);
+  const blame = reason ? blameWords(given, reason.code, models, microscope) : "";
+  setText("blame", asked && isForeign ? `${word("blame_unknown")} ${blame}` : blame);
+  setText("scale-words", scale.state === "given" || scale.state === "assumed" ? scale.words : "");
+  askForScale(Boolean(asked), {
+    onMicroscope: readAgain, onSize: (umPerPx) => readWithScale(subject, umPerPx),
+  });
   offerStated(image, given, (umPerPx) => readWithScale(subject, umPerPx));
 }
 
@@ -311,6 +335,7 @@ function start() {
   setState("idle");
   listenForPictures((file) => choose(file), listeners.signal);
   samples = showSamples(choose, showSampleProblem);
+  microscopes = showMicroscopes(readAgain);
   showIdentity();
   byId("other-language").onclick = changeLanguage;
   byId("cancel").onclick = () => request?.abort();

@@ -1,9 +1,10 @@
-"""The clinic's instruments: the routes by which a technician sets them up, and what a photo tells of one."""
+"""The clinic's instruments: their page, the routes by which a technician sets them up, and what a photo tells of one."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, render_template, request
 
+from device import __version__
 from device.base.errors import (
     DecodingUnavailable,
     ImageError,
@@ -16,6 +17,7 @@ from device.base.errors import (
     ScaleInvalid,
     StoreUnusable,
 )
+from device.base.texts import words
 from device.documents.instruments import (
     GlassDocument,
     InstrumentEntry,
@@ -40,6 +42,12 @@ INSTRUMENT_REFUSED = (ScaleInvalid, InstrumentInvalid, InstrumentNameTaken, Stor
 PHOTO_REFUSED = (ImageError, DecodingUnavailable, ReadersLost, ReadingStopped)
 
 blueprint = Blueprint("instruments", __name__)
+
+
+@blueprint.get("/instruments")
+def get_instruments_page() -> str:
+    chosen = language()
+    return render_template("instruments.html", language=chosen, words=words(chosen), version=__version__)
 
 
 @blueprint.get("/api/v1/instruments")

@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
 
 from tests.support.chromium import (
     MISSING,
@@ -32,6 +33,7 @@ from tests.support.chromium import (
     wait_for_state,
     wait_until,
 )
+from tests.support.drawn_micrometer import Micrometer, draw_micrometer
 from tests.support.drawn_section import UM_PER_PX, draw_section
 from tests.support.shipped import ROOT
 
@@ -96,9 +98,23 @@ def main(base: str) -> None:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         driver.get(f"{base}/health?lang=en")
         shoot(driver, "health")
+        with TemporaryDirectory() as folder:
+            shoot_microscopes(driver, base, Path(folder))
         driver.get(f"{base}/units?lang=en")
         wait_for_state(driver, "done")
         shoot(driver, "units", UNITS_HEIGHT_PX)
+
+
+def shoot_microscopes(driver: WebDriver, base: str, folder: Path) -> None:
+    """The page of microscopes, with the marks in a drawn photo of a micrometer."""
+    photo = folder / "micrometer.jpg"
+    draw_micrometer(Micrometer(period_px=20, angle=4)).save(photo, quality=92)
+    driver.get(f"{base}/instruments?lang=en")
+    wait_for_state(driver, "done")
+    driver.find_element(By.ID, "name").send_keys("Leica, 10×")
+    driver.find_element(By.ID, "marks-file").send_keys(str(photo))
+    wait_until(driver, lambda driver: driver.find_element(By.ID, "marks-found").is_displayed(), "no marks are found")
+    shoot(driver, "instruments")
 
 
 def shoot_clinic(driver: WebDriver, page: str, ending: str, accepted: str, refused: str, base: str) -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
@@ -28,7 +29,7 @@ from device.web.incoming.json_body import BRACKETS_LIMIT
 from device.web.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
 from tests.support.drawn_micrometer import Micrometer, draw_micrometer
 from tests.support.pictures import png
-from tests.support.shipped import BUNDLE, KEYS, ROOT, SAMPLES
+from tests.support.shipped import AT_SCALE, BUNDLE, KEYS, ROOT, SAMPLES
 
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \| (anyone|technician) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
@@ -105,7 +106,7 @@ def send(client: FlaskClient, row: Row, code: str | None = None) -> TestResponse
         name = {"unit": 6, "expert": "CD", "term": None, "text": "dots", "at": "2026-01-01T00:00:00.000Z"}
         sent = {"json": {"schema": "loupe-names/1", "network": network, "names": [name]}}
     elif "/instruments" in row.path and row.method in ("POST", "PUT"):
-        sent = {"json": {"name": f"Leica {row.method}", "um_per_px": 0.25}}
+        sent = {"json": {"name": f"Leica {uuid4().hex}", "um_per_px": 0.25}}
     elif "/measurements/" in row.path:
         sent = {"data": PHOTOS[row.path.rpartition("/")[2]]}
     elif row.method == "PUT":
@@ -113,7 +114,7 @@ def send(client: FlaskClient, row: Row, code: str | None = None) -> TestResponse
     elif row.method == "POST":
         sent = {"data": PICTURE}
     address = row.address.replace("/samples/logo.svg", client.get("/api/v1/samples").json["samples"][0]["url"])
-    query = "?expert=AB" if row.method == "DELETE" else ""
+    query = "?expert=AB" if row.method == "DELETE" else f"?{AT_SCALE}" if row.path.endswith("/readings") else ""
     return client.open(address + query, method=row.method, headers=headers, **sent)
 
 
@@ -162,7 +163,7 @@ def test_it_takes_so_large_a_body(row: Row, client: FlaskClient, settings: Setti
 @each_row
 def test_it_changes_what_it_says(row: Row, client: FlaskClient) -> None:
     fill(client)
-    client.post("/api/v1/readings", data=PICTURE)
+    client.post(f"/api/v1/readings?{AT_SCALE}", data=PICTURE)
     before = kept(client)
     send(client, row)
     assert (kept(client) == before) == (row.technician or row.changes == NOTHING)

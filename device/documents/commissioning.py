@@ -11,7 +11,6 @@ from device.reading.bundle import Bundle
 from device.reading.site.commission import Report
 from device.reading.site.measure import MeasuredAuroc, SiteMeasure
 
-GLASS = "glass"
 INDENT = "  "
 
 
@@ -180,7 +179,7 @@ def _advice(report: Report, foreign: list[ForeignKind], language: str, *, flat: 
         "flat": flat,
         "patients": promise.n < report.patients_needed,
         "refusals": promise.alpha > report.aimed_at and promise.n >= report.patients_needed,
-        "glass": not foreign,
+        "strangers": not foreign,
         "foreign": bool(accepted),
         "labels": measured is None,
         "more_labels": measured is not None and not measured.enough,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from msgspec.structs import replace
 
 from device.base.errors import (
     ProfileDamaged,
@@ -95,6 +96,16 @@ def test_a_profile_that_was_made_by_command_is_told_by_its_scale(sites: Sites) -
     assert sites.standings(instrument=OTHER, instruments=versions)["bach"].state == "commissioned"
     coarse = Instrument(id="microscope-3", name="Microscope 3", um_per_px=2 * UM_PER_PX)
     assert sites.standings(instrument=coarse, instruments=versions | {coarse.id: 1})["bach"] == NOT_COMMISSIONED
+
+
+def test_a_model_that_needs_no_scale_is_commissioned_for_all_devices(
+    store: Path, bundle: Bundle, commissioned: Commissioned
+) -> None:
+    box = Sites(store, None, [bundle])
+    box.add(replace(commissioned.profile, instrument=None, instrument_version=0))
+    for asked in (box.standings(), box.standings(3.0), box.standings(instrument=OTHER, instruments={OTHER.id: 1})):
+        assert asked["bach"].state == "commissioned"
+        assert asked["bach"].instrument is None
 
 
 def test_a_changed_instrument_revokes_for_good(sites: Sites, store: Path, bundle: Bundle) -> None:

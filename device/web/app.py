@@ -36,7 +36,7 @@ def create_app(settings: Settings, *bundles: Bundle) -> Flask:
     app.add_template_filter(_filled, "fill")
     box = app.extensions[EXTENSION] = Box(settings, bundles or open_verified(settings))
     box.check_versions()
-    for problem in key_problems(settings.keys):
+    for problem in (*key_problems(settings.keys), *box.sites.problems):
         warn(problem)
     add_problem_handlers(app, settings)
     add_guards(app)

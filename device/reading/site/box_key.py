@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from device.base.errors import BoxKeyUnusable
+from device.base.errors import BoxKeyUnusable, Phrase
 from device.base.files import read_file, reason_of
 
 NAME = "loupe.site.key"
@@ -39,7 +39,7 @@ def box_key(path: Path) -> Ed25519PrivateKey:
         _make(path)
     key = _read(path)
     if not isinstance(key, Ed25519PrivateKey):
-        raise BoxKeyUnusable(key=str(path), detail="it holds a public key alone")
+        raise BoxKeyUnusable(key=str(path), detail=Phrase("key_public"))
     return key
 
 
@@ -77,5 +77,5 @@ def _read(path: Path) -> Ed25519PrivateKey | Ed25519PublicKey:
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise BoxKeyUnusable(key=str(path), detail=reason_of(error)) from error
     if not isinstance(key, Ed25519PrivateKey | Ed25519PublicKey):
-        raise BoxKeyUnusable(key=str(path), detail="it holds no Ed25519 key")
+        raise BoxKeyUnusable(key=str(path), detail=Phrase("key_other"))
     return key

@@ -29,6 +29,7 @@ from msgspec.json import encode
 from numpy.typing import NDArray
 
 from device.base.errors import (
+    Phrase,
     ProfileDamaged,
     ProfileMissing,
     ProfileNewer,
@@ -119,7 +120,7 @@ def open_profile(data: bytes, name: str, keys: Sequence[Ed25519PublicKey]) -> Si
     if len(data) > MAX_BYTES:
         raise ProfileTooLarge(profile=name, limit_mb=MAX_BYTES // 1_000_000)
     if not data.startswith(b"loupe site profile "):
-        raise ProfileDamaged(profile=name, detail="it doesn't begin like a site profile")
+        raise ProfileDamaged(profile=name, detail=Phrase("profile_start"))
     if not data.startswith(FIRST_LINE):
         raise ProfileNewer(profile=name, version=_shown(data[19:40].split(b"\n")[0]), known=SCHEMA_VERSION)
     body, trailer = data[:-TRAILER_BYTES], data[-TRAILER_BYTES:]
@@ -208,7 +209,7 @@ def _check_signature(body: bytes, trailer: bytes, name: str, keys: Sequence[Ed25
     try:
         signed = b64decode(trailer.rstrip(b"\n"), validate=True)
     except binascii.Error as error:
-        raise ProfileDamaged(profile=name, detail="its signature is cut or changed") from error
+        raise ProfileDamaged(profile=name, detail=Phrase("profile_signature")) from error
     claimed, signature = signed[:KEY_ID_BYTES], signed[KEY_ID_BYTES:]
     key = {key_id(each): each for each in keys}.get(claimed)
     if key is None:
@@ -216,7 +217,7 @@ def _check_signature(body: bytes, trailer: bytes, name: str, keys: Sequence[Ed25
     try:
         key.verify(signature, _statement(body))
     except InvalidSignature as error:
-        raise ProfileDamaged(profile=name, detail="its content was changed after it was signed") from error
+        raise ProfileDamaged(profile=name, detail=Phrase("profile_changed")) from error
 
 
 def _plain(value: object) -> object:

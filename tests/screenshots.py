@@ -1,4 +1,4 @@
-"""Make the screenshots of `docs/clinic/index.md` and `docs/technicians/index.md` from a running box, its synthetic
+"""Make the screenshots of `docs/clinic` and `docs/technicians` from a running box, its synthetic
 samples and simulated counts:
 
     python -m tests.support.simulated_clinic var/simulated.sqlite
@@ -21,6 +21,7 @@ from urllib.request import Request, urlopen
 from PIL import Image
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
 
 from tests.support.chromium import (
     MISSING,
@@ -33,6 +34,8 @@ from tests.support.chromium import (
     wait_for_state,
     wait_until,
 )
+from tests.support.drawn_clinic import UM_PER_PX as CLINIC_UM_PER_PX
+from tests.support.drawn_clinic import write_clinic
 from tests.support.drawn_micrometer import Micrometer, draw_micrometer
 from tests.support.drawn_section import UM_PER_PX, draw_section
 from tests.support.shipped import ROOT
@@ -103,6 +106,8 @@ def main(base: str) -> None:
         driver.get(f"{base}/units?lang=en")
         wait_for_state(driver, "done")
         shoot(driver, "units", UNITS_HEIGHT_PX)
+        with TemporaryDirectory() as folder:
+            shoot_commissioning(driver, base, Path(folder))
 
 
 def shoot_microscopes(driver: WebDriver, base: str, folder: Path) -> None:
@@ -135,6 +140,45 @@ def shoot_clinic(driver: WebDriver, page: str, ending: str, accepted: str, refus
     as_phone(driver, 390, 844)
     choose_sample(driver, accepted)
     shoot(driver, f"page-phone{ending}", PHONE_HEIGHT_PX)
+
+
+def shoot_commissioning(driver: WebDriver, base: str, folder: Path) -> None:
+    """A drawn clinic is commissioned as far as its report, and then discarded."""
+    write_clinic(folder, patients=24)
+    headers = {"Content-Type": "application/json"}
+    if not json.load(urlopen(f"{base}/api/v1/instruments"))["instruments"]:
+        microscope = json.dumps({"name": "Leica 10×", "um_per_px": CLINIC_UM_PER_PX}).encode()
+        urlopen(Request(f"{base}/api/v1/instruments", microscope, headers))
+    diagnoses = dict(line.split(",") for line in (folder / "labels.csv").read_text().split()[1:])
+    driver.get(f"{base}/commissioning?lang=en")
+    wait_for_state(driver, "ready")
+    click(driver, "#begin-button")
+    wait_until(driver, lambda driver: driver.find_element("id", "job").is_displayed(), "no commissioning has begun")
+    wait_for_state(driver, "ready")
+
+    def give(field: str, files: list[Path]) -> None:
+        driver.execute_script(f"document.getElementById('{field}').value = ''")
+        driver.find_element("id", field).send_keys("\n".join(map(str, files)))
+        wait_for_state(driver, "ready")
+
+    for patient in sorted((folder / "pictures").iterdir()):
+        files = sorted(patient.iterdir())
+        Select(driver.find_element("id", "diagnosis")).select_by_value(diagnoses[f"{patient.name}/{files[0].name}"])
+        give("own-files", files)
+        if patient.name == "03":
+            shoot(driver, "commissioning", UNITS_HEIGHT_PX)
+        click(driver, "#next-patient")
+    for kind, name in (("glass", "glass"), ("other_stain", "immunostain"), ("photograph", "photograph")):
+        Select(driver.find_element("id", "kind")).select_by_value(kind)
+        give("foreign-files", sorted((folder / "foreign" / name).iterdir()))
+    click(driver, "#report-button")
+    wait_until(driver, lambda driver: driver.find_element("id", "report").is_displayed(), "no report")
+    wait_for_state(driver, "ready")
+    for hidden in (".site-head", "[aria-labelledby=states-heading]", "[aria-labelledby=own-heading]", ".site-job-head",
+                   "[aria-labelledby=foreign-heading]", "[aria-labelledby=profiles-heading]"):  # fmt: skip
+        driver.execute_script(f"document.querySelector('{hidden}').hidden = true")
+    shoot(driver, "commissioning-report")
+    urlopen(Request(f"{base}/api/v1/commissioning/job", method="DELETE"))
 
 
 if __name__ == "__main__":

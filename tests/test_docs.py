@@ -91,7 +91,9 @@ def test_every_page_is_documented(bundle: Bundle) -> None:
     for rule in create_app(Settings(samples=SAMPLES), bundle).url_map.iter_rules():
         if rule.endpoint != "static":
             told = str(rule).replace("<path:file>", "FILE").replace("<int:unit>", "UNIT").replace("<int:rank>", "RANK")
-            told = told.replace("<instrument>", "INSTRUMENT")
+            for place in ("instrument", "profile"):
+                told = told.replace(f"<{place}>", place.upper())
+            told = told.replace("<int:picture>", "PICTURE")
             assert told in DOCS["engineers/api.md"]
 
 

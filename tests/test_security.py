@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,26 +17,31 @@ from werkzeug.test import TestResponse
 
 from device.base.strict_json import DEPTH, DIGITS
 from device.reading.bundle import Bundle
+from device.reading.site.commission import LocalPicture, commission
 from device.settings import Settings
 from device.storage.instruments import LIMIT as INSTRUMENTS_LIMIT
 from device.storage.instruments import NAME_LIMIT as INSTRUMENT_NAME_LIMIT
 from device.storage.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
 from device.web.app import create_app
+from device.web.box import EXTENSION, Box
+from device.web.commissioning import IDLE_S, MOST_BYTES, MOST_FOREIGN, MOST_PICTURES, PATIENT_CHARACTERS, Place
 from device.web.door.rules import Rules
 from device.web.incoming.body_limits import limit_of
 from device.web.incoming.form import HEAD_LIMIT, PARTS_LIMIT
 from device.web.incoming.head import ADDRESS_LIMIT, TEXT_LIMIT
 from device.web.incoming.json_body import BRACKETS_LIMIT
 from device.web.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
+from tests.support.drawn_means import drawn_means
 from tests.support.drawn_micrometer import Micrometer, draw_micrometer
 from tests.support.pictures import png
-from tests.support.shipped import AT_SCALE, BUNDLE, KEYS, ROOT, SAMPLES
+from tests.support.shipped import AT_SCALE, BUNDLE, KEYS, ROOT, SAMPLES, UM_PER_PX
 
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \| (anyone|technician) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 CODE = "correct-horse-9"
-SIZES = {"none": 0, "4 kB": 4_000, "3 MB": 3_000_000, "`max_upload_mb` and 10 kB": 32_010_000}
-PLACES = {"FILE": "logo.svg", "UNIT": "5", "RANK": "0", "INSTRUMENT": "leica"}
+SIZES = {"none": 0, "4 kB": 4_000, "3 MB": 3_000_000, "4 MB": 4_000_000, "`max_upload_mb` and 10 kB": 32_010_000}
+PLACES = {"PROFILE": "bach-1", "FILE": "logo.svg", "UNIT": "5", "RANK": "0", "INSTRUMENT": "leica", "PICTURE": "1"}
+JOB, PROFILES = "/api/v1/commissioning/job", "/api/v1/commissioning/profiles"
 NOTHING = "nothing"
 PHOTOS = {
     "marks": png(draw_micrometer(Micrometer())),
@@ -88,19 +94,58 @@ def fill(client: FlaskClient) -> None:
 
 
 def as_documented(rule: str) -> str:
-    names = (("<path:filename>", "FILE"), ("<path:file>", "FILE"), ("<int:unit>", "UNIT"), ("<int:rank>", "RANK"),
-             ("<instrument>", "INSTRUMENT"))  # fmt: skip
+    names = (
+        *(("<path:filename>", "FILE"), ("<path:file>", "FILE"), ("<int:unit>", "UNIT"), ("<int:rank>", "RANK")),
+        *(("<instrument>", "INSTRUMENT"), ("<int:picture>", "PICTURE"), ("<profile>", "PROFILE")),
+    )
     for parameter, name in names:
         rule = rule.replace(parameter, name)
     return rule
+
+
+def box_of(client: FlaskClient) -> Box:
+    box: Box = client.application.extensions[EXTENSION]
+    return box
+
+
+def prepare(client: FlaskClient, row: Row) -> None:
+    """What must be there for the row's request to change anything: a name, an instrument, a commissioning under way, a site
+    profile."""
+    fill(client)
+    box = box_of(client)
+    (bundle,) = box.bundles
+    pictures = [drawn_means(bundle, seed) for seed in range(12)]
+    local = [LocalPicture(means, str(patient)) for patient, means in enumerate(pictures)]
+    if row.path.startswith(JOB) and row.method + row.path != f"POST{JOB}":
+        token = box.commissioning.begin(bundle, None, datetime.now()).token
+        for patient, means in enumerate(pictures):
+            box.commissioning.add(token, Place(patient=str(patient)), means)
+        if row.path == f"{JOB}/profile":
+            box.commissioning.conclude(box.commissioning.job(token), commission(bundle, local, instrument=None))
+    elif row.path.startswith(PROFILES):
+        kept = box.sites.add(commission(bundle, local, instrument=None).profile)
+        assert box.sites.all()
+        if row.method == "POST":  # it is lost, but for a copy
+            kept.path.rename(kept.path.with_suffix(".copy"))
 
 
 def send(client: FlaskClient, row: Row, code: str | None = None) -> TestResponse:
     """A request of the row that changes what the row changes."""
     headers = {HEADER: code} if code else {}
     sent: dict[str, Any] = {}
+    job = box_of(client).commissioning.under_way()
     if row.path.endswith("/health/reset"):
         sent = {"json": {"model": "bach", "confirm": True}}
+    elif row.path == JOB:
+        sent = {"json": {"model": "bach", "instrument": "leica"}} if row.method == "POST" else {}
+    elif row.path == f"{JOB}/report":
+        sent = {"json": {"floor": 0.5}}
+    elif row.path == f"{JOB}/profile":
+        pass
+    elif row.path == PROFILES:
+        sent = {"data": next(box_of(client).settings.store.parent.rglob("*.copy")).read_bytes()}
+    elif row.path == f"{JOB}/pictures/PICTURE":
+        sent = {"json": {"label": "benign"}} if row.method == "PUT" else {}
     elif row.method == "PUT" and row.path.endswith("/names"):
         network = client.get("/api/v1/units/names").json["network"]
         name = {"unit": 6, "expert": "CD", "term": None, "text": "dots", "at": "2026-01-01T00:00:00.000Z"}
@@ -114,14 +159,21 @@ def send(client: FlaskClient, row: Row, code: str | None = None) -> TestResponse
     elif row.method == "POST":
         sent = {"data": PICTURE}
     address = row.address.replace("/samples/logo.svg", client.get("/api/v1/samples").json["samples"][0]["url"])
-    query = "?expert=AB" if row.method == "DELETE" else f"?{AT_SCALE}" if row.path.endswith("/readings") else ""
-    return client.open(address + query, method=row.method, headers=headers, **sent)
+    query = {"expert": "AB"} if row.method == "DELETE" else {}
+    if row.path == "/api/v1/readings":
+        query = {"um_per_px": str(UM_PER_PX)}  # the watch counts no reading of unknown scale
+    if row.path.startswith(JOB):
+        query |= {"patient": "1", "job": job.token if job else ""}
+    return client.open(address, method=row.method, query_string=query, headers=headers, **sent)
 
 
 def kept(client: FlaskClient) -> tuple[Any, ...]:
-    """All that outlives a restart: what the watch counted, the names and the instruments."""
-    instruments = client.get("/api/v1/instruments").json
-    return client.get("/api/v1/health").json["models"], client.get("/api/v1/units/names").json, instruments
+    """All that outlives a restart, which is what the watch counted, names, instruments and site profiles; and the
+    commissioning."""
+    paths = "/api/v1/units/names", "/api/v1/instruments"
+    documents = [client.get("/api/v1/health").json["models"], *(client.get(path).json for path in paths)]
+    profiles = client.get("/api/v1/commissioning").json["profiles"]
+    return *documents, profiles, box_of(client).commissioning.under_way()
 
 
 def test_the_table_has_every_route_and_no_other(client: FlaskClient) -> None:
@@ -134,7 +186,7 @@ def test_the_table_has_every_route_and_no_other(client: FlaskClient) -> None:
 
 @each_row
 def test_who_may_send_it(row: Row, client: FlaskClient, settings: Settings, bundle: Bundle) -> None:
-    fill(client)
+    prepare(client, row)
     without = send(client, row)
     if not row.technician:
         assert without.status_code in (200, 404), "404: the shipped store of patches has none of this unit"
@@ -145,7 +197,7 @@ def test_who_may_send_it(row: Row, client: FlaskClient, settings: Settings, bund
     unset = create_app(structs.replace(settings, technician_code_file=None), bundle).test_client()
     assert send(unset, row, CODE).json["code"] == "technician_code_unset"
     alone = create_app(structs.replace(settings, technician_code_file=None, host="127.0.0.1"), bundle).test_client()
-    fill(client)
+    prepare(alone, row)
     assert send(alone, row).status_code == 200
 
 
@@ -162,7 +214,7 @@ def test_it_takes_so_large_a_body(row: Row, client: FlaskClient, settings: Setti
 
 @each_row
 def test_it_changes_what_it_says(row: Row, client: FlaskClient) -> None:
-    fill(client)
+    prepare(client, row)
     client.post(f"/api/v1/readings?{AT_SCALE}", data=PICTURE)
     before = kept(client)
     send(client, row)
@@ -175,6 +227,9 @@ def test_the_figures_are_the_programs() -> None:
     assert f"| instruments; an instrument's name | {INSTRUMENTS_LIMIT}; {INSTRUMENT_NAME_LIMIT} characters |" in PAGE
     figures = f"| {NAME_LIMIT}; {EXPERT_LIMIT} characters |", f"| {UNIT_LIMIT}; {TOTAL_LIMIT:,} |"
     assert all(figure in PAGE for figure in figures)
+    pictures = f"{MOST_PICTURES} pictures of patients, {MOST_FOREIGN} of other material, {MOST_BYTES // 1_000_000} MB"
+    assert f"{pictures} of averages; forgotten after {IDLE_S / 3600:g} hours" in PAGE
+    assert f"| label of a patient in it | {PATIENT_CHARACTERS} characters |" in PAGE
     assert f"{BRACKETS_LIMIT:,} lists and objects, {DEPTH} inside each other; numbers of {DIGITS} characters" in PAGE
     assert f"{PARTS_LIMIT} parts, {HEAD_LIMIT:,} bytes for each part's head" in PAGE
     assert f"{TEXT_LIMIT} characters | as if it weren't there" in PAGE

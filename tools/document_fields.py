@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from device.base.json_schema import Schema, schema_text, schemas_of
+from device.documents.commissioning_job import CommissioningDocument, JobDocument
 from device.documents.health import HealthDocument, ReadyDocument
 from device.documents.instruments import (
     GlassDocument,
@@ -47,6 +48,11 @@ DOCUMENTS: tuple[tuple[type, str], ...] = (
     (UnitsDocument, "`GET /api/v1/units`"),
     (UnitDocument, "`GET /api/v1/units/UNIT`, and `PUT` and `DELETE` of its `name`"),
     (NamesDocument, "`GET /api/v1/units/names`"),
+    (
+        CommissioningDocument,
+        "`GET /api/v1/commissioning`, and what changes a profile; `JobPicture` is the answer to a picture",
+    ),
+    (JobDocument, "`GET /api/v1/commissioning/job`, and what changes it"),
 )
 HEAD = """\
 # The fields of each document

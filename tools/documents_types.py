@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from device.base.json_schema import Schema, schemas_of
+from device.documents.commissioning_job import CommissioningDocument, JobDocument
 from device.documents.instruments import GlassDocument, InstrumentsDocument, MarksDocument, PixelSizeDocument
 from device.documents.model import ModelsDocument
 from device.documents.reading_document import ReadingDocument
@@ -34,6 +35,8 @@ DOCUMENTS = (
     GlassDocument,
     PixelSizeDocument,
     UnitsDocument,
+    CommissioningDocument,
+    JobDocument,
 )
 
 

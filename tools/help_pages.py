@@ -21,11 +21,13 @@ DOCS = ROOT / "docs"
 SOURCES = {
     "clinic": {"en": DOCS / "clinic" / "index.md", "fr": DOCS / "clinic" / "index.fr.md"},
     "technicians": {"en": DOCS / "technicians" / "index.md"},
+    "commissioning": {"en": DOCS / "technicians" / "commissioning.md"},
     "settings": {"en": DOCS / "technicians" / "settings.md"},
 }
 ADDRESSES = {
     SOURCES["clinic"]["en"]: "/help",
     SOURCES["technicians"]["en"]: "/help/technicians",
+    SOURCES["commissioning"]["en"]: "/help/commissioning",
     SOURCES["settings"]["en"]: "/help/settings",
 }
 TEMPLATES = ROOT / "device" / "web" / "templates" / "help"

@@ -965,3 +965,70 @@ class NamesOfOtherModel(LoupeError):
     code = "names_of_other_model"
     status = 422
     model: str
+
+
+# --- commissioning on the page ---------------------------------------------------------------------------------------
+
+
+class CommissioningUnderWay(LoupeError):
+    """Another page has begun one, and the box keeps one at a time."""
+
+    code = "commissioning_under_way"
+    status = 409
+    since: str
+    pictures: int
+
+
+class CommissioningGone(LoupeError):
+    """The box knows of no such commissioning: it was restarted, or somebody discarded it, or it stood still for long."""
+
+    code = "commissioning_gone"
+    status = 404
+
+
+class CommissioningFull(LoupeError):
+    """As many pictures have come as one commissioning takes."""
+
+    code = "commissioning_full"
+    status = 409
+    pictures: int
+    limit: int
+
+
+class CommissioningInvalid(LoupeError):
+    """What a commissioning was asked for isn't a model, an instrument or a share."""
+
+    code = "commissioning_invalid"
+    status = 422
+    detail: str
+
+
+class CommissioningPictureUnplaced(LoupeError):
+    """A picture came with neither a patient's label nor a kind of other material, or with both."""
+
+    code = "commissioning_picture_unplaced"
+    status = 422
+    limit: int  # characters of a patient's label
+    kinds: str
+
+
+class CommissioningPictureUnknown(LoupeError):
+    code = "commissioning_picture_unknown"
+    status = 404
+    picture: int
+
+
+class CommissioningUnconcluded(LoupeError):
+    """A profile was asked for before a report, or pictures have changed since."""
+
+    code = "commissioning_unconcluded"
+    status = 409
+
+
+class DiagnosisUnknown(LoupeError):
+    """The diagnosis isn't one of the model's classes."""
+
+    code = "diagnosis_unknown"
+    status = 422
+    label: str | int
+    classes: str

@@ -21,7 +21,8 @@ from device.settings import BYTES_PER_MB, Settings
 from device.storage.drift import DriftLog, Noted
 from device.storage.instruments import Instruments
 from device.storage.served import check_served, remember
-from device.storage.sites import Sites
+from device.storage.sites import KeptProfile, Sites
+from device.web.commissioning import Commissioning
 from device.web.desks.desk import Desk, Office, Stop, desks_here
 from device.web.desks.pool import COSTLY_DESKS, Cost, DeskPool
 from device.web.desks.readiness import Readiness
@@ -43,6 +44,7 @@ class Box:
         self.sites = Sites(settings.store, settings.site, self.bundles)
         self.units = Units(settings, self.bundles)
         self.instruments = Instruments(settings.store)
+        self.commissioning = Commissioning()
         self.readiness = Readiness(self.bundles)
         code = read_code(settings.technician_code_file) if settings.technician_code_file else None
         self.technician = Technician(code, alone=is_loopback(settings.host))
@@ -97,9 +99,13 @@ class Box:
             return self.sites.standings(instrument=pixel_size, instruments=self._instrument_versions())
         return self.sites.standings(um_per_px=pixel_size, instruments=self._instrument_versions())
 
+    def kept_profiles(self) -> list[KeptProfile]:
+        """The site profiles on the box, by model, the newest first."""
+        return self.sites.all(self._instrument_versions())
+
     def kept_standings(self) -> dict[str, list[Standing]]:
         """How each model stands with each instrument that it was commissioned for, the newest first."""
-        kept = [each for each in self.sites.all(self._instrument_versions()) if each.current]
+        kept = [each for each in self.kept_profiles() if each.current]
         return {
             bundle.manifest.id: [each.standing for each in kept if each.profile.bundle.model == bundle.manifest.id]
             for bundle in self.bundles

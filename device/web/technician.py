@@ -42,6 +42,15 @@ NEEDED = frozenset(
         ("POST", "/api/v1/instruments"),
         ("PUT", "/api/v1/instruments/<instrument>"),
         ("DELETE", "/api/v1/instruments/<instrument>"),
+        ("POST", "/api/v1/commissioning/job"),
+        ("DELETE", "/api/v1/commissioning/job"),
+        ("POST", "/api/v1/commissioning/job/pictures"),
+        ("PUT", "/api/v1/commissioning/job/pictures/<int:picture>"),
+        ("DELETE", "/api/v1/commissioning/job/pictures/<int:picture>"),
+        ("POST", "/api/v1/commissioning/job/report"),
+        ("POST", "/api/v1/commissioning/job/profile"),
+        ("POST", "/api/v1/commissioning/profiles"),
+        ("DELETE", "/api/v1/commissioning/profiles/<profile>"),
     }
 )
 # A device that took an address for each guess sent 1,200 guesses a second: at that rate, to guess twelve random digits

@@ -8,7 +8,9 @@ export type BoxDocument =
   | MarksDocument
   | GlassDocument
   | PixelSizeDocument
-  | UnitsDocument;
+  | UnitsDocument
+  | CommissioningDocument
+  | JobDocument;
 
 export interface ReadingDocument {
   schema: string;
@@ -486,4 +488,90 @@ export interface UnitPatch {
   url: string;
   label: string;
   activation: number;
+}
+export interface CommissioningDocument {
+  notice: string;
+  wanted: WantedCounts;
+  limits: CommissioningLimits;
+  models: ModelToCommission[];
+  under_way: JobUnderWay | null;
+  profiles: ProfileEntry[];
+}
+export interface WantedCounts {
+  pictures: number;
+  patients: number;
+  glass: number;
+  foreign: number;
+  labelled: number;
+}
+export interface CommissioningLimits {
+  pictures: number;
+  foreign: number;
+  patient_characters: number;
+  idle_s: number;
+  kinds: string[];
+}
+export interface ModelToCommission {
+  id: string;
+  title: string;
+  needs_instrument: boolean;
+  states: SiteState[];
+}
+export interface JobUnderWay {
+  since: string;
+  pictures: number;
+}
+export interface ProfileEntry {
+  id: string;
+  title: string;
+  used: boolean;
+  state: SiteState;
+}
+export interface JobDocument {
+  job: string;
+  model: string;
+  title: string;
+  labels: LabelName[];
+  groups: string[];
+  instrument: string | null;
+  since: string;
+  pictures: JobPicture[];
+  report: CommissioningReport | null;
+}
+export interface JobPicture {
+  number: number;
+  patient: string | null;
+  label: string | null;
+  kind: string | null;
+  usable: boolean;
+  accepted: boolean;
+  reason: string | null;
+}
+export interface CommissioningReport {
+  pictures: number;
+  patients: number;
+  unjudgeable: number;
+  refused_before: number;
+  refused_after: number;
+  promise: SitePromiseWords;
+  foreign: ForeignKind[];
+  measured: SiteMeasured | null;
+  floor: number;
+  withheld: boolean;
+  lines: string[];
+  advice: string[];
+}
+export interface SitePromiseWords {
+  share: number;
+  confidence: number;
+  patients: number;
+  patients_needed: number;
+  words: string;
+}
+export interface ForeignKind {
+  kind: string;
+  name: string;
+  n: number;
+  refused_before: number;
+  refused_after: number;
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from device.base.errors import LoupeError, SelfTestFailed
+from device.base.errors import LoupeError, ReadingStopped, SelfTestFailed
 from device.base.log import LOG
 from device.base.texts import LANGUAGES
 from device.documents.reading_document import ReadingDocument, reading_document
@@ -15,10 +15,14 @@ from device.reading.bundle import Bundle
 from device.reading.golden import verify_picture
 from device.reading.image import Limits
 from device.reading.preview import preview_jpeg
-from device.reading.reading import PixelSize
+from device.reading.reading import PixelSize, Reader
 from device.reading.routing import Router
+from device.reading.site.commission import Commissioned, ForeignPicture, LocalPicture, commission
+from device.reading.site.instrument import Instrument
 from device.reading.site.photo import MEASUREMENTS, Measurement
+from device.reading.site.records import PictureMeans
 from device.reading.site.standing import Standing
+from device.reading.site.statistics import statistics_of
 from device.storage.drift import Noted, noted
 
 Stop = Callable[[], bool]
@@ -58,6 +62,27 @@ class FinishedReading:
     noted: Noted
 
 
+@dataclass(frozen=True)
+class PictureToMeasure:
+    """A picture file for a commissioning: with which model it is read, and which instrument took it."""
+
+    data: bytes
+    model: str
+    instrument: Instrument | None
+
+
+@dataclass(frozen=True)
+class PicturesOfSite:
+    """What was kept of all pictures of a commissioning, and what `commission` takes beside it."""
+
+    model: str
+    own: Sequence[LocalPicture]
+    foreign: Sequence[ForeignPicture]
+    instrument: Instrument | None
+    instrument_version: int
+    floor: float
+
+
 class Desk(Protocol):
     """`stop` is called again and again: whether to give up."""
 
@@ -69,6 +94,12 @@ class Desk(Protocol):
 
     def measure(self, what: str, data: bytes, stop: Stop) -> Measurement:
         """What a photo tells of its instrument; `what` is one of `MEASUREMENTS`. Raises what that does."""
+
+    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeans:
+        """What a commissioning keeps of a picture. Raises what `Reader.read` does."""
+
+    def commission(self, pictures: PicturesOfSite, stop: Stop) -> Commissioned:
+        """What the pictures of a commissioning come to. Raises what `commission` does."""
 
     def test(self) -> None:
         """Read golden pictures. Raises the error that readings would meet."""
@@ -103,6 +134,31 @@ class DeskHere:
     def measure(self, what: str, data: bytes, stop: Stop) -> Measurement:
         """See `Desk`."""
         return MEASUREMENTS[what](data, self._office.limits, stop)
+
+    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeans:
+        """See `Desk`."""
+        return statistics_of(self._reader(picture.model), picture.data, picture.instrument, stop)
+
+    def commission(self, pictures: PicturesOfSite, stop: Stop) -> Commissioned:
+        """See `Desk`."""
+
+        def go_on() -> None:
+            if stop():
+                raise ReadingStopped
+
+        return commission(
+            self._reader(pictures.model).bundle,
+            pictures.own,
+            pictures.foreign,
+            instrument=pictures.instrument,
+            instrument_version=pictures.instrument_version,
+            floor=pictures.floor,
+            progress=go_on,
+        )
+
+    def _reader(self, model: str) -> Reader:
+        """The reader of a model that is on the box."""
+        return next(reader for reader in self.router.readers if reader.bundle.manifest.id == model)
 
     def test(self) -> None:
         """Read a golden picture of each model with each free copy of its network, and one as the service reads

@@ -30,8 +30,19 @@ from device.base.dumps import forbid_dumps
 from device.base.errors import LoupeError, ReadersLost
 from device.base.log import LOG
 from device.base.process import end_with_parent, set_dumpable, set_name
+from device.reading.site.commission import Commissioned
 from device.reading.site.photo import Measurement
-from device.web.desks.desk import DeskHere, FinishedReading, Office, PictureToRead, Stop, desks_here
+from device.reading.site.records import PictureMeans
+from device.web.desks.desk import (
+    DeskHere,
+    FinishedReading,
+    Office,
+    PicturesOfSite,
+    PictureToMeasure,
+    PictureToRead,
+    Stop,
+    desks_here,
+)
 
 LOOK_S = 0.1
 START_S = 30.0  # in which a reading process must have been forked
@@ -85,6 +96,8 @@ def _serve(connection: socket.socket, desk: DeskHere) -> None:
         "read": lambda data, *rest: desk.read(PictureToRead(data, *rest), stop),
         "preview": lambda data: desk.preview(data, stop),
         "measure": lambda data, what: desk.measure(what, data, stop),
+        "means": lambda data, *rest: desk.means(PictureToMeasure(data, *rest), stop),
+        "commission": lambda _, pictures: desk.commission(pictures, stop),
         "test": lambda _: desk.test(),
     }
     while True:
@@ -224,6 +237,16 @@ class DeskApart:
     def measure(self, what: str, data: bytes, stop: Stop) -> Measurement:
         answer = self._ask("measure", data, (what,), stop)
         assert isinstance(answer, Measurement)
+        return answer
+
+    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeans:
+        answer = self._ask("means", picture.data, (picture.model, picture.instrument), stop)
+        assert isinstance(answer, PictureMeans)
+        return answer
+
+    def commission(self, pictures: PicturesOfSite, stop: Stop) -> Commissioned:
+        answer = self._ask("commission", b"", (pictures,), stop)
+        assert isinstance(answer, Commissioned)
         return answer
 
     def test(self) -> None:

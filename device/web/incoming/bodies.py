@@ -57,3 +57,24 @@ class NamesBody(Struct, frozen=True):
     schema: Literal["loupe-names/1"]
     network: Annotated[str, Meta(description="The SHA-256 of the network whose units are named.")]
     names: Annotated[list[GivenNameBody], Meta(max_length=TOTAL_LIMIT)]
+
+
+class BeginBody(Struct, frozen=True):
+    """What is to be commissioned."""
+
+    model: Annotated[str, Meta(description="The id of a model on the box.")]
+    instrument: Annotated[str, Meta(description="The id of the instrument that takes the pictures.")] | None = None
+
+
+class DiagnosisBody(Struct, frozen=True):
+    """What a patient's picture shows."""
+
+    label: Annotated[str, Meta(description="As `label` of the picture; null takes it back.")] | None
+
+
+class ReportBody(Struct, frozen=True):
+    """How the report is to be made."""
+
+    floor: Annotated[
+        float, Meta(ge=0, le=1, description="The least accuracy that the clinic asks for: below it no class is given.")
+    ]

@@ -9,18 +9,26 @@ import re
 
 from device.base.errors import BodyTooLarge, UploadTooLarge
 from device.reading.site.photo import MEASUREMENTS
+from device.reading.site.profile import MAX_BYTES as PROFILE_BYTES
 from device.settings import Settings
 
 FORM_OVERHEAD_BYTES = 10_000  # what a form adds to its picture
 NAMES_BYTES = 3_000_000  # an export of `TOTAL_LIMIT` names (device/storage/names.py) of accented letters
 JSON_BYTES = 4_000
+JOB = "/api/v1/commissioning/job"
 PICTURES = {
     ("POST", "/api/v1/readings"),
     ("POST", "/api/v1/previews"),
+    ("POST", f"{JOB}/pictures"),
     *(("POST", f"/api/v1/measurements/{what}") for what in MEASUREMENTS),
 }
-JSON = {("POST", "/api/v1/health/reset"), ("POST", "/api/v1/instruments")}
-JSON_PUT = re.compile(r"/api/v1/(units/\d+/name|instruments/[^/]*)", re.ASCII)
+JSON = {
+    ("POST", "/api/v1/health/reset"),
+    ("POST", "/api/v1/instruments"),
+    ("POST", JOB),
+    ("POST", f"{JOB}/report"),
+}
+JSON_PUT = re.compile(rf"/api/v1/(units/\d+/name|instruments/[^/]*)|{JOB}/pictures/\d+", re.ASCII)
 
 
 def limit_of(method: str, path: str, settings: Settings) -> int:
@@ -31,6 +39,8 @@ def limit_of(method: str, path: str, settings: Settings) -> int:
         return settings.max_upload_bytes + FORM_OVERHEAD_BYTES
     if route == ("PUT", "/api/v1/units/names"):
         return NAMES_BYTES
+    if route == ("POST", "/api/v1/commissioning/profiles"):
+        return PROFILE_BYTES
     if route in JSON or (method == "PUT" and JSON_PUT.fullmatch(path)):
         return JSON_BYTES
     return 0

@@ -15,8 +15,10 @@ from device.base.errors import UnknownModel, echoed
 from device.base.texts import DEFAULT_LANGUAGE, LANGUAGES
 from device.reading.bundle import Bundle
 from device.reading.sections import parse_um_per_px
+from device.reading.site.commission import KINDS
 from device.reading.site.instrument import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX
 from device.storage.names import EXPERT_LIMIT
+from device.web.commissioning import PATIENT_CHARACTERS
 
 Language = Annotated[
     Literal["en", "fr"],
@@ -45,6 +47,22 @@ Expert = Annotated[
     ),
 ]
 
+Job = Annotated[str, Meta(description="The name of the commissioning, as the answer that began it has it.")]
+Patient = Annotated[
+    str,
+    Meta(max_length=PATIENT_CHARACTERS, description="What tells the picture's patient from others. It is not kept."),
+]
+Diagnosis = Annotated[
+    str, Meta(description="What the picture shows: a class of the model, or `malignant` or `not_malignant`.")
+]
+Kind = Annotated[
+    str,
+    Meta(
+        extra_json_schema={"enum": list(KINDS)},
+        description="Which other material it is; in the place of a patient.",
+    ),
+]
+
 
 class LanguageQuery(Struct):
     """Of what has words, and is about the whole box."""
@@ -69,6 +87,20 @@ class ExpertQuery(ModelQuery):
     """Of what is about the name that one expert gave."""
 
     expert: Expert | UnsetType = UNSET
+
+
+class JobQuery(LanguageQuery):
+    """Of what is about the commissioning under way."""
+
+    job: Job | UnsetType = UNSET
+
+
+class NewPictureQuery(JobQuery):
+    """Of a picture for it: a patient's, or one of other material."""
+
+    patient: Patient | UnsetType = UNSET
+    label: Diagnosis | UnsetType = UNSET
+    kind: Kind | UnsetType = UNSET
 
 
 def language() -> str:

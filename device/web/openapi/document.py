@@ -19,7 +19,7 @@ from device.settings import Settings
 from device.web.incoming.body_limits import limit_of
 from device.web.incoming.form import FIELD
 from device.web.incoming.head import MOST_DIGITS
-from device.web.openapi.operations import JSON, REF, Json, Operation, operation_of
+from device.web.openapi.operations import JSON, OCTETS, PICTURE, REF, Json, Operation, operation_of
 from device.web.openapi.problems import causes_of, responses_of
 from device.web.problems import MACHINE_PATHS, Problem
 from device.web.technician import HEADER, NEEDED
@@ -32,6 +32,8 @@ IN_PATHS: dict[str, tuple[str, Json]] = {
     "unit": ("The number of a unit, from 0.", NUMBER),
     "rank": ("The place of a patch among those of its unit, from 0: the strongest.", NUMBER),
     "instrument": ("The id of an instrument.", ID),
+    "picture": ("The number of a picture of the commissioning, from 1.", NUMBER),
+    "profile": ("The id of a site profile, such as bach-3.", {"type": "string", "minLength": 1, "maxLength": 50}),
 }
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a number or an id in a route
 
@@ -122,10 +124,12 @@ def _request_body(body: type | str | None, limit: int, schema_of: Mapping[type, 
         return {}
     if isinstance(body, type):
         content: Json = {JSON: {"schema": schema_of[body]}}
-    else:
-        file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    elif body == PICTURE:
+        file = {"type": "string", "contentMediaType": OCTETS}
         form = {"type": "object", "properties": {FIELD: file}, "required": [FIELD]}
-        content = {"multipart/form-data": {"schema": form}, "application/octet-stream": {}}
+        content = {"multipart/form-data": {"schema": form}, OCTETS: {}}
+    else:
+        content = {OCTETS: {}}
     return {"requestBody": {"required": True, "description": f"At most {limit:,} bytes.", "content": content}}
 
 

@@ -20,16 +20,17 @@ from device.base.errors import (
 Json = dict[str, Any]  # of JSON Schema and OpenAPI, whose keys are not ours
 REF = "#/components/schemas/{name}"
 PICTURE = "picture"  # a body: a picture file, as a form's field or alone
-JSON, JPEG = "application/json", "image/jpeg"
+FILE = "file"  # a body: any other file
+JSON, JPEG, OCTETS = "application/json", "image/jpeg", "application/octet-stream"
 Errors = tuple[type[LoupeError], ...]
 READERS_FAIL: Errors = (BundleChanged, GoldenMismatch, ModelUnusable, ReadersLost, RuntimeMissing, SelfTestFailed)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """`query`: a record of the query's parameters. `body`: a record that is sent as JSON, `PICTURE`, or None. `answer`:
-    a record, or the media type of what isn't JSON. `errors`: those of its own, beside what any request may meet; a base
-    class stands for all errors below it."""
+    """`query`: a record of the query's parameters. `body`: a record that is sent as JSON, `PICTURE`, `FILE`, or None.
+    `answer`: a record, or the media type of what isn't JSON. `errors`: those of its own, beside what any request may meet;
+    a base class stands for all errors below it."""
 
     summary: str
     query: type | None

@@ -3,6 +3,7 @@
 import { READING_SCHEMA } from "./constants.js";
 import { errorWords, language, word } from "./words.js";
 
+/** @import { CommissioningDocument, JobDocument, JobPicture } from "../../../tools/page_types/documents" */
 /** @import { GlassDocument, InstrumentEntry, InstrumentsDocument, MarksDocument, PixelSizeDocument } from "../../../tools/page_types/documents" */
 /** @import { ModelFacts, ModelsDocument, ReadingDocument, SamplesDocument, UnitDocument, UnitsDocument } from "../../../tools/page_types/documents" */
 /** @import { Headers, ProblemWords, Sample } from "../../../tools/page_types/page" */
@@ -141,12 +142,13 @@ async function get(path, parameters = {}) {
  * @param {string} method
  * @param {string} path
  * @param {Record<string, string>} parameters
- * @param {unknown} [message] sent as JSON, where there is one
+ * @param {unknown} [message] sent as JSON, where there is one; a form or a file as it is
  * @param {Headers} [headers]
  */
 async function ask(method, path, parameters, message, headers = {}) {
-  const content = message === undefined
-    ? { headers } : { body: JSON.stringify(message), headers: { ...headers, "Content-Type": "application/json" } };
+  const isFile = message instanceof FormData || message instanceof Blob;
+  const content = message === undefined || isFile
+    ? { headers, body: message } : { body: JSON.stringify(message), headers: { ...headers, "Content-Type": "application/json" } };
   let answer;
   try {
     answer = await fetch(`${path}?${new URLSearchParams({ ...parameters, lang: language() })}`, { method, ...content });
@@ -245,6 +247,99 @@ export async function measure(what, file) {
   if (!answer.ok || !body) throw problemFrom(answer.status, body);
   return body;
 }
+
+// --- commissioning ---
+
+const JOB = "/api/v1/commissioning/job";
+const PROFILES = "/api/v1/commissioning/profiles";
+
+/** @returns {Promise<CommissioningDocument>} */
+export const getCommissioning = () => get("/api/v1/commissioning");
+
+/**
+ * @param {string} model
+ * @param {string | null} instrument
+ * @param {Headers} headers
+ * @returns {Promise<JobDocument>}
+ */
+export const beginJob = (model, instrument, headers) => ask("POST", JOB, {}, { model, instrument }, headers);
+
+/**
+ * @param {string} job
+ * @returns {Promise<JobDocument>}
+ */
+export const getJob = (job) => get(JOB, { job });
+
+/**
+ * @param {Headers} headers
+ * @returns {Promise<CommissioningDocument>}
+ */
+export const discardJob = (headers) => ask("DELETE", JOB, {}, undefined, headers);
+
+/**
+ * The picture goes to a patient, with a diagnosis or none, or to a kind of other material.
+ * @param {string} job
+ * @param {File} file
+ * @param {{ patient?: string, label?: string, kind?: string }} place
+ * @param {Headers} headers
+ * @returns {Promise<JobPicture>}
+ */
+export const addToJob = (job, file, place, headers) => ask("POST", `${JOB}/pictures`, { job, ...place }, formOf(file), headers);
+
+/**
+ * @param {string} job
+ * @param {number} picture
+ * @param {string | null} label
+ * @param {Headers} headers
+ * @returns {Promise<JobPicture>}
+ */
+export const diagnoseInJob = (job, picture, label, headers) => ask("PUT", `${JOB}/pictures/${picture}`, { job }, { label }, headers);
+
+/**
+ * @param {string} job
+ * @param {number} picture
+ * @param {Headers} headers
+ * @returns {Promise<JobDocument>}
+ */
+export const removeFromJob = (job, picture, headers) => ask("DELETE", `${JOB}/pictures/${picture}`, { job }, undefined, headers);
+
+/**
+ * @param {string} job
+ * @param {number} floor the least accuracy that the clinic asks for, 0 to 1
+ * @param {Headers} headers
+ * @returns {Promise<JobDocument>}
+ */
+export const makeReport = (job, floor, headers) => ask("POST", `${JOB}/report`, { job }, { floor }, headers);
+
+/**
+ * @param {string} job
+ * @param {Headers} headers
+ * @returns {Promise<CommissioningDocument>}
+ */
+export const signJob = (job, headers) => ask("POST", `${JOB}/profile`, { job }, undefined, headers);
+
+/** @param {string} profile */
+export async function getProfile(profile) {
+  const answer = await fetch(`${PROFILES}/${profile}?lang=${language()}`).catch(() => null);
+  if (!answer) throw ownProblem("network");
+  if (!answer.ok) throw problemFrom(answer.status, parsed(await answer.text()));
+  return answer.blob();
+}
+
+/**
+ * @param {File} file
+ * @param {Headers} headers
+ * @returns {Promise<CommissioningDocument>}
+ */
+export const sendProfile = (file, headers) => (
+  ask("POST", PROFILES, {}, new Blob([file], { type: "application/octet-stream" }), headers));
+
+/**
+ * @param {string} profile
+ * @param {Headers} headers
+ * @returns {Promise<CommissioningDocument>}
+ */
+export const revokeProfile = (profile, headers) => ask("DELETE", `${PROFILES}/${profile}`, {}, undefined, headers);
 
 export async function getSamples() {
   /** @type {SamplesDocument} */

@@ -1,6 +1,6 @@
 // What staff can take away: the reading as JSON and the picture with the map. Each says on its own what it is: verdict,
-// answer, likelihoods or a section's shares, caution, date and how far it can be trusted, model, label of the case, and the
-// research-use notice.
+// answer, likelihoods or a section's shares, caution, how the model stands at this clinic, date and how far it can be trusted,
+// model, label of the case, and the research-use notice.
 
 import { clockJson, dateWords, trustWords } from "./clock.js";
 import { OVERLAY_LONGEST_PX } from "./constants.js";
@@ -65,7 +65,7 @@ export function savePicture(report) {
  * @returns {Line[]}
  */
 export function reportLines({ reading, clock, caseLabel, synthetic }) {
-  const { answer, model, parts, prediction, section, verdict } = reading;
+  const { answer, model, parts, prediction, section, site, verdict } = reading;
   const textOf = (/** @type {string} */ id) => (byId(id).textContent ?? "").trim();
   const names = answer.labels.map((label) => classOf(reading, label).name);
   // A section's likelihoods are those of a mean, see findings.js.
@@ -81,6 +81,7 @@ export function reportLines({ reading, clock, caseLabel, synthetic }) {
     { text: word("saved_set", { names: listed(names) }) },
     ...parts?.caution && parts.words ? [{ text: parts.words }] : [],
     { text: answer.advice },
+    { text: `${site.title}. ${site.words}` },
     { text: classes.join(" · ") },
     { text: named(dateWords(clock.date), trustWords(clock)) },
     { text: `${model.title} (${model.id}), ${word("model_version", model)}, SHA-256 ${model.sha256}` },

@@ -1,4 +1,4 @@
-// The verdict of the gate and its questions.
+// The verdict of the gate and its questions, and how the model stands at this clinic.
 
 import { CAUTION_BELOW_P } from "./constants.js";
 import { byId, element, icon, setText, show, within } from "./dom.js";
@@ -23,6 +23,7 @@ export function showVerdict(reading) {
   show("verdict-next", Boolean(reason?.next_step));
   within(byId("verdict-next"), "span").textContent = reason?.next_step ?? "";
   show("no-class", !accepted);
+  showSite(reading.site);
   setText("duration", word("duration", { duration: milliseconds(reading.timings_ms.total) }));
 
   byId("questions").replaceChildren(...questions.map((each) => question(each, answerTo(each, caution))));
@@ -30,6 +31,15 @@ export function showVerdict(reading) {
     element("th", { scope: "row" }, each.title),
     ...[each.p_value, each.score, each.threshold].map((value) => element("td", {}, figure(value))),
   )));
+}
+
+/**
+ * How the model stands at this clinic.
+ * @param {Reading["site"]} site
+ */
+function showSite(site) {
+  byId("site-state").dataset.site = site.state;
+  byId("site-state").replaceChildren(element("strong", {}, site.title), element("span", {}, ` \u2013 ${site.words}`));
 }
 
 const figure = (/** @type {number | null} */ value) => (typeof value === "number" ? number(value, 3) : "\u2013");

@@ -11,6 +11,7 @@ from __future__ import annotations
 from flask import Flask
 
 from device.web.views import (
+    commissioning,
     health,
     help,
     instruments,
@@ -24,8 +25,23 @@ from device.web.views import (
     units,
 )
 
+VIEWS = (
+    pages,
+    probes,
+    readings,
+    previews,
+    models,
+    samples,
+    health,
+    help,
+    instruments,
+    commissioning,
+    units,
+    openapi,
+)
+
 
 def add_views(app: Flask) -> None:
     """Give the app all routes."""
-    for views in (pages, probes, readings, previews, models, samples, health, help, instruments, units, openapi):
+    for views in VIEWS:
         app.register_blueprint(views.blueprint)

@@ -22,6 +22,11 @@ def get_help_for_technicians() -> str:
     return _page("technicians", DEFAULT_LANGUAGE)
 
 
+@blueprint.get("/help/commissioning")
+def get_help_on_commissioning() -> str:
+    return _page("commissioning", DEFAULT_LANGUAGE)
+
+
 @blueprint.get("/help/settings")
 def get_help_on_settings() -> str:
     return _page("settings", DEFAULT_LANGUAGE)

@@ -7,6 +7,8 @@ from flask import Blueprint, Response, render_template, request
 from device import __version__
 from device.base.texts import words
 from device.documents.card import cards
+from device.documents.site import site_state
+from device.reading.site.standing import NOT_COMMISSIONED
 from device.web.box import the_box
 from device.web.incoming.query import asked_bundles, language
 
@@ -33,8 +35,14 @@ def get_model_card() -> Response:
     if request.args.get("format") == "md" or wanted != "text/html":
         return Response("\n\n---\n\n".join(bundle.card for bundle in bundles), mimetype="text/plain")
 
+    standings = {
+        bundle.manifest.id: box.kept_standings()[bundle.manifest.id] or [NOT_COMMISSIONED] for bundle in bundles
+    }
+
     def render() -> str:
         model_cards = cards([bundle.manifest for bundle in bundles], chosen)
-        return render_template("card.html", language=chosen, words=words(chosen), cards=model_cards)
+        sites = {model: [site_state(each, chosen) for each in those] for model, those in standings.items()}
+        return render_template("card.html", language=chosen, words=words(chosen), cards=model_cards, sites=sites)
 
-    return Response(box.rendered(("card", chosen, *(bundle.sha256 for bundle in bundles)), render))
+    stand = [f"{each.state} {each.signed.sha256}" for those in standings.values() for each in those if each.signed]
+    return Response(box.rendered(("card", chosen, *(bundle.sha256 for bundle in bundles), *stand), render))

@@ -1,0 +1,220 @@
+"""The commissioning that a technician has under way on the page `/commissioning`: what the clinic's pictures came to.
+
+A picture is read as soon as it comes, and dropped: its means stay (`device/reading/site/records.py`), in memory alone,
+with a label of its patient that somebody typed. A restart forgets them, and so does a pause of `IDLE_S`. Nothing reaches
+the disk but the profile that is signed in the end. There is one commissioning at a time.
+"""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from threading import Lock
+
+from device.base.errors import (
+    CommissioningFull,
+    CommissioningGone,
+    CommissioningPictureUnknown,
+    CommissioningUnconcluded,
+    CommissioningUnderWay,
+)
+from device.reading.bundle import Bundle
+from device.reading.manifest import Manifest
+from device.reading.site.commission import Commissioned, ForeignPicture, LocalPicture
+from device.reading.site.instrument import Instrument
+from device.reading.site.records import PictureMeans
+from device.storage.instruments import KeptInstrument
+
+MOST_PICTURES, MOST_FOREIGN = 400, 150  # of the clinic's own, and of glass and other material
+MOST_BYTES = 64_000_000  # of all means
+IDLE_S = 4 * 3600.0
+TOKEN_BYTES = 16
+PATIENT_CHARACTERS = 20
+
+
+MALIGNANT, NOT_MALIGNANT = "malignant", "not_malignant"  # diagnoses that leave open which class it is
+
+
+def diagnoses(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    """What a diagnosis may be, and which classes of the model it allows: each class; and the groups of several classes, all
+    that are of concern and all others."""
+    labels, concern = [label.id for label in manifest.labels], manifest.answer.concern
+    groups = {MALIGNANT: tuple(concern), NOT_MALIGNANT: tuple(label for label in labels if label not in concern)}
+    of_several = {name: group for name, group in groups.items() if len(group) > 1 and concern and name not in labels}
+    return {label: (label,) for label in labels} | of_several
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture belongs: to a patient, with the diagnosis (one of `diagnoses`) where it is known, or to a kind of
+    foreign material."""
+
+    patient: str | None = None
+    label: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class MeasuredPicture:
+    """What stays of a picture. `number`: from 1, in the order in which they came."""
+
+    number: int
+    place: Place
+    means: PictureMeans
+
+    @cached_property
+    def bytes(self) -> int:
+        """That its means take."""
+        return len(pickle.dumps(self.means))
+
+    def as_own(self, manifest: Manifest) -> LocalPicture:
+        """A patient's, as `commission` takes it."""
+        labels = () if self.place.label is None else diagnoses(manifest)[self.place.label]
+        return LocalPicture(self.means, self.place.patient or "", labels)
+
+    @property
+    def as_foreign(self) -> ForeignPicture:
+        """One of other material, likewise."""
+        return ForeignPicture(self.means, self.place.kind or "")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A commissioning as it stands. `token` is known to the page that began it. `found`: what the pictures came to, once
+    somebody asked; None when pictures have changed since."""
+
+    token: str
+    bundle: Bundle
+    kept_instrument: KeptInstrument | None
+    began: datetime
+    pictures: tuple[MeasuredPicture, ...] = ()
+    found: Commissioned | None = None
+    numbers: int = 0  # that were given out
+
+    @property
+    def instrument(self) -> Instrument | None:
+        """The instrument as it is now; None where the model needs none."""
+        return self.kept_instrument.instrument if self.kept_instrument else None
+
+    @property
+    def instrument_version(self) -> int:
+        """Which version of it, 0 without one."""
+        return self.kept_instrument.version if self.kept_instrument else 0
+
+    @property
+    def own(self) -> list[MeasuredPicture]:
+        """Pictures of the clinic's patients."""
+        return [picture for picture in self.pictures if picture.place.kind is None]
+
+    @property
+    def foreign(self) -> list[MeasuredPicture]:
+        """Pictures of glass and other material."""
+        return [picture for picture in self.pictures if picture.place.kind is not None]
+
+
+@dataclass
+class Commissioning:
+    """The box's one job, if there is any. Threads may share it. `clock` gives seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    _job: Job | None = None
+    _used: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
+
+    def under_way(self) -> Job | None:
+        """The job, for all to know that there is one."""
+        with self._lock:
+            return self._current()
+
+    def begin(self, bundle: Bundle, instrument: KeptInstrument | None, now: datetime) -> Job:
+        """Raises `CommissioningUnderWay`."""
+        with self._lock:
+            if job := self._current():
+                raise CommissioningUnderWay(since=job.began.strftime("%Y-%m-%d %H:%M"), pictures=len(job.pictures))
+            return self._keep(Job(secrets.token_hex(TOKEN_BYTES), bundle, instrument, now))
+
+    def job(self, token: str | None) -> Job:
+        """Raises `CommissioningGone`."""
+        with self._lock:
+            return self._known(token)
+
+    def check_room(self, job: Job, place: Place) -> None:
+        """Raises `CommissioningFull` where no picture more may come."""
+        most, there = (MOST_PICTURES, job.own) if place.kind is None else (MOST_FOREIGN, job.foreign)
+        if len(there) >= most or sum(picture.bytes for picture in job.pictures) >= MOST_BYTES:
+            raise CommissioningFull(pictures=len(there), limit=most)
+
+    def add(self, token: str, place: Place, means: PictureMeans) -> MeasuredPicture:
+        """Raises `CommissioningGone`, `CommissioningFull`."""
+        with self._lock:
+            job = self._known(token)
+            self.check_room(job, place)
+            picture = MeasuredPicture(job.numbers + 1, place, means)
+            self._keep(replace(job, pictures=(*job.pictures, picture), numbers=picture.number, found=None))
+            return picture
+
+    def remove(self, token: str | None, number: int) -> Job:
+        """Take a picture back. Raises `CommissioningGone`, `CommissioningPictureUnknown`."""
+        with self._lock:
+            job = self._known(token)
+            _numbered(job.pictures, number)
+            return self._keep(replace(job, pictures=tuple(p for p in job.pictures if p.number != number), found=None))
+
+    def diagnose(self, token: str | None, number: int, label: str | None) -> MeasuredPicture:
+        """Say what a patient's picture shows. Raises `CommissioningGone`, `CommissioningPictureUnknown`."""
+        with self._lock:
+            job = self._known(token)
+            told = _numbered(job.own, number)
+            changed = replace(told, place=replace(told.place, label=label))
+            self._keep(replace(job, pictures=tuple(changed if p is told else p for p in job.pictures), found=None))
+            return changed
+
+    def conclude(self, job: Job, found: Commissioned) -> Job:
+        """Keep what the job's pictures came to. Raises `CommissioningGone`, also where pictures have changed meanwhile."""
+        with self._lock:
+            if self._known(job.token).pictures != job.pictures:
+                raise CommissioningUnconcluded()
+            return self._keep(replace(job, found=found))
+
+    def concluded(self, token: str | None) -> Commissioned:
+        """What the job's pictures came to. Raises `CommissioningGone`, `CommissioningUnconcluded`."""
+        with self._lock:
+            found = self._known(token).found
+        if found is None:
+            raise CommissioningUnconcluded()
+        return found
+
+    def end(self, token: str | None = None) -> None:
+        """Forget the job; without a token whatever job there is. Raises `CommissioningGone`."""
+        with self._lock:
+            if token is not None:
+                self._known(token)
+            self._job = None
+
+    def _current(self) -> Job | None:
+        if self._job and self.clock() > self._used + IDLE_S:
+            self._job = None
+        return self._job
+
+    def _known(self, token: str | None) -> Job:
+        job = self._current()
+        if job is None or token is None or not secrets.compare_digest(job.token.encode(), token.encode()):
+            raise CommissioningGone()
+        self._used = self.clock()
+        return job
+
+    def _keep(self, job: Job) -> Job:
+        self._job, self._used = job, self.clock()
+        return job
+
+
+def _numbered(pictures: Sequence[MeasuredPicture], number: int) -> MeasuredPicture:
+    for picture in pictures:
+        if picture.number == number:
+            return picture
+    raise CommissioningPictureUnknown(picture=number)

@@ -1,0 +1,152 @@
+"""A commissioning under way: one at a time, bounded, in memory alone, and known to the page that began it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from device.base.errors import (
+    CommissioningFull,
+    CommissioningGone,
+    CommissioningPictureUnknown,
+    CommissioningUnconcluded,
+    CommissioningUnderWay,
+)
+from device.reading.bundle import Bundle
+from device.reading.site.commission import commission
+from device.web import commissioning
+from device.web.commissioning import (
+    IDLE_S,
+    MOST_FOREIGN,
+    MOST_PICTURES,
+    Commissioning,
+    MeasuredPicture,
+    Place,
+    diagnoses,
+)
+from tests.support.drawn_means import drawn_means
+
+NOW = datetime(2026, 1, 5, 9, 30)
+OWN, GLASS = Place(patient="1"), Place(kind="glass")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def box(clock: Clock) -> Commissioning:
+    return Commissioning(clock)
+
+
+def test_a_job_is_known_by_its_token_alone(box: Commissioning, bundle: Bundle) -> None:
+    job = box.begin(bundle, None, NOW)
+    assert box.job(job.token) == job
+    assert box.under_way() == job
+    for wrong in (None, "", job.token[:-1], "é" * len(job.token)):
+        with pytest.raises(CommissioningGone):
+            box.job(wrong)
+
+
+def test_there_is_one_at_a_time_until_it_is_discarded(box: Commissioning, bundle: Bundle) -> None:
+    box.begin(bundle, None, NOW)
+    with pytest.raises(CommissioningUnderWay) as caught:
+        box.begin(bundle, None, NOW)
+    assert caught.value.facts == {"since": "2026-01-05 09:30", "pictures": 0}
+    box.end()
+    assert box.under_way() is None
+    box.begin(bundle, None, NOW)
+
+
+def test_it_is_forgotten_after_a_long_pause_and_each_request_begins_the_pause_anew(
+    box: Commissioning, bundle: Bundle, clock: Clock
+) -> None:
+    job = box.begin(bundle, None, NOW)
+    for _ in range(3):
+        clock.now += IDLE_S
+        assert box.job(job.token) == job
+    clock.now += IDLE_S + 1
+    with pytest.raises(CommissioningGone):
+        box.job(job.token)
+    assert box.under_way() is None
+
+
+def test_pictures_are_numbered_taken_back_and_diagnosed(box: Commissioning, bundle: Bundle) -> None:
+    token = box.begin(bundle, None, NOW).token
+    for place in (OWN, OWN, GLASS):
+        box.add(token, place, drawn_means(bundle, 1))
+    box.remove(token, 1)
+    assert box.add(token, Place(patient="2"), drawn_means(bundle, 2)).number == 4, "a number is never given again"
+    assert box.diagnose(token, 2, "benign").place == Place(patient="1", label="benign")
+    job = box.job(token)
+    assert [(each.number, each.place.patient, each.place.label) for each in job.own] == [
+        (2, "1", "benign"),
+        (4, "2", None),
+    ]
+    assert [each.place.kind for each in job.foreign] == ["glass"]
+    for number in (1, 99):
+        with pytest.raises(CommissioningPictureUnknown):
+            box.remove(token, number)
+    with pytest.raises(CommissioningPictureUnknown):
+        box.diagnose(token, 3, "benign")  # glass has no diagnosis
+
+
+@pytest.mark.parametrize(("place", "most"), [(OWN, MOST_PICTURES), (GLASS, MOST_FOREIGN)], ids=["own", "foreign"])
+def test_no_more_pictures_come_than_a_job_takes(box: Commissioning, bundle: Bundle, place: Place, most: int) -> None:
+    token, means = box.begin(bundle, None, NOW).token, drawn_means(bundle, 1)
+    for _ in range(most):
+        box.add(token, place, means)
+    with pytest.raises(CommissioningFull) as caught:
+        box.add(token, place, means)
+    assert caught.value.facts == {"pictures": most, "limit": most}
+    box.add(token, GLASS if place is OWN else OWN, means)
+
+
+def test_means_take_no_more_memory_than_a_job_is_given(
+    box: Commissioning, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, means = box.begin(bundle, None, NOW).token, drawn_means(bundle, 1)
+    monkeypatch.setattr(commissioning, "MOST_BYTES", 2 * box.add(token, OWN, means).bytes)
+    box.add(token, OWN, means)
+    with pytest.raises(CommissioningFull):
+        box.add(token, OWN, means)
+
+
+def test_a_diagnosis_is_a_class_or_leaves_it_open_which(bundle: Bundle) -> None:
+    known = diagnoses(bundle.manifest)
+    assert list(known) == [*bundle.labels, "malignant", "not_malignant"]
+    assert known["benign"] == ("benign",)
+    assert known["malignant"] == ("insitu", "invasive")
+    assert known["not_malignant"] == ("normal", "benign")
+    measured = MeasuredPicture(1, Place(patient="1", label="malignant"), drawn_means(bundle, 1))
+    assert measured.as_own(bundle.manifest).labels == known["malignant"]
+
+
+def test_a_profile_is_of_the_pictures_as_they_are(box: Commissioning, bundle: Bundle) -> None:
+    token = box.begin(bundle, None, NOW).token
+    with pytest.raises(CommissioningUnconcluded):
+        box.concluded(token)
+    for number in range(12):
+        box.add(token, Place(patient=str(number)), drawn_means(bundle, number))
+    job = box.job(token)
+    found = commission(bundle, [each.as_own(bundle.manifest) for each in job.own], instrument=None)
+    box.conclude(job, found)
+    assert box.concluded(token) is found
+    box.add(token, GLASS, drawn_means(bundle, 99))
+    with pytest.raises(CommissioningUnconcluded):
+        box.concluded(token)
+    with pytest.raises(CommissioningUnconcluded):
+        box.conclude(job, found)  # of pictures that there were a moment ago
+    box.end(token)
+    with pytest.raises(CommissioningGone):
+        box.concluded(token)

@@ -13,13 +13,17 @@ import PIL.Image
 import pytest
 from msgspec import structs
 
+from device.reading.bundle import Bundle
+from device.reading.reading import Reader
 from device.reading.tissue import EVERYWHERE
-from training.data import find_samples, make_folds
+from tests.support.shipped import KEYS, MODELS
+from training.data import LIMITS, find_samples, make_folds
 from training.distributed.crossval import fold_split
 from training.distributed.fold import run_fold
 from training.drawn.phantoms import draw
 from training.errors import ExplainError, RunError
 from training.networks import build, load_weights, scale_pixels
+from training.packing.draft import open_drafts
 from training.recipe import Recipe, load_recipe
 from training.run_files import FOLDS
 from training.stamp import source
@@ -39,12 +43,13 @@ from training.studies.explain.methods import (
     score_cams,
 )
 from training.studies.explain.places import place
-from training.studies.explain.report import load_strides, save_strides, write
+from training.studies.explain.report import load_strides, render, save_strides, write
 from training.studies.explain.scores import STEPS, curves, drop, gini, rank_correlation, stretched
 from training.studies.explain.stride_trial import StrideTrial
 from training.studies.explain.strides import Sight, at_stride_16, registered
-from training.studies.explain.subject import folds_with_floats
+from training.studies.explain.subject import Trained, folds_with_floats
 from training.studies.explain.summary import compare_strides, difference, document, mean_of
+from training.studies.explain.words import markdown
 
 PICTURE = draw("invasive", 3, 128, 96).pixels
 LABEL = 2
@@ -328,9 +333,8 @@ def miniature_busi() -> Recipe:
 
 def test_an_integer_network_without_a_float_one_is_judged_by_known_places_alone(lesions: Path, tmp_path: Path) -> None:
     recipe = miniature_busi()
-    found = measure(
-        recipe, lesions / "busi", lesions / "crossval", Extent(8, 4, 100), tmp_path / "kept", lambda _: None
-    )
+    folds = open_drafts(recipe, lesions / "busi", lesions / "crossval")
+    found = measure(recipe, lesions / "busi", folds, Extent(8, 4, 100), tmp_path / "kept", lambda _: None)
     assert found.faithfulness.empty
     assert set(found.places["method"]) == {OURS, RANDOM}
     # Each unseen picture with a lesion once, in its class's set; those without have no place.
@@ -348,9 +352,28 @@ def test_an_integer_network_without_a_float_one_is_judged_by_known_places_alone(
     report = document(recipe, found, None)
     assert (report["n"], report["faithfulness"], report["cascade"]) == (len(ours), None, None)
     page = write(report, tmp_path).read_text(encoding="utf-8")
-    assert "no float network stands beside it" in page
+    assert "no float network stands beside the integer one" in page
     assert "Does the network behave as the map says?" not in page
     assert "| Random map |" in (tmp_path / "faithful.md").read_text(encoding="utf-8")
+
+
+def test_a_bundle_is_judged_on_pictures_that_it_may_know_and_the_report_says_so(lesions: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("busi")
+    recipe = structs.replace(recipe, data=structs.replace(recipe.data, options={"copies": "keep"}))
+    reader = Reader(Bundle.open(MODELS / "busi.loupe", KEYS), LIMITS)
+    trained = Trained(recipe, lesions / "busi", reader)
+    found = measure(recipe, lesions / "busi", [trained], Extent(8, 4, 100), tmp_path / "kept", lambda _: None)
+    assert len(found.places[found.places["method"] == OURS]) == 16  # every picture with a lesion
+    report = document(recipe, found, None)
+    assert (report["folds"], report["faithfulness"]) == (["busi.loupe"], None)
+    tables = markdown(report)
+    assert "16 pictures of 16 groups **that the bundle may have been trained on**" in tables
+    assert "A bundle has no float network beside the integer one" in tables
+    page = render(report)
+    assert "explained by busi.loupe, which <b>may have been trained on them</b>" in page
+    other = Trained(load_recipe("bach"), lesions / "busi", reader)
+    with pytest.raises(RunError, match=r"busi\.loupe has the classes normal, benign, malignant"):
+        measure(recipe, lesions / "busi", [other], Extent(8, 4, 100), tmp_path / "kept", lambda _: None)
 
 
 def test_strides_need_a_float_network(lesions: Path) -> None:

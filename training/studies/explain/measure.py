@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from training.data import Sample, adapter_module, adapter_named, load_pixels
 from training.data.sample import spread
 from training.drawn.phantoms import KINDS
-from training.packing.draft import open_drafts
+from training.packing.draft import DraftFold
 from training.recipe import Recipe
 from training.stamp import source
 from training.studies.explain.cache import Cache, Row
@@ -39,7 +39,7 @@ from training.studies.explain.methods import (
 from training.studies.explain.places import place
 from training.studies.explain.scores import curves, drop, gini, rank_correlation, stretched
 from training.studies.explain.sections import find_films, find_sections
-from training.studies.explain.subject import Subject, load_subject
+from training.studies.explain.subject import Subject, Trained, load_subject
 from training.studies.explain.targets import LESIONS, Target, known_places, phantoms
 
 PHANTOM_SEEDS = 10
@@ -61,7 +61,8 @@ class Measured:
     """Tables with a row for each picture and method: `faithfulness` (with its curves), `places`, `cascade`; a row for each
     picture: `agreement`; for each section or film: `whole`. All but `places` and `whole` are empty where the integer
     network has no float one beside it. `pooled`: by fold, rank correlation of integer with float maps over the cells of all
-    its pictures; `limits`: by fold, the end of the fixed scale."""
+    its pictures; `limits`: by fold, the end of the fixed scale. `seen`: a bundle was
+    explained, on pictures that it may have been trained on."""
 
     folds: tuple[str, ...]
     faithfulness: pd.DataFrame
@@ -74,6 +75,7 @@ class Measured:
     limits: dict[str, float]
     pooled: dict[str, float]
     gallery: tuple[Shown, ...]
+    seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _faithfulness(
             "deletion_curve": curve.deletion.round(4).tolist(),
         }
 
-    picture = {"fold": subject.fold.name, "file": sample.file, "group": sample.group, "predicted": label}
+    picture = {"fold": subject.name, "file": sample.file, "group": sample.group, "predicted": label}
     return [
         {
             **picture,
@@ -200,7 +202,7 @@ def _agreement(subject: Subject, sample: Sample, pixels: NDArray[np.uint8]) -> t
     integer_map, float_map = maps.values[counted], real[counted]
     over_places = [math.fsum(integer_map[:, k]) / len(integer_map) for k in range(classes)]
     row = {
-        "fold": subject.fold.name,
+        "fold": subject.name,
         "file": sample.file,
         "group": sample.group,
         "spearman": rank_correlation(integer_map[:, label], float_map[:, label]),
@@ -222,7 +224,7 @@ def _places(subject: Subject, targets: Iterable[Target], cache: Cache, count: in
             return asdict(placed) if placed else {}
 
         target_facts = {
-            "fold": subject.fold.name,
+            "fold": subject.name,
             "set": target.set,
             "name": target.name,
             "group": target.group,
@@ -242,11 +244,11 @@ def _whole(subject: Subject, cache: Cache) -> list[Row]:
 
 
 def _judge_whole(subject: Subject) -> list[Row]:
-    adapter = adapter_named(subject.fold.recipe.data.adapter)
+    adapter = adapter_named(subject.recipe.data.adapter)
     if adapter.tiles:
         return [
             {
-                "fold": subject.fold.name,
+                "fold": subject.name,
                 "group": section.patient,
                 "tiles": section.tiles,
                 "auroc_tile": section.auroc_tile,
@@ -260,7 +262,7 @@ def _judge_whole(subject: Subject) -> list[Row]:
         ]
     if adapter.films:
         return [
-            {"fold": subject.fold.name, "file": sample.file, "group": sample.group, **asdict(placed)}
+            {"fold": subject.name, "file": sample.file, "group": sample.group, **asdict(placed)}
             for sample, placed in find_films(subject, adapter.films)
         ]
     return []
@@ -271,10 +273,14 @@ def _share(total: int, folds: int) -> int:
 
 
 def measure(
-    recipe: Recipe, data: Path, crossval: Path, extent: Extent, folder: Path, tell: Callable[[str], None] = print
+    recipe: Recipe,
+    data: Path,
+    folds: Sequence[DraftFold | Trained],
+    extent: Extent,
+    folder: Path,
+    tell: Callable[[str], None] = print,
 ) -> Measured:
     """Everything but the comparison of strides. What is measured stays in `folder` for the next time."""
-    folds = open_drafts(recipe, data, crossval)
     labels = [label.id for label in recipe.labels]
     made_by = (__name__, adapter_module(recipe))
     cache = Cache(folder, source(f"`loupe-train faithful {recipe.id}`", made_by, recipe=recipe.id))
@@ -288,7 +294,7 @@ def measure(
         count = _share(extent.score_cam, len(folds))
         if floats := subject.float_network:
             channels, earlier_stride = floats.channels, floats.strides[floats.earlier] if floats.earlier else None
-            samples = spread(subject.fold.unseen, _share(extent.pictures, len(folds)))
+            samples = spread(subject.samples, _share(extent.pictures, len(folds)))
             pictures = load_pixels(data, samples, recipe.data)
             pooled[name] = _explain(subject, samples, pictures, cache, count, tables)
             tell(f"fold {name}: {len(samples)} pictures explained")
@@ -309,6 +315,7 @@ def measure(
         limits=limits,
         pooled=pooled,
         gallery=tuple(gallery),
+        seen=any(isinstance(fold, Trained) for fold in folds),
     )
 
 
@@ -329,9 +336,9 @@ def _cascade(
     chosen = [positions[id(sample)] for sample in spread(samples, CASCADED)]
     shown = [pictures[position] for position in chosen]
     predicted = [int(subject.maps(pixels).logits.argmax()) for pixels in shown]
-    model, counts = subject.floats.model, subject.fold.recipe.network.counts
+    model, counts = subject.floats.model, subject.recipe.network.counts
     stages = cache.row(
         ("cascade", subject.weights, *shown),
         lambda: {"stages": [asdict(stage) for stage in cascade(model, counts, shown, predicted)]},
     )["stages"]
-    return [{"fold": subject.fold.name, "group": samples[chosen[stage["picture"]]].group, **stage} for stage in stages]
+    return [{"fold": subject.name, "group": samples[chosen[stage["picture"]]].group, **stage} for stage in stages]

@@ -28,7 +28,7 @@ def render(d: Mapping[str, Any], gallery: Sequence[Shown] = ()) -> str:
         "method": lambda name: words.method(name, d["earlier_stride"]),
         "passes": lambda name: words.passes(name, d["channels"]),
         "figures": words.FIGURES,
-        "no_floats": words.NO_FLOATS,
+        "no_floats": words.no_floats(d),
         "number": words.number,
         "limits": words.limits,
         "gap": words.gap,

@@ -66,9 +66,9 @@ def section_map(subject: Subject, section: Section, samples: list[Sample]) -> Fl
     """The evidence map [rows · c, columns · c] of a section of rows × columns tiles, c cells on a tile's side; NaN where a
     cell doesn't count."""
     tile_px = section.cut.side_px
-    side = round(tile_px * section.cut.um_per_px / subject.fold.recipe.data.um_per_px)
+    side = round(tile_px * section.cut.um_per_px / subject.recipe.data.um_per_px)
     rows, columns = section.grid.shape
-    small = section_pixels(subject.fold.data, section, samples)
+    small = section_pixels(subject.data, section, samples)
     padding = (tile_px, (BLOCK + 1) * tile_px)
     padded = np.pad(small, (padding, padding, (0, 0)), constant_values=WHITE)
     whole: Floats = np.zeros((0, 0))
@@ -79,7 +79,7 @@ def section_map(subject: Subject, section: Section, samples: list[Sample]) -> Fl
             size = (BLOCK + 2) * side
             pixels = np.asarray(PIL.Image.fromarray(block).resize((size, size), PIL.Image.Resampling.LANCZOS))
             values = subject.maps(pixels).values[..., POSITIVE]
-            if subject.fold.recipe.network.counts == TISSUE and not is_tissue(pixels).any():
+            if subject.recipe.network.counts == TISSUE and not is_tissue(pixels).any():
                 values[:] = np.nan  # read alone, a picture without tissue counts everywhere
             c = len(values) // (BLOCK + 2)
             if not whole.size:
@@ -94,8 +94,8 @@ def _tile_alone(sample: Sample) -> Sample:
 
 def find_sections(subject: Subject, cut: Tiles) -> list[SectionFound]:
     """Each unseen patient's section."""
-    samples = [_tile_alone(sample) for sample in subject.fold.unseen]
-    across = 1 + 2 * int(subject.fold.recipe.data.options.get("context", "0"))
+    samples = [_tile_alone(sample) for sample in subject.samples]
+    across = 1 + 2 * int(subject.recipe.data.options.get("context", "0"))
     return [_find(section_map(subject, section, samples), section, across) for section in sections(samples, cut)]
 
 
@@ -137,13 +137,13 @@ def _find(values: Floats, section: Section, across: int) -> SectionFound:
 
 def find_films(subject: Subject, films: Films) -> Iterator[tuple[Sample, Placed]]:
     """Each unseen film with a lesion: its map's cells in the breast against where its lesion is."""
-    masks = films.lesions(subject.fold.data)
-    side = round(films.side_px * films.um_per_px / subject.fold.recipe.data.um_per_px)
-    for film, sample in sorted({sample.file: sample for sample in subject.fold.unseen}.items()):
+    masks = films.lesions(subject.data)
+    side = round(films.side_px * films.um_per_px / subject.recipe.data.um_per_px)
+    for film, sample in sorted({sample.file: sample for sample in subject.samples}.items()):
         mask = masks.get(Path(film).stem)
         if mask is None:
             continue
-        with PIL.Image.open(subject.fold.data / film) as picture:
+        with PIL.Image.open(subject.data / film) as picture:
             grey = picture.convert("L")
         breast = breast_area(np.asarray(grey.resize((films.small_px, films.small_px))))
         pixels = np.asarray(grey.resize((side, side), PIL.Image.Resampling.LANCZOS).convert("RGB"))

@@ -63,9 +63,9 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
             COARSE: subject.floats,
             FINE: FloatNetwork(at_stride_16(subject.floats.model), recipe.network.counts),
         }
-        pictures = load_pixels(data, subject.fold.unseen, recipe.data)
+        pictures = load_pixels(data, subject.samples, recipe.data)
         for stride, network in networks.items():
-            for sample, pixels in zip(subject.fold.unseen, pictures, strict=True):
+            for sample, pixels in zip(subject.samples, pictures, strict=True):
                 logits = network.logits([pixels])[0]
                 picture = {"fold": name, "file": sample.file, "group": sample.group, "label": sample.label}
                 logit_columns = {f"logit_{label}": float(value) for label, value in zip(labels, logits, strict=True)}
@@ -81,8 +81,8 @@ def try_strides(recipe: Recipe, data: Path, crossval: Path, tell: Callable[[str]
                 if placed := place(values, target.mask, target.known):
                     place_facts = {"fold": name, "set": target.set, "name": target.name, "group": target.group}
                     tables["places"].append({**place_facts, "label": target.label, "stride": stride, **asdict(placed)})
-        chosen = {id(sample) for sample in spread(subject.fold.unseen, CURVED)}
-        some = [(s, p) for s, p in zip(subject.fold.unseen, pictures, strict=True) if id(s) in chosen]
+        chosen = {id(sample) for sample in spread(subject.samples, CURVED)}
+        some = [(s, p) for s, p in zip(subject.samples, pictures, strict=True) if id(s) in chosen]
         for stride, network in networks.items():
             sights[stride].append(sight(network, [pixels for _, pixels in some], stride))
             for sample, pixels in some:
@@ -113,10 +113,10 @@ def _drawn(values: Floats, stride: int) -> Floats:
 def _integers(
     subject: Subject, fine: FloatNetwork, pictures: list[NDArray[np.uint8]]
 ) -> tuple[dict[int, float], dict[str, Any]]:
-    recipe = subject.fold.recipe
-    fitted = spread(subject.fold.fitted, REPRESENTATIVE)
-    shown = representative(load_pixels(subject.fold.data, fitted, recipe.data))
-    truth = [sample.label for sample in subject.fold.unseen]
+    recipe = subject.recipe
+    fitted = spread(subject.fitted, REPRESENTATIVE)
+    shown = representative(load_pixels(subject.data, fitted, recipe.data))
+    truth = [sample.label for sample in subject.samples]
     with TemporaryDirectory() as folder:
         file = Path(folder) / NETWORK
         file.write_bytes(convert(fine.model, shown))
@@ -132,12 +132,12 @@ def _integers(
             real = fine.class_map(pixels)[maps.counted]
             correlations.append(rank_correlation(maps.values[maps.counted][:, predicted], real[:, predicted]))
         times = {
-            COARSE: time_ms(lambda: subject.fold.reader.network.run(pictures[0])),
+            COARSE: time_ms(lambda: subject.reader.network.run(pictures[0])),
             FINE: time_ms(lambda: network.run(pictures[0])),
         }
     coarse = [int(subject.maps(pixels).logits.argmax()) == label for pixels, label in zip(pictures, truth, strict=True)]
     return times, {
-        "fold": subject.fold.name,
+        "fold": subject.name,
         "n": len(pictures),
         "accuracy": {COARSE: float(np.mean(coarse)), FINE: float(np.mean(right))},
         "spearman": float(np.nanmean(correlations)),

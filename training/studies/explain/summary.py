@@ -149,6 +149,7 @@ def document(recipe: Recipe, measured: Measured, strides: Mapping[str, Any] | No
         "data": {"name": recipe.data.name, "source": recipe.data.source, "terms": recipe.data.terms},
         "labels": {label.id: label.name.en for label in recipe.labels},
         "folds": list(measured.folds),
+        "seen": measured.seen,
         "n": len(explained),
         "groups": int(explained["group"].nunique()) if len(explained) else 0,
         "earlier_stride": measured.earlier_stride,

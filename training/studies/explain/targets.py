@@ -77,14 +77,14 @@ def mosaics(subject: Subject, count: int) -> Iterator[Target]:
     the same number from each block."""
     rng = np.random.default_rng(1)
     by_group: dict[str, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-    for sample in subject.fold.unseen:
+    for sample in subject.samples:
         by_group[sample.group][sample.label].append(sample)
     for group, classes in sorted(by_group.items()):
         if len(classes) != MOSAIC_CLASSES:
             continue
         most = -(-count // (MOSAIC_CLASSES * len(by_group)))
         for number, samples in enumerate(islice(zip(*(classes[k] for k in sorted(classes)), strict=False), most)):
-            parts = load_pixels(subject.fold.data, samples, subject.fold.recipe.data)
+            parts = load_pixels(subject.data, samples, subject.recipe.data)
             if len({part.shape for part in parts}) == 1:
                 yield from _each_class(MOSAICS, f"{group}-{number}", *_mosaic(parts, rng.permutation(4)), group)
 
@@ -111,15 +111,15 @@ def phantoms(labels: Sequence[str], seeds: Sequence[int]) -> Iterator[Target]:
 
 def section_windows(subject: Subject, count: int) -> Iterator[Target]:
     """Windows with tiles of both classes, the same number with either class in the middle."""
-    by_file = {sample.file: sample.label for sample in subject.fold.unseen}
+    by_file = {sample.file: sample.label for sample in subject.samples}
     mixed = []
-    for sample in subject.fold.unseen:
+    for sample in subject.samples:
         tiles = mosaic_files(sample)
         classes = {by_file[file] for row in tiles for file in row if file}
         if len(classes) == 2:
             mixed.append(sample)
     for sample in spread(mixed, count):
-        (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data)
+        (pixels,) = load_pixels(subject.data, [sample], subject.recipe.data)
         tiles = mosaic_files(sample)
         height, width = (side // len(tiles) for side in pixels.shape[:2])
         mask, known = np.zeros(pixels.shape[:2], bool), np.zeros(pixels.shape[:2], bool)
@@ -132,9 +132,9 @@ def section_windows(subject: Subject, count: int) -> Iterator[Target]:
 
 def film_windows(subject: Subject, films: Films, count: int) -> Iterator[Target]:
     """Windows that show part of a lesion, neither hardly any of it nor nothing else."""
-    masks = films.lesions(subject.fold.data)
+    masks = films.lesions(subject.data)
     shown = []
-    for sample in subject.fold.unseen:
+    for sample in subject.samples:
         if sample.label and sample.box:
             left, top, right, bottom = sample.box
             mask = masks[Path(sample.file).stem][top:bottom, left:right]
@@ -143,7 +143,7 @@ def film_windows(subject: Subject, films: Films, count: int) -> Iterator[Target]
     picked = {id(sample) for sample in spread([sample for sample, _ in shown], count)}
     for sample, mask in shown:
         if id(sample) in picked:
-            (pixels,) = load_pixels(subject.fold.data, [sample], subject.fold.recipe.data)
+            (pixels,) = load_pixels(subject.data, [sample], subject.recipe.data)
             sized = _mask_of_size(mask, pixels.shape)
             yield Target(
                 FILM_WINDOWS, f"{sample.file} {sample.box}", pixels, 1, sized, _everywhere(sized), sample.group
@@ -153,12 +153,11 @@ def film_windows(subject: Subject, films: Films, count: int) -> Iterator[Target]
 def masked_pictures(subject: Subject, lesion: Lesion, count: int) -> Iterator[Target]:
     """Unseen pictures with a mask of their lesion, a set for each class; the map of the picture's own class should lie in
     it."""
-    fold = subject.fold
-    masks = {sample: mask for sample in fold.unseen if (mask := lesion(fold.data, sample.file)) is not None}
+    masks = {sample: mask for sample in subject.samples if (mask := lesion(subject.data, sample.file)) is not None}
     for sample in spread(list(masks), count):
-        (pixels,) = load_pixels(fold.data, [sample], fold.recipe.data)
+        (pixels,) = load_pixels(subject.data, [sample], subject.recipe.data)
         sized = _mask_of_size(masks[sample], pixels.shape)
-        name = f"{MASKED}, {fold.recipe.labels[sample.label].id}"
+        name = f"{MASKED}, {subject.recipe.labels[sample.label].id}"
         yield Target(name, sample.file, pixels, sample.label, sized, _everywhere(sized), sample.group)
 
 
@@ -168,7 +167,7 @@ def _mask_of_size(mask: Mask, shape: tuple[int, ...]) -> Mask:
 
 def known_places(subject: Subject, count: int) -> Iterator[Target]:
     """About `count` pictures of the fold's data set in which places are known, by what its adapter knows of them."""
-    adapter = adapter_named(subject.fold.recipe.data.adapter)
+    adapter = adapter_named(subject.recipe.data.adapter)
     if adapter.tiles:
         return section_windows(subject, count)
     if adapter.films:

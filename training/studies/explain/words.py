@@ -19,10 +19,6 @@ from training.studies.explain.methods import (
 from training.studies.explain.strides import COARSE, FINE
 
 NOTHING = "–"
-NO_FLOATS = (
-    "The integer network was fine-tuned for whole numbers, so no float network stands beside it: its own map is judged by "
-    "known places alone, against chance."
-)
 FIGURES = {
     "insertion": "Insertion ↑",
     "deletion": "Deletion ↓",
@@ -93,6 +89,21 @@ def gap(value: float | None) -> str:
     return NOTHING if value is None else "0 (exact)" if value == 0 else number(value)
 
 
+def groups_words(d: Mapping[str, Any]) -> str:
+    """Whether the networks knew the groups of what they explained."""
+    return "groups **that the bundle may have been trained on**" if d["seen"] else "unseen groups"
+
+
+def no_floats(d: Mapping[str, Any]) -> str:
+    """Why there is nothing but known places."""
+    why = (
+        "A bundle has no float network"
+        if d["seen"]
+        else "The integer network was fine-tuned for whole numbers, so no float network stands"
+    )
+    return f"{why} beside the integer one: its own map is judged by known places alone, against chance."
+
+
 def _methods_table(d: Mapping[str, Any], by_method: Mapping[str, Any], figures: tuple[str, ...], *, cost: bool) -> str:
     heads = [
         "method",
@@ -111,9 +122,8 @@ def _methods_table(d: Mapping[str, Any], by_method: Mapping[str, Any], figures: 
 
 def markdown(d: Mapping[str, Any]) -> str:
     """The report's tables for docs/researchers/results.md and docs/researchers/explanations.md."""
-    measured = (
-        f"{d['n']} pictures of {d['groups']} unseen groups, measured {d['created']}; 95 % intervals resample groups."
-    )
+    counted = f"{d['n']} pictures of {d['groups']} {groups_words(d)}"
+    measured = f"{counted}, measured {d['created']}; 95 % intervals resample groups."
     parts = [f"### {d['recipe']['id']}, {d['recipe']['network']}: faithfulness of class maps"]
     if agreement := d["agreement"]:
         parts += [
@@ -126,7 +136,7 @@ def markdown(d: Mapping[str, Any]) -> str:
             ),
         ]
     else:
-        parts.append(f"{measured} {NO_FLOATS}")
+        parts.append(f"{measured} {no_floats(d)}")
     if d["score_cam"]:
         differences = d["score_cam"]["ours_minus"]
         parts += [

@@ -33,12 +33,13 @@ from training.evaluation.words import markdown_table
 Floats = NDArray[np.float64]
 
 SIGMAS = 2.0 ** np.arange(0, 2.51, 0.25)  # px of the grid; blobs of 2.8 to 16 px
-BLOBS = 100  # the strongest of a picture
-MOST_PX = 320  # side of the middle of a picture that is looked at, on the grid
-LOOKED_AT, LEAST = 36, 4  # fields of a kind, and how many there must be
+MOST_PX = 256  # side of the middle of a picture that is looked at, on the grid
+PX_A_BLOB = 1000  # the strongest blobs count, one on so many pixels: a larger picture has more nuclei, no larger ones
+LEAST_RESPONSE = 0.01  # optical density; ends of the filter make 0.0005 of a flat picture, a nucleus makes 0.1
+LOOKED_AT, LEAST = 16, 8  # fields of a kind, and how many there must be
 BACH_UM_PER_PX = 1.12  # of fields 768 px wide, as the set at hand has them
 FIRST_GUESS = 123.0  # µm/px times magnification: a field at 100X were as wide as BACH's
-CANDIDATES = 2.0 ** np.arange(-1.5, 0.76, 0.25)  # times the first guess
+CANDIDATES = 2.0 ** np.arange(-1.5, 1.01, 0.5)  # times the first guess
 KINDS = ("benign", "malignant")
 ALIKE = {"benign": ("benign",), "malignant": ("insitu", "invasive")}
 
@@ -59,10 +60,10 @@ def absorption(pixels: NDArray[np.uint8]) -> Floats:
 def nucleus_diameter(density: Floats) -> float:
     """The geometric mean diameter, px, of the strongest blobs of a picture's density [h, w]; NaN where there is none."""
     space = np.stack([-(sigma**2) * ndimage.gaussian_laplace(density, sigma) for sigma in SIGMAS])
-    highest = (space == ndimage.maximum_filter(space, 3)) & (space > 0)
+    highest = (space == ndimage.maximum_filter(space, 3)) & (space > LEAST_RESPONSE)
     highest[[0, -1]] = False  # at the ends of the scales nobody knows whether the next would be greater
     level, row, column = np.nonzero(highest)
-    strongest = np.argsort(-space[level, row, column], kind="stable")[:BLOBS]
+    strongest = np.argsort(-space[level, row, column], kind="stable")[: density.size // PX_A_BLOB]
     if not len(strongest):
         return float("nan")
     return float(2 * np.sqrt(2) * np.exp(np.log(SIGMAS[level[strongest]]).mean()))
@@ -121,7 +122,7 @@ def pixel_size(bach: Path, breakhis: Path) -> str:
     """A Markdown table: for each magnification and kind of tumour, the size of a pixel of fields 700 px wide, µm."""
     known = list_samples("bach", bach, LABELS, {}, lambda _: None)
     fields = list_samples("breakhis", breakhis, KINDS, {"magnification": "all"}, lambda _: None)
-    rows = []
+    rows, at_100x = [], []
     for magnification in sorted({float(sample.extra["magnification"]) for sample in fields}):
         guess = FIRST_GUESS / magnification
         grid = max(BACH_UM_PER_PX, guess)
@@ -137,7 +138,9 @@ def pixel_size(bach: Path, breakhis: Path) -> str:
             tried = [
                 medians(nuclei_of(pictures, chosen, [width * times for width in widths], grid)) for times in CANDIDATES
             ]
-            found = interval(matching(guess * CANDIDATES, tried, wanted))
+            matched = matching(guess * CANDIDATES, tried, wanted)
+            at_100x.append(matched * magnification / 100)
+            found = interval(matched)
             rows.append(
                 [
                     f"{magnification:g}X",
@@ -149,6 +152,9 @@ def pixel_size(bach: Path, breakhis: Path) -> str:
                     f"{_number(found['low'])} to {_number(found['high'])}",
                 ]
             )
+    together = interval(np.exp(np.mean(np.log(at_100x), axis=0)))
+    limits = f"{_number(together['low'])} to {_number(together['high'])}"
+    rows.append(["all, as at 100X", "both", "", "", "", _number(together["value"]), limits])
     head = [
         "magnification", "tumours", "fields of patients", "BACH's fields of blocks", "nuclei, µm", "µm/px at 700 px",
         "95 % interval",

@@ -9,9 +9,9 @@ The patient is the slide number without its letters: 14-22549AB and 14-22549CD a
 13412 has fields under two subtypes in the archive, which the grouping by patient keeps together.
 
 The published sizes of a pixel (Spanhol 2016, table 1: 0.49, 0.20, 0.10 and 0.05 µm at 40X to 400X) can't be those of the
-published fields: nuclei would be a quarter as large as in BACH's. `loupe-train pixel-size` measures them
-(docs/researchers/datasets.md has what it printed). A field is 700 px wide as published; copies that were made smaller show
-the same tissue.
+published fields: nuclei would have a fifth of the diameter of BACH's. Those here are by nuclei and red cells, right to a
+fifth (`loupe-train pixel-size`; docs/researchers/datasets.md has what it printed). A field is 700 px wide as published;
+copies that were made smaller show the same tissue.
 """
 
 from __future__ import annotations

@@ -10,11 +10,12 @@ from PIL import Image as Pillow
 from PIL import ImageFilter
 
 from device.reading.gate import Answer, Verdict, cells, coarse, conformal_p, mean_of, picture_statistics
-from device.reading.image import Limits, decode
+from device.reading.image import Image, Limits, decode
 from device.reading.reading import Reader
 from tests.support.reading_json import reading_json
 from tests.support.shipped import SAMPLES
 from training.drawn.phantoms import KINDS, draw
+from training.gate.fit import picture_limits
 from training.gate.magnification import magnified
 
 
@@ -56,6 +57,15 @@ def test_blur_lowers_sharpness_and_contrast_does_not(kind: str) -> None:
     pale = picture_statistics((np.asarray(field) // 2 + 100).astype(np.uint8)).sharpness
     assert soft < 0.6 * sharp
     assert pale == pytest.approx(sharp, rel=0.15)
+
+
+def test_two_in_a_hundred_odd_pictures_set_no_limit_of_sharpness() -> None:
+    """Forty-nine drawn fields and a flat one: what is half as sharp as the fields is blurred. A larger share counts."""
+    fields = [Image(draw("benign", number, 96, 96).pixels, 96, 96, "png", ()) for number in range(49)]
+    flat = Image(np.full((96, 96, 3), 254, np.uint8), 96, 96, "png", ())
+    sharpness = min(picture_statistics(field.pixels).sharpness for field in fields)
+    assert picture_limits([*fields, flat]).min_sharpness == pytest.approx(sharpness / 2)
+    assert picture_limits([*fields, flat, flat]).min_sharpness == 0
 
 
 def test_tissue_is_what_absorbs_light() -> None:

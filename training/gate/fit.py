@@ -29,6 +29,7 @@ from training.gate.magnification import RATIOS, magnified
 
 QUESTIONS = (SCALE, MADE, SHOWS)
 MARGIN = 2.0
+ODD = 0.02  # share of a set's pictures that set no limit of sharpness
 DARKEST, BRIGHTEST = 40.0, 250.0
 RESCALED = 200  # pictures that are read at each magnification
 FOLDS = 5
@@ -238,18 +239,19 @@ def collect(
 
 
 def picture_limits(images: Sequence[Image]) -> PictureLimits:
-    """Limits of the first question: twice as far as any proper picture, darkest and brightest by general rule. What is
-    softer than any proper picture may look enlarged for want of focus."""
+    """Limits of the first question: twice as far as any proper picture, darkest and brightest by general rule. Of
+    sharpness, twice as far as nearly all: a set may have a picture with a section's hard edge alone, which has none. What
+    is softer than they are may look enlarged for want of focus."""
     statistics = [asdict(picture_statistics(image.pixels)) for image in images]
-    least = {name: min(row[name] for row in statistics) for name in statistics[0]}
-    brightest = max(row["luminance"] for row in statistics)
+    ordered = {name: sorted(float(row[name]) for row in statistics) for name in statistics[0]}
+    soft = ordered["sharpness"][int(ODD * len(images))]
     limits = {
-        "min_contrast": least["contrast"] / MARGIN,
-        "min_tissue": least["tissue"] / MARGIN,
-        "min_luminance": min(DARKEST, least["luminance"] / MARGIN),
-        "max_luminance": max(BRIGHTEST, brightest),
-        "min_sharpness": least["sharpness"] / MARGIN,
-        "soft_below": least["sharpness"],
+        "min_contrast": ordered["contrast"][0] / MARGIN,
+        "min_tissue": ordered["tissue"][0] / MARGIN,
+        "min_luminance": min(DARKEST, ordered["luminance"][0] / MARGIN),
+        "max_luminance": max(BRIGHTEST, ordered["luminance"][-1]),
+        "min_sharpness": soft / MARGIN,
+        "soft_below": soft,
         "min_source_px": min(image.width * image.height for image in images) / MARGIN**2,
     }
-    return PictureLimits(**{name: float(limit) for name, limit in limits.items()})
+    return PictureLimits(**limits)

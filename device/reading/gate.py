@@ -148,7 +148,7 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> PictureStatistics:
     far = np.abs(green[:, FAR_PX:] - green[:, :-FAR_PX]).sum(dtype=np.int64) / green[:, FAR_PX:].size
     return PictureStatistics(
         contrast=max(squares / sums.size - mean**2, 0.0) ** 0.5 / 3,
-        tissue=np.count_nonzero(is_tissue(planes.transpose(1, 2, 0))) / red.size,
+        tissue=int(np.count_nonzero(is_tissue(planes.transpose(1, 2, 0)))) / red.size,
         luminance=mean / 3,
         sharpness=max(float(near) - ROUNDING, 0.0) / (float(far) + ROUNDING),
     )

@@ -76,6 +76,16 @@ def test_tissue_is_what_absorbs_light() -> None:
     assert picture_statistics(pink).tissue == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("share", [0.09, 0.3])
+def test_a_picture_whose_tissue_is_what_it_has_least_of_is_told_as_json(share: float, reader: Reader) -> None:
+    """Its score comes from counting pixels, which NumPy does in numbers of its own that no JSON has."""
+    pixels = draw("normal", 3).pixels.copy()
+    pixels[:, round(pixels.shape[1] * share) :] = (246, 243, 247)
+    statistics = picture_statistics(pixels)
+    assert {type(value) for value in vars(statistics).values()} == {float}
+    assert reading_json(reader, reader.read(as_png(pixels)), "en")["verdict"]["questions"]
+
+
 def test_a_rare_but_accepted_picture_is_read_with_caution() -> None:
     common = Answer("made", True, 1.0, 2.0, 0.4)
     assert Verdict((common, Answer("shows", True, 1.9, 2.0, 0.03)), None).caution

@@ -291,37 +291,42 @@ class SectionTooLarge(ImageError):
 # --- instruments and photos of what they are set by -----------------------------------------------------------------
 
 
-class MarksNotFound(ImageError):
+class MarksNotFound(LoupeError):
     """The photo shows no scale: no marks at even distances."""
 
     code = "marks_not_found"
+    status = 422
 
 
-class MarksTooFew(ImageError):
+class MarksTooFew(LoupeError):
     """There is a scale, and too little of it for a measurement."""
 
     code = "marks_too_few"
+    status = 422
     marks: int
     least: int
 
 
-class MarksUneven(ImageError):
+class MarksUneven(LoupeError):
     """The marks' distances differ more than on any micrometer that lies flat and is in focus."""
 
     code = "marks_uneven"
+    status = 422
     spread_percent: float  # of a mark's distance
 
 
-class PixelSizeUnstated(ImageError):
+class PixelSizeUnstated(LoupeError):
     """The file says nothing of the size of its pixels that a microscope's could be."""
 
     code = "pixel_size_unstated"
+    status = 422
 
 
-class NotGlass(ImageError):
+class NotGlass(LoupeError):
     """The photo that was to show empty glass shows something else."""
 
     code = "not_glass"
+    status = 422
     reason: str  # a phrase
 
 

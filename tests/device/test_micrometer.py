@@ -3,15 +3,19 @@ true distance of their marks is known."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from device.base.errors import LoupeError, MarksNotFound, MarksTooFew, MarksUneven
+from device.base.errors import LoupeError, MarksNotFound, MarksTooFew, MarksUneven, NotGlass, ReadingStopped
 from device.reading.image import Limits
+from device.reading.site.glass import white_of
 from device.reading.site.micrometer import LARGEST_PX, LEAST_MARKS, Marks, find_marks, measure_marks
 from tests.support.drawn_micrometer import Micrometer, draw_micrometer
 from training.drawn.foreign import DRAWN, PLAIN
@@ -105,6 +109,36 @@ def test_a_picture_of_nothing_is_refused(picture: object) -> None:
     for data in (jpeg(picture()), jpeg(picture(), 20)):  # the blocks of a JPEG are 8 px apart, and no marks
         with pytest.raises(MarksNotFound):
             measure_marks(data, Limits())
+
+
+def patterns(height: int, width: int) -> Iterator[NDArray[np.uint8]]:
+    """Pictures at the edge of what makes sense: one level, noise, stripes of few pixels, ramps, one line, one point."""
+    rng = np.random.default_rng(height * width)
+    grey = [np.zeros((height, width)), np.full((height, width), 255), rng.integers(0, 256, (height, width))]
+    grey += [np.tile(np.arange(width) % period < period / 2, (height, 1)) * 255 for period in (2, 3, 5, 9, 20)]
+    grey += [
+        np.tile(np.linspace(0, 255, width), (height, 1)),
+        np.tile((np.arange(height) % 7 < 3)[:, None], width) * 255,
+    ]
+    for rows, columns in ((height // 2, slice(None)), (height // 2, width // 2)):
+        grey.append(np.zeros((height, width)))
+        grey[-1][rows, columns] = 255
+    for each in grey:
+        yield np.repeat(each.astype(np.uint8)[..., None], 3, 2)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 192), (192, 64), (65, 97)])
+def test_any_picture_gets_an_answer_or_the_error_that_says_why_not(height: int, width: int) -> None:
+    for pixels in patterns(height, width):
+        for measure in (find_marks, white_of):
+            with suppress(MarksNotFound, MarksTooFew, MarksUneven, NotGlass):
+                measure(pixels)
+
+
+def test_the_search_ends_when_nobody_waits() -> None:
+    with pytest.raises(ReadingStopped):
+        find_marks(np.asarray(draw_micrometer(Micrometer())), stop=lambda: True)
 
 
 def test_too_little_of_a_scale_is_told() -> None:

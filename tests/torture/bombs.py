@@ -467,7 +467,7 @@ def boxes_in_boxes(brand: str) -> bytes:
 
 # --- sending -----------------------------------------------------------------------------------------------------------
 
-ROUTES = (READINGS, f"{READINGS}?um_per_px=0.5", "/api/v1/previews")
+ROUTES = (READINGS, f"{READINGS}?um_per_px=0.5", "/api/v1/previews", "/api/v1/measurements/marks")
 
 
 def sent(data: bytes, route: str = READINGS, way: str = "raw") -> bytes:

@@ -63,6 +63,7 @@ def draw_json(_rng: random.Random) -> list[Request]:
     ]
     routes = [("PUT", "/api/v1/units/1/name"), ("PUT", "/api/v1/units/names"), ("POST", "/api/v1/health/reset")]
     routes += [("DELETE", "/api/v1/units/1/name"), ("POST", READINGS), ("POST", "/api/v1/previews")]
+    routes += [("POST", "/api/v1/instruments"), ("PUT", "/api/v1/instruments/leica")]
     return [Request(method, path, body, tuple(JSON.items())) for method, path in routes for body in bodies]
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from device.base.errors import MarksNotFound, MarksTooFew, MarksUneven
+from device.base.errors import MarksNotFound, MarksTooFew, MarksUneven, ReadingStopped
 from device.reading.image import Limits, decode
 
 Floats = NDArray[np.float64]
@@ -68,10 +68,10 @@ class Marks:
 
 def measure_marks(data: bytes, limits: Limits, stop: Callable[[], bool] | None = None) -> Marks:
     """The marks in the photo of a file. Raises the `ImageError` that a reading would, `MarksNotFound`, `MarksTooFew`,
-    `MarksUneven`."""
+    `MarksUneven`; `ReadingStopped` where `stop`, which is asked again and again, says so."""
     image = decode(data, limits, _searched_size, stop=stop)
     height, width, _ = image.pixels.shape
-    found = find_marks(image.pixels)
+    found = find_marks(image.pixels, stop)
     across, down = image.width / width, image.height / height
     # Sides are rounded to whole pixels when a large photo is reduced, so the two scales differ a little.
     stretched = hypot(across * cos(found.turn), down * sin(found.turn))
@@ -102,11 +102,13 @@ class Found:
     lines: Floats
 
 
-def find_marks(pixels: NDArray[np.uint8]) -> Found:
-    """The marks in uint8 pixels [h, w, 3]. Raises `MarksNotFound`, `MarksTooFew`, `MarksUneven`."""
+def find_marks(pixels: NDArray[np.uint8], stop: Callable[[], bool] | None = None) -> Found:
+    """The marks in uint8 pixels [h, w, 3]. Raises `MarksNotFound`, `MarksTooFew`, `MarksUneven`, `ReadingStopped`."""
     grey = _levelled(pixels)
     few: MarksTooFew | MarksUneven | None = None
     for turn, rough in _directions(grey):
+        if stop is not None and stop():
+            raise ReadingStopped
         try:
             return _along(grey, turn, rough)
         except (MarksTooFew, MarksUneven) as error:
@@ -302,6 +304,8 @@ def _sharpened(folded: Folded, frequency: float) -> float:
     places = np.arange(len(folded.power))
     about = frequency / folded.finest
     near = places[np.abs(places - about) < min(NEAR * about, NEAREST * FINE)]
+    if not len(near):
+        return frequency  # so low a one that its neighbours are others
     return float(near[int(folded.power[near].argmax())] * folded.finest)
 
 

@@ -12,6 +12,11 @@ from device.base.errors import (
     InstrumentNameTaken,
     InstrumentsFull,
     InstrumentUnknown,
+    MarksNotFound,
+    MarksTooFew,
+    MarksUneven,
+    NotGlass,
+    PixelSizeUnstated,
     ReadersLost,
     ReadingStopped,
     ScaleInvalid,
@@ -98,7 +103,7 @@ def delete_instrument(instrument: str) -> Response:
     query=LanguageQuery,
     body=PICTURE,
     answer=MarksDocument,
-    errors=PHOTO_REFUSED,
+    errors=(*PHOTO_REFUSED, MarksNotFound, MarksTooFew, MarksUneven),
 )
 def post_marks() -> Response:
     return _measured("marks")
@@ -106,7 +111,11 @@ def post_marks() -> Response:
 
 @blueprint.post("/api/v1/measurements/glass")
 @operation(
-    "The white of a photo of empty glass", query=LanguageQuery, body=PICTURE, answer=GlassDocument, errors=PHOTO_REFUSED
+    "The white of a photo of empty glass",
+    query=LanguageQuery,
+    body=PICTURE,
+    answer=GlassDocument,
+    errors=(*PHOTO_REFUSED, NotGlass),
 )
 def post_glass() -> Response:
     return _measured("glass")
@@ -118,7 +127,7 @@ def post_glass() -> Response:
     query=LanguageQuery,
     body=PICTURE,
     answer=PixelSizeDocument,
-    errors=PHOTO_REFUSED,
+    errors=(*PHOTO_REFUSED, PixelSizeUnstated),
 )
 def post_pixel_size() -> Response:
     return _measured("pixel-size")

@@ -11,8 +11,9 @@ import PIL.Image
 import pytest
 
 from training.cli import main
-from training.data import Split
-from training.data.check import confounding, cramers_v
+from training.data import Sample, Split
+from training.data.check import check, confounding, cramers_v
+from training.data.sample import POSSIBLE, UNKNOWN
 
 RECIPE = """
 id = "own"
@@ -111,6 +112,21 @@ def test_arguments_that_make_no_sense_are_named(own: Path, capsys: pytest.Captur
     ):
         assert main(["data", "check", str(own), *arguments]) == 1
         assert named in capsys.readouterr().err
+
+
+def test_pictures_that_may_be_of_several_classes_are_told_and_stand_in_no_table(tmp_path: Path) -> None:
+    for seed, file in enumerate(("0/a.png", "1/b.png", "0/c.png")):
+        draw(tmp_path / file, seed)
+    samples = [
+        Sample("0/a.png", 0, "a"),
+        Sample("1/b.png", 1, "b"),
+        Sample("0/c.png", UNKNOWN, "c", extra={POSSIBLE: "0|1"}),
+    ]
+    checked = check(tmp_path, "folder", ("ill", "well"), samples, [])
+    assert checked.files == 3
+    assert checked.groups == ["a", "b"]
+    assert checked.table.tolist() == [[1, 0], [0, 1]]
+    assert checked.notes == ["Labels that leave several classes open: 1. Their pictures are in no table of classes"]
 
 
 def test_confounding_of_class_with_patient() -> None:

@@ -18,7 +18,7 @@ from scipy.stats import chi2_contingency
 
 from training.data.leaks import NEAR, fingerprints, join_same, same_pictures
 from training.data.pictures import Problem
-from training.data.sample import Sample, labels_of
+from training.data.sample import UNKNOWN, Sample, labels_of
 
 # Cramér's V up to which class and group hang together so: Cohen's small, medium and large effect.
 STRENGTHS = ((0.1, "hardly"), (0.3, "weakly"), (0.5, "markedly"), (1.0, "strongly"))
@@ -116,7 +116,10 @@ class Check:
 
 
 def check(folder: Path, adapter: str, labels: Sequence[str], samples: list[Sample], notes: list[str]) -> Check:
-    """Open every file of the samples and gather the facts. `notes` are what the adapter left out."""
+    """Open every file of the samples and gather the facts. `notes` are what the adapter left out.
+
+    Pictures whose label leaves several classes open are opened and compared, but no table of classes can have them: a note
+    says how many they are."""
     files = sorted({sample.file for sample in samples})
     prints = fingerprints(folder, files)
     group_of = {sample.file: sample.group for sample in samples}
@@ -129,6 +132,12 @@ def check(folder: Path, adapter: str, labels: Sequence[str], samples: list[Sampl
         for a, b in [(prints[pair.first].file, prints[pair.second].file)]
     ]
     sizes = Counter(f"{known.size[0]} × {known.size[1]}" for known in prints if known.size)
+    if partial := sum(sample.label == UNKNOWN for sample in samples):
+        notes = [
+            *notes,
+            f"Labels that leave several classes open: {partial}. Their pictures are in no table of classes",
+        ]
+        samples = [sample for sample in samples if sample.label != UNKNOWN]
     groups = sorted({sample.group for sample in samples}, key=_numbers_last)
     table = count(samples, groups, len(labels))
     return Check(

@@ -20,6 +20,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from training import networks
 from training.data import Sample, find_samples, labels_of, load_pixels, make_folds
+from training.data.sample import UNKNOWN
 from training.fitting.balance import sample_weights
 from training.fitting.fit import fit_regression
 from training.recipe import Recipe
@@ -70,7 +71,7 @@ def _probe(
 
 def depth_probe(recipe: Recipe, data: Path) -> str:
     """A Markdown table: a row for each block, means over folds; then the outcome of choosing without the tested fold."""
-    samples = find_samples(recipe, data)
+    samples = [sample for sample in find_samples(recipe, data) if sample.label != UNKNOWN]
     index = {id(sample): number for number, sample in enumerate(samples)}
     tests = []
     for fold in make_folds(samples, recipe.split):

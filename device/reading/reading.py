@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from device.base.errors import ModelUnusable
 from device.reading.bundle import Bundle
+from device.reading.canvas import canvas_of
 from device.reading.gate import Gate, Verdict
 from device.reading.image import Image, Limits, SizeRule, decode
 from device.reading.maps import Features, Head, Maps, softmax
@@ -240,14 +241,18 @@ class Reader:
     ) -> Reading:
         """`start` and `decoded`: when its decoding began and ended."""
         pixels = image.pixels if self.colour is None else self.colour.apply(image.pixels)
-        outputs = self.network.run(pixels)
+        canvas = canvas_of(pixels, self._area_px) if true_scale else None
+        whole = self.network.run(pixels if canvas is None else canvas.pixels)
+        outputs = whole if canvas is None else canvas.own_outputs(whole)
         ran = perf_counter()
         maps = self.head.maps(outputs["features"], pixels)
         mapped = perf_counter()
-        verdict = self.gate.judge(replace(image, pixels=pixels), outputs, true_scale=true_scale)
+        verdict = self.gate.judge(replace(image, pixels=pixels), whole, true_scale=true_scale)
+        if canvas is not None and verdict.strangeness is not None:
+            verdict = replace(verdict, strangeness=canvas.own(verdict.strangeness).astype(np.float32, copy=False))
         judged = perf_counter()
         if seen is not None:
-            seen(pixels, outputs)
+            seen(pixels if canvas is None else canvas.pixels, whole)
         timings_ms = {
             "decode": (decoded - start) * 1e3,
             "network": (ran - decoded) * 1e3,

@@ -10,7 +10,7 @@ from device.reading.canvas import canvas_of
 from device.reading.reading import Reader
 from tests.support.pictures import png
 from tests.support.reading_json import reading_json
-from tests.support.shipped import SAMPLES, UM_PER_PX
+from tests.support.shipped import SAMPLES, SHARED_DATA, UM_PER_PX
 
 AREA_PX = 512 * 384
 
@@ -61,3 +61,22 @@ def test_a_part_of_a_known_field_is_known_too_and_its_maps_cover_it_alone(reader
     assert (document["verdict"]["where"]["columns"], document["verdict"]["where"]["rows"]) == (4, 3)
     for each in document["prediction"]["probabilities"]:
         assert np.mean(drawn_map["values"][each["label"]]) == each["logit"]
+
+
+@pytest.mark.shared_data
+def test_the_models_own_fields_are_known_in_parts_too(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of docs/engineers/decisions.md: 80 fields of BACH, cut to 376 × 323 µm in their middle, with a canvas and
+    without. The network was trained on them, so that only what the gate says counts."""
+    files = [file for kind in reader.bundle.labels for file in sorted((SHARED_DATA / "bach" / kind).glob("*.jpg"))[::4]]
+    parts = [png(Pillow.open(file).convert("RGB").crop((216, 144, 552, 432))) for file in files]
+
+    def accepted() -> int:
+        return sum(reader.read(part, 1.12).verdict.accepted for part in parts)
+
+    assert len(parts) == 80
+    known = accepted()
+    monkeypatch.setattr("device.reading.reading.canvas_of", lambda *_: None)
+    alone = accepted()
+    print(f"accepted with a canvas: {known}, without: {alone}")
+    assert known >= 60
+    assert alone <= 8

@@ -235,7 +235,7 @@ class Gate:
                 **{question: float(distance(means[question], *self._spaces[question])) for question in LAYERS},
             }
         else:
-            rows = Rows(means[MADE][None], means[SHOWS][None], colours_of_tissue(image.pixels)[None])
+            rows = Rows(means[MADE][None], means[SHOWS][None], colours_of_tissue(image.pixels, self._modality)[None])
             found = questions_of(self._site.parts(rows, np.array([octaves])))
             scores = {question: float(score) for question, (score,) in found.items()}
             octaves -= self._site.octaves

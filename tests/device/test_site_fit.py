@@ -21,9 +21,9 @@ from tests.support.shipped import BUNDLE, KEYS
 from training.drawn import foreign
 from training.drawn.phantoms import KINDS, draw
 
-UM_PER_PX = 0.84
-WIDTH, HEIGHT = 448, 336  # small fields, as a tissue microarray's: 376 × 282 µm
-PATIENTS = 8
+UM_PER_PX = 1.12
+WIDTH, HEIGHT = 336, 252  # small fields, as a tissue microarray's: 376 × 282 µm
+PATIENTS = 10
 FADED = np.array([0.72, 0.62, 0.95])  # what the clinic's stain and camera make of an optical density
 
 
@@ -71,7 +71,7 @@ def test_a_clinic_s_pictures_are_refused_before_and_read_after(reader: Reader, f
     new = [at_the_clinic(kind, 300 + seed) for seed in range(3) for kind in KINDS]
     before, after = Gate(reader.bundle), Gate(reader.bundle, fit)
     assert not any(accepted(reader, before, field) for field in new)
-    assert sum(accepted(reader, after, field) for field in new) >= 0.9 * len(new)
+    assert sum(accepted(reader, after, field) for field in new) >= 0.8 * len(new)
 
 
 def test_drawn_foreign_pictures_stay_refused(fit: SiteFit) -> None:
@@ -104,7 +104,7 @@ def test_pictures_of_one_patient_fit_nothing(reader: Reader, local: list[Picture
 
 
 def test_means_hold_no_pixels(local: list[PictureMeans]) -> None:
-    """What is kept of a picture of 150,528 px is far less than the picture, and pickles for its way between processes."""
+    """What is kept of a picture of 84,672 px is far less than the picture, and pickles for its way between processes."""
     means = pickle.loads(pickle.dumps(local[0]))
     kept = means.windows.all.size + means.cells.size + means.logits.size
     assert kept < 0.1 * WIDTH * HEIGHT * 3

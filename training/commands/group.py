@@ -22,6 +22,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "colours",
         "routing",
         "drift",
+        "commissioning",
         "depth-probe",
         "field-probes",
         "pixel-size",

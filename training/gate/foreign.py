@@ -25,6 +25,7 @@ from device.reading.site.foreign import KnownForeign, with_ridge
 from device.reading.site.records import PictureMeans
 from device.reading.site.statistics import statistics_of
 
+Floats = NDArray[np.float64]
 ENLARGED = (1, 2, 4)  # times that the model's pixels are as large as the foreign picture's are taken for
 LEAST_OF_A_KIND = 5
 MOST_OF_A_KIND = 60
@@ -97,24 +98,41 @@ def read_foreign(reader: Reader, kind: ForeignKind, data: Path) -> list[PictureM
     return means_of(reader, [(file.read_bytes(), size) for file in kind.files(data) for size in sizes])
 
 
-def rows_of(means: Sequence[PictureMeans]) -> NDArray[np.float64]:
+def rows_of(means: Sequence[PictureMeans]) -> Floats:
     """All pictures' rows [n, d]."""
     return np.concatenate([each.windows.all for each in means])
 
 
-def known_foreign(proper: NDArray[np.float64], kinds: Sequence[NDArray[np.float64]], layers: slice) -> KnownForeign:
+def known_foreign(proper: Floats, kinds: Sequence[Floats], layers: slice) -> KnownForeign:
     """From rows of proper pictures [n, d] and of each kind. The general direction looks at the `layers` alone, among the
-    entries, and counts each kind alike."""
-    centres = np.array([rows.mean(0) for rows in kinds])
+    entries."""
+    centres, own = np.array([rows.mean(0) for rows in kinds]), np.cov(proper.T)
     spread = np.mean([np.cov(rows.T) for rows in kinds], 0)
-    own = np.cov(proper.T)
+    return KnownForeign(centres, spread, own, general_direction(centres, spread, own, proper.mean(0), layers))
+
+
+def general_direction(centres: Floats, spread: Floats, own: Floats, centre: Floats, layers: slice) -> Floats:
+    """From the `centre` [d] of proper pictures, of covariance `own` [d, d], to all kinds' `centres` [kinds, d] alike, of
+    covariance `spread`: [d], zeros beside the `layers`."""
     between = np.cov(centres.T, bias=True)
     within = with_ridge((own + spread + between) / 2)[layers, layers]
-    towards = (centres.mean(0) - proper.mean(0))[layers]
-    general = np.zeros(proper.shape[1])
+    towards = (centres.mean(0) - centre)[layers]
+    general = np.zeros(len(centre))
     general[layers] = np.linalg.solve(within, towards)
-    general /= np.sqrt(general[layers] @ towards)
-    return KnownForeign(centres, spread, own, general)
+    return np.asarray(general / np.sqrt(general[layers] @ towards))
+
+
+def without_kind(bundle: Bundle, name: str) -> KnownForeign:
+    """What a bundle would know had it not seen a kind: neither its mean nor, in the general direction, where it lies. Only
+    the mean of the kinds' covariances still has a part of it."""
+    known, rules, layers = KnownForeign.of(bundle), bundle.manifest.site, middle_layer(bundle)
+    assert known is not None
+    assert rules is not UNSET
+    centres = known.centres[[kind.name != name for kind in rules.kinds]]
+    centre = np.zeros(len(known.general))
+    centre[layers] = bundle.array(bundle.manifest.gate.shows.centre)
+    general = general_direction(centres, known.spread, known.proper, centre, layers)
+    return KnownForeign(centres, known.spread, known.proper, general)
 
 
 def site_rules(

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from device.reading.bundle import Bundle
@@ -28,6 +29,7 @@ COLOURS_RIDGE, LEAST_COLOURS_VARIANCE = 0.1, 2.5e-3  # of each colour's variance
 FOLDS = 20
 ALPHA, CONFIDENCE = 0.1, 0.9
 UNIT = 0.95  # the quantile of the clinic's pictures' scores that is called 1
+MOST = 2.0  # so strange a picture isn't one of the clinic's, whoever put it there: it counts as refused
 PARTLY = 0.99  # share of the clinic's pictures that have no cell over the limit
 LEAST_PATIENTS = 2
 
@@ -90,14 +92,15 @@ def fit_site(
     parts = _left_out(gate, own, of[picture])
     units = np.maximum(np.quantile(parts, UNIT, axis=1), 1e-6)
     scores = _of_pictures(parts / units[:, None], picture)
-    bound = bound_rate(np.max(list(scores.values()), 0), of, ALPHA, CONFIDENCE)
+    worst = np.max(list(scores.values()), 0)
+    bound = bound_rate(np.where(worst > MOST, np.inf, worst), of, ALPHA, CONFIDENCE)
     spaces = gate.spaces(own).in_units_of(units)
     cells = _recentred(gate.cells, np.concatenate([each.cells for each in local]).astype(np.float64))
-    worst = [float(cells.scores(each.cells.astype(np.float64)).max()) for each in local]
-    return SiteFit(
+    strangest = [float(cells.scores(each.cells.astype(np.float64)).max()) for each in local]
+    fit = SiteFit(
         spaces=spaces,
         cells=cells,
-        cell_limit=float(np.quantile(worst, PARTLY)),
+        cell_limit=float(np.quantile(strangest, PARTLY)),
         scale_scores=_sorted(scores[SCALE]),
         made_scores=_sorted(scores[MADE]),
         shows_scores=_sorted(scores[SHOWS]),
@@ -106,14 +109,27 @@ def fit_site(
             confidence=bound.confidence,
             n=bound.units,
             pictures=len(local),
-            refused=int((np.max(list(scores.values()), 0) > bound.threshold).sum()),
+            refused=int((worst > bound.threshold).sum()),
             threshold=bound.threshold,
         ),
         refused_before=sum(each.reason is not None for each in local),
         unjudgeable=len(pictures) - len(local),
-        foreign=tuple(_foreign(gate, spaces, bound.threshold, foreign, kinds)),
+        foreign=(),
         colour=colour,
     )
+    return replace(fit, foreign=tuple(_foreign(bundle, fit, foreign, kinds)))
+
+
+def refused(bundle: Bundle, fit: SiteFit, pictures: Sequence[PictureMeans]) -> NDArray[np.bool_]:
+    """Which pictures the clinic's gate refuses: bool [pictures]."""
+    gate = BundleGate(bundle, None)
+    judged = np.array([picture.judgeable for picture in pictures], bool)
+    out = ~judged
+    if judged.any():
+        rows, picture = _stacked([each for each in pictures if each.judgeable])
+        scores = _of_pictures(fit.spaces.parts(rows, gate.octaves(rows)), picture)
+        out[judged] = np.max(list(scores.values()), 0) > fit.promise.threshold
+    return out
 
 
 def _sorted(scores: Floats) -> tuple[float, ...]:
@@ -186,14 +202,9 @@ def _folds(of: NDArray[np.str_]) -> Iterator[NDArray[np.bool_]]:
 
 
 def _foreign(
-    gate: BundleGate, spaces: SiteSpaces, threshold: float, foreign: Sequence[PictureMeans], kinds: Sequence[str]
+    bundle: Bundle, fit: SiteFit, foreign: Sequence[PictureMeans], kinds: Sequence[str]
 ) -> Iterator[ForeignRefusals]:
     for kind in dict.fromkeys(kinds):
         chosen = [picture for picture, of in zip(foreign, kinds, strict=True) if of == kind]
-        judged = [picture for picture in chosen if picture.judgeable]
-        refused = len(chosen) - len(judged)
-        if judged:
-            rows, picture = _stacked(judged)
-            scores = _of_pictures(spaces.parts(rows, gate.octaves(rows)), picture)
-            refused += int((np.max(list(scores.values()), 0) > threshold).sum())
-        yield ForeignRefusals(kind, len(chosen), sum(picture.reason is not None for picture in chosen), refused)
+        before = sum(picture.reason is not None for picture in chosen)
+        yield ForeignRefusals(kind, len(chosen), before, int(refused(bundle, fit, chosen).sum()))

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.base.records import Record
+from device.reading.manifest import COLOURS
 from device.reading.tissue import is_tissue
 
 COLOUR_STEP = 3  # every third pixel, on either side, has its say in the colours
 LEAST_TISSUE_PX = 64
 LEAST_DENSITY = 1e-3
+STAINED = "histology"
 
 
 def density_of(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -19,9 +21,12 @@ def density_of(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(-np.log10((thinned[is_tissue(thinned)].astype(np.float64) + 1) / 256))
 
 
-def colours_of_tissue(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+def colours_of_tissue(pixels: NDArray[np.uint8], modality: str) -> NDArray[np.float64]:
     """The colours of uint8 pixels [h, w, 3] as a row [9]: of the tissue's optical density the mean and the spread, both as
-    logarithms, and how its three channels go together (Fisher's z). Without tissue that of the palest."""
+    logarithms, and how its three channels go together (Fisher's z). Without tissue that of the palest. Zeros where the
+    modality is grey: there the only colours are marks in some pictures."""
+    if modality != STAINED:
+        return np.zeros(COLOURS)
     density = density_of(pixels)
     if len(density) < LEAST_TISSUE_PX:
         density = np.full((2, 3), LEAST_DENSITY)

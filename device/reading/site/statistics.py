@@ -32,7 +32,7 @@ def statistics_of(
             means[question].append(mean_of(grid, outputs[name].scale))
             if question == MADE:
                 some.append(coarse(grid, outputs[name].scale).reshape(-1, grid.shape[-1]).astype(np.float32))
-        colours.append(colours_of_tissue(pixels))
+        colours.append(colours_of_tissue(pixels, reader.modality))
 
     reading = reader.read(data, um_per_px, stop, seen=seen)
     every = max(1, -(-len(colours) // MOST_WINDOWS))

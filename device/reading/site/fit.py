@@ -24,12 +24,15 @@ from device.reading.site.records import ForeignRefusals, PictureMeans, SiteFit, 
 from device.reading.site.spaces import PARTS, Floats, Rows, SiteSpaces, Space
 from device.reading.site.stain import SiteColour
 
+# Where no known kind is near, the threshold is higher than it must be: by at most so much, and to at most so much of the
+# least score that the mean of a kind has.
+ROOM, NEAR = 1.3, 0.6
 COVARIANCE_WORTH = 20  # rows: the bundle's covariance counts like so many of the clinic's
 COLOURS_RIDGE, LEAST_COLOURS_VARIANCE = 0.1, 2.5e-3  # of each colour's variance; colours are logarithms
 FOLDS = 20
 ALPHA, CONFIDENCE = 0.1, 0.9
 UNIT = 0.95  # the quantile of the clinic's pictures' scores that is called 1
-MOST = 2.0  # so strange a picture isn't one of the clinic's, whoever put it there: it counts as refused
+MOST = 3.0  # so strange a picture isn't one of the clinic's, whoever put it there: it counts as refused
 PARTLY = 0.99  # share of the clinic's pictures that have no cell over the limit
 LEAST_PATIENTS = 2
 
@@ -53,6 +56,15 @@ class BundleGate:
     def octaves(self, rows: Rows) -> Floats:
         """What the rule of scale reads off rows [n]."""
         return np.asarray(rows.layers @ self._weights + self._intercept)
+
+    def nearest_kind(self, spaces: SiteSpaces) -> float:
+        """The least score that the mean of a known foreign kind has; 0 where none is known."""
+        if self.foreign is None:
+            return 0.0
+        early, middle = len(self.made.centre), len(self.shows.centre)
+        kinds = Rows(*np.split(self.foreign.centres, [early, early + middle], axis=1))
+        scores = questions_of(spaces.parts(kinds, self.octaves(kinds)))
+        return float(np.max(list(scores.values()), 0).min())
 
     def spaces(self, own: Rows) -> SiteSpaces:
         """The gate about the clinic's own rows, before it has units."""
@@ -95,6 +107,7 @@ def fit_site(
     worst = np.max(list(scores.values()), 0)
     bound = bound_rate(np.where(worst > MOST, np.inf, worst), of, ALPHA, CONFIDENCE)
     spaces = gate.spaces(own).in_units_of(units)
+    threshold = max(bound.threshold, min(ROOM * bound.threshold, NEAR * gate.nearest_kind(spaces)))
     cells = _recentred(gate.cells, np.concatenate([each.cells for each in local]).astype(np.float64))
     strangest = [float(cells.scores(each.cells.astype(np.float64)).max()) for each in local]
     fit = SiteFit(
@@ -109,8 +122,8 @@ def fit_site(
             confidence=bound.confidence,
             n=bound.units,
             pictures=len(local),
-            refused=int((worst > bound.threshold).sum()),
-            threshold=bound.threshold,
+            refused=int((worst > threshold).sum()),
+            threshold=threshold,
         ),
         refused_before=sum(each.reason is not None for each in local),
         unjudgeable=len(pictures) - len(local),

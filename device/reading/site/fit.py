@@ -26,13 +26,13 @@ from device.reading.site.stain import SiteColour
 
 # Where no known kind is near, the threshold is higher than it must be: by at most so much, and to at most so much of the
 # least score that the mean of a kind has.
-ROOM, NEAR = 1.3, 0.6
+ROOM, NEAR = 1.3, 0.45
 COVARIANCE_WORTH = 20  # rows: the bundle's covariance counts like so many of the clinic's
 COLOURS_RIDGE, LEAST_COLOURS_VARIANCE = 0.1, 2.5e-3  # of each colour's variance; colours are logarithms
 FOLDS = 20
 ALPHA, CONFIDENCE = 0.1, 0.9
 UNIT = 0.95  # the quantile of the clinic's pictures' scores that is called 1
-MOST = 3.0  # so strange a picture isn't one of the clinic's, whoever put it there: it counts as refused
+MOST = 2.5  # so strange a picture isn't one of the clinic's, whoever put it there: it counts as refused
 PARTLY = 0.99  # share of the clinic's pictures that have no cell over the limit
 LEAST_PATIENTS = 2
 

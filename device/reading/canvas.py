@@ -5,6 +5,8 @@ the model's own size about a quarter of the places lie at the border; of a small
 to the gate though it was made just like the others. Mirrored tissue is tissue: on the canvas as many places lie at the
 border as in any field. The gate looks at all of the canvas; class maps, and with them the logits, are of the field's own
 places alone.
+
+A model that learned from small pictures, such as lone tiles of a section, knows them as they are: it gets no canvas.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.reading.image import MULTIPLE_PX, read_size
+from device.reading.manifest import Manifest
 
 SMALL_BELOW = 2 / 3  # of the model's area
+MARGIN = 4  # the pictures that a gate was calibrated on have at least so many times the pixels that it asks for
 GRAIN_PX = 2 * MULTIPLE_PX  # the gate's map of foreign places has cells of two places a side
 
 
@@ -44,6 +48,11 @@ class Canvas:
     def own_outputs(self, outputs: Mapping[str, NDArray[np.int8]]) -> dict[str, NDArray[np.int8]]:
         """The field's own cells of each output."""
         return {name: self.own(output).astype(np.int8, copy=False) for name, output in outputs.items()}
+
+
+def knows_small_fields(manifest: Manifest) -> bool:
+    """Whether a bundle's gate was calibrated on pictures with as few pixels as a small field has."""
+    return MARGIN * manifest.gate.picture.min_source_px < SMALL_BELOW * manifest.preprocessing.area_px
 
 
 def canvas_of(pixels: NDArray[np.uint8], area_px: int) -> Canvas | None:

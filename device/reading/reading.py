@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from device.base.errors import ModelUnusable
 from device.reading.bundle import Bundle
-from device.reading.canvas import canvas_of
+from device.reading.canvas import canvas_of, knows_small_fields
 from device.reading.gate import Gate, Verdict
 from device.reading.image import Image, Limits, SizeRule, decode
 from device.reading.maps import Features, Head, Maps, softmax
@@ -151,6 +151,7 @@ class Reader:
         self.colour: SiteColour | None = None
         self.temperature = bundle.manifest.calibration.temperature
         self._area_px = bundle.manifest.preprocessing.area_px
+        self._knows_small = knows_small_fields(bundle.manifest)
         self.modality = bundle.manifest.modality
 
     def at(self, standing: Standing) -> Reader:
@@ -241,7 +242,7 @@ class Reader:
     ) -> Reading:
         """`start` and `decoded`: when its decoding began and ended."""
         pixels = image.pixels if self.colour is None else self.colour.apply(image.pixels)
-        canvas = canvas_of(pixels, self._area_px) if true_scale else None
+        canvas = canvas_of(pixels, self._area_px) if true_scale and not self._knows_small else None
         whole = self.network.run(pixels if canvas is None else canvas.pixels)
         outputs = whole if canvas is None else canvas.own_outputs(whole)
         ran = perf_counter()

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from device.reading.canvas import canvas_of
+from device.reading.bundle import Bundle
+from device.reading.canvas import canvas_of, knows_small_fields
 from device.reading.reading import Reader
 from tests.support.pictures import png
 from tests.support.reading_json import reading_json
-from tests.support.shipped import SAMPLES, SHARED_DATA, UM_PER_PX
+from tests.support.shipped import KEYS, MODELS, SAMPLES, SHARED_DATA, UM_PER_PX
 
 AREA_PX = 512 * 384
 
@@ -61,6 +62,11 @@ def test_a_part_of_a_known_field_is_known_too_and_its_maps_cover_it_alone(reader
     assert (document["verdict"]["where"]["columns"], document["verdict"]["where"]["rows"]) == (4, 3)
     for each in document["prediction"]["probabilities"]:
         assert np.mean(drawn_map["values"][each["label"]]) == each["logit"]
+
+
+@pytest.mark.parametrize(("name", "knows"), [("bach", False), ("busi", False), ("idc", True)])
+def test_a_model_that_learned_from_lone_tiles_gets_no_canvas(name: str, knows: bool) -> None:
+    assert knows_small_fields(Bundle.open(MODELS / f"{name}.loupe", KEYS).manifest) == knows
 
 
 @pytest.mark.shared_data

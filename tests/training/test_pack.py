@@ -33,6 +33,7 @@ from training.run_files import FACTS, PARTS, READINGS
 BASE = load_recipe("breakhis")
 RECIPE: Recipe = structs.replace(
     BASE,
+    version="1.0.0",
     data=structs.replace(BASE.data, area_px=96 * 96, brought_to="area"),
     network=structs.replace(BASE.network, name="lite0-shallow", frozen_blocks=16),
     fit=structs.replace(BASE.fit, epochs=0, batch=4, square_px=(96,)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from msgspec import structs
@@ -17,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from device.base.strict_json import DEPTH, DIGITS
 from device.reading.bundle import Bundle
+from device.reading.site.colour import Stain
 from device.reading.site.commission import LocalPicture, commission
 from device.settings import Settings
 from device.storage.instruments import LIMIT as INSTRUMENTS_LIMIT
@@ -31,7 +33,7 @@ from device.web.incoming.form import HEAD_LIMIT, PARTS_LIMIT
 from device.web.incoming.head import ADDRESS_LIMIT, TEXT_LIMIT
 from device.web.incoming.json_body import BRACKETS_LIMIT
 from device.web.technician import HEADER, NEEDED, WRONG_BY_ADDRESS, WRONG_IN_ALL
-from tests.support.drawn_means import drawn_means
+from tests.support.drawn_means import drawn_means, with_colours
 from tests.support.drawn_micrometer import Micrometer, draw_micrometer
 from tests.support.pictures import png
 from tests.support.shipped import AT_SCALE, BUNDLE, KEYS, ROOT, SAMPLES, UM_PER_PX
@@ -117,9 +119,12 @@ def prepare(client: FlaskClient, row: Row) -> None:
     pictures = [drawn_means(bundle, seed) for seed in range(12)]
     local = [LocalPicture(means, str(patient)) for patient, means in enumerate(pictures)]
     if row.path.startswith(JOB) and row.method + row.path != f"POST{JOB}":
-        token = box.commissioning.begin(bundle, None, datetime.now()).token
+        token = box.commissioning.begin(with_colours(bundle), None, datetime.now()).token
+        stain = Stain(np.array([0.1, 0.2, 0.1]))
         for patient, means in enumerate(pictures):
-            box.commissioning.add(token, Place(patient=str(patient)), means)
+            box.commissioning.add(token, Place(patient=str(patient)), means, stain)
+        if row.method == "POST" and row.path.endswith("PICTURE"):
+            box.commissioning.find_colour(token)
         if row.path == f"{JOB}/profile":
             box.commissioning.conclude(box.commissioning.job(token), commission(bundle, local, instrument=None))
     elif row.path.startswith(PROFILES):
@@ -140,12 +145,13 @@ def send(client: FlaskClient, row: Row, code: str | None = None) -> TestResponse
         sent = {"json": {"model": "bach", "instrument": "leica"}} if row.method == "POST" else {}
     elif row.path == f"{JOB}/report":
         sent = {"json": {"floor": 0.5}}
-    elif row.path == f"{JOB}/profile":
+    elif row.path in (f"{JOB}/profile", f"{JOB}/colours"):
         pass
     elif row.path == PROFILES:
         sent = {"data": next(box_of(client).settings.store.parent.rglob("*.copy")).read_bytes()}
     elif row.path == f"{JOB}/pictures/PICTURE":
-        sent = {"json": {"label": "benign"}} if row.method == "PUT" else {}
+        bodies: dict[str, dict[str, Any]] = {"PUT": {"json": {"label": "benign"}}, "POST": {"data": PICTURE}}
+        sent = bodies.get(row.method, {})
     elif row.method == "PUT" and row.path.endswith("/names"):
         network = client.get("/api/v1/units/names").json["network"]
         name = {"unit": 6, "expert": "CD", "term": None, "text": "dots", "at": "2026-01-01T00:00:00.000Z"}

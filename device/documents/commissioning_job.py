@@ -90,5 +90,7 @@ class JobDocument(Record, frozen=True):
     ]
     instrument: Annotated[str | None, about("The instrument's name; null where the model needs none.")]
     since: Annotated[str, about("When it began, such as 2026-01-05 09:30.")]
+    needs_colours: Annotated[bool, about("A report gains where pictures are read again in the clinic's colours.")]
+    coloured: Annotated[bool, about("Each picture was read in the clinic's colours.")]
     pictures: Annotated[list[JobPicture], about("The pictures, in the order in which they came.")]
     report: Annotated[CommissioningReport | None, about("What they came to; null until it is asked for.")]

@@ -25,9 +25,11 @@ from device.base.errors import (
 )
 from device.reading.bundle import Bundle
 from device.reading.manifest import Manifest
+from device.reading.site.colour import Stain, fit_colour
 from device.reading.site.commission import Commissioned, ForeignPicture, LocalPicture
 from device.reading.site.instrument import Instrument
 from device.reading.site.records import PictureMeans
+from device.reading.site.stain import SiteColour
 from device.storage.instruments import KeptInstrument
 
 MOST_PICTURES, MOST_FOREIGN = 400, 150  # of the clinic's own, and of glass and other material
@@ -59,34 +61,41 @@ class Place:
     kind: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeasuredPicture:
-    """What stays of a picture. `number`: from 1, in the order in which they came."""
+    """What stays of a picture. `number`: from 1, in the order in which they came. `means`: of the picture as it came, and
+    `coloured` in the clinic's colours, once it was read in these. `stain`: None where the model needs none."""
 
     number: int
     place: Place
     means: PictureMeans
+    stain: Stain | None = None
+    coloured: PictureMeans | None = None
 
     @cached_property
     def bytes(self) -> int:
         """That its means take."""
-        return len(pickle.dumps(self.means))
+        return len(pickle.dumps((self.means, self.coloured)))
 
-    def as_own(self, manifest: Manifest) -> LocalPicture:
+    def as_own(self, manifest: Manifest, *, coloured: bool = False) -> LocalPicture:
         """A patient's, as `commission` takes it."""
         labels = () if self.place.label is None else diagnoses(manifest)[self.place.label]
-        return LocalPicture(self.means, self.place.patient or "", labels)
+        return LocalPicture(self.means_in(coloured), self.place.patient or "", labels)
 
-    @property
-    def as_foreign(self) -> ForeignPicture:
+    def as_foreign(self, *, coloured: bool = False) -> ForeignPicture:
         """One of other material, likewise."""
-        return ForeignPicture(self.means, self.place.kind or "")
+        return ForeignPicture(self.means_in(coloured), self.place.kind or "")
+
+    def means_in(self, coloured: bool) -> PictureMeans:
+        """In the clinic's colours, or as it came."""
+        return self.coloured if coloured and self.coloured is not None else self.means
 
 
 @dataclass(frozen=True)
 class Job:
     """A commissioning as it stands. `token` is known to the page that began it. `found`: what the pictures came to, once
-    somebody asked; None when pictures have changed since."""
+    somebody asked; None when pictures have changed since. `colour`: the clinic's, from the pictures that there were when
+    somebody asked for it."""
 
     token: str
     bundle: Bundle
@@ -94,6 +103,7 @@ class Job:
     began: datetime
     pictures: tuple[MeasuredPicture, ...] = ()
     found: Commissioned | None = None
+    colour: SiteColour | None = None
     numbers: int = 0  # that were given out
 
     @property
@@ -105,6 +115,11 @@ class Job:
     def instrument_version(self) -> int:
         """Which version of it, 0 without one."""
         return self.kept_instrument.version if self.kept_instrument else 0
+
+    @property
+    def coloured(self) -> bool:
+        """Whether every picture was read in the clinic's colours."""
+        return self.colour is not None and all(picture.coloured is not None for picture in self.pictures)
 
     @property
     def own(self) -> list[MeasuredPicture]:
@@ -149,12 +164,12 @@ class Commissioning:
         if len(there) >= most or sum(picture.bytes for picture in job.pictures) >= MOST_BYTES:
             raise CommissioningFull(pictures=len(there), limit=most)
 
-    def add(self, token: str, place: Place, means: PictureMeans) -> MeasuredPicture:
+    def add(self, token: str, place: Place, means: PictureMeans, stain: Stain | None = None) -> MeasuredPicture:
         """Raises `CommissioningGone`, `CommissioningFull`."""
         with self._lock:
             job = self._known(token)
             self.check_room(job, place)
-            picture = MeasuredPicture(job.numbers + 1, place, means)
+            picture = MeasuredPicture(job.numbers + 1, place, means, stain)
             self._keep(replace(job, pictures=(*job.pictures, picture), numbers=picture.number, found=None))
             return picture
 
@@ -172,6 +187,30 @@ class Commissioning:
             told = _numbered(job.own, number)
             changed = replace(told, place=replace(told.place, label=label))
             self._keep(replace(job, pictures=tuple(changed if p is told else p for p in job.pictures), found=None))
+            return changed
+
+    def find_colour(self, token: str | None) -> Job:
+        """Find the clinic's colours from its pictures, each of which has then to be read in them. Raises
+        `CommissioningGone`."""
+        with self._lock:
+            job = self._known(token)
+            stained = [(picture.stain, picture.place.patient or "") for picture in job.own if picture.stain]
+            white = job.instrument.white if job.instrument else None
+            stains, patients = [stain for stain, _ in stained], [patient for _, patient in stained]
+            colour = fit_colour(job.bundle, stains, patients, white)
+            fresh = tuple(replace(picture, coloured=None) for picture in job.pictures)
+            return self._keep(replace(job, colour=colour, pictures=fresh, found=None))
+
+    def read_in_colour(self, job: Job, number: int, means: PictureMeans) -> MeasuredPicture:
+        """Keep what a picture is in the job's colours. Raises `CommissioningGone`, `CommissioningPictureUnknown`, and
+        `CommissioningUnconcluded` where the colours have changed meanwhile."""
+        with self._lock:
+            now = self._known(job.token)
+            told = _numbered(now.pictures, number)
+            if now.colour != job.colour:
+                raise CommissioningUnconcluded()
+            changed = replace(told, coloured=means)
+            self._keep(replace(now, pictures=tuple(changed if p is told else p for p in now.pictures), found=None))
             return changed
 
     def conclude(self, job: Job, found: Commissioned) -> Job:

@@ -18,6 +18,7 @@ from device.documents.model import label_names
 from device.documents.site import site_state
 from device.documents.verdict import reason_words
 from device.reading.bundle import Bundle
+from device.reading.site.colour import needs_colour
 from device.reading.site.commission import KINDS
 from device.reading.site.standing import NOT_COMMISSIONED
 from device.storage.sites import KeptProfile
@@ -68,6 +69,8 @@ def job_document(job: Job, language: str) -> JobDocument:
         groups=[each for each in diagnoses(job.bundle.manifest) if each not in job.bundle.labels],
         instrument=job.instrument.name if job.instrument else None,
         since=job.began.strftime(MINUTES),
+        needs_colours=needs_colour(job.bundle),
+        coloured=job.coloured,
         pictures=[job_picture(picture, job.bundle, language) for picture in job.pictures],
         report=None if job.found is None else report_document(job.found.report, job.bundle, language),
     )

@@ -45,6 +45,8 @@ NEEDED = frozenset(
         ("POST", "/api/v1/commissioning/job"),
         ("DELETE", "/api/v1/commissioning/job"),
         ("POST", "/api/v1/commissioning/job/pictures"),
+        ("POST", "/api/v1/commissioning/job/colours"),
+        ("POST", "/api/v1/commissioning/job/pictures/<int:picture>"),
         ("PUT", "/api/v1/commissioning/job/pictures/<int:picture>"),
         ("DELETE", "/api/v1/commissioning/job/pictures/<int:picture>"),
         ("POST", "/api/v1/commissioning/job/report"),

@@ -16,6 +16,7 @@ from device.web import commissioning
 from device.web.app import create_app
 from device.web.commissioning import PATIENT_CHARACTERS
 from tests.support.drawn_clinic import UM_PER_PX, ClinicField, clinic_fields, clinic_foreign, clinic_glass
+from tests.support.drawn_means import with_colours
 from tests.support.pictures import png
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
@@ -220,3 +221,24 @@ def test_a_full_job_says_so_before_a_picture_is_read(
     full = add(client, job, BLACK, patient="1")
     assert (full.status_code, full.json["code"]) == (409, "commissioning_full")
     assert add(client, job, BLACK, kind="glass").status_code == 200
+
+
+def test_where_the_laboratory_is_known_pictures_are_read_again_in_the_clinics_colours(
+    tmp_path: Path, bundle: Bundle
+) -> None:
+    settings = Settings(BUNDLE, KEYS, SAMPLES, tmp_path / "loupe.sqlite")
+    client = create_app(settings, with_colours(bundle)).test_client()
+    client.post("/api/v1/instruments", json=MICROSCOPE)
+    begun = client.post(JOB, json={"model": "bach", "instrument": microscope(client)}).json or {}
+    query = {"job": begun["job"]}
+    assert begun["needs_colours"]
+    (field,) = clinic_fields(1, 1)
+    first = add(client, begun["job"], field.data, patient="1").json
+    early = client.post(f"{JOB}/pictures/1", query_string=query, data=field.data)
+    assert (early.status_code, (early.json or {})["code"]) == (409, "commissioning_unconcluded")
+    assert not (client.post(f"{JOB}/colours", query_string=query).json or {})["coloured"]
+    again = client.post(f"{JOB}/pictures/1", query_string=query, data=field.data)
+    assert (again.status_code, again.json) == (200, first)
+    assert (client.get(JOB, query_string=query).json or {})["coloured"]
+    missing = client.post(f"{JOB}/pictures/9", query_string=query, data=field.data)
+    assert (missing.status_code, (missing.json or {})["code"]) == (404, "commissioning_picture_unknown")

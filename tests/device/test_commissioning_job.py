@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
 import pytest
 
 from device.base.errors import (
@@ -14,6 +15,7 @@ from device.base.errors import (
     CommissioningUnderWay,
 )
 from device.reading.bundle import Bundle
+from device.reading.site.colour import Stain
 from device.reading.site.commission import commission
 from device.web import commissioning
 from device.web.commissioning import (
@@ -25,7 +27,7 @@ from device.web.commissioning import (
     Place,
     diagnoses,
 )
-from tests.support.drawn_means import drawn_means
+from tests.support.drawn_means import drawn_means, with_colours
 
 NOW = datetime(2026, 1, 5, 9, 30)
 OWN, GLASS = Place(patient="1"), Place(kind="glass")
@@ -130,6 +132,33 @@ def test_a_diagnosis_is_a_class_or_leaves_it_open_which(bundle: Bundle) -> None:
     assert known["not_malignant"] == ("normal", "benign")
     measured = MeasuredPicture(1, Place(patient="1", label="malignant"), drawn_means(bundle, 1))
     assert measured.as_own(bundle.manifest).labels == known["malignant"]
+
+
+def test_colours_are_found_from_all_patients_and_each_picture_is_read_in_them(
+    box: Commissioning, bundle: Bundle
+) -> None:
+    token = box.begin(with_colours(bundle), None, NOW).token
+    pale, dark = Stain(np.array([0.1, 0.2, 0.1])), Stain(np.array([0.2, 0.4, 0.2]))
+    for patient, stain in (("1", pale), ("1", pale), ("2", dark), ("3", Stain(None))):
+        box.add(token, Place(patient=patient), drawn_means(bundle, 1), stain)
+    box.add(token, GLASS, drawn_means(bundle, 2))
+    job = box.find_colour(token)
+    assert job.colour is not None
+    # The laboratory's density over the mean of patients 1 and 2, who count alike: 0.17 / 0.15, 0.33 / 0.3, 0.12 / 0.15.
+    assert job.colour.gain == pytest.approx((1.133, 1.1, 0.8), abs=0.01)
+    coloured = drawn_means(bundle, 3)
+    for number in range(1, 6):
+        assert not box.job(token).coloured
+        box.read_in_colour(job, number, coloured)
+    now = box.job(token)
+    assert now.coloured
+    assert now.own[0].as_own(bundle.manifest, coloured=True).means is coloured
+    assert now.own[0].as_own(bundle.manifest).means is not coloured
+    box.add(token, Place(patient="4"), drawn_means(bundle, 4), dark)
+    assert not box.job(token).coloured
+    assert not box.find_colour(token).coloured, "other colours: all are to be read again"
+    with pytest.raises(CommissioningUnconcluded):
+        box.read_in_colour(job, 1, coloured)
 
 
 def test_a_profile_is_of_the_pictures_as_they_are(box: Commissioning, bundle: Bundle) -> None:

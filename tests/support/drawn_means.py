@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from msgspec import structs
 
 from device.reading.bundle import Bundle
+from device.reading.manifest import Amendment, SiteRules
 from device.reading.site.records import PictureMeans
 from device.reading.site.spaces import Rows
 
@@ -29,3 +33,19 @@ def drawn_means(bundle: Bundle, seed: int, *, judgeable: bool = True, reason: st
         cells=(centre + rng.normal(scale=0.01, size=(6, len(centre)))).astype(np.float32),
         logits=rng.normal(scale=2.0, size=len(labels)),
     )
+
+
+def with_colours(bundle: Bundle) -> Bundle:
+    """The bundle as one that knows the colours of its laboratory: its site section, as far as these go."""
+    site = SiteRules(
+        density=(0.17, 0.33, 0.12),
+        kinds=(),
+        centres="",
+        spread="",
+        proper="",
+        general="",
+        pictures=1,
+        groups=1,
+        made=Amendment("1.0.0", "drawn for a test", "0" * 7, "2026-01-01"),
+    )
+    return replace(bundle, manifest=structs.replace(bundle.manifest, site=site))

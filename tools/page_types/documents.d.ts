@@ -535,6 +535,8 @@ export interface JobDocument {
   groups: string[];
   instrument: string | null;
   since: string;
+  needs_colours: boolean;
+  coloured: boolean;
   pictures: JobPicture[];
   report: CommissioningReport | null;
 }

@@ -17,10 +17,12 @@ from device.reading.image import Limits
 from device.reading.preview import preview_jpeg
 from device.reading.reading import PixelSize, Reader
 from device.reading.routing import Router
+from device.reading.site.colour import Stain, needs_colour, stain_of
 from device.reading.site.commission import Commissioned, ForeignPicture, LocalPicture, commission
 from device.reading.site.instrument import Instrument
 from device.reading.site.photo import MEASUREMENTS, Measurement
 from device.reading.site.records import PictureMeans
+from device.reading.site.stain import SiteColour
 from device.reading.site.standing import Standing
 from device.reading.site.statistics import statistics_of
 from device.storage.drift import Noted, noted
@@ -64,11 +66,21 @@ class FinishedReading:
 
 @dataclass(frozen=True)
 class PictureToMeasure:
-    """A picture file for a commissioning: with which model it is read, and which instrument took it."""
+    """A picture file for a commissioning: with which model it is read, which instrument took it, and in which colours it is
+    to be read; None before these are known."""
 
     data: bytes
     model: str
     instrument: Instrument | None
+    colour: SiteColour | None = None
+
+
+@dataclass(frozen=True)
+class PictureMeasured:
+    """What a commissioning keeps of a picture. `stain`: None where the model needs none, or the colours are known."""
+
+    means: PictureMeans
+    stain: Stain | None
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,7 @@ class PicturesOfSite:
     foreign: Sequence[ForeignPicture]
     instrument: Instrument | None
     instrument_version: int
+    colour: SiteColour | None
     floor: float
 
 
@@ -95,7 +108,7 @@ class Desk(Protocol):
     def measure(self, what: str, data: bytes, stop: Stop) -> Measurement:
         """What a photo tells of its instrument; `what` is one of `MEASUREMENTS`. Raises what that does."""
 
-    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeans:
+    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeasured:
         """What a commissioning keeps of a picture. Raises what `Reader.read` does."""
 
     def commission(self, pictures: PicturesOfSite, stop: Stop) -> Commissioned:
@@ -135,9 +148,13 @@ class DeskHere:
         """See `Desk`."""
         return MEASUREMENTS[what](data, self._office.limits, stop)
 
-    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeans:
+    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeasured:
         """See `Desk`."""
-        return statistics_of(self._reader(picture.model), picture.data, picture.instrument, stop)
+        reader, data, size = self._reader(picture.model), picture.data, picture.instrument
+        stain = None
+        if picture.colour is None and needs_colour(reader.bundle):
+            stain = stain_of(reader, data, size, stop)
+        return PictureMeasured(statistics_of(reader.coloured(picture.colour), data, size, stop), stain)
 
     def commission(self, pictures: PicturesOfSite, stop: Stop) -> Commissioned:
         """See `Desk`."""
@@ -152,6 +169,7 @@ class DeskHere:
             pictures.foreign,
             instrument=pictures.instrument,
             instrument_version=pictures.instrument_version,
+            colour=pictures.colour,
             floor=pictures.floor,
             progress=go_on,
         )

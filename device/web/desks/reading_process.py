@@ -32,11 +32,11 @@ from device.base.log import LOG
 from device.base.process import end_with_parent, set_dumpable, set_name
 from device.reading.site.commission import Commissioned
 from device.reading.site.photo import Measurement
-from device.reading.site.records import PictureMeans
 from device.web.desks.desk import (
     DeskHere,
     FinishedReading,
     Office,
+    PictureMeasured,
     PicturesOfSite,
     PictureToMeasure,
     PictureToRead,
@@ -239,9 +239,9 @@ class DeskApart:
         assert isinstance(answer, Measurement)
         return answer
 
-    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeans:
-        answer = self._ask("means", picture.data, (picture.model, picture.instrument), stop)
-        assert isinstance(answer, PictureMeans)
+    def means(self, picture: PictureToMeasure, stop: Stop) -> PictureMeasured:
+        answer = self._ask("means", picture.data, (picture.model, picture.instrument, picture.colour), stop)
+        assert isinstance(answer, PictureMeasured)
         return answer
 
     def commission(self, pictures: PicturesOfSite, stop: Stop) -> Commissioned:

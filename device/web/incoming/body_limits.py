@@ -29,13 +29,19 @@ JSON = {
     ("POST", f"{JOB}/report"),
 }
 JSON_PUT = re.compile(rf"/api/v1/(units/\d+/name|instruments/[^/]*)|{JOB}/pictures/\d+", re.ASCII)
+PICTURE_AGAIN = re.compile(rf"{JOB}/pictures/\d+", re.ASCII)
+
+
+def _is_picture(method: str, path: str) -> bool:
+    """Whether the body is a picture file."""
+    return (method, path) in PICTURES or (method == "POST" and PICTURE_AGAIN.fullmatch(path) is not None)
 
 
 def limit_of(method: str, path: str, settings: Settings) -> int:
     """The largest body that a request may have, in bytes; 0 where none belongs to it. `path` without the query,
     decoded."""
     route = method, path
-    if route in PICTURES:
+    if _is_picture(method, path):
         return settings.max_upload_bytes + FORM_OVERHEAD_BYTES
     if route == ("PUT", "/api/v1/units/names"):
         return NAMES_BYTES
@@ -48,6 +54,6 @@ def limit_of(method: str, path: str, settings: Settings) -> int:
 
 def too_large(method: str, path: str, settings: Settings) -> UploadTooLarge | BodyTooLarge:
     """The error of a body over that limit: a picture's, or any other's."""
-    if (method, path) in PICTURES:
+    if _is_picture(method, path):
         return UploadTooLarge(limit_mb=settings.max_upload_mb)
     return BodyTooLarge(limit_bytes=limit_of(method, path, settings))

@@ -288,6 +288,23 @@ export const addToJob = (job, file, place, headers) => ask("POST", `${JOB}/pictu
 
 /**
  * @param {string} job
+ * @param {Headers} headers
+ * @returns {Promise<JobDocument>}
+ */
+export const findColours = (job, headers) => ask("POST", `${JOB}/colours`, { job }, undefined, headers);
+
+/**
+ * The same picture once more, to be read in the clinic's colours.
+ * @param {string} job
+ * @param {number} picture
+ * @param {File} file
+ * @param {Headers} headers
+ * @returns {Promise<JobPicture>}
+ */
+export const readInColours = (job, picture, file, headers) => ask("POST", `${JOB}/pictures/${picture}`, { job }, formOf(file), headers);
+
+/**
+ * @param {string} job
  * @param {number} picture
  * @param {string | null} label
  * @param {Headers} headers

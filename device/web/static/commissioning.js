@@ -3,8 +3,8 @@
 // job's name outlives a reload of the page; what the box knows of it doesn't outlive a restart of the box.
 
 import {
-  addToJob, beginJob, diagnoseInJob, discardJob, getCommissioning, getInstruments, getJob, getProfile, makeReport, Problem,
-  removeFromJob, revokeProfile, sendProfile, signJob,
+  addToJob, beginJob, diagnoseInJob, discardJob, findColours, getCommissioning, getInstruments, getJob, getProfile, makeReport,
+  Problem, readInColours, removeFromJob, revokeProfile, sendProfile, signJob,
 } from "./api.js";
 import { byId, element, inputById, setText, show } from "./dom.js";
 import { download } from "./exports.js";
@@ -13,6 +13,7 @@ import { withCode } from "./technician.js";
 import { loadWords, number, word, wordOr } from "./words.js";
 
 /** @import { CommissioningDocument, JobDocument, JobPicture, SiteState } from "../../../tools/page_types/documents" */
+/** @import { Headers } from "../../../tools/page_types/page" */
 /** @typedef {{ patient?: string, label?: string, kind?: string }} Place where a picture belongs */
 
 const JOB = "loupe-commissioning";
@@ -30,6 +31,8 @@ let clinic = null;
 /** @type {JobDocument | null} */
 let job = null;
 let stopped = false;
+/** @type {Map<number, File>} the pictures' files by their numbers, as far as they were chosen in this tab */
+const files = new Map();
 /** @type {Set<string>} headings below which somebody looks at the pictures */
 const unfolded = new Set();
 
@@ -198,6 +201,7 @@ function showJob(begun) {
 
 function forgetJob() {
   job = null;
+  files.clear();
   memory()?.removeItem(JOB);
   show("job", false);
   show("begin");
@@ -311,13 +315,12 @@ function addTrouble(text) {
 
 /**
  * Sends one picture, again where the box is busy with others'.
- * @param {File} file
- * @param {Place} place
+ * @param {(headers: Headers) => Promise<JobPicture>} once
  */
-async function send(file, place) {
+async function send(once) {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await withCode((headers) => addToJob(current().job, file, place, headers));
+      return await withCode(once);
     } catch (problem) {
       if (!(problem instanceof Problem && PASSING.includes(problem.code)) || tries >= PASSING_TRIES || stopped) throw problem;
       await new Promise((resolve) => { setTimeout(resolve, PASSING_MS); });
@@ -326,25 +329,36 @@ async function send(file, place) {
 }
 
 /**
+ * Says which picture is being read.
+ * @param {number} index
+ * @param {number} count
+ */
+function showReading(index, count) {
+  setText("reading-words", word("site_reading", { rank: index + 1, count }));
+  setText("status", word("site_reading", { rank: index + 1, count }));
+  const bar = byId("reading-bar", HTMLProgressElement);
+  bar.max = count;
+  bar.value = index;
+}
+
+/**
  * Has the box read these files, one after the other.
- * @param {File[]} files
+ * @param {File[]} added
  * @param {Place} place
  */
-async function addPictures(files, place) {
+async function addPictures(added, place) {
   stopped = false;
   byId("trouble").replaceChildren();
   show("trouble", false);
   show("problem", false);
   setState("reading");
-  for (const [index, file] of files.entries()) {
+  for (const [index, file] of added.entries()) {
     if (stopped) break;
-    setText("reading-words", word("site_reading", { rank: index + 1, count: files.length }));
-    setText("status", word("site_reading", { rank: index + 1, count: files.length }));
-    const bar = byId("reading-bar", HTMLProgressElement);
-    bar.max = files.length;
-    bar.value = index;
+    showReading(index, added.length);
     try {
-      current().pictures.push(await send(file, place));
+      const picture = await send((headers) => addToJob(current().job, file, place, headers));
+      files.set(picture.number, file);
+      current().pictures.push(picture);
       withoutReport();
       showPictures();
     } catch (problem) {
@@ -370,8 +384,8 @@ function listenForFiles(id, placeOf) {
   const field = inputById(id);
   field.onclick = () => { field.value = ""; };
   field.onchange = () => {
-    const files = [...field.files ?? []];
-    if (files.length) addPictures(files, placeOf());
+    const chosen = [...field.files ?? []];
+    if (chosen.length) addPictures(chosen, placeOf());
   };
 }
 
@@ -400,12 +414,29 @@ function showReport() {
   byId("report").replaceChildren(...report ? reportParts(report) : []);
 }
 
+/**
+ * Has all pictures read again in the clinic's colours, where the model gains by it and this tab still has their files.
+ * @param {JobDocument} asked
+ */
+async function matchColours({ job: token, needs_colours: needed, coloured, pictures }) {
+  if (!needed || coloured || !pictures.every((picture) => files.has(picture.number))) return;
+  await withCode((headers) => findColours(token, headers));
+  show("reading");
+  for (const [index, { number: rank }] of pictures.entries()) {
+    showReading(index, pictures.length);
+    const file = /** @type {File} */ (files.get(rank));
+    await send((headers) => readInColours(token, rank, file, headers));
+  }
+  show("reading", false);
+}
+
 /** @param {SubmitEvent} event */
 function askForReport(event) {
   event.preventDefault();
   doing(async () => {
     const floor = Number(inputById("floor").value.replace(",", ".").replace("%", "")) / FULL;
     const { job: token } = current();
+    await matchColours(current());
     setText("status", word("site_report_making"));
     showJob(await withCode((headers) => makeReport(token, floor, headers)));
     setText("status", word("site_report_made"));

@@ -133,8 +133,41 @@ def post_job_picture() -> Response:
     box.readiness.check_files()
     picture = PictureToMeasure(data, job.bundle.manifest.id, job.instrument)
     with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
-        means = desk.means(picture, gone)
-    return answer(job_picture(box.commissioning.add(job.token, place, means), job.bundle, language()))
+        kept = desk.means(picture, gone)
+    added = box.commissioning.add(job.token, place, kept.means, kept.stain)
+    return answer(job_picture(added, job.bundle, language()))
+
+
+@blueprint.post("/api/v1/commissioning/job/colours")
+@operation(
+    "Find the clinic's colours from its pictures", query=JobQuery, answer=JobDocument, errors=(CommissioningGone,)
+)
+def post_job_colours() -> Response:
+    """Each picture has then to be sent again, to be read in them."""
+    return answer(job_document(the_box().commissioning.find_colour(request.args.get("job")), language()))
+
+
+@blueprint.post("/api/v1/commissioning/job/pictures/<int:picture>")
+@operation(
+    "Read a picture again, in the clinic's colours",
+    query=JobQuery,
+    body=PICTURE,
+    answer=JobPicture,
+    errors=(
+        *(CommissioningGone, CommissioningPictureUnknown, CommissioningUnconcluded),
+        *(ImageError, DecodingUnavailable, ReadingStopped, *READERS_FAIL),
+    ),
+)
+def post_job_picture_again(picture: int) -> Response:
+    box, job = the_box(), _job()
+    if job.colour is None:
+        raise CommissioningUnconcluded()
+    data = sent_picture(box.settings)
+    box.readiness.check_files()
+    sent = PictureToMeasure(data, job.bundle.manifest.id, job.instrument, job.colour)
+    with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
+        kept = desk.means(sent, gone)
+    return answer(job_picture(box.commissioning.read_in_colour(job, picture, kept.means), job.bundle, language()))
 
 
 @blueprint.put("/api/v1/commissioning/job/pictures/<int:picture>")
@@ -175,10 +208,11 @@ def post_job_report() -> Response:
     box, job, floor = the_box(), _job(), _sent(ReportBody).floor
     pictures = PicturesOfSite(
         job.bundle.manifest.id,
-        [picture.as_own(job.bundle.manifest) for picture in job.own],
-        [picture.as_foreign for picture in job.foreign],
+        [picture.as_own(job.bundle.manifest, coloured=job.coloured) for picture in job.own],
+        [picture.as_foreign(coloured=job.coloured) for picture in job.foreign],
         job.instrument,
         job.instrument_version,
+        job.colour if job.coloured else None,
         floor,
     )
     with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():

@@ -1,8 +1,10 @@
 """One correction of a clinic's colours, found once for all its pictures.
 
 Laboratories stain more or less strongly, and cameras and lamps differ. So a clinic's pictures get one gain for each colour,
-on the optical density, which brings the mean of the clinic's tissue to that of the laboratory where the model learnt. It is
-found from many patients, and stays: a gain for each picture would make foreign pictures look proper.
+on the optical density, which brings the mean of the clinic's tissue half the way to that of the laboratory where the model
+learnt: some clinics' readings gain by it and some lose, and the whole way loses more than it gains
+(`docs/researchers/commissioning.md`). It is found from many patients, and stays: a gain for each picture would make foreign
+pictures look proper.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from device.reading.image import decode
 from device.reading.reading import PixelSize, Reader, target_of
 from device.reading.site.stain import LEAST_DENSITY, LEAST_TISSUE_PX, SiteColour, density_of
 
+WAY = 0.5  # of the way to the laboratory's density, as a power of the gain
 LEAST_GAIN, MOST_GAIN = 0.5, 2.0  # beyond, the pictures aren't of the stain that the model knows
 WHITE = (255.0, 255.0, 255.0)
 
@@ -66,6 +69,6 @@ def fit_colour(
     glass = tuple(float(level) for level in white) if white else WHITE
     against_white = np.log10((np.array(glass) + 1) / 256)  # density of the glass, below that of the tissue
     here = np.mean([np.mean(of_patient, 0) for of_patient in found.values()], 0) + against_white
-    gain = np.clip(np.array(reference) / np.maximum(here, LEAST_DENSITY), LEAST_GAIN, MOST_GAIN)
+    gain = np.clip((np.array(reference) / np.maximum(here, LEAST_DENSITY)) ** WAY, LEAST_GAIN, MOST_GAIN)
     red, green, blue = (round(float(each), 4) for each in gain)
     return SiteColour((glass[0], glass[1], glass[2]), (red, green, blue))

@@ -9,7 +9,7 @@ import pytest
 from device.reading.bundle import Bundle
 from device.reading.site.foreign import KnownForeign
 from tests.support.shipped import BUNDLE, KEYS
-from training.gate.foreign import foreign_kinds, known_foreign, without_kind
+from training.gate.foreign import ENLARGED, foreign_kinds, known_foreign, without_kind
 
 CHANNELS = 30
 SHIFT = 3.0  # of the clinic from the laboratory, in every entry: more than what sets kinds apart
@@ -53,7 +53,7 @@ def test_a_kind_can_be_taken_out_of_what_a_bundle_knows() -> None:
     assert bundle.manifest.site
     whole, less = KnownForeign.of(bundle), without_kind(bundle, "colon")
     assert whole is not None
-    assert len(whole.centres) == len(bundle.manifest.site.kinds) == len(less.centres) + 1
+    assert len(whole.centres) == len(bundle.manifest.site.kinds) == len(less.centres) + len(ENLARGED)
     assert not np.allclose(whole.general, less.general)
 
 

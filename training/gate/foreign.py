@@ -91,11 +91,15 @@ def means_of(reader: Reader, pictures: Sequence[tuple[bytes, float | None]]) -> 
     return found
 
 
-def read_foreign(reader: Reader, kind: ForeignKind, data: Path) -> list[PictureMeans]:
-    """The means of a kind's pictures, each at several scales where the model works at one."""
+def read_foreign(reader: Reader, kind: ForeignKind, data: Path) -> dict[str, list[PictureMeans]]:
+    """The means of a kind's pictures by a name: where the model works at a scale, each of several is a kind of its own."""
+    pictures = [file.read_bytes() for file in kind.files(data)]
+    if not reader.bundle.manifest.needs_scale:
+        return {kind.name: means_of(reader, [(picture, None) for picture in pictures])}
     own = reader.bundle.manifest.preprocessing.um_per_px
-    sizes = [own / times for times in ENLARGED] if reader.bundle.manifest.needs_scale else [None]
-    return means_of(reader, [(file.read_bytes(), size) for file in kind.files(data) for size in sizes])
+    return {
+        f"{kind.name}-{times}": means_of(reader, [(picture, own / times) for picture in pictures]) for times in ENLARGED
+    }
 
 
 def rows_of(means: Sequence[PictureMeans]) -> Floats:
@@ -128,7 +132,7 @@ def without_kind(bundle: Bundle, name: str) -> KnownForeign:
     known, rules, layers = KnownForeign.of(bundle), bundle.manifest.site, middle_layer(bundle)
     assert known is not None
     assert rules is not UNSET
-    centres = known.centres[[kind.name != name for kind in rules.kinds]]
+    centres = known.centres[[kind.name.partition("-")[0] != name for kind in rules.kinds]]
     centre = np.zeros(len(known.general))
     centre[layers] = bundle.array(bundle.manifest.gate.shows.centre)
     general = general_direction(centres, known.spread, known.proper, centre, layers)

@@ -17,6 +17,7 @@ from rich.progress import track
 from device.reading.bundle import Bundle
 from device.reading.manifest import CARD, NETWORK, Amendment
 from device.reading.reading import Reader
+from device.reading.site.records import PictureMeans
 from training.data import LIMITS, Sample, picture_bytes
 from training.evaluation.card import write_card
 from training.gate.foreign import foreign_kinds, means_of, middle_of, read_foreign, site_rules
@@ -42,10 +43,9 @@ def add_site(
     reader = Reader(before, LIMITS)
     chosen = samples[:: max(1, -(-len(samples) // MOST_PROPER))]
     proper = means_of(reader, list(_proper(reader, chosen, folder)))
-    kinds = {
-        kind.name: read_foreign(reader, kind, data)
-        for kind in track(foreign_kinds(before), "foreign kinds", transient=True)
-    }
+    kinds: dict[str, list[PictureMeans]] = {}
+    for kind in track(foreign_kinds(before), "foreign kinds", transient=True):
+        kinds |= read_foreign(reader, kind, data)
     made = Amendment(
         from_version=before.manifest.version,
         command=f"loupe-train pack {recipe.id} --add-site {before.name}",

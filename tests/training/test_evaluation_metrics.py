@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from device.reading.maps import softmax
 from training.errors import TableError
 from training.evaluation.metrics import by_fold, by_patient, calibrate_folds, compare, summary
-from training.evaluation.resampling import auroc, interval, patient_weights
+from training.evaluation.resampling import auroc, interval, patient_weights, range_of_new
 from training.evaluation.table import NUMBERS, class_columns, columns
 
 LABELS = ("benign", "malignant")
@@ -254,3 +254,12 @@ def test_thousands_of_rows_are_fast() -> None:
     started = time.monotonic()
     summary(chance_table(8000), LABELS)
     assert time.monotonic() - started < 20
+
+
+def test_the_range_of_new_patients_holds_those_that_are_drawn_from_the_same_clinic() -> None:
+    chance = np.random.default_rng(3)
+    measured, new = chance.normal(0.5, 0.05, (2000, 8)), chance.normal(0.5, 0.05, (2000, 2)).mean(1)
+    ranges = [range_of_new(row, 2) for row in measured]
+    inside = np.mean([low <= mean <= high for (low, high), mean in zip(ranges, new, strict=True)])
+    assert inside == pytest.approx(0.95, abs=0.02)
+    assert range_of_new(np.array([1.0, 0.9, 1.0, 0.4]), 2)[1] == 1.0  # a share

@@ -28,6 +28,7 @@ from training.evaluation.card import write_card
 from training.evaluation.measure import evaluate_bundle, evaluate_readings
 from training.evaluation.metrics import summary
 from training.evaluation.report import Evaluation, load_report, render, report_document, write_report
+from training.evaluation.resampling import range_of_new
 from training.evaluation.results import write_results
 from training.evaluation.table import columns, load_table, read_table, save_table
 from training.recipe import Recipe, load_recipe
@@ -243,6 +244,9 @@ def test_the_results_page_lists_each_fold_and_patient(document: dict[str, Any]) 
     assert page.count("mean ± standard deviation") == 1
     rows = [line.count("|") for line in page.splitlines() if line.startswith("| ")]
     assert min(rows) > 3
+    accuracies = np.array([row["accuracy"] for row in document["patients"]])
+    low, high = range_of_new(accuracies, 2)
+    assert f"may lie anywhere from {100 * low:.1f} % to {100 * high:.1f} %" in page
 
 
 def test_a_results_page_keeps_what_is_not_written_anew(document: dict[str, Any]) -> None:

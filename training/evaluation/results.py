@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec import Struct, toml
 
 from training.data import ADAPTERS
+from training.evaluation.resampling import range_of_new
 from training.evaluation.sets_report import sets_words
 from training.evaluation.words import (
     markdown_table,
@@ -36,6 +38,7 @@ in clinical use. [Explanations](explanations.md) measures how faithful the class
 [foreign pictures](ood.md) compare detectors of foreign pictures.
 """
 OVERVIEW = ("balanced_accuracy", "accuracy", "macro_auroc", "ece")
+FEW_UNITS = 30  # patients or blocks: of more the table itself shows how they differ
 FOLD_FIGURES = ("balanced_accuracy", "accuracy", "macro_auroc", "float_balanced_accuracy", "refused")
 
 
@@ -143,8 +146,20 @@ def _patients(report: Mapping[str, Any]) -> str:
         ]
         for row in report["patients"]
     ]
-    return "Under each class: how many of its pictures are right.\n\n" + markdown_table(
+    return f"Under each class: how many of its pictures are right.{_new_ones(report)}\n\n" + markdown_table(
         [report["unit"], *labels.values(), "Accuracy", "Balanced accuracy", "AUROC, mean of classes", "Refused"], rows
+    )
+
+
+def _new_ones(report: Mapping[str, Any]) -> str:
+    """Where two further patients or blocks may lie: said where few were measured, so that a mean of them hides less."""
+    measured = np.array([row["accuracy"] for row in report["patients"]])
+    if not 2 <= len(measured) <= FEW_UNITS:
+        return ""
+    low, high = range_of_new(measured, 2)
+    return (
+        f" The accuracy of two new {report['unit']}s together may lie anywhere from {number('accuracy', low)} to "
+        f"{number('accuracy', high)}: a 95 % prediction interval from these {len(measured)}."
     )
 
 

@@ -20,7 +20,14 @@ COUNTED_NOUNS = {
     "fr": "fenêtres|images|unités|lectures|jours|noms|endroits|séances|patientes|blocs|secondes|barres|zones|régions",
 }
 # Texts whose number is never small.
-MANY = ("answer.record.", "regions.part_caution", "card.", "errors.dicom_frames", "errors.animated_image")
+MANY = (
+    "answer.record.",
+    "regions.part_caution",
+    "card.",
+    "errors.dicom_frames",
+    "errors.animated_image",
+    "errors.instrument_",
+)
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

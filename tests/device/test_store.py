@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -277,6 +278,7 @@ def test_each_bad_page_of_an_earlier_store_costs_no_name_that_lies_on_another(tm
 # --- a store of another version ---------------------------------------------------------------------------------------
 
 OLD = Path(__file__).with_name("stores")
+WATCHED = "ac1235dbe73c3a0bd627a51046169a8d674f0f00bd58f493f5f00bf7b366ce13"  # the bundle whose watch is in the stores
 NETWORK = "d046cd5fbae635195769d7f0aa5abef50bf2808aab815d58e84a7a0be8521576"
 OLD_NAMES = {
     "2026-11-21": [
@@ -330,6 +332,7 @@ def given_all_of(path: Path, network: str) -> list[Given]:
 
 def test_the_watch_of_an_earlier_program_goes_on(bundle: Bundle, tmp_path: Path) -> None:
     path = fresh(OLD / "2026-11-28", tmp_path / "box")
+    bundle = replace(bundle, sha256=WATCHED)
     drift, now = DriftLog(path), datetime(2026, 11, 28, 12)
     assert drift.days(bundle, 5, now)["2026-11-28"].readings == 3
     assert drift.watch(bundle, now).pictures == 3

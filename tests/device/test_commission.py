@@ -287,6 +287,18 @@ def test_tables_of_spreadsheets_are_read(bundle: Bundle, tmp_path: Path) -> None
         assert read_diagnoses(table(tmp_path, text), PICTURES, bundle.manifest) == {"1/a.jpg": ("benign",)}
 
 
+def test_an_accent_is_one_letter_wherever_the_name_was_written(bundle: Bundle, tmp_path: Path) -> None:
+    folder_of_a_mac, typed = "He\u0301le\u0300ne/a.jpg", "H\u00e9l\u00e8ne/a.jpg"
+    found = read_diagnoses(table(tmp_path, f"file,label\n{typed},benigne\n"), [folder_of_a_mac], bundle.manifest)
+    assert found == {folder_of_a_mac: ("normal", "benign")}
+
+
+def test_a_table_of_an_older_spreadsheet_is_told_how_to_be_saved(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(LabelsUnreadable) as refused:
+        read_diagnoses(table(tmp_path, "file;label\né;bénigne\n".encode("cp1252")), PICTURES, bundle.manifest)
+    assert refused.value.detail == "label_encoding"
+
+
 def test_a_model_with_a_class_of_the_groups_name_means_its_class(tmp_path: Path) -> None:
     busi = Bundle.open(MODELS / "busi.loupe", KEYS)
     text = "file,label\n1,malignant\n2,benign\n"

@@ -29,7 +29,6 @@ from device.reading.site.records import PictureMeans, SiteFit
 from device.reading.site.statistics import statistics_of
 from training.gate.foreign import foreign_kinds, without_kind
 
-HALVES = 10
 MOST = 50
 FOREIGN = 30  # pictures of a kind
 BREAKHIS = re.compile(r"SOB_[BM]_[A-Z]+-(\d+-\d+)[A-Z]*-")
@@ -82,9 +81,9 @@ class Figures:
         return sum(share <= alpha for share, alpha in zip(self.shares, self.alphas, strict=True))
 
 
-def study(name: str, bundle: Bundle, limits_reader: Reader, data: Path, halves: int, most_files: int) -> Figures:
+def study(name: str, bundle: Bundle, reader: Reader, data: Path, halves: int, most_files: int) -> Figures:
     """One clinic's figures. `most_files`: of the clinic, evenly spread."""
-    clinic, reader = CLINICS[name], limits_reader
+    clinic = CLINICS[name]
     files = sorted(file for glob in clinic.globs for file in data.glob(glob))
     files = files[:: max(1, -(-len(files) // most_files))]
     of = [clinic.patient(file) for file in files]

@@ -8,6 +8,7 @@ In a table that has the group "malignant", "benign" is its counterpart, even whe
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +20,8 @@ MAX_BYTES = 1_000_000
 MOST_ROWS = 10_000
 DELIMITERS = ",;\t"
 FILE, LABEL = "file", "label"
-OF_CONCERN, OF_NONE = ("malignant", "concern", "maligne", "malin"), ("benign", "no_concern", "bénin", "bénigne")
+OF_CONCERN = ("malignant", "concern", "maligne", "malin")
+OF_NONE = ("benign", "no_concern", "not_malignant", "bénin", "bénigne", "benin", "benigne")
 
 
 def read_diagnoses(path: Path, pictures: Collection[str], manifest: Manifest) -> dict[str, tuple[str, ...]]:
@@ -65,13 +67,16 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
             file, label = (row.get(names[column]) or "" for column in (FILE, LABEL))
             if file.strip():
                 yield table.line_num, _normal(file), label.strip().lower()
+    except UnicodeDecodeError as error:
+        raise LabelsUnreadable(file=str(path), detail=Phrase("label_encoding")) from error
     except (OSError, ValueError, csv.Error) as error:
         raise LabelsUnreadable(file=str(path), detail=reason_of(error)) from error
 
 
 def _normal(file: str) -> str:
-    """A path as it is compared: with slashes, also where Windows wrote it."""
-    return str(PurePosixPath(file.strip().replace("\\", "/")))
+    """A path as it is compared: with slashes, also where Windows wrote it, and an accent as one letter, also where a Mac
+    wrote it as two."""
+    return str(PurePosixPath(unicodedata.normalize("NFC", file.strip().replace("\\", "/"))))
 
 
 def _below(pictures: Collection[str]) -> Mapping[str, list[str]]:
@@ -79,7 +84,7 @@ def _below(pictures: Collection[str]) -> Mapping[str, list[str]]:
     below: dict[str, list[str]] = {}
     by_name: dict[str, list[str]] = {}
     for picture in pictures:
-        path = PurePosixPath(picture)
+        path = PurePosixPath(_normal(picture))
         for each in (path, *path.parents[:-1]):
             below.setdefault(str(each), []).append(picture)
         by_name.setdefault(path.name, []).append(picture)

@@ -12,6 +12,8 @@ from device.reading.site.commission import Report
 from device.reading.site.measure import MeasuredAuroc, SiteMeasure
 
 INDENT = "  "
+ENOUGH_FOREIGN = 5  # pictures of glass, and of other material: with fewer a share refused says little
+GLASS = "glass"
 
 
 class SitePromiseWords(Record, frozen=True):
@@ -84,7 +86,7 @@ def report_document(report: Report, bundle: Bundle, language: str, *, flat: bool
         floor=report.floor,
         withheld=report.withheld,
         lines=_lines(report, foreign, bundle, language),
-        advice=_advice(report, foreign, language, flat=flat),
+        advice=_advice(report, foreign, language, flat=flat, has_glass=bundle.manifest.needs_scale),
     )
 
 
@@ -155,32 +157,44 @@ def _auroc_words(auroc: MeasuredAuroc, bundle: Bundle, language: str) -> str:
     facts = {
         "classes": joined([names[each] for each in concern], language),
         "value": number(round(auroc.value, 3), language),
-        "low": number(round(auroc.low, 3), language),
-        "high": number(round(auroc.high, 3), language),
     }
-    return fill(words(language)["commissioning"]["auroc"], facts, language)
+    texts = words(language)["commissioning"]
+    if auroc.low is None or auroc.high is None:
+        return fill(texts["auroc_alone"], facts, language)
+    ends = {"low": number(round(auroc.low, 3), language), "high": number(round(auroc.high, 3), language)}
+    return fill(texts["auroc"], facts | ends, language)
 
 
-def _advice(report: Report, foreign: list[ForeignKind], language: str, *, flat: bool) -> list[str]:
-    """What is missing, the most important first."""
+def _advice(report: Report, foreign: list[ForeignKind], language: str, *, flat: bool, has_glass: bool) -> list[str]:
+    """What is missing, the most important first. `has_glass`: the model reads slides, so that empty glass may be sent."""
     texts, promise, measured = words(language)["commissioning"]["advice"], report.promise, report.measured
     accepted = [each.name for each in foreign if each.refused_after < each.n]
+    glass = sum(each.n for each in foreign if each.kind == GLASS)
+    others = sum(each.n for each in foreign) - glass
     facts = {
         "alpha": percent(report.aimed_at, language),
         "missing": max(0, report.patients_needed - promise.n),
         "needed": report.patients_needed,
         "kinds": ", ".join(accepted),
+        "of_other_size": report.of_other_size,
+        "own": report.pictures,
+        "glass": glass,
+        "others": others,
+        "enough": ENOUGH_FOREIGN,
         "floor": percent(report.floor, language),
         "pictures": 0 if measured is None else measured.accuracy.of,
         "patients": 0 if measured is None else measured.patients,
     }
     wanted = {
+        "size": 2 * report.of_other_size > report.pictures,
         "withheld": report.withheld,
         "flat": flat,
         "patients": promise.n < report.patients_needed,
         "refusals": promise.alpha > report.aimed_at and promise.n >= report.patients_needed,
         "strangers": not foreign,
         "foreign": bool(accepted),
+        "few_strangers": bool(foreign) and others < ENOUGH_FOREIGN,
+        "few_glass": has_glass and glass < ENOUGH_FOREIGN,
         "labels": measured is None,
         "more_labels": measured is not None and not measured.enough,
     }

@@ -9,7 +9,7 @@ from device.documents.answer import ConcernSum, PictureAnswer
 from device.documents.reading_document import ClassProbability, ReadingDocument, SectionSummary
 from device.documents.regions import FieldParts, MarkedRegion
 from device.documents.scale import ASSUMED, GIVEN
-from device.documents.site import SCALE_UNKNOWN
+from device.documents.site import COMMISSIONED, MEASURED, SCALE_UNKNOWN, SiteState
 
 BAR_LENGTH = 30
 
@@ -30,11 +30,19 @@ def reading_in_words(name: str, document: ReadingDocument, language: str) -> str
     lines = [f"{name}: {answer.headline}{mark}", f"  → {answer.advice}", *caution]
     if document.scale.state in (GIVEN, ASSUMED):
         lines.append(f"  {document.scale.words}")
-    lines.append(f"  {document.site.title}")
+    lines.append(f"  {_site_words(document.site)}")
     if document.section is not None:
         return "\n".join((*lines, *_section_lines(document.section, language)))
     bars = [_bar(each) for each in document.prediction.probabilities]
-    return "\n".join((*lines, *_parts_lines(document.parts), *_sum_lines(answer.concern_sum), *bars, *_behind(answer)))
+    return "\n".join(
+        (
+            *lines,
+            *_parts_lines(document.parts),
+            *_sum_lines(answer.concern_sum),
+            *bars,
+            *_behind(answer, document, language),
+        )
+    )
 
 
 def _unknown_words(document: ReadingDocument, language: str) -> str:
@@ -46,6 +54,11 @@ def _unknown_words(document: ReadingDocument, language: str) -> str:
         if stated is None
         else f"{told} {fill(texts['stated_scale'], {'stated': stated.words, 'um': f'{stated.value:.4g}'}, language)}"
     )
+
+
+def _site_words(site: SiteState) -> str:
+    """How the model stands here; where it was measured, how sure that is."""
+    return f"{site.title}. {site.words}" if site.state == MEASURED else site.title
 
 
 def _bar(row: ClassProbability) -> str:
@@ -64,9 +77,10 @@ def _parts_lines(parts: FieldParts | None) -> list[str]:
     return [f"  {parts.words}"] if parts and parts.caution else []
 
 
-def _behind(answer: PictureAnswer) -> list[str]:
-    """How this answer fared, and what holds for answers."""
-    return [f"  {part.words}" for part in (answer.record, answer.promise) if part]
+def _behind(answer: PictureAnswer, document: ReadingDocument, language: str) -> list[str]:
+    """How this answer fared, and what holds for answers: at the laboratory, which is said where a clinic has its own."""
+    where = f"{words(language)['command']['at_laboratory']} " if document.site.state in (COMMISSIONED, MEASURED) else ""
+    return [f"  {where}{part.words}" for part in (answer.record, answer.promise) if part]
 
 
 def _section_lines(section: SectionSummary, language: str) -> list[str]:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from device.base.texts import fill, percent, words
 from device.documents.records import Record, about
-from device.reading.site.measure import SiteMeasure
+from device.reading.site.measure import ENOUGH_PATIENTS, ENOUGH_PICTURES, SiteMeasure
 from device.reading.site.profile import SiteProfile
 from device.reading.site.standing import Standing
 
-SCALE_UNKNOWN, WITHHELD = "scale_unknown", "withheld"
+SCALE_UNKNOWN, COMMISSIONED, MEASURED, WITHHELD = "scale_unknown", "commissioned", "measured", "withheld"
 NO_CLASS = (SCALE_UNKNOWN, WITHHELD)  # states in which an accepted picture gets no class
 
 
@@ -33,8 +33,10 @@ class SiteMeasured(Record, frozen=True):
     auroc: Annotated[
         float | None, about("AUROC of the classes of concern against the others; null where it can't be told.")
     ]
-    auroc_low: Annotated[float | None, about("95 % interval of the AUROC, over patients: its lower end.")]
-    auroc_high: Annotated[float | None, about("Its upper end.")]
+    auroc_low: Annotated[
+        float | None, about("95 % interval of the AUROC, over patients: its lower end; null with too few.")
+    ]
+    auroc_high: Annotated[float | None, about("Its upper end; null with too few patients.")]
     inside: Annotated[int, about("Pictures whose answer included the diagnosis.")]
     inside_low: Annotated[float, about("95 % interval of the share whose answer includes it: its lower end.")]
     inside_high: Annotated[float, about("Its upper end.")]
@@ -73,8 +75,8 @@ def site_state(standing: Standing, language: str, *, scale_known: bool = True) -
     if revoked is not None:
         sentences.append(texts["causes"][revoked.cause])
     measured = None if profile is None or profile.measured is None else site_measured(profile.measured)
-    if state in ("measured", "withheld") and measured is not None and not measured.enough:
-        sentences.append(texts["few"])
+    if state in (MEASURED, WITHHELD) and measured is not None and not measured.enough:
+        sentences.append(fill(texts["few"], {"short": _short(measured, language)}, language))
     return SiteState(
         state=state,
         title=fill(texts[state]["title"], facts, language),
@@ -102,6 +104,17 @@ def site_measured(measured: SiteMeasure) -> SiteMeasured:
         inside_low=coverage.low,
         inside_high=coverage.high,
         enough=measured.enough,
+    )
+
+
+def _short(measured: SiteMeasured, language: str) -> str:
+    """What there is too little of: pictures, patients, or both."""
+    counts = {"pictures": (measured.of, ENOUGH_PICTURES), "patients": (measured.patients, ENOUGH_PATIENTS)}
+    texts = words(language)["site"]["short"]
+    return ", ".join(
+        fill(texts[name], {"count": count, "needed": needed}, language)
+        for name, (count, needed) in counts.items()
+        if count < needed
     )
 
 

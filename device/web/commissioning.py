@@ -121,6 +121,10 @@ class Job:
         """Whether every picture was read in the clinic's colours."""
         return self.colour is not None and all(picture.coloured is not None for picture in self.pictures)
 
+    def place_of(self, number: int) -> Place:
+        """Where the picture of this number belongs. Raises `CommissioningPictureUnknown`."""
+        return _numbered(self.pictures, number).place
+
     @property
     def own(self) -> list[MeasuredPicture]:
         """Pictures of the clinic's patients."""

@@ -14,11 +14,13 @@ import pytest
 from device.base.errors import LabelsInvalid, LabelsUnreadable, TooFewPictures
 from device.cli import main
 from device.commands.commission import commission as command
+from device.documents.commissioning import report_document
 from device.reading.bundle import Bundle
 from device.reading.site import commission, folders
-from device.reading.site.commission import Commissioned, patients_needed
+from device.reading.site.commission import Commissioned, LocalPicture, patients_needed
 from device.reading.site.diagnoses import read_diagnoses
 from tests.support.drawn_clinic import UM_PER_PX
+from tests.support.drawn_means import drawn_means
 from tests.support.shipped import BUNDLE, KEYS, MODELS
 
 WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
@@ -84,7 +86,10 @@ def test_a_picture_of_the_clinic_is_read_by_its_profile(
     assert here["site"]["measured"]["of"] == 24
     assert here["site"]["profile"] == refused["site"]["profile"]
     assert main(["read", "--site", str(measured), field, *WITH_BUNDLE]) == 0
-    assert "Measured here: " in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert re.search(r"Measured here: \d+ of 24\. .* \(95% interval \d+% to \d+%\)", told)
+    assert "too few to rely on: 24 of the 40 pictures needed, 12 of the 20 patients needed" in told
+    assert "In the model’s own laboratory: " in told
 
 
 @pytest.mark.parametrize(
@@ -359,6 +364,19 @@ def test_pictures_that_cannot_be_judged_do_not_count(commissioned: Commissioned,
     assert commissioned.report.pictures == 24
     with pytest.raises(TooFewPictures):
         commission.commission(bundle, [], instrument=None)
+
+
+@pytest.mark.parametrize(("refused", "warns"), [(7, True), (6, False)])
+def test_where_most_pictures_are_of_another_size_the_scale_is_to_be_checked_first(
+    bundle: Bundle, refused: int, warns: bool
+) -> None:
+    reasons = ["wrong_magnification"] * refused + ["wrong_stain_or_scanner"] * (12 - refused)
+    local = [
+        LocalPicture(drawn_means(bundle, number, reason=reason), str(number)) for number, reason in enumerate(reasons)
+    ]
+    report = report_document(commission.commission(bundle, local, instrument=None).report, bundle, "en")
+    assert ("Check the size of a pixel" in report.advice[0]) is warns
+    assert any("empty glass: 0 of the 5" in each for each in report.advice)
 
 
 def test_below_the_floor_no_class_is_given(clinic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

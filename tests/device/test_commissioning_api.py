@@ -170,6 +170,18 @@ def test_a_picture_that_cannot_be_judged_is_told_and_one_that_cannot_be_read_is_
     assert (few.status_code, few.json["code"]) == (422, "too_few_pictures")
 
 
+def test_foreign_material_may_come_from_any_camera(client: FlaskClient) -> None:
+    """One of another shape than the microscope's pictures is read at its size of a pixel; a patient's isn't."""
+    full = {"name": "Of full size", "um_per_px": UM_PER_PX, "width_px": 2048, "height_px": 1536}
+    instrument = client.post("/api/v1/instruments", json=full).json["id"]
+    job = client.post(JOB, json={"model": "bach", "instrument": instrument}).json["job"]
+    square = png(Pillow.new("RGB", (600, 600), (90, 140, 60)))
+    assert add(client, job, square, kind="photograph").json["reason"]
+    assert add(client, job, square, patient="1").json["code"] == "instrument_other_shape"
+    client.delete(JOB)
+    client.delete(f"/api/v1/instruments/{instrument}")
+
+
 def test_pictures_are_diagnosed_and_taken_back(client: FlaskClient, job: str) -> None:
     query = {"job": job}
     number = add(client, job, BLACK, patient="1").json["number"]

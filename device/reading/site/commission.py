@@ -18,6 +18,7 @@ from device import __version__
 from device.base.errors import TooFewPictures
 from device.base.records import Record
 from device.reading.bundle import Bundle
+from device.reading.gate import REASON_OF_QUESTION, SCALE
 from device.reading.site.fit import ALPHA, CONFIDENCE, fit_site
 from device.reading.site.instrument import Instrument
 from device.reading.site.measure import SiteMeasure, measure_site
@@ -50,13 +51,15 @@ class ForeignPicture:
 
 class Report(Record, frozen=True, kw_only=True):
     """What a commissioning found. `unjudgeable`: pictures that can't be judged anywhere (blurred, blank, dark), which were
-    left out. `refused_before`: how many the model's own gate refuses. `foreign` has the kinds' own names. `aimed_at`: the
-    share refused that the promise aims at; `patients_needed`: how many patients without a refusal would allow it."""
+    left out. `refused_before`: how many the model's own gate refuses, `of_other_size` of them for their magnification.
+    `foreign` has the kinds' own names. `aimed_at`: the share refused that the promise aims at; `patients_needed`: how many
+    patients without a refusal would allow it."""
 
     pictures: int
     patients: int
     unjudgeable: int
     refused_before: int
+    of_other_size: int
     promise: SitePromise
     aimed_at: float
     patients_needed: int
@@ -128,6 +131,7 @@ def commission(
         patients=len(patients),
         unjudgeable=fit.unjudgeable,
         refused_before=fit.refused_before,
+        of_other_size=sum(each.means.reason == REASON_OF_QUESTION[SCALE] for each in judged),
         promise=fit.promise,
         aimed_at=ALPHA,
         patients_needed=patients_needed(),

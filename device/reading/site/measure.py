@@ -29,6 +29,7 @@ INTERVAL = 0.95
 DRAWS = 1_000  # of patients, for an interval
 HALVINGS = 50
 ENOUGH_PICTURES, ENOUGH_PATIENTS = 40, 20
+LEAST_A_SIDE = 5  # patients with pictures of concern, and with others
 FOLDS = 20  # in which patients are left out in turn
 LEAST_SLOPE, MOST_SLOPE, MOST_OFFSET = 0.1, 10.0, 10.0
 RIDGE = 1.0  # pull to "as it came", pictures' worth
@@ -48,11 +49,12 @@ class MeasuredShare(Record, frozen=True):
 
 
 class MeasuredAuroc(Record, frozen=True):
-    """Of the probability of the classes of concern, and its 95 % interval over patients."""
+    """Of the probability of the classes of concern, and its 95 % interval over patients; None where a side has fewer
+    than `LEAST_A_SIDE` patients, of whom drawing anew tells nothing."""
 
     value: Share
-    low: Share
-    high: Share
+    low: Share | None = None
+    high: Share | None = None
 
 
 class Recalibration(Record, frozen=True):
@@ -197,6 +199,8 @@ def _measured_auroc(probability: Floats, seen: Diagnosed) -> MeasuredAuroc | Non
     value = auroc(probability, positive)
     if value is None:
         return None
+    if min(len(set(patients[positive])), len(set(patients[~positive]))) < LEAST_A_SIDE:
+        return MeasuredAuroc(round(value, 4))
     drawn = [found for rows in _draws(patients) if (found := auroc(probability[rows], positive[rows])) is not None]
     low, high = _quantile(np.array(drawn), False), _quantile(np.array(drawn), True)
     return MeasuredAuroc(round(value, 4), round(low, 4), round(high, 4))

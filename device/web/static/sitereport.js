@@ -69,10 +69,12 @@ function measuredPart({ measured, withheld, floor }) {
   if (!measured) return part(word("site_report_measured"), [], [word("site_report_unmeasured")]);
   const { right, of, low, high, inside, inside_low: insideLow, inside_high: insideHigh, patients } = measured;
   const sentences = [word("site_report_interval", { patients, low: percent(low), high: percent(high) })];
-  if (measured.auroc !== null && measured.auroc_low !== null && measured.auroc_high !== null) {
-    sentences.push(word("site_report_auroc", {
-      auroc: number(measured.auroc, 2), low: number(measured.auroc_low, 2), high: number(measured.auroc_high, 2),
-    }));
+  if (measured.auroc !== null) {
+    const { auroc_low: aurocLow, auroc_high: aurocHigh } = measured;
+    const auroc = number(measured.auroc, 2);
+    sentences.push(aurocLow === null || aurocHigh === null
+      ? word("site_report_auroc_alone", { auroc })
+      : word("site_report_auroc", { auroc, low: number(aurocLow, 2), high: number(aurocHigh, 2) }));
   }
   if (withheld) sentences.push(word("site_report_withheld", { floor: percent(floor) }));
   return part(word("site_report_measured"), [

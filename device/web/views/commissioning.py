@@ -6,10 +6,13 @@ technician signs a profile or discards all of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 import msgspec
+import msgspec.structs
 from flask import Blueprint, Response, render_template, request
 
 from device import __version__
@@ -26,6 +29,7 @@ from device.base.errors import (
     DecodingUnavailable,
     DiagnosisUnknown,
     ImageError,
+    InstrumentOtherShape,
     InstrumentUnknown,
     ProfileError,
     ProfileUnknown,
@@ -44,7 +48,7 @@ from device.web.answers import answer
 from device.web.box import the_box
 from device.web.commissioning import PATIENT_CHARACTERS, Job, Place, diagnoses
 from device.web.commissioning_documents import commissioning_document, job_document, job_picture
-from device.web.desks.desk import PicturesOfSite, PictureToMeasure
+from device.web.desks.desk import Desk, PictureMeasured, PicturesOfSite, PictureToMeasure
 from device.web.desks.pool import Cost
 from device.web.incoming.bodies import BeginBody, DiagnosisBody, ReportBody
 from device.web.incoming.json_body import sent_json
@@ -133,7 +137,7 @@ def post_job_picture() -> Response:
     box.readiness.check_files()
     picture = PictureToMeasure(data, job.bundle.manifest.id, job.instrument)
     with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
-        kept = desk.means(picture, gone)
+        kept = _measured(desk, picture, place, gone)
     added = box.commissioning.add(job.token, place, kept.means, kept.stain)
     return answer(job_picture(added, job.bundle, language()))
 
@@ -166,7 +170,7 @@ def post_job_picture_again(picture: int) -> Response:
     box.readiness.check_files()
     sent = PictureToMeasure(data, job.bundle.manifest.id, job.instrument, job.colour)
     with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
-        kept = desk.means(sent, gone)
+        kept = _measured(desk, sent, job.place_of(picture), gone)
     return answer(job_picture(box.commissioning.read_in_colour(job, picture, kept.means), job.bundle, language()))
 
 
@@ -300,6 +304,18 @@ def _place(bundle: Bundle) -> Place:
     if kind:
         return Place(kind=kind)
     return Place(patient=patient, label=_diagnosis(request.args.get("label") or None, bundle))
+
+
+def _measured(desk: Desk, picture: PictureToMeasure, place: Place, gone: Callable[[], bool]) -> PictureMeasured:
+    """What stays of a picture. Foreign material may come from any camera: a picture of another shape than the instrument's
+    is read at its size of a pixel."""
+    try:
+        return desk.means(picture, gone)
+    except InstrumentOtherShape:
+        if place.kind is None or picture.instrument is None:
+            raise
+        of_any_size = msgspec.structs.replace(picture.instrument, width_px=0, height_px=0)
+        return desk.means(replace(picture, instrument=of_any_size), gone)
 
 
 def _diagnosis(label: str | None, bundle: Bundle) -> str | None:

@@ -12,7 +12,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from device.reading.maps import softmax
 from training.errors import TableError
 from training.evaluation.metrics import by_fold, by_patient, calibrate_folds, compare, summary
-from training.evaluation.resampling import auroc, interval, patient_weights, range_of_new
+from training.evaluation.resampling import auroc, interval, patient_weights
+from training.evaluation.results import range_of_new
 from training.evaluation.table import NUMBERS, class_columns, columns
 
 LABELS = ("benign", "malignant")

@@ -28,8 +28,7 @@ from training.evaluation.card import write_card
 from training.evaluation.measure import evaluate_bundle, evaluate_readings
 from training.evaluation.metrics import summary
 from training.evaluation.report import Evaluation, load_report, render, report_document, write_report
-from training.evaluation.resampling import range_of_new
-from training.evaluation.results import write_results
+from training.evaluation.results import range_of_new, write_results
 from training.evaluation.table import columns, load_table, read_table, save_table
 from training.recipe import Recipe, load_recipe
 

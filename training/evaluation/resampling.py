@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 DRAWS, SEED, LEVEL = 1000, 1, 0.95
 CHUNK = 4_000_000  # weights held at a time while sorting along pictures
@@ -26,14 +25,6 @@ def patient_weights(patients: int, draws: int = DRAWS) -> Floats:
     chance = np.random.default_rng(SEED)
     drawn = chance.multinomial(patients, np.full(patients, 1 / patients), size=draws)
     return np.concatenate([np.ones((1, patients)), drawn])
-
-
-def range_of_new(measured: Floats, new: int) -> tuple[float, float]:
-    """Between which shares the mean of `new` further patients (or blocks) lies with `LEVEL`, by those measured [n ≥ 2]:
-    Student's prediction interval, cut to 0…1. It is wider than the mean's own interval, which many patients make small."""
-    n, middle = len(measured), float(measured.mean())
-    reach = float(student.ppf((1 + LEVEL) / 2, n - 1) * measured.std(ddof=1) * np.sqrt(1 / n + 1 / new))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def ratio(weights: Floats, group: NDArray[np.int64], top: Floats, bottom: Floats | None = None) -> Floats:

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct, toml
+from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from training.data import ADAPTERS
-from training.evaluation.resampling import range_of_new
+from training.evaluation.resampling import LEVEL
 from training.evaluation.sets_report import sets_words
 from training.evaluation.words import (
     markdown_table,
@@ -149,6 +151,14 @@ def _patients(report: Mapping[str, Any]) -> str:
     return f"Under each class: how many of its pictures are right.{_new_ones(report)}\n\n" + markdown_table(
         [report["unit"], *labels.values(), "Accuracy", "Balanced accuracy", "AUROC, mean of classes", "Refused"], rows
     )
+
+
+def range_of_new(measured: NDArray[np.float64], new: int) -> tuple[float, float]:
+    """Between which shares the mean of `new` further patients (or blocks) lies with `LEVEL`, by those measured [n ≥ 2]:
+    Student's prediction interval, cut to 0…1. It is wider than the mean's own interval, which many patients make small."""
+    n, middle = len(measured), float(measured.mean())
+    reach = float(student.ppf((1 + LEVEL) / 2, n - 1) * measured.std(ddof=1) * np.sqrt(1 / n + 1 / new))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def _new_ones(report: Mapping[str, Any]) -> str:

@@ -144,7 +144,7 @@ def commission(
     from device.reading.site.folders import find_pictures
     from device.reading.site.profile import check_writable, save_profile
     from device.reading.site.standing import Standing
-    from device.reading.site.statistics import statistics_of
+    from device.reading.site.statistics import statistics_in
 
     texts = words(language)["commissioning"]
     set_budget(settings.decode_memory_mb * BYTES_PER_MB)
@@ -166,7 +166,7 @@ def commission(
     if needs_colour(bundle):  # what the network reads depends on it, so all pictures are looked at first
         stains = list(_each(own, partial(stain_of, reader, um_per_px=size), texts["looking"], settings, language))
         colour = fit_colour(bundle, [stain for _, stain in stains], [found.patient for found, _ in stains], white)
-    means_of = partial(statistics_of, reader.coloured(colour), um_per_px=size)
+    means_of = partial(statistics_in, reader, colour, um_per_px=size)
     local = [
         LocalPicture(means, found.patient, diagnoses.get(found.below, ()))
         for found, means in _each(own, means_of, texts["reading"], settings, language, told=True)

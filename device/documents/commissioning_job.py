@@ -91,6 +91,7 @@ class JobDocument(Record, frozen=True):
     instrument: Annotated[str | None, about("The instrument's name; null where the model needs none.")]
     since: Annotated[str, about("When it began, such as 2026-01-05 09:30.")]
     needs_colours: Annotated[bool, about("A report gains where pictures are read again in the clinic's colours.")]
+    colours_found: Annotated[bool, about("The clinic's colours are known: each picture is to be sent again.")]
     coloured: Annotated[bool, about("Each picture was read in the clinic's colours.")]
     pictures: Annotated[list[JobPicture], about("The pictures, in the order in which they came.")]
     report: Annotated[CommissioningReport | None, about("What they came to; null until it is asked for.")]

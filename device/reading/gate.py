@@ -221,9 +221,18 @@ class Gate:
             calibration = site.calibration_scores
         self._calibration = {q: np.sort(np.asarray(scores)) for q, scores in calibration.items()}
 
-    def judge(self, image: Image, outputs: Mapping[str, NDArray[np.int8]], *, true_scale: bool = False) -> Verdict:
+    def judge(
+        self,
+        image: Image,
+        outputs: Mapping[str, NDArray[np.int8]],
+        *,
+        true_scale: bool = False,
+        given: NDArray[np.uint8] | None = None,
+    ) -> Verdict:
         """A decoded picture, its pixels as the network saw them, and the network's integer outputs → a verdict.
-        `true_scale`: it is read at the model's own scale, however small an area it shows, and not as a whole field."""
+        `true_scale`: it is read at the model's own scale, however small an area it shows, and not as a whole field.
+        `given`: the pixels that the network got, where they are more than the picture's. At a clinic the tissue's colours
+        are of all of them, as its outputs are: commissioning was shown the same (`Seen`)."""
         grids = {q: cells(outputs[output], self._quantization[q].zero_point) for q, output in LAYERS.items()}
         means = {question: mean_of(grid, self._quantization[question].scale) for question, grid in grids.items()}
         octaves = float(np.concatenate([means[MADE], means[SHOWS]]) @ self._scale_weights) + self._intercept
@@ -235,7 +244,8 @@ class Gate:
                 **{question: float(distance(means[question], *self._spaces[question])) for question in LAYERS},
             }
         else:
-            rows = Rows(means[MADE][None], means[SHOWS][None], colours_of_tissue(image.pixels, self._modality)[None])
+            colours = colours_of_tissue(image.pixels if given is None else given, self._modality)
+            rows = Rows(means[MADE][None], means[SHOWS][None], colours[None])
             found = questions_of(self._site.parts(rows, np.array([octaves])))
             scores = {question: float(score) for question, (score,) in found.items()}
             octaves -= self._site.octaves

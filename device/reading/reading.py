@@ -243,17 +243,18 @@ class Reader:
         """`start` and `decoded`: when its decoding began and ended."""
         pixels = image.pixels if self.colour is None else self.colour.apply(image.pixels)
         canvas = canvas_of(pixels, self._area_px) if true_scale and not self._knows_small else None
-        whole = self.network.run(pixels if canvas is None else canvas.pixels)
+        given = pixels if canvas is None else canvas.pixels
+        whole = self.network.run(given)
         outputs = whole if canvas is None else canvas.own_outputs(whole)
         ran = perf_counter()
         maps = self.head.maps(outputs["features"], pixels)
         mapped = perf_counter()
-        verdict = self.gate.judge(replace(image, pixels=pixels), whole, true_scale=true_scale)
+        verdict = self.gate.judge(replace(image, pixels=pixels), whole, true_scale=true_scale, given=given)
         if canvas is not None and verdict.strangeness is not None:
             verdict = replace(verdict, strangeness=canvas.own(verdict.strangeness).astype(np.float32, copy=False))
         judged = perf_counter()
         if seen is not None:
-            seen(pixels if canvas is None else canvas.pixels, whole)
+            seen(given, whole)
         timings_ms = {
             "decode": (decoded - start) * 1e3,
             "network": (ran - decoded) * 1e3,

@@ -10,11 +10,12 @@ from __future__ import annotations
 import pickle
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from threading import Lock
+from threading import Lock, Timer
 
 from device.base.errors import (
     CommissioningFull,
@@ -35,6 +36,7 @@ from device.storage.instruments import KeptInstrument
 MOST_PICTURES, MOST_FOREIGN = 400, 150  # of the clinic's own, and of glass and other material
 MOST_BYTES = 64_000_000  # of all means
 IDLE_S = 4 * 3600.0
+LOOK_LATER_S = 1.0
 TOKEN_BYTES = 16
 PATIENT_CHARACTERS = 20
 
@@ -74,8 +76,9 @@ class MeasuredPicture:
 
     @cached_property
     def bytes(self) -> int:
-        """That its means take."""
-        return len(pickle.dumps((self.means, self.coloured)))
+        """That its means take. Those in the clinic's colours count before they have come, so there is room for them."""
+        again = self.means if self.coloured is None and self.stain is not None else self.coloured
+        return len(pickle.dumps(self.means)) + (0 if again is None else len(pickle.dumps(again)))
 
     def as_own(self, manifest: Manifest, *, coloured: bool = False) -> LocalPicture:
         """A patient's, as `commission` takes it."""
@@ -87,8 +90,8 @@ class MeasuredPicture:
         return ForeignPicture(self.means_in(coloured), self.place.kind or "")
 
     def means_in(self, coloured: bool) -> PictureMeans:
-        """In the clinic's colours, or as it came."""
-        return self.coloured if coloured and self.coloured is not None else self.means
+        """In the clinic's colours, or as it came; the bundle's own gate has judged it as it came."""
+        return replace(self.coloured, reason=self.means.reason) if coloured and self.coloured else self.means
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,11 @@ class Job:
         return _numbered(self.pictures, number).place
 
     @property
+    def bytes(self) -> int:
+        """That all means take."""
+        return sum(picture.bytes for picture in self.pictures)
+
+    @property
     def own(self) -> list[MeasuredPicture]:
         """Pictures of the clinic's patients."""
         return [picture for picture in self.pictures if picture.place.kind is None]
@@ -143,6 +151,7 @@ class Commissioning:
     clock: Callable[[], float] = time.monotonic
     _job: Job | None = None
     _used: float = 0.0
+    _watched: bool = False
     _lock: Lock = field(default_factory=Lock)
 
     def under_way(self) -> Job | None:
@@ -165,7 +174,7 @@ class Commissioning:
     def check_room(self, job: Job, place: Place) -> None:
         """Raises `CommissioningFull` where no picture more may come."""
         most, there = (MOST_PICTURES, job.own) if place.kind is None else (MOST_FOREIGN, job.foreign)
-        if len(there) >= most or sum(picture.bytes for picture in job.pictures) >= MOST_BYTES:
+        if len(there) >= most or job.bytes >= MOST_BYTES:
             raise CommissioningFull(pictures=len(there), limit=most)
 
     def add(self, token: str, place: Place, means: PictureMeans, stain: Stain | None = None) -> MeasuredPicture:
@@ -194,8 +203,8 @@ class Commissioning:
             return changed
 
     def find_colour(self, token: str | None) -> Job:
-        """Find the clinic's colours from its pictures, each of which has then to be read in them. Raises
-        `CommissioningGone`."""
+        """Find the clinic's colours from its pictures, each of which has then to be read in them; there are none where no
+        picture has tissue. Raises `CommissioningGone`."""
         with self._lock:
             job = self._known(token)
             stained = [(picture.stain, picture.place.patient or "") for picture in job.own if picture.stain]
@@ -206,7 +215,8 @@ class Commissioning:
             return self._keep(replace(job, colour=colour, pictures=fresh, found=None))
 
     def read_in_colour(self, job: Job, number: int, means: PictureMeans) -> MeasuredPicture:
-        """Keep what a picture is in the job's colours. Raises `CommissioningGone`, `CommissioningPictureUnknown`, and
+        """Keep what a picture is in the job's colours. Raises `CommissioningGone`, `CommissioningPictureUnknown`,
+        `CommissioningFull` where it is so much more than the picture as it came that all take too much memory, and
         `CommissioningUnconcluded` where the colours have changed meanwhile."""
         with self._lock:
             now = self._known(job.token)
@@ -214,29 +224,40 @@ class Commissioning:
             if now.colour != job.colour:
                 raise CommissioningUnconcluded()
             changed = replace(told, coloured=means)
+            if changed.bytes > told.bytes and now.bytes - told.bytes + changed.bytes > MOST_BYTES:
+                raise CommissioningFull(pictures=len(now.pictures), limit=len(now.pictures))
             self._keep(replace(now, pictures=tuple(changed if p is told else p for p in now.pictures), found=None))
             return changed
 
     def conclude(self, job: Job, found: Commissioned) -> Job:
         """Keep what the job's pictures came to. Raises `CommissioningGone`, also where pictures have changed meanwhile."""
         with self._lock:
-            if self._known(job.token).pictures != job.pictures:
+            now = self._known(job.token)
+            if now.pictures != job.pictures:
                 raise CommissioningUnconcluded()
-            return self._keep(replace(job, found=found))
+            return self._keep(replace(now, found=found))
 
-    def concluded(self, token: str | None) -> Commissioned:
-        """What the job's pictures came to. Raises `CommissioningGone`, `CommissioningUnconcluded`."""
+    @contextmanager
+    def signing(self, token: str | None) -> Iterator[Commissioned]:
+        """What the job's pictures came to, once: the job is gone for all others meanwhile and afterwards. It comes back
+        where it could not be signed, unless another one has begun. Raises `CommissioningGone`,
+        `CommissioningUnconcluded`."""
         with self._lock:
-            found = self._known(token).found
-        if found is None:
-            raise CommissioningUnconcluded()
-        return found
+            job = self._known(token)
+            if job.found is None:
+                raise CommissioningUnconcluded()
+            self._job = None
+        try:
+            yield job.found
+        except BaseException:
+            with self._lock:
+                if self._current() is None:
+                    self._keep(job)
+            raise
 
-    def end(self, token: str | None = None) -> None:
-        """Forget the job; without a token whatever job there is. Raises `CommissioningGone`."""
+    def end(self) -> None:
+        """Forget the job, whoever began it."""
         with self._lock:
-            if token is not None:
-                self._known(token)
             self._job = None
 
     def _current(self) -> Job | None:
@@ -253,7 +274,21 @@ class Commissioning:
 
     def _keep(self, job: Job) -> Job:
         self._job, self._used = job, self.clock()
+        if not self._watched:
+            self._watch(IDLE_S)
         return job
+
+    def _watch(self, pause_s: float) -> None:
+        """Look after a pause whether the job is to be forgotten, as it may be that nobody ever asks for it again."""
+        timer = Timer(pause_s, self._look)
+        timer.daemon, self._watched = True, True
+        timer.start()
+
+    def _look(self) -> None:
+        with self._lock:
+            self._watched = False
+            if self._current():
+                self._watch(self._used + IDLE_S - self.clock() + LOOK_LATER_S)
 
 
 def _numbered(pictures: Sequence[MeasuredPicture], number: int) -> MeasuredPicture:

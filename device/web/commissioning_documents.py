@@ -70,6 +70,7 @@ def job_document(job: Job, language: str) -> JobDocument:
         instrument=job.instrument.name if job.instrument else None,
         since=job.began.strftime(MINUTES),
         needs_colours=needs_colour(job.bundle),
+        colours_found=job.colour is not None,
         coloured=job.coloured,
         pictures=[job_picture(picture, job.bundle, language) for picture in job.pictures],
         report=None if job.found is None else report_document(job.found.report, job.bundle, language),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
 from device.reading.bundle import Bundle
 from device.reading.canvas import canvas_of, knows_small_fields
+from device.reading.gate import Gate, questions_of
 from device.reading.reading import Reader
+from device.reading.site.commission import Commissioned
+from device.reading.site.fit import BundleGate
+from device.reading.site.statistics import statistics_of
 from tests.support.pictures import png
 from tests.support.reading_json import reading_json
 from tests.support.shipped import KEYS, MODELS, SAMPLES, SHARED_DATA, UM_PER_PX
@@ -62,6 +68,23 @@ def test_a_part_of_a_known_field_is_known_too_and_its_maps_cover_it_alone(reader
     assert (document["verdict"]["where"]["columns"], document["verdict"]["where"]["rows"]) == (4, 3)
     for each in document["prediction"]["probabilities"]:
         assert np.mean(drawn_map["values"][each["label"]]) == each["logit"]
+
+
+def test_at_a_clinic_a_small_field_is_judged_by_what_commissioning_was_shown(
+    reader: Reader, commissioned: Commissioned
+) -> None:
+    """The gate's score of a small field, of which one half is pale, is that of its means: the colours of both are the
+    canvas's."""
+    pixels = np.asarray(Pillow.open(SAMPLES / "texture-benign.jpg").convert("RGB"))[96:288, 144:368].copy()
+    pixels[:, :60] = 255 - (255 - pixels[:, :60]) // 2
+    picture, fit = png(Pillow.fromarray(pixels)), commissioned.profile.fit
+    means = statistics_of(reader, picture, UM_PER_PX)
+    found = questions_of(fit.spaces.parts(means.windows, BundleGate(reader.bundle, None).octaves(means.windows)))
+    there = copy(reader)
+    there.gate = Gate(reader.bundle, fit)
+    answers = {answer.question: answer.score for answer in there.read(picture, UM_PER_PX).verdict.answers}
+    for question, (score,) in found.items():
+        assert answers[question] == pytest.approx(score, rel=1e-6)
 
 
 @pytest.mark.parametrize(("name", "knows"), [("bach", False), ("busi", False), ("idc", True)])

@@ -248,9 +248,22 @@ def test_where_the_laboratory_is_known_pictures_are_read_again_in_the_clinics_co
     first = add(client, begun["job"], field.data, patient="1").json
     early = client.post(f"{JOB}/pictures/1", query_string=query, data=field.data)
     assert (early.status_code, (early.json or {})["code"]) == (409, "commissioning_unconcluded")
-    assert not (client.post(f"{JOB}/colours", query_string=query).json or {})["coloured"]
+    found = client.post(f"{JOB}/colours", query_string=query).json or {}
+    assert (found["colours_found"], found["coloured"]) == (True, False)
     again = client.post(f"{JOB}/pictures/1", query_string=query, data=field.data)
     assert (again.status_code, again.json) == (200, first)
     assert (client.get(JOB, query_string=query).json or {})["coloured"]
     missing = client.post(f"{JOB}/pictures/9", query_string=query, data=field.data)
     assert (missing.status_code, (missing.json or {})["code"]) == (404, "commissioning_picture_unknown")
+
+
+def test_pictures_without_tissue_have_no_colours_and_too_few_is_what_is_wrong(tmp_path: Path, bundle: Bundle) -> None:
+    settings = Settings(BUNDLE, KEYS, SAMPLES, tmp_path / "loupe.sqlite")
+    client = create_app(settings, with_colours(bundle)).test_client()
+    client.post("/api/v1/instruments", json=MICROSCOPE)
+    begun = client.post(JOB, json={"model": "bach", "instrument": microscope(client)}).json or {}
+    query = {"job": begun["job"]}
+    add(client, begun["job"], next(clinic_glass(1)), patient="1")
+    assert not (client.post(f"{JOB}/colours", query_string=query).json or {})["colours_found"]
+    few = client.post(f"{JOB}/report", query_string=query, json={"floor": 0.5})
+    assert (few.status_code, (few.json or {})["code"]) == (422, "too_few_pictures")

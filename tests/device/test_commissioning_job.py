@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import weakref
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -16,13 +19,14 @@ from device.base.errors import (
 )
 from device.reading.bundle import Bundle
 from device.reading.site.colour import Stain
-from device.reading.site.commission import commission
+from device.reading.site.commission import Commissioned, commission
 from device.web import commissioning
 from device.web.commissioning import (
     IDLE_S,
     MOST_FOREIGN,
     MOST_PICTURES,
     Commissioning,
+    Job,
     MeasuredPicture,
     Place,
     diagnoses,
@@ -144,16 +148,16 @@ def test_colours_are_found_from_all_patients_and_each_picture_is_read_in_them(
     box.add(token, GLASS, drawn_means(bundle, 2))
     job = box.find_colour(token)
     assert job.colour is not None
-    # The laboratory's density over the mean of patients 1 and 2, who count alike: 0.17 / 0.15, 0.33 / 0.3, 0.12 / 0.15.
-    assert job.colour.gain == pytest.approx((1.133, 1.1, 0.8), abs=0.01)
+    # Half the way from the mean of patients 1 and 2, who count alike, to the laboratory's density.
+    assert job.colour.gain == pytest.approx(np.sqrt((0.17 / 0.15, 0.33 / 0.3, 0.12 / 0.15)), abs=0.01)
     coloured = drawn_means(bundle, 3)
     for number in range(1, 6):
         assert not box.job(token).coloured
         box.read_in_colour(job, number, coloured)
     now = box.job(token)
     assert now.coloured
-    assert now.own[0].as_own(bundle.manifest, coloured=True).means is coloured
-    assert now.own[0].as_own(bundle.manifest).means is not coloured
+    assert now.own[0].as_own(bundle.manifest, coloured=True).means.logits is coloured.logits
+    assert now.own[0].as_own(bundle.manifest).means.logits is not coloured.logits
     box.add(token, Place(patient="4"), drawn_means(bundle, 4), dark)
     assert not box.job(token).coloured
     assert not box.find_colour(token).coloured, "other colours: all are to be read again"
@@ -161,21 +165,87 @@ def test_colours_are_found_from_all_patients_and_each_picture_is_read_in_them(
         box.read_in_colour(job, 1, coloured)
 
 
-def test_a_profile_is_of_the_pictures_as_they_are(box: Commissioning, bundle: Bundle) -> None:
+def test_a_picture_in_the_clinic_s_colours_was_refused_before_as_it_came(box: Commissioning, bundle: Bundle) -> None:
+    token = box.begin(with_colours(bundle), None, NOW).token
+    stain = Stain(np.array([0.1, 0.2, 0.1]))
+    box.add(token, OWN, drawn_means(bundle, 1, reason="wrong_stain_or_scanner"), stain)
+    box.add(token, GLASS, drawn_means(bundle, 2), stain)
+    job = box.find_colour(token)
+    for number, reason in ((1, None), (2, "unknown_content")):
+        box.read_in_colour(job, number, drawn_means(bundle, number + 2, reason=reason))
+    (own,), (glass,) = box.job(token).own, box.job(token).foreign
+    assert own.as_own(bundle.manifest, coloured=True).means.reason == "wrong_stain_or_scanner"
+    assert glass.as_foreign(coloured=True).means.reason is None
+
+
+def test_means_in_colour_have_their_room_before_they_come(
+    box: Commissioning, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, stain = box.begin(with_colours(bundle), None, NOW).token, Stain(np.array([0.1, 0.2, 0.1]))
+    one = box.add(token, OWN, drawn_means(bundle, 1), stain).bytes
+    monkeypatch.setattr(commissioning, "MOST_BYTES", 2 * one)
+    box.add(token, OWN, drawn_means(bundle, 2), stain)
+    with pytest.raises(CommissioningFull):
+        box.add(token, OWN, drawn_means(bundle, 3), stain)
+    job = box.find_colour(token)
+    for number in (1, 2):
+        box.read_in_colour(job, number, drawn_means(bundle, 3 + number))
+    assert box.job(token).bytes == pytest.approx(2 * one, abs=200)
+    larger = drawn_means(bundle, 9)
+    larger = replace(larger, cells=np.repeat(larger.cells, 50, 0))
+    with pytest.raises(CommissioningFull):
+        box.read_in_colour(job, 1, larger)
+
+
+def concluded(box: Commissioning, bundle: Bundle) -> tuple[Job, Commissioned]:
+    """A job of twelve pictures, and what they came to, which it doesn't know yet."""
     token = box.begin(bundle, None, NOW).token
-    with pytest.raises(CommissioningUnconcluded):
-        box.concluded(token)
     for number in range(12):
         box.add(token, Place(patient=str(number)), drawn_means(bundle, number))
     job = box.job(token)
-    found = commission(bundle, [each.as_own(bundle.manifest) for each in job.own], instrument=None)
-    box.conclude(job, found)
-    assert box.concluded(token) is found
-    box.add(token, GLASS, drawn_means(bundle, 99))
-    with pytest.raises(CommissioningUnconcluded):
-        box.concluded(token)
+    return job, commission(bundle, [each.as_own(bundle.manifest) for each in job.own], instrument=None)
+
+
+def test_a_profile_is_of_the_pictures_as_they_are(box: Commissioning, bundle: Bundle) -> None:
+    job, found = concluded(box, bundle)
+    for when in ("no report yet", "pictures have come since"):
+        with pytest.raises(CommissioningUnconcluded), box.signing(job.token):
+            pytest.fail(when)
+        box.conclude(box.job(job.token), found)
+        assert box.job(job.token).found is found
+        box.add(job.token, GLASS, drawn_means(bundle, 99))
     with pytest.raises(CommissioningUnconcluded):
         box.conclude(job, found)  # of pictures that there were a moment ago
-    box.end(token)
-    with pytest.raises(CommissioningGone):
-        box.concluded(token)
+
+
+def test_a_number_is_not_given_again_where_a_picture_came_and_went_while_the_report_was_made(
+    box: Commissioning, bundle: Bundle
+) -> None:
+    job, found = concluded(box, bundle)
+    passing = box.add(job.token, GLASS, drawn_means(bundle, 99)).number
+    box.remove(job.token, passing)
+    box.conclude(job, found)
+    assert box.add(job.token, GLASS, drawn_means(bundle, 98)).number == passing + 1
+
+
+def test_a_job_is_signed_once_and_comes_back_where_signing_fails(box: Commissioning, bundle: Bundle) -> None:
+    job, found = concluded(box, bundle)
+    box.conclude(job, found)
+    with pytest.raises(OSError, match="full"), box.signing(job.token):
+        raise OSError("the disk is full")
+    with box.signing(job.token) as profile:
+        assert profile is found
+        with pytest.raises(CommissioningGone), box.signing(job.token):
+            pytest.fail("signed twice")
+    assert box.under_way() is None
+
+
+def test_a_job_that_nobody_asks_for_is_forgotten_too(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commissioning, "IDLE_S", 0.05)
+    monkeypatch.setattr(commissioning, "LOOK_LATER_S", 0.01)
+    box = Commissioning()
+    job = weakref.ref(box.begin(bundle, None, NOW))
+    end = time.monotonic() + 5
+    while job() is not None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert job() is None

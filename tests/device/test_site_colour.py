@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from device.reading.bundle import Bundle
-from device.reading.site.colour import LEAST_GAIN, MOST_GAIN, Stain, fit_colour, needs_colour
+from device.reading.image import Limits
+from device.reading.reading import Reader
+from device.reading.site.colour import LEAST_GAIN, MOST_GAIN, Stain, fit_colour, needs_colour, stain_of
 from device.reading.site.stain import SiteColour, colours_of_tissue, density_of
-from tests.support.shipped import BUNDLE, KEYS, MODELS
-
-
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return Bundle.open(BUNDLE, KEYS)
+from device.reading.site.statistics import statistics_in, statistics_of
+from tests.support.drawn_clinic import UM_PER_PX, clinic_fields
+from tests.support.pictures import png
+from tests.support.shipped import KEYS, MODELS
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +66,22 @@ def test_ultrasound_has_no_colours(tissue: np.ndarray) -> None:
     assert fit_colour(busi, [Stain(np.ones(3))], ["1"]) is None
     assert not colours_of_tissue(tissue, "ultrasound").any()
     assert colours_of_tissue(tissue, "histology").all()
+
+
+def test_a_small_file_of_known_scale_has_a_stain_as_it_has_a_reading(reader: Reader, tissue: np.ndarray) -> None:
+    """50 px at 4 µm/px: 200 µm of tissue, enough for a reading."""
+    assert Limits().min_px > 50
+    tile = png(Pillow.fromarray(tissue[:50, :50]))
+    assert reader.read(tile, 4.0).um_per_px == 4.0
+    assert stain_of(reader, tile, 4.0).density is not None
+
+
+def test_what_refused_a_picture_before_is_what_refuses_it_as_it_came(reader: Reader) -> None:
+    (field,) = clinic_fields(1, 1)
+    before = statistics_of(reader, field.data, UM_PER_PX)
+    dark = SiteColour((255.0, 255.0, 255.0), (8.0, 8.0, 8.0))
+    there = statistics_of(reader.coloured(dark), field.data, UM_PER_PX)
+    assert before.reason != there.reason
+    found = statistics_in(reader, dark, field.data, UM_PER_PX)
+    assert (found.reason, found.judgeable) == (before.reason, there.judgeable)
+    assert np.array_equal(found.logits, there.logits)

@@ -536,6 +536,7 @@ export interface JobDocument {
   instrument: string | null;
   since: string;
   needs_colours: boolean;
+  colours_found: boolean;
   coloured: boolean;
   pictures: JobPicture[];
   report: CommissioningReport | null;

@@ -2,9 +2,9 @@
 
 Patients are halved at random, several times. One half commissions as `loupe commission` does, with at most `MOST` pictures;
 the other half tells how many of the clinic's pictures are then refused. Foreign pictures are read as at the clinic: at the
-size of its pixels, in its colours. Each kind is once among those that the bundle knows, and once left out of them. The
-clinic's colours are found once, from all of its patients, as each half would need all pictures to be read anew: three
-numbers, found without diagnoses.
+size of its pixels, before commissioning as they are, after it in the clinic's colours. Each kind is once among those that
+the bundle knows, and once left out of them. The clinic's colours are found once, from all of its patients, as each half
+would need all pictures to be read anew: three numbers, found without diagnoses.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from device.reading.reading import Reader
 from device.reading.site.colour import fit_colour, needs_colour, stain_of
 from device.reading.site.fit import fit_site, refused
 from device.reading.site.records import PictureMeans, SiteFit
-from device.reading.site.statistics import statistics_of
+from device.reading.site.stain import SiteColour
+from device.reading.site.statistics import statistics_in
 from training.gate.foreign import foreign_kinds, without_kind
 
 MOST = 50
@@ -87,14 +88,18 @@ def study(name: str, bundle: Bundle, reader: Reader, data: Path, halves: int, mo
     files = sorted(file for glob in clinic.globs for file in data.glob(glob))
     files = files[:: max(1, -(-len(files) // most_files))]
     of = [clinic.patient(file) for file in files]
-    before = [_means(reader, file, clinic.um_per_px) for file in track(files, f"{name}, as it is", transient=True)]
-    coloured, after = reader, before
+    before = [
+        _means(reader, None, file, clinic.um_per_px) for file in track(files, f"{name}, as it is", transient=True)
+    ]
+    colour, after = None, before
     if needs_colour(bundle):
         stains = [stain_of(reader, file.read_bytes(), clinic.um_per_px) for file in files]
-        coloured = reader.coloured(fit_colour(bundle, stains, of))
-        after = [_means(coloured, file, clinic.um_per_px) for file in track(files, f"{name}, colours", transient=True)]
+        colour = fit_colour(bundle, stains, of)
+        after = [
+            _means(reader, colour, file, clinic.um_per_px) for file in track(files, f"{name}, colours", transient=True)
+        ]
     kinds = {
-        kind.name: [_means(coloured, file, clinic.um_per_px) for file in kind.files(data, FOREIGN)]
+        kind.name: [_means(reader, colour, file, clinic.um_per_px) for file in kind.files(data, FOREIGN)]
         for kind in track(foreign_kinds(bundle), "foreign kinds", transient=True)
     }
     readable = [index for index, means in enumerate(after) if means is not None]
@@ -137,10 +142,10 @@ def study(name: str, bundle: Bundle, reader: Reader, data: Path, halves: int, mo
     )
 
 
-def _means(reader: Reader, file: Path, um_per_px: float | None) -> PictureMeans | None:
-    """None where the box doesn't read the picture, as with too few µm."""
+def _means(reader: Reader, colour: SiteColour | None, file: Path, um_per_px: float | None) -> PictureMeans | None:
+    """In a clinic's colours, if any. None where the box doesn't read the picture, as with too few µm."""
     try:
-        return statistics_of(reader, file.read_bytes(), um_per_px)
+        return statistics_in(reader, colour, file.read_bytes(), um_per_px)
     except ImageError:
         return None
 

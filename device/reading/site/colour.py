@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from device.reading.bundle import Bundle
 from device.reading.image import decode
-from device.reading.reading import PixelSize, Reader, target_of
+from device.reading.reading import PixelSize, Reader, at_known_scale, size_for, target_of
 from device.reading.site.stain import LEAST_DENSITY, LEAST_TISSUE_PX, SiteColour, density_of
 
 WAY = 0.5  # of the way to the laboratory's density, as a power of the gain
@@ -46,7 +46,9 @@ def _reference(bundle: Bundle) -> tuple[float, float, float] | None:
 
 def stain_of(reader: Reader, data: bytes, um_per_px: PixelSize | None, stop: Callable[[], bool] | None = None) -> Stain:
     """The stain of a picture file, which is decoded and not read. Raises as `Reader.read` does."""
-    image = decode(data, reader.limits, target_of(reader.bundle, reader.limits, um_per_px), stop=stop)
+    size = size_for(reader.bundle, um_per_px)
+    limits = reader.limits if size is None else at_known_scale(reader.limits)
+    image = decode(data, limits, target_of(reader.bundle, limits, size), stop=stop)
     density = density_of(image.pixels)
     return Stain(density.mean(0) if len(density) >= LEAST_TISSUE_PX else None)
 

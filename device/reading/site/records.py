@@ -20,11 +20,11 @@ from device.reading.site.stain import SiteColour
 
 @dataclass(frozen=True)
 class PictureMeans:
-    """One picture as the bundle reads it before commissioning.
+    """One picture as the bundle reads it before commissioning, or in the clinic's colours.
 
-    `reason`: why the bundle's own gate refuses it, None where it doesn't; `judgeable`: light, focus, tissue and size let it
-    be judged. `windows`: a row for each window with tissue of a section, or for the one window of a field. `cells` [n,
-    channels]: the early layer's coarse cells. `logits` [classes].
+    `reason`: why the bundle's own gate refuses the picture as it came, whatever colours the rest is in; None where it
+    doesn't. `judgeable`: light, focus, tissue and size let it be judged. `windows`: a row for each window with tissue of a
+    section, or for the one window of a field. `cells` [n, channels]: the early layer's coarse cells. `logits` [classes].
     """
 
     reason: str | None

@@ -420,7 +420,8 @@ function showReport() {
  */
 async function matchColours({ job: token, needs_colours: needed, coloured, pictures }) {
   if (!needed || coloured || !pictures.every((picture) => files.has(picture.number))) return;
-  await withCode((headers) => findColours(token, headers));
+  const { colours_found: found } = await withCode((headers) => findColours(token, headers));
+  if (!found) return;
   show("reading");
   for (const [index, { number: rank }] of pictures.entries()) {
     showReading(index, pictures.length);

@@ -147,7 +147,7 @@ def post_job_picture() -> Response:
     "Find the clinic's colours from its pictures", query=JobQuery, answer=JobDocument, errors=(CommissioningGone,)
 )
 def post_job_colours() -> Response:
-    """Each picture has then to be sent again, to be read in them."""
+    """Each picture has then to be sent again, to be read in them, if there are colours to be found (`colours_found`)."""
     return answer(job_document(the_box().commissioning.find_colour(request.args.get("job")), language()))
 
 
@@ -158,7 +158,7 @@ def post_job_colours() -> Response:
     body=PICTURE,
     answer=JobPicture,
     errors=(
-        *(CommissioningGone, CommissioningPictureUnknown, CommissioningUnconcluded),
+        *(CommissioningGone, CommissioningFull, CommissioningPictureUnknown, CommissioningUnconcluded),
         *(ImageError, DecodingUnavailable, ReadingStopped, *READERS_FAIL),
     ),
 )
@@ -240,8 +240,8 @@ def post_job_report() -> Response:
 )
 def post_job_profile() -> Response:
     box, job = the_box(), _job()
-    box.sites.add(box.commissioning.concluded(job.token).profile)
-    box.commissioning.end(job.token)
+    with box.commissioning.signing(job.token) as found:
+        box.sites.add(found.profile)
     return answer(commissioning_document(box, language()))
 
 

@@ -520,6 +520,18 @@ class ProfileRevoked(ProfileError):
     since: str
 
 
+class ProfileNameTaken(ProfileError):
+    """The box has another profile of the same number."""
+
+    code = "profile_name_taken"
+
+
+class ProfileSetAlone(ProfileError):
+    """The setting `site` names one profile, beside which the box uses no other."""
+
+    code = "profile_set_alone"
+
+
 class ProfileOfOtherScale(ProfileError):
     """The size of a pixel that was given isn't that of the profile's instrument."""
 

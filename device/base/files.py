@@ -22,11 +22,16 @@ def read_file(path: Path, most_bytes: int) -> bytes:
 def put_in_place(new: Path, path: Path) -> None:
     """Give a new file its name, on the disk when this returns. Raises `OSError`."""
     new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files on the disk when this returns. Raises `OSError`."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def reason_of(error: Exception) -> str:

@@ -172,7 +172,7 @@ def standings_of(
         if sites.is_one_file:
             raise problem
         complain(problem, language)
-    standings = sites.standings(um_per_px)
+    standings = sites.standings(um_per_px, scale_of_profile=True)
     if sites.is_one_file and um_per_px is not None and not any(each.signed for each in standings.values()):
         (only,) = sites.all()
         if only.profile.instrument is not None:

@@ -9,6 +9,7 @@ the store; a box that can't tell uses none.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,10 +27,13 @@ from msgspec.structs import replace
 from device.base.errors import (
     BoxKeyUnusable,
     LoupeError,
+    ProfileDamaged,
     ProfileError,
     ProfileMissing,
+    ProfileNameTaken,
     ProfileOfOtherModel,
     ProfileRevoked,
+    ProfileSetAlone,
     ProfileUnknown,
     RevocationsUnreadable,
     StoreUnusable,
@@ -104,6 +108,7 @@ class Sites:
         self._revoked: dict[str, Revocation] = {}
         self._problems: list[LoupeError] = []
         self._seen: tuple[object, ...] | None = None
+        self._unreadable: RevocationsUnreadable | None = None
 
     @property
     def is_one_file(self) -> bool:
@@ -112,8 +117,15 @@ class Sites:
 
     @property
     def _folder(self) -> Path:
-        """Where new profiles are written: a setting that names one file leaves the folder beside the store."""
-        return profiles_folder(self._store, None) if self.is_one_file else self._place
+        """Where new profiles are written. Raises `ProfileSetAlone`."""
+        self.check_takes_new()
+        return self._place
+
+    def check_takes_new(self) -> None:
+        """Raises `ProfileSetAlone` where the setting names one file: that is looked at alone, so another would not be
+        used."""
+        if self.is_one_file:
+            raise ProfileSetAlone(profile=self._place.name)
 
     def all(self, instruments: Mapping[str, int] = NO_INSTRUMENTS) -> list[KeptProfile]:
         """Every profile that is of a bundle of this box, by model, the newest first. `instruments`: the version of each of
@@ -138,28 +150,36 @@ class Sites:
         um_per_px: float | None = None,
         instrument: Instrument | None = None,
         instruments: Mapping[str, int] = NO_INSTRUMENTS,
+        *,
+        scale_of_profile: bool = False,
     ) -> dict[str, Standing]:
-        """How each model stands for a picture of an instrument, or with pixels of a size that somebody typed; for one of
-        neither a model's only profile is meant."""
+        """How each model stands for a picture of an instrument, or with pixels of a size that somebody typed. For one of
+        neither a profile of an instrument is not meant, as the picture may be another's; with `scale_of_profile` a model's
+        only profile is, and says how large pixels are."""
         current = [each for each in self.all(instruments) if each.current]
         by_model = {model: [each for each in current if each.profile.bundle.model == model] for model in self._bundles}
-        return {model: self._standing(mine, um_per_px, instrument, instruments) for model, mine in by_model.items()}
+        return {
+            model: self._standing(mine, um_per_px, instrument, instruments, scale_of_profile)
+            for model, mine in by_model.items()
+        }
 
     def add(self, profile: SiteProfile) -> KeptProfile:
-        """Sign a new profile with the box's key and keep it, with the next version of its model. Raises a `LoupeError`."""
+        """Sign a new profile with the box's key and keep it, with a version above all that its model had here, those of
+        other bundles too: no file is replaced. Raises a `LoupeError`."""
         with self._lock:
             model = profile.bundle.model
             check_bundle(profile, self._bundle(model), profile.id)
-            last = max((each.profile.version for each in self.all() if each.profile.bundle.model == model), default=0)
-            numbered = replace(profile, version=last + 1)
-            path = self._folder / f"{numbered.id}{SUFFIX}"
             self._make_folder()
+            versions = [each.profile.version for each in self.all() if each.profile.bundle.model == model]
+            numbered = replace(profile, version=max([0, *versions, *self._versions_in_folder(model)]) + 1)
+            path = self._folder / f"{numbered.id}{SUFFIX}"
             signed = save_profile(numbered, path, box_key(key_beside(self._store)))
             self._seen = None
             return KeptProfile(path, Standing(signed), current=True)
 
     def take_over(self, data: bytes, name: str = "profile") -> KeptProfile:
-        """Keep a profile that this box has signed before, such as one of a backup. Raises a `LoupeError`."""
+        """Keep a profile that this box has signed before, such as one of a backup: no other of its name is replaced, unless
+        that is damaged. Raises a `LoupeError`."""
         with self._lock:
             self._look()
             signed = open_profile(data, name, self._keys())
@@ -168,9 +188,11 @@ class Sites:
                 raise ProfileRevoked(profile=name, since=revoked.since)
             path = self._folder / f"{signed.profile.id}{SUFFIX}"
             self._make_folder()
+            self._check_name(path, data)
             write_profile(data, path)
             self._seen = None
-            return KeptProfile(path, Standing(signed), current=True)
+            kept = [each for each in self.all() if each.path == path]
+            return kept[0] if kept else KeptProfile(path, Standing(signed), current=False)
 
     def file(self, profile_id: str) -> bytes:
         """The bytes of a profile's file. Raises `ProfileUnknown` and `ProfileMissing`."""
@@ -196,8 +218,19 @@ class Sites:
         with self._lock:
             self._look()
             self._revoked.setdefault(sha256, Revocation(now.date().isoformat(), cause))
+            if self._unreadable is not None:  # it may say of others what would be lost
+                raise StoreUnusable(store=self._unreadable.file, detail=self._unreadable.detail)
             _write(revoked_file(self._store), dict(list(self._revoked.items())[-MOST_REVOKED:]))
             self._seen = None
+
+    def revoke_instrument(self, instrument: str, now: datetime) -> None:
+        """The same of all profiles that were made here of an instrument; one that a command made knows none of the box."""
+        with self._lock:
+            for each in self.all():
+                of = each.profile.instrument
+                if of is not None and of.id == instrument and each.profile.instrument_version:
+                    assert each.standing.signed is not None
+                    self.revoke_file(each.standing.signed.sha256, "instrument_changed", now)
 
     @property
     def problems(self) -> list[LoupeError]:
@@ -215,38 +248,67 @@ class Sites:
         if seen == self._seen:
             return
         self._problems, self._signed = [], {}
-        readable = self._look_at_revoked()
-        if readable and files:
-            keys = self._keys()
+        self._look_at_revoked()
+        if self._unreadable is not None:
+            self._problems.append(self._unreadable)
+        elif files:
+            keys = list[Ed25519PublicKey]()
+            try:
+                keys = self._keys()
+            except BoxKeyUnusable as error:
+                self._problems.append(error)
             for path in files:
                 self._open(path, keys)
         self._seen = seen
 
-    def _look_at_revoked(self) -> bool:
-        """Whether it is known which profiles were revoked."""
+    def _look_at_revoked(self) -> None:
+        """Find which profiles were revoked, or that this can't be known."""
         path = revoked_file(self._store)
+        self._unreadable = None
         if not os.path.lexists(path):
-            return True
+            return
         try:
             self._revoked |= record_of(parse(read_file(path, MAX_BYTES)), RevokedFile).profiles
         except (OSError, ValueError) as error:
-            self._problems.append(RevocationsUnreadable(file=str(path), detail=reason_of(error)))
-            return False
-        return True
+            self._unreadable = RevocationsUnreadable(file=str(path), detail=reason_of(error))
 
     def _files(self) -> Iterator[Path]:
         if self.is_one_file:
             yield self._place  # one that is missing is told
-        for folder in dict.fromkeys((self._place, self._folder)):
-            try:
-                files = sorted(each for each in folder.iterdir() if each.suffix == SUFFIX and each.name[0] != ".")
-            except OSError:
-                continue  # no profile yet
-            yield from files[:MOST_PROFILES]
+            return
+        try:
+            files = sorted(each for each in self._place.iterdir() if each.suffix == SUFFIX and each.name[0] != ".")
+        except OSError:
+            return  # no profile yet
+        yield from files[:MOST_PROFILES]
+
+    def _versions_in_folder(self, model: str) -> list[int]:
+        """Those that names of files in the folder say, whatever is in these files. Raises `StoreUnusable`."""
+        named = re.compile(rf"{re.escape(model)}-([1-9][0-9]{{0,4}}){re.escape(SUFFIX)}")
+        try:
+            return [int(found[1]) for each in self._folder.iterdir() if (found := named.fullmatch(each.name))]
+        except OSError as error:
+            raise StoreUnusable(store=str(self._folder), detail=reason_of(error)) from error
+
+    def _check_name(self, path: Path, data: bytes) -> None:
+        """Raises `ProfileNameTaken` where another profile has the name of this file, and isn't damaged."""
+        if not os.path.lexists(path):
+            return
+        try:
+            there = read_file(path, MOST_PROFILE_BYTES)
+            if there != data:
+                open_profile(there, path.name, self._keys())
+        except ProfileDamaged:
+            return
+        except (OSError, ValueError, ProfileError) as error:
+            raise ProfileNameTaken(profile=path.name) from error
+        if there != data:
+            raise ProfileNameTaken(profile=path.name)
 
     def _open(self, path: Path, keys: Sequence[Ed25519PublicKey]) -> None:
         try:
-            signed = load_profile(path, [*keys, *_keys_beside(path)])
+            # A command leaves its key beside the one profile that somebody then names. In a folder any file may lie.
+            signed = load_profile(path, [*keys, *(_keys_beside(path) if path == self._place else [])])
             bundle = self._bundles.get(signed.profile.bundle.model)
             if bundle is None and path == self._place:
                 made_for = f"{signed.profile.bundle.model} {signed.profile.bundle.version}"
@@ -258,14 +320,9 @@ class Sites:
             self._problems.append(error)
 
     def _keys(self) -> list[Ed25519PublicKey]:
+        """The box's own key, if it has one. Raises `BoxKeyUnusable`."""
         path = key_beside(self._store)
-        if not os.path.lexists(path):
-            return []
-        try:
-            return [verifying_key(path)]
-        except BoxKeyUnusable as error:
-            self._problems.append(error)
-            return []
+        return [verifying_key(path)] if os.path.lexists(path) else []
 
     def _revocation(self, signed: SignedProfile, instruments: Mapping[str, int]) -> Revocation | None:
         """A profile's, or that of an instrument which isn't any more what it was: the box remembers that too."""
@@ -283,12 +340,18 @@ class Sites:
         um_per_px: float | None,
         instrument: Instrument | None,
         instruments: Mapping[str, int],
+        scale_of_profile: bool,
     ) -> Standing:
         """That of a model, by its current profiles."""
         of_none = [each for each in current if each.profile.instrument is None]
         of_some = [(each, each.profile.instrument) for each in current if each.profile.instrument is not None]
         if instrument is not None:
-            mine = [each for each, of in of_some if of.id == instrument.id]
+            # A command, or an instrument of an earlier store, may have given another instrument the same id.
+            mine = [
+                each
+                for each, of in of_some
+                if of.id == instrument.id and (each.standing.revoked or _is_same(of.um_per_px, instrument.um_per_px))
+            ]
             # A profile that names no instrument of this box was made by command: the size of a pixel tells it.
             mine = mine or [
                 each
@@ -298,7 +361,7 @@ class Sites:
         elif um_per_px is not None:
             mine = [each for each, of in of_some if _is_same(of.um_per_px, um_per_px)]
         else:
-            mine = [each for each, _ in of_some]
+            mine = [each for each, _ in of_some] if scale_of_profile else []
         mine = mine or of_none
         return mine[0].standing if len(mine) == 1 else NOT_COMMISSIONED
 

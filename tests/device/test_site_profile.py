@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -190,6 +191,14 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert raw[0] == raw[1]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_stops_no_key(tmp_path: Path) -> None:
+    """The numbers of processes come again."""
+    path = tmp_path / "loupe.site.key"
+    (tmp_path / f"{path.name}.{os.getpid()}.new").write_text("cut")
+    box_key(path)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_public_key_verifies_and_does_not_sign(tmp_path: Path, profile: SiteProfile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from datetime import datetime
@@ -14,9 +15,12 @@ from flask.testing import FlaskClient
 from msgspec.structs import replace
 
 from device.base.errors import (
+    BoxKeyUnusable,
     ProfileDamaged,
+    ProfileNameTaken,
     ProfileOfOtherKey,
     ProfileRevoked,
+    ProfileSetAlone,
     ProfileUnknown,
     RevocationsUnreadable,
     StoreUnusable,
@@ -24,9 +28,10 @@ from device.base.errors import (
 from device.reading.bundle import Bundle
 from device.reading.drift_test import ALARM
 from device.reading.reading import Reader
-from device.reading.site.box_key import key_beside
+from device.reading.site.box_key import box_key, key_beside
 from device.reading.site.commission import Commissioned
 from device.reading.site.instrument import Instrument
+from device.reading.site.profile import sign_profile
 from device.reading.site.standing import NOT_COMMISSIONED
 from device.settings import Settings
 from device.storage import sites as sites_module
@@ -78,7 +83,7 @@ def test_profiles_are_numbered_and_outlive_a_restart(
         (None, OTHER, False),
         (UM_PER_PX * 1.02, None, True),
         (UM_PER_PX * 1.05, None, False),
-        (None, None, True),
+        (None, None, False),
     ],
 )
 def test_a_profile_is_that_of_its_instrument_and_scale(
@@ -88,6 +93,69 @@ def test_a_profile_is_that_of_its_instrument_and_scale(
     standing = sites.standings(um_per_px, instrument, versions)["bach"]
     assert (standing.state == "commissioned") is is_meant
     assert (standing.in_force is not None) is is_meant
+
+
+def test_the_only_profile_says_how_large_pixels_are_where_that_is_asked_for(sites: Sites) -> None:
+    assert sites.standings(scale_of_profile=True)["bach"].instrument == MICROSCOPE
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_an_instrument_of_the_same_id_with_other_pixels_is_another_one(
+    store: Path, bundle: Bundle, commissioned: Commissioned, version: int
+) -> None:
+    """A command made the profile, or the box's instruments were lost and set up again."""
+    box = Sites(store, None, [bundle])
+    box.add(replace(commissioned.profile, instrument_version=version))
+    coarse = replace(MICROSCOPE, um_per_px=2 * UM_PER_PX)
+    assert box.standings(instrument=coarse, instruments={coarse.id: 1})["bach"] == NOT_COMMISSIONED
+    assert box.standings(instrument=MICROSCOPE, instruments={MICROSCOPE.id: 1})["bach"].state == "commissioned"
+
+
+def test_profiles_of_an_instrument_that_is_deleted_end_and_those_of_a_command_stay(
+    sites: Sites, commissioned: Commissioned
+) -> None:
+    sites.add(replace(commissioned.profile, instrument_version=0))
+    sites.revoke_instrument(MICROSCOPE.id, NOW)
+    assert [each.standing.state for each in sites.all()] == ["commissioned", "revoked"]
+
+
+def test_the_key_of_a_stranger_counts_beside_the_one_named_file_alone(
+    sites: Sites, store: Path, bundle: Bundle, commissioned: Commissioned, tmp_path: Path
+) -> None:
+    other = Sites(tmp_path / "other" / "loupe.sqlite", None, [bundle])
+    foreign = other.add(commissioned.profile).path
+    named = shutil.copy(foreign, store.with_name("loupe.sites") / "bach-99.profile")
+    shutil.copy(key_beside(tmp_path / "other" / "loupe.sqlite"), store.with_name("loupe.sites"))
+    assert [each.profile.id for each in sites.all()] == ["bach-1"]
+    assert [problem.code for problem in sites.problems] == ["profile_of_other_key"]
+    assert [each.path for each in Sites(tmp_path / "new.sqlite", Path(named), [bundle]).all()] == [Path(named)]
+
+
+def test_one_file_that_the_setting_names_is_looked_at_alone(
+    sites: Sites, store: Path, bundle: Bundle, commissioned: Commissioned, tmp_path: Path
+) -> None:
+    named = Path(shutil.copy(sites.all()[0].path, tmp_path / "named.profile"))
+    sites.add(commissioned.profile)
+    (store.with_name("loupe.sites") / "cut.profile").write_bytes(b"cut")
+    box = Sites(store, named, [bundle])
+    assert ([each.path for each in box.all()], box.problems) == ([named], [])
+    with pytest.raises(ProfileSetAlone):
+        box.add(commissioned.profile)
+    with pytest.raises(ProfileSetAlone):
+        box.take_over(named.read_bytes())
+
+
+def test_a_new_profile_replaces_no_file_whatever_that_is_of(
+    sites: Sites, store: Path, bundle: Bundle, commissioned: Commissioned
+) -> None:
+    """The model was updated: profiles of the version before are of another bundle, and stay."""
+    before = sites.file("bach-1")
+    newer = dataclasses.replace(bundle, sha256="0" * 64)
+    profile = replace(commissioned.profile, bundle=replace(commissioned.profile.bundle, sha256="0" * 64))
+    assert Sites(store, None, [newer]).add(profile).profile.id == "bach-2"
+    assert (store.with_name("loupe.sites") / "bach-1.profile").read_bytes() == before
+    revoked_file(store).write_text("{")
+    assert sites.add(commissioned.profile).profile.id == "bach-3"
 
 
 def test_a_profile_that_was_made_by_command_is_told_by_its_scale(sites: Sites) -> None:
@@ -146,6 +214,31 @@ def test_a_backup_is_taken_over_by_the_box_that_signed_it_alone(
         box.take_over(data[:1000])
 
 
+def test_a_backup_replaces_a_damaged_profile_and_no_other(
+    sites: Sites, store: Path, commissioned: Commissioned
+) -> None:
+    data, path = sites.file("bach-1"), sites.all()[0].path
+    sites.add(commissioned.profile)
+    assert not sites.take_over(data).current, "bach-2 is used"
+    path.write_bytes(data[:-5])
+    assert sites.take_over(data).profile.id == "bach-1"
+    assert path.read_bytes() == data
+    other = sign_profile(replace(commissioned.profile, floor=0.9), box_key(key_beside(store)))
+    with pytest.raises(ProfileNameTaken):
+        sites.take_over(other)
+    assert path.read_bytes() == data
+
+
+def test_a_key_that_cannot_be_read_is_told_once(sites: Sites, store: Path) -> None:
+    data = sites.file("bach-1")
+    key_beside(store).write_text("no key")
+    (store.with_name("loupe.sites") / "bach-1.profile").touch()
+    with pytest.raises(BoxKeyUnusable):
+        sites.take_over(data)
+    codes = [problem.code for problem in sites.problems]
+    assert codes.count("box_key_unusable") == 1
+
+
 def test_profiles_that_cannot_be_used_are_problems_and_the_others_are_used(sites: Sites, store: Path) -> None:
     folder = store.with_name("loupe.sites")
     (folder / "cut.profile").write_bytes(sites.file("bach-1")[:5000])
@@ -161,6 +254,9 @@ def test_a_box_that_cannot_tell_what_was_revoked_uses_none(sites: Sites, store: 
     revoked_file(store).write_text("{")
     assert [type(problem) for problem in sites.problems] == [RevocationsUnreadable]
     assert sites.standings(UM_PER_PX)["bach"] == NOT_COMMISSIONED
+    with pytest.raises(StoreUnusable):
+        sites.revoke_file("0" * 64, "by_hand", NOW)
+    assert revoked_file(store).read_text() == "{", "what it says of others isn't lost"
 
 
 def test_a_revocation_that_cannot_be_kept_holds_while_the_box_runs(
@@ -247,6 +343,35 @@ def test_the_service_reads_by_the_profile_and_its_health_says_so(client: FlaskCl
     assert [state["title"] for state in model["sites"]] == ["Commissioned, accuracy here unknown"]
     assert model["lately"]["readings"] == 1
     assert model["promise"] > 0.1  # from twelve patients
+
+
+def test_the_service_takes_no_scale_from_the_one_profile(client: FlaskClient, clinic: Path) -> None:
+    """The picture may be of another microscope."""
+    reading = read(client, clinic, "lang=en")
+    assert (reading["site"]["state"], reading["scale"]["state"]) == ("scale_unknown", "unknown")
+    assert (reading["answer"], reading["prediction"], reading["site"]["profile"]) == (None, None, None)
+
+
+def test_an_instrument_that_is_deleted_takes_its_profile_with_it(
+    store: Path, bundle: Bundle, commissioned: Commissioned, clinic: Path
+) -> None:
+    client = create_app(Settings(store=store, samples=SAMPLES), bundle).test_client()
+    kept = client.post("/api/v1/instruments", json={"name": MICROSCOPE.name, "um_per_px": UM_PER_PX}).json
+    instrument = replace(MICROSCOPE, id=kept["id"])
+    box = box_of(client)
+    (version,) = [each.version for each in box.instruments.all()]
+    box.sites.add(replace(commissioned.profile, instrument=instrument, instrument_version=version))
+    assert read(client, clinic, f"um_per_px={UM_PER_PX}")["site"]["state"] == "commissioned"
+    assert client.delete("/api/v1/instruments/none").status_code == 404
+    assert client.delete(f"/api/v1/instruments/{instrument.id}").status_code == 200
+    assert read(client, clinic, f"um_per_px={UM_PER_PX}")["site"]["state"] == "revoked"
+
+
+def test_no_commissioning_begins_where_the_setting_names_one_file(sites: Sites, store: Path, bundle: Bundle) -> None:
+    settings = Settings(store=store, samples=SAMPLES, site=sites.all()[0].path)
+    client = create_app(settings, bundle).test_client()
+    begun = client.post("/api/v1/commissioning/job", json={"model": "bach", "instrument": None})
+    assert (begun.status_code, begun.json["code"]) == (422, "profile_set_alone")
 
 
 def test_a_profile_that_is_revoked_is_not_used_for_the_next_picture(

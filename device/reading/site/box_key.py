@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from device.base.errors import BoxKeyUnusable, Phrase
-from device.base.files import read_file, reason_of
+from device.base.files import read_file, reason_of, sync_folder
 
 NAME = "loupe.site.key"
 MAX_BYTES = 10_000
@@ -55,6 +55,7 @@ def _make(path: Path) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        new.unlink(missing_ok=True)  # left by a process of the same number that was killed
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ALONE)
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
@@ -66,6 +67,7 @@ def _make(path: Path) -> None:
             pass
         finally:
             new.unlink()
+        sync_folder(path.parent)
     except OSError as error:
         raise BoxKeyUnusable(key=str(path), detail=reason_of(error)) from error
 

@@ -32,6 +32,7 @@ from device.base.errors import (
     InstrumentOtherShape,
     InstrumentUnknown,
     ProfileError,
+    ProfileSetAlone,
     ProfileUnknown,
     ProfileUnwritable,
     ReadingStopped,
@@ -88,11 +89,12 @@ def get_commissioning() -> Response:
     query=LanguageQuery,
     body=BeginBody,
     answer=JobDocument,
-    errors=(CommissioningUnderWay, CommissioningInvalid, InstrumentUnknown, ScaleNeeded, UnknownModel),
+    errors=(CommissioningUnderWay, CommissioningInvalid, InstrumentUnknown, ProfileSetAlone, ScaleNeeded, UnknownModel),
 )
 def post_job() -> Response:
     """Where another one is under way, that must be discarded first."""
     box, sent = the_box(), _sent(BeginBody)
+    box.sites.check_takes_new()
     bundle = next((bundle for bundle in box.bundles if bundle.manifest.id == sent.model), None)
     if bundle is None:
         raise UnknownModel(model=echoed(sent.model), models=", ".join(each.manifest.id for each in box.bundles))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import Blueprint, Response, render_template, request
 
 from device import __version__
@@ -93,7 +95,11 @@ def put_instrument(instrument: str) -> Response:
     errors=(InstrumentUnknown, StoreUnusable),
 )
 def delete_instrument(instrument: str) -> Response:
-    the_box().instruments.remove(instrument)
+    """Its profiles end first: where that can't be kept, the instrument stays."""
+    box = the_box()
+    box.instruments.get(instrument)
+    box.sites.revoke_instrument(instrument, datetime.now())
+    box.instruments.remove(instrument)
     return get_instruments()
 
 

@@ -133,6 +133,7 @@ def commission(
 ) -> int:
     from device.documents.commissioning import report_document, report_in_words
     from device.documents.site import site_state
+    from device.documents.verdict import reason_words
     from device.reading.decoding.budget import set_budget
     from device.reading.reading import Reader
     from device.reading.sections import parse_um_per_px
@@ -167,10 +168,12 @@ def commission(
         stains = list(_each(own, partial(stain_of, reader, um_per_px=size), texts["looking"], settings, language))
         colour = fit_colour(bundle, [stain for _, stain in stains], [found.patient for found, _ in stains], white)
     means_of = partial(statistics_in, reader, colour, um_per_px=size)
-    local = [
-        LocalPicture(means, found.patient, diagnoses.get(found.below, ()))
-        for found, means in _each(own, means_of, texts["reading"], settings, language, told=True)
-    ]
+    local = []
+    for found, means in list(_each(own, means_of, texts["reading"], settings, language, told=True)):
+        local.append(LocalPicture(means, found.patient, diagnoses.get(found.below, ())))
+        if means.reason and not means.judgeable:
+            reason = reason_words(means.reason, None, bundle.manifest.modality, language)["title"]
+            _tell(fill(texts["skipped"], {"name": found.below, "reason": reason}, language))
     strangers = [
         ForeignPicture(means, found.folder or "other")
         for found, means in _each(others, means_of, texts["reading"], settings, language, told=True)
@@ -232,7 +235,12 @@ def _each(
             yield each, seen
     if told:
         for line in left_out:
-            sys.stderr.write(f"{line.encode(errors='backslashreplace').decode()}\n")
+            _tell(line)
+
+
+def _tell(line: str) -> None:
+    """A line that may hold the name of a file, in whatever bytes."""
+    sys.stderr.write(f"{line.encode(errors='backslashreplace').decode()}\n")
 
 
 def _bytes_of(path: Path, settings: Settings) -> bytes:

@@ -101,15 +101,15 @@ def test_a_clinic_is_commissioned_from_the_start_to_a_reading_that_says_so(
     for patient in range(1, PATIENTS + 1):
         give(page, "own-files", of_patient(clinic, patient))
         click(page, "#next-patient")
-    assert text(page, "pictures-words") == f"Pictures that can be judged: {2 * PATIENTS} of 50"
-    assert text(page, "patients-words") == f"Patients: {PATIENTS} of 22"
+    assert text(page, "pictures-words") == f"Pictures that can be judged: {2 * PATIENTS} (at least 50 wanted)"
+    assert text(page, "patients-words") == f"Patients: {PATIENTS} (at least 22 wanted)"
     for kind, folder in (("glass", "glass"), ("other_stain", "immunostain"), ("photograph", "photograph")):
         Select(page.find_element(By.ID, "kind")).select_by_value(kind)
         give(page, "foreign-files", sorted((clinic / "foreign" / folder).iterdir()))
 
     page.refresh()  # the job is still there, the code isn't
     wait_for_state(page, "ready")
-    assert text(page, "patients-words") == f"Patients: {PATIENTS} of 22"
+    assert text(page, "patients-words") == f"Patients: {PATIENTS} (at least 22 wanted)"
     assert page.find_element(By.ID, "patient").get_attribute("value") == str(PATIENTS + 1)
     click(page, "#report-button")
     type_code(page)
@@ -156,7 +156,7 @@ def add_instrument(box: str) -> str:
 
 
 def test_a_picture_is_diagnosed_taken_back_and_all_of_it_discarded_in_french(
-    page: WebDriver, box: str, clinic: Path
+    page: WebDriver, box: str, clinic: Path, tmp_path: Path
 ) -> None:
     page.get(f"{box}/commissioning?lang=fr")
     wait_for_state(page, "ready")
@@ -165,14 +165,32 @@ def test_a_picture_is_diagnosed_taken_back_and_all_of_it_discarded_in_french(
     begun(page)
     Select(page.find_element(By.ID, "diagnosis")).select_by_value("benign")
     give(page, "own-files", of_patient(clinic, 1))
-    assert text(page, "labelled-words").endswith("2 sur 40")
+    assert text(page, "labelled-words").endswith("2 (il en faut au moins 40)")
     first = page.find_element(By.CSS_SELECTOR, '[data-picture="1"] select')
     Select(first).select_by_value("")
-    wait_until(page, lambda page: text(page, "labelled-words").endswith("1 sur 40"), "the diagnosis stays")
+    wait_until(
+        page, lambda page: text(page, "labelled-words").endswith("1 (il en faut au moins 40)"), "the diagnosis stays"
+    )
     wait_for_state(page, "ready")
     click(page, '[data-picture="2"] .button')
     wait_until(page, lambda page: not page.find_elements(By.CSS_SELECTOR, '[data-picture="2"]'), "the picture stays")
     wait_for_state(page, "ready")
+    notes = [tmp_path / "first.txt", tmp_path / "second.txt"]
+    for path in notes:
+        path.write_text("no picture")
+    page.find_element(By.ID, "own-files").send_keys("\n".join(map(str, notes)))
+    wait_until(page, lambda page: "1 autre" in text(page, "trouble"), "two pictures with one trouble aren't told once")
+    wait_for_state(page, "ready")
+    assert "first.txt et 1 autre image" in text(page, "trouble")
+    assert "second.txt" not in text(page, "trouble")
+    floor = page.find_element(By.ID, "floor")
+    asked_for = str(floor.get_attribute("value"))
+    floor.clear()
+    floor.send_keys("abc")
+    click(page, "#report-button")
+    assert "un nombre de 0 à 100" in str(floor.get_attribute("validationMessage"))
+    floor.clear()
+    floor.send_keys(asked_for)
     click(page, "#report-button")
     wait_until(page, lambda page: visible(page, "problem"), "a report of one picture")
     assert page.find_element(By.ID, "problem").get_attribute("data-code") == "too_few_pictures"

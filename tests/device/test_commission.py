@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
 from device.base.errors import LabelsInvalid, LabelsUnreadable, TooFewPictures
 from device.cli import main
@@ -21,6 +22,7 @@ from device.reading.site.commission import Commissioned, LocalPicture, patients_
 from device.reading.site.diagnoses import read_diagnoses
 from tests.support.drawn_clinic import UM_PER_PX
 from tests.support.drawn_means import drawn_means
+from tests.support.pictures import png
 from tests.support.shipped import BUNDLE, KEYS, MODELS
 
 WITH_BUNDLE = ["--bundle", str(BUNDLE), "--keys", str(KEYS), "--language", "en"]
@@ -151,12 +153,14 @@ def test_what_cannot_be_read_is_named_and_left_out(
     shutil.copytree(clinic / "pictures", folder / "pictures")
     (folder / "pictures" / "01" / "notes.txt").write_text("no picture")
     (folder / "pictures" / "02" / "cut.jpg").write_bytes(next((folder / "pictures").glob("*/*.jpg")).read_bytes()[:900])
+    (folder / "pictures" / "03" / "blank.png").write_bytes(png(Pillow.new("RGB", (600, 450), (240, 240, 240))))
     (folder / "pictures" / ".hidden.jpg").write_text("left by a Mac")
     assert run(folder, tmp_path / "site.profile", *SCALE) == 0
     told = capsys.readouterr()
     assert "01/notes.txt" in told.err
     assert "02/cut.jpg" in told.err
     assert "hidden" not in told.err
+    assert re.search(r"Left out: 03/blank.png \(.+\)", told.err)  # it can be read, and not judged
     assert "of 24 before" in told.out
 
 

@@ -170,6 +170,12 @@ def test_a_picture_that_cannot_be_judged_is_told_and_one_that_cannot_be_read_is_
     assert (few.status_code, few.json["code"]) == (422, "too_few_pictures")
 
 
+def test_a_sent_file_that_is_no_profile_is_called_the_file(client: FlaskClient) -> None:
+    for language, called in (("en", "The file "), ("fr", "Le fichier ")):
+        refused = client.post("/api/v1/commissioning/profiles", query_string={"lang": language}, data=b"no profile")
+        assert refused.json["detail"].startswith(called), refused.json
+
+
 def test_foreign_material_may_come_from_any_camera(client: FlaskClient) -> None:
     """One of another shape than the microscope's pictures is read at its size of a pixel; a patient's isn't."""
     full = {"name": "Of full size", "um_per_px": UM_PER_PX, "width_px": 2048, "height_px": 1536}

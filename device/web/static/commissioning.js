@@ -307,10 +307,14 @@ function current() {
   return job;
 }
 
-/** @param {string} text */
-function addTrouble(text) {
-  byId("trouble").append(element("li", {}, text));
-  show("trouble");
+/**
+ * Shows what is wrong with pictures: once, with the first one's name, where several have the same.
+ * @param {Map<string, string[]>} troubles names of pictures
+ */
+function showTroubles(troubles) {
+  byId("trouble").replaceChildren(...[...troubles].map(([trouble, [name, ...others]]) => element("li", {},
+    word(others.length ? "site_pictures_trouble" : "site_picture_trouble", { name, more: others.length, trouble }))));
+  show("trouble", troubles.size > 0);
 }
 
 /**
@@ -348,8 +352,9 @@ function showReading(index, count) {
  */
 async function addPictures(added, place) {
   stopped = false;
-  byId("trouble").replaceChildren();
-  show("trouble", false);
+  /** @type {Map<string, string[]>} */
+  const troubles = new Map();
+  showTroubles(troubles);
   show("problem", false);
   setState("reading");
   for (const [index, file] of added.entries()) {
@@ -363,7 +368,9 @@ async function addPictures(added, place) {
       showPictures();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      addTrouble(word("site_picture_trouble", { name: file.name, trouble: problemWords(problem) }));
+      const trouble = problemWords(problem);
+      troubles.set(trouble, [...troubles.get(trouble) ?? [], file.name]);
+      showTroubles(troubles);
       if (problem.code.startsWith("technician_") || HOPELESS.includes(problem.code)) {
         if (problem.code === "commissioning_gone") forgetJob();
         showProblem(problem);
@@ -434,8 +441,14 @@ async function matchColours({ job: token, needs_colours: needed, coloured, pictu
 /** @param {SubmitEvent} event */
 function askForReport(event) {
   event.preventDefault();
+  const field = inputById("floor"), typed = field.value.replace(",", ".").replace("%", "").trim();
+  const floor = Number(typed) / FULL;
+  if (!typed || !(floor >= 0 && floor <= 1)) {
+    field.setCustomValidity(word("site_floor_invalid"));
+    field.reportValidity();
+    return;
+  }
   doing(async () => {
-    const floor = Number(inputById("floor").value.replace(",", ".").replace("%", "")) / FULL;
     const { job: token } = current();
     await matchColours(current());
     setText("status", word("site_report_making"));
@@ -479,6 +492,7 @@ async function start() {
   byId("begin-form").onsubmit = begin;
   byId("model").onchange = showInstrumentField;
   byId("report-form").onsubmit = askForReport;
+  inputById("floor").oninput = () => inputById("floor").setCustomValidity("");
   byId("sign").onclick = sign;
   byId("discard").onclick = discard;
   byId("discard-other").onclick = discard;

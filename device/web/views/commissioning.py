@@ -31,6 +31,7 @@ from device.base.errors import (
     ImageError,
     InstrumentOtherShape,
     InstrumentUnknown,
+    Phrase,
     ProfileError,
     ProfileSetAlone,
     ProfileUnknown,
@@ -266,7 +267,7 @@ def get_profile(profile: str) -> Response:
 )
 def post_profile() -> Response:
     box = the_box()
-    box.sites.take_over(request.get_data(cache=False, parse_form_data=False))
+    box.sites.take_over(request.get_data(cache=False, parse_form_data=False), Phrase("sent_profile"))
     return answer(commissioning_document(box, language()))
 
 

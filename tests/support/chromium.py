@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
@@ -85,7 +86,7 @@ def as_phone(driver: WebDriver, width: int, height: int = 800) -> None:
 
 
 def wait_until(driver: WebDriver, condition: Any, why: str) -> Any:
-    return WebDriverWait(driver, PATIENCE_S).until(condition, why)
+    return WebDriverWait(driver, PATIENCE_S, ignored_exceptions=(StaleElementReferenceException,)).until(condition, why)
 
 
 def wait_for_state(driver: WebDriver, *states: str) -> str:

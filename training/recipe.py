@@ -81,6 +81,10 @@ class Data(Record, frozen=True):
         ),
     ] = {}
 
+    def folder_below(self, shared: Path) -> Path:
+        """Where the pictures lie below the folder of all data sets: those of several sets in that folder itself."""
+        return shared if self.options.get("folders") else shared / self.adapter
+
 
 class SplitRule(Record, frozen=True):
     """How groups (patients) are put into parts: `folds` stratified folds of whole groups, or one fold for each group that

@@ -11,7 +11,7 @@ from device.reading.bundle import Bundle, bundle_files
 from device.reading.image import Limits
 from device.reading.routing import Router
 from tests.support.shipped import KEYS, MODELS, SAMPLES, SHARED_DATA
-from training.studies import drift, routing
+from training.studies import colours, drift, routing
 from training.studies.routing import pictures_of, share_out
 
 SIZES = {"made": 320, "shows": 320}
@@ -30,6 +30,13 @@ def test_every_picture_is_read_by_one_model_or_refused() -> None:
 def test_a_recipes_pictures_are_spread_over_all_of_them() -> None:
     name, pictures = pictures_of("bach", SHARED_DATA, 16)
     assert (name, len(pictures)) == ("bach", 16)
+
+
+@pytest.mark.shared_data
+def test_a_recipe_of_several_sets_finds_them_below_the_folder_of_all() -> None:
+    name, pictures = pictures_of("idc", SHARED_DATA, 3)
+    assert (name, len(pictures)) == ("idc", 3)
+    assert [half for _, half, _ in colours.halves_of("idc", SHARED_DATA, 3)] == [colours.SETTING, colours.REPORTING]
 
 
 def test_a_replay_counts_false_alarms_apart_from_findings() -> None:

@@ -119,8 +119,8 @@ def recipe_and_folder(recipe_name: str, data: Path | None) -> tuple[Recipe, Path
 
 
 def data_folder(data: Path | None, recipe: Recipe) -> Path:
-    """Where a recipe's pictures lie: those of several sets below the folder of all."""
-    return data or (SHARED_DATA if recipe.data.options.get("folders") else SHARED_DATA / recipe.data.adapter)
+    """Where a recipe's pictures lie."""
+    return data or recipe.data.folder_below(SHARED_DATA)
 
 
 def run_folder_of(run_folder: Path | None, recipe: Recipe) -> Path:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 # `extra[MOSAIC]`: files of equal size that make up the picture, by row and column; nothing where it is white.
 MOSAIC, ROW, COLUMN = "mosaic", "\n", "|"
@@ -41,6 +44,11 @@ def mosaic_files(sample: Sample) -> list[list[str]]:
     """The files that make up a sample's picture, row by row, empty where it is white; none for a picture of one file."""
     mosaic = str(sample.extra.get(MOSAIC, ""))
     return [row.split(COLUMN) for row in mosaic.split(ROW)] if mosaic else []
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of the items, evenly spread."""
+    return list(items[:: max(1, -(-len(items) // most))])
 
 
 def spread(samples: Sequence[Sample], count: int) -> list[Sample]:

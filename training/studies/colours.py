@@ -17,6 +17,7 @@ from device.reading.gate import COLOURED, GREY, IMMUNOSTAIN
 from device.reading.reading import Reader
 from training.data import find_samples, picture_bytes
 from training.data.pictures import counted
+from training.data.sample import evenly
 from training.drawn import foreign
 from training.evaluation.refusals import folder_pictures
 from training.evaluation.words import markdown_table
@@ -53,14 +54,15 @@ def halves_of(name: str, shared: Path, most: int) -> Iterator[tuple[str, str, li
         halves = [index // 2 % 2 for index in range(len(pictures))]
     else:
         recipe = load_recipe(name)
-        samples = find_samples(recipe, shared / recipe.data.adapter)
-        samples = samples[:: max(1, -(-len(samples) // (2 * most)))]
+        folder = recipe.data.folder_below(shared)
+        samples = find_samples(recipe, folder)
+        samples = evenly(samples, 2 * most)
         groups = sorted({sample.group for sample in samples})
         halves = [groups.index(sample.group) % 2 for sample in samples]
-        title, pictures = recipe.id, [picture_bytes(shared / recipe.data.adapter, sample) for sample in samples]
+        title, pictures = recipe.id, [picture_bytes(folder, sample) for sample in samples]
     for number, half in enumerate((SETTING, REPORTING)):
         chosen = [data for data, own in zip(pictures, halves, strict=True) if own == number]
-        yield title, half, chosen[:: max(1, -(-len(chosen) // most))]
+        yield title, half, evenly(chosen, most)
 
 
 def look(reader: Reader, name: str, half: str, pictures: Sequence[bytes]) -> Half:

@@ -16,6 +16,7 @@ from time import perf_counter
 from device.reading.routing import Routed, Router
 from training.data import find_samples, picture_bytes
 from training.data.pictures import counted
+from training.data.sample import evenly
 from training.evaluation.refusals import folder_pictures
 from training.evaluation.words import markdown_table
 from training.recipe import load_recipe
@@ -40,11 +41,11 @@ def pictures_of(name: str, shared: Path, most: int) -> tuple[str, list[bytes]]:
     `name`, else of the shipped recipe `name` with its data below `shared`."""
     if Path(name).is_dir():
         pictures = folder_pictures(Path(name))
-        return Path(name).name, pictures[:: max(1, -(-len(pictures) // most))]
+        return Path(name).name, evenly(pictures, most)
     recipe = load_recipe(name)
-    folder = shared / recipe.data.adapter
+    folder = recipe.data.folder_below(shared)
     samples = find_samples(recipe, folder)
-    return recipe.id, [picture_bytes(folder, sample) for sample in samples[:: max(1, -(-len(samples) // most))]]
+    return recipe.id, [picture_bytes(folder, sample) for sample in evenly(samples, most)]
 
 
 def share_out(router: Router, name: str, pictures: Sequence[bytes]) -> Shared:

@@ -20,11 +20,11 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
-from device.reading.distance import distance
 from device.reading.gate import LAYERS, MADE, SCALE, SHOWS, cells, coarse, mean_of, picture_statistics
 from device.reading.image import Image
 from device.reading.manifest import PictureLimits
 from device.reading.runtime import Network
+from device.reading.site.spaces import Floats, Space
 from training.gate.magnification import RATIOS, magnified
 
 QUESTIONS = (SCALE, MADE, SHOWS)
@@ -39,7 +39,6 @@ ALIKE = 0.95  # share of rescaled proper pictures that are still taken for prope
 PARTLY = 0.99  # share of proper pictures that have no cell over the limit
 PENALTIES = tuple(10.0**power for power in range(-1, 5))
 CELLS_FITTED = 20_000
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -60,20 +59,6 @@ class Outputs:
 
     def both(self, which: NDArray[Any] | slice = slice(None)) -> Floats:
         return np.concatenate([self.means[MADE][which], self.means[SHOWS][which]], 1)
-
-
-@dataclass(frozen=True)
-class Space:
-    """A Mahalanobis distance: centre [d] and whitening [d, d]."""
-
-    centre: Floats
-    whitening: Floats
-
-    def scores(self, rows: Floats) -> Floats:
-        return distance(rows, self.centre, self.whitening)
-
-    def in_units_of(self, score: float) -> Space:
-        return Space(self.centre, self.whitening / score)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from device.reading.reading import Reader
 from device.reading.site.foreign import KnownForeign, with_ridge
 from device.reading.site.records import PictureMeans
 from device.reading.site.statistics import statistics_of
+from training.data.sample import evenly
 
 Floats = NDArray[np.float64]
 ENLARGED = (1, 2, 4)  # times that the model's pixels are as large as the foreign picture's are taken for
@@ -43,7 +44,7 @@ class ForeignKind:
     def files(self, data: Path, most: int = MOST_OF_A_KIND) -> list[Path]:
         """At most so many, evenly spread."""
         files = sorted(file for file in data.glob(self.glob) if file.suffix in (".jpg", ".png"))
-        return files[:: max(1, -(-len(files) // most))]
+        return evenly(files, most)
 
 
 KINDS = (

@@ -7,14 +7,16 @@ from where.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from device.reading.bundle import Bundle
-from device.reading.manifest import CARD, NETWORK, Amendment
+from device.reading.manifest import CARD, NETWORK, Amendment, Manifest
 from training.data import CALIBRATION, TEST, TRAINING, Sample, Split
 from training.errors import RunError
 from training.evaluation.card import write_card
@@ -23,6 +25,8 @@ from training.packing.container import write_bundle
 from training.packing.measured import commits_of_folds, measured_by_folds
 from training.packing.pack import open_signed, parts_rule
 from training.recipe import Recipe
+
+NOTHING_MORE: Mapping[str, bytes] = MappingProxyType({})
 
 
 def amend(
@@ -56,7 +60,15 @@ def amend(
         answer=measured.answer,
         parts=parts_rule(crossval) or before.manifest.parts,
     )
-    members = {name: content for name, content in before.members.items() if name != CARD}
+    return write_again(before, manifest, out, key)
+
+
+def write_again(
+    before: Bundle, manifest: Manifest, out: Path, key: Ed25519PrivateKey, more: Mapping[str, bytes] = NOTHING_MORE
+) -> Bundle:
+    """Write `before` under another manifest, with the card that this makes and `more` members, and verify it as the box
+    would. Returns it opened."""
+    members = {name: content for name, content in before.members.items() if name != CARD} | dict(more)
     members[CARD] = write_card(manifest).encode()
     network = before.network_path.read_bytes()[: before.manifest.members[NETWORK].size]
     write_bundle(out, manifest, network, members, key)

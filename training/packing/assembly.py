@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from msgspec import UNSET
@@ -49,7 +48,7 @@ from device.reading.runtime import Network
 from device.reading.tissue import EVERYWHERE, TISSUE
 from training import networks
 from training.data import CALIBRATION, LIMITS, TRAINING, Sample, labels_of, load_images, load_pixels
-from training.data.sample import UNKNOWN
+from training.data.sample import UNKNOWN, evenly
 from training.fitting.fit import Run, float_logits
 from training.gate.fit import collect, fit_gate, rescaled_indexes
 from training.gate.rules import bound_across_groups, gate_rules
@@ -67,7 +66,6 @@ EXPLAINED = 200  # pictures from whose maps the colour scale is taken
 FINEST_SCALE = 0.01  # the least end of the colour scale that two decimals can say
 HEAD_WEIGHTS, HEAD_BIAS = "head/weights.npy", "head/bias.npy"
 NOT_YET = Provenance(DataSource("", "", ""), {}, "", "", {}, "")  # until it is put in: reading asks for none
-T = TypeVar("T")
 
 
 @dataclass
@@ -90,7 +88,7 @@ class Assembly:
         network, head = Network(self.network), self.head.with_offsets(offsets)
         self.members |= _head_members(head)
         counts = self.manifest.head.counts or EVERYWHERE
-        explanation = _map_scale(_box_head(head, network, counts), network, self.explained)
+        explanation = _map_scale(box_head(head, network, counts), network, self.explained)
         self.manifest = replace(self.manifest, explanation=explanation)
 
     def put_golden(self, pictures: dict[str, bytes]) -> None:
@@ -104,7 +102,7 @@ class Assembly:
         self.manifest = replace(self.manifest, golden=golden)
 
 
-def _box_head(head: IntegerHead, network: Network, counts: str) -> Head:
+def box_head(head: IntegerHead, network: Network, counts: str) -> Head:
     """The head as the box computes with it."""
     return Head(head.weights, head.bias, head.scale_log2, network.outputs["features"].zero_point, counts)
 
@@ -123,15 +121,10 @@ def _map_scale(head: Head, network: Network, pictures: Sequence[NDArray[np.uint8
     )
 
 
-def _spread(items: Sequence[T], count: int) -> list[T]:
-    """At most `count` of the items, evenly spread."""
-    return list(items[:: max(1, -(-len(items) // count))])
-
-
 def representative(pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     """Pictures of the commonest shape, evenly spread: the converter takes one shape."""
     shape = Counter(picture.shape for picture in pictures).most_common(1)[0][0]
-    return _spread([picture for picture in pictures if picture.shape == shape], REPRESENTATIVE)
+    return evenly([picture for picture in pictures if picture.shape == shape], REPRESENTATIVE)
 
 
 def _quantize(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Network, IntegerHead]:
@@ -163,13 +156,13 @@ def assemble(run: Run, *, within_budget: bool) -> Assembly:
     """Network, head and gate of a run; temperature 1. With `within_budget`, raises `QuantizationBudgetExceeded` where the
     integer network loses more than the recipe allows."""
     recipe = run.recipe
-    samples = _spread([*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]], FITTED)
+    samples = evenly([*run.split.parts[TRAINING], *run.split.parts[CALIBRATION]], FITTED)
     images = load_images(run.data, samples, recipe.data)
     pictures = [image.pixels for image in images]
     network, integers = _quantize(run, pictures)
-    head, explained = _box_head(integers, network, recipe.network.counts), _spread(pictures, EXPLAINED)
+    head, explained = box_head(integers, network, recipe.network.counts), evenly(pictures, EXPLAINED)
     if within_budget:
-        compared = _spread([index for index, sample in enumerate(samples) if sample.label != UNKNOWN], COMPARED)
+        compared = evenly([index for index, sample in enumerate(samples) if sample.label != UNKNOWN], COMPARED)
         seen = [pictures[index] for index in compared]
         truth = labels_of([samples[index] for index in compared])
         logits = np.stack([head.maps(network.run(picture)["features"], picture).logits for picture in seen])

@@ -10,20 +10,18 @@ from datetime import date
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from msgspec import UNSET
 from msgspec.structs import replace
 from rich.progress import track
 
 from device.reading.bundle import Bundle
-from device.reading.manifest import CARD, NETWORK, Amendment
+from device.reading.manifest import Amendment, Scale
 from device.reading.reading import Reader
 from device.reading.site.records import PictureMeans
 from training.data import LIMITS, Sample, picture_bytes
-from training.evaluation.card import write_card
+from training.data.sample import evenly
 from training.gate.foreign import foreign_kinds, means_of, middle_of, read_foreign, site_rules
-from training.packing.amend import check_same_model
-from training.packing.container import npy, write_bundle
-from training.packing.pack import open_signed
+from training.packing.amend import check_same_model, write_again
+from training.packing.container import npy
 from training.recipe import Recipe
 from training.stamp import commit
 
@@ -41,7 +39,7 @@ def add_site(
     """
     check_same_model(before, recipe, samples)
     reader = Reader(before, LIMITS)
-    chosen = samples[:: max(1, -(-len(samples) // MOST_PROPER))]
+    chosen = evenly(samples, MOST_PROPER)
     proper = means_of(reader, list(_proper(reader, chosen, folder)))
     kinds: dict[str, list[PictureMeans]] = {}
     for kind in track(foreign_kinds(before), "foreign kinds", transient=True):
@@ -53,17 +51,9 @@ def add_site(
         created=date.today().isoformat(),
     )
     rules, arrays = site_rules(reader, proper, len({sample.group for sample in chosen}), kinds, made)
-    scale = before.manifest.scale
-    if scale is UNSET:
-        scale = "needed" if before.manifest.needs_scale else "not_needed"
+    scale: Scale = "needed" if before.manifest.needs_scale else "not_needed"
     manifest = replace(before.manifest, version=recipe.version, site=rules, scale=scale)
-    members = {name: content for name, content in before.members.items() if name != CARD}
-    members |= {member: npy(array) for member, array in arrays.items()}
-    members[CARD] = write_card(manifest).encode()
-    network = before.network_path.read_bytes()[: before.manifest.members[NETWORK].size]
-    write_bundle(out, manifest, network, members, key)
-    out.with_suffix(".md").write_bytes(members[CARD])
-    return open_signed(out, key)
+    return write_again(before, manifest, out, key, {member: npy(array) for member, array in arrays.items()})
 
 
 def _proper(reader: Reader, samples: Sequence[Sample], folder: Path) -> list[tuple[bytes, float | None]]:

@@ -28,6 +28,7 @@ from device.reading.site.fit import fit_site, refused
 from device.reading.site.records import PictureMeans, SiteFit
 from device.reading.site.stain import SiteColour
 from device.reading.site.statistics import statistics_in
+from training.data.sample import evenly
 from training.gate.foreign import foreign_kinds, without_kind
 
 MOST = 50
@@ -82,11 +83,11 @@ class Figures:
         return sum(share <= alpha for share, alpha in zip(self.shares, self.alphas, strict=True))
 
 
-def study(name: str, bundle: Bundle, reader: Reader, data: Path, halves: int, most_files: int) -> Figures:
+def study(name: str, reader: Reader, data: Path, halves: int, most_files: int) -> Figures:
     """One clinic's figures. `most_files`: of the clinic, evenly spread."""
-    clinic = CLINICS[name]
+    bundle, clinic = reader.bundle, CLINICS[name]
     files = sorted(file for glob in clinic.globs for file in data.glob(glob))
-    files = files[:: max(1, -(-len(files) // most_files))]
+    files = evenly(files, most_files)
     of = [clinic.patient(file) for file in files]
     before = [
         _means(reader, None, file, clinic.um_per_px) for file in track(files, f"{name}, as it is", transient=True)
@@ -102,6 +103,7 @@ def study(name: str, bundle: Bundle, reader: Reader, data: Path, halves: int, mo
         kind.name: [_means(reader, colour, file, clinic.um_per_px) for file in kind.files(data, FOREIGN)]
         for kind in track(foreign_kinds(bundle), "foreign kinds", transient=True)
     }
+    unknown = {kind: without_kind(bundle, kind) for kind in kinds}
     readable = [index for index, means in enumerate(after) if means is not None]
     shares, alphas = [], []
     foreign: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
@@ -111,13 +113,12 @@ def study(name: str, bundle: Bundle, reader: Reader, data: Path, halves: int, mo
         commissioning = set(names[: len(names) // 2])
         first = [index for index in chance.permutation(readable) if of[index] in commissioning][:MOST]
         rest = [index for index in range(len(files)) if of[index] not in commissioning]
-        fit = fit_site(bundle, _all(after, first), [of[index] for index in first])
+        own, patients = _all(after, first), [of[index] for index in first]
+        fit = fit_site(bundle, own, patients)
         shares.append(_share(bundle, fit, [after[index] for index in rest]))
         alphas.append(fit.promise.alpha)
         for kind, means in kinds.items():
-            unseen = fit_site(
-                bundle, _all(after, first), [of[index] for index in first], known=without_kind(bundle, kind)
-            )
+            unseen = fit_site(bundle, own, patients, known=unknown[kind])
             foreign[kind].append((_share(bundle, fit, means), _share(bundle, unseen, means)))
     truth = np.array(["/malignant/" in str(file) for file in files])
     return Figures(
@@ -125,7 +126,7 @@ def study(name: str, bundle: Bundle, reader: Reader, data: Path, halves: int, mo
         pictures=len(files),
         patients=len(set(of)),
         positive=int(truth.sum()),
-        before=float(np.mean([means is None or means.reason is not None for means in before])),
+        before=_refused_as_it_came(before),
         shares=tuple(shares),
         alphas=tuple(alphas),
         auroc_before=_auroc(bundle, before, truth),
@@ -133,13 +134,18 @@ def study(name: str, bundle: Bundle, reader: Reader, data: Path, halves: int, mo
         foreign={
             kind: (
                 len(means),
-                float(np.mean([each is None or each.reason is not None for each in means])),
+                _refused_as_it_came(means),
                 float(np.mean([known for known, _ in foreign[kind]])),
                 float(np.mean([unseen for _, unseen in foreign[kind]])),
             )
             for kind, means in kinds.items()
         },
     )
+
+
+def _refused_as_it_came(means: Sequence[PictureMeans | None]) -> float:
+    """The share that the bundle's own gate refuses, or the box doesn't read."""
+    return float(np.mean([each is None or each.reason is not None for each in means]))
 
 
 def _means(reader: Reader, colour: SiteColour | None, file: Path, um_per_px: float | None) -> PictureMeans | None:

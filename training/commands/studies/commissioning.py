@@ -63,7 +63,7 @@ def command(clinics: tuple[str, ...], sets: Path, bundles: Path, keys: Path, hal
         model = CLINICS[name].model
         if model not in readers:
             readers[model] = Reader(Bundle.open(bundles / f"{model}.loupe", keys), LIMITS)
-        figures.append(study(name, readers[model].bundle, readers[model], sets, halves, most))
+        figures.append(study(name, readers[model], sets, halves, most))
         print(as_tables(figures[-1:]), flush=True)
     table = as_tables(figures)
     read_by = {f"bundle {reader.bundle.name}": reader.bundle.sha256 for reader in readers.values()}

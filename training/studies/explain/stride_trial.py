@@ -14,12 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from device.reading.manifest import NETWORK
-from device.reading.maps import Head
 from device.reading.runtime import Network
 from training.data import load_pixels
 from training.data.sample import spread
 from training.drawn.phantoms import KINDS
-from training.packing.assembly import representative
+from training.packing.assembly import box_head, representative
 from training.quantization.convert import convert, integer_head
 from training.recipe import Recipe
 from training.studies.explain.floats import FloatNetwork, Floats
@@ -121,9 +120,8 @@ def _integers(
         file = Path(folder) / NETWORK
         file.write_bytes(convert(fine.model, shown))
         network = Network(file)
-        features = network.outputs["features"]
-        weights = integer_head(fine.model, features.scale)
-        head = Head(weights.weights, weights.bias, weights.scale_log2, features.zero_point, recipe.network.counts)
+        integers = integer_head(fine.model, network.outputs["features"].scale)
+        head = box_head(integers, network, recipe.network.counts)
         correlations, right = [], []
         for pixels, label in zip(pictures, truth, strict=True):
             maps = head.maps(network.run(pixels)["features"], pixels)

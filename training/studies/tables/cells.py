@@ -24,7 +24,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from device.reading.manifest import NETWORK
-from device.reading.maps import Head, softmax
+from device.reading.maps import softmax
 from device.reading.runtime import Network
 from training.data import CALIBRATION, TEST, TRAINING, Fold, Sample, Split, adapter_module, load_pixels
 from training.data.sample import spread
@@ -32,6 +32,7 @@ from training.errors import QuantizationError
 from training.evaluation.table import class_columns, columns, save_table, typed
 from training.fitting.fit import Run, fit, float_logits, load_run, settings_sha256
 from training.networks import scale_pixels
+from training.packing.assembly import box_head
 from training.quantization.convert import SIGNATURE, convert, convert_floats, integer_head
 from training.recipe import Recipe
 from training.run_files import FACTS, READINGS
@@ -164,13 +165,7 @@ def _integer_logits(run: Run, pictures: Sequence[NDArray[np.uint8]]) -> tuple[ND
         file.write_bytes(convert(run.model, [picture for picture in chosen if picture.shape == chosen[0].shape]))
         network = Network(file)
         integers = integer_head(run.model, network.outputs["features"].scale)
-        head = Head(
-            integers.weights,
-            integers.bias,
-            integers.scale_log2,
-            network.outputs["features"].zero_point,
-            recipe.network.counts,
-        )
+        head = box_head(integers, network, recipe.network.counts)
         logits = [head.maps(network.run(picture)["features"], picture).logits for picture in pictures]
         return np.stack(logits), _ms(lambda: network.run(pictures[0]))
 

@@ -16,7 +16,7 @@ from training.distributed.trials import change
 from training.networks.weights import IMAGENET, NONE
 from training.recipe import Recipe, load_recipe
 
-FOLDS, LEAVE_ONE_OUT = "folds", "leave-one-group-out"
+FOLDS = "folds"
 
 
 @dataclass(frozen=True)

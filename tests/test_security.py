@@ -20,9 +20,9 @@ from device.base.strict_json import DEPTH, DIGITS
 from device.reading.bundle import Bundle
 from device.reading.site.colour import Stain
 from device.reading.site.commission import LocalPicture, commission
+from device.reading.site.instrument import MOST_NAME
 from device.settings import Settings
 from device.storage.instruments import LIMIT as INSTRUMENTS_LIMIT
-from device.storage.instruments import NAME_LIMIT as INSTRUMENT_NAME_LIMIT
 from device.storage.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, UNIT_LIMIT
 from device.web.app import create_app
 from device.web.box import EXTENSION, Box
@@ -230,7 +230,7 @@ def test_it_changes_what_it_says(row: Row, client: FlaskClient) -> None:
 
 
 def test_the_figures_are_the_programs() -> None:
-    assert f"| instruments; an instrument's name | {INSTRUMENTS_LIMIT}; {INSTRUMENT_NAME_LIMIT} characters |" in PAGE
+    assert f"| instruments; an instrument's name | {INSTRUMENTS_LIMIT}; {MOST_NAME} characters |" in PAGE
     figures = f"| {NAME_LIMIT}; {EXPERT_LIMIT} characters |", f"| {UNIT_LIMIT}; {TOTAL_LIMIT:,} |"
     assert all(figure in PAGE for figure in figures)
     pictures = f"{MOST_PICTURES} pictures of patients, {MOST_FOREIGN} of other material, {MOST_BYTES // 1_000_000} MB"

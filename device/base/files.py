@@ -19,6 +19,20 @@ def read_file(path: Path, most_bytes: int) -> bytes:
     return data
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file in one step: whole and on the disk when this returns, else as it was before. Raises `OSError`."""
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        put_in_place(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
 def put_in_place(new: Path, path: Path) -> None:
     """Give a new file its name, on the disk when this returns. Raises `OSError`."""
     new.replace(path)

@@ -20,6 +20,7 @@ from device.base.log import error_line
 from device.base.texts import fill, words
 from device.commands.command import EXIT_MISUSE, print_at_once, settings_command
 from device.commands.verify import open_verified_bundles
+from device.reading.site.instrument import MOST_NAME
 from device.settings import BYTES_PER_MB, Settings
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ With a pathologist's diagnoses, and then a reading:
 Pictures are read once and dropped. The profile holds statistics: no picture and no name of a file or folder.
 """
 STATUS = "Exit status: 0 written; 1 nothing was written, and why is told; 2 the arguments can't be right."
-MOST_CHARACTERS = 60  # of an instrument's name
 T = TypeVar("T")
 WHITE = re.compile(r"([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3})\Z")
 
@@ -65,8 +65,8 @@ class Called(click.ParamType[str]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         called = str(value).strip()
-        if not 0 < len(called) <= MOST_CHARACTERS or not called.isprintable():
-            self.fail(f"a name has 1 to {MOST_CHARACTERS} characters, in one line.", param, ctx)
+        if not 0 < len(called) <= MOST_NAME or not called.isprintable():
+            self.fail(f"a name has 1 to {MOST_NAME} characters, in one line.", param, ctx)
         return called
 
 

@@ -33,18 +33,18 @@ class RateBound:
 def p_value(shares: NDArray[np.float64], alpha: float) -> float:
     """How likely shares [patients], each 0…1, so low or lower are if their mean is `alpha` or more: an upper bound."""
     if np.isin(shares, (0.0, 1.0)).all():
-        return _at_most(round(float(shares.sum())), len(shares), alpha)
+        return at_most(round(float(shares.sum())), len(shares), alpha)
     stakes = np.exp(np.log1p(BETS[:, None] / (1 - alpha) * (alpha - shares)).sum(1))
     return float(min(1.0, 1.0 / stakes.mean()))
 
 
-def _at_most(refused: int, of: int, alpha: float) -> float:
-    """How likely at most `refused` of so many are refused, each with probability `alpha`: binomial."""
-    if refused == of or not 0 < alpha < 1:
-        return 1.0 if refused == of or alpha <= 0 else 0.0
+def at_most(count: int, of: int, share: float) -> float:
+    """How likely at most `count` of so many are, each with probability `share`: binomial."""
+    if count == of or not 0 < share < 1:
+        return 1.0 if count == of or share <= 0 else 0.0
     terms = (
-        lgamma(of + 1) - lgamma(count + 1) - lgamma(of - count + 1) + count * log(alpha) + (of - count) * log(1 - alpha)
-        for count in range(refused + 1)
+        lgamma(of + 1) - lgamma(k + 1) - lgamma(of - k + 1) + k * log(share) + (of - k) * log(1 - share)
+        for k in range(count + 1)
     )  # as logarithms: the coefficients of thousands leave float64
     return min(1.0, sum(map(exp, terms)))
 

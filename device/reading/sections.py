@@ -207,8 +207,7 @@ def tissue_of(strip: NDArray[np.uint8], borders: NDArray[np.int64]) -> NDArray[n
 
 def read_section(
     image: Image, area_px: int, network: Network, gate: Gate, head: Head, steps: float = STEPS,
-    stop: Callable[[], bool] | None = None, seen: Seen | None = None,
-    colour: SiteColour | None = None,
+    stop: Callable[[], bool] | None = None, seen: Seen | None = None, colour: SiteColour | None = None,
 ) -> tuple[Verdict, Section]:  # fmt: skip
     """Read a picture that is at the model's scale window by window. `head` pools each window's features; `steps` says how
     many windows start within one window's side. `stop` is asked at each window whether to give up, which raises

@@ -29,12 +29,12 @@ from device.base.errors import (
     ScaleInvalid,
     echoed,
 )
-from device.reading.site.instrument import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX, MOST_SIDE_PX, Instrument
+from device.reading.site.instrument import HIGHEST_UM_PER_PX, LOWEST_UM_PER_PX, MOST_NAME, MOST_SIDE_PX, Instrument
 from device.storage.migrations import statements
 from device.storage.store import Store, beside
 
 LIMIT = 30
-NAME_LIMIT, RAW_PER_CHARACTER = 60, 4  # characters; that may be sent for one that is kept: accents apart, spaces
+RAW_PER_CHARACTER = 4  # of a name may be sent for one that is kept: accents apart, spaces
 ID_LIMIT = 36  # of an id before the number that tells it from another
 READ_PATIENCE_S = 0.2  # a reading waits no longer for its instrument
 
@@ -155,9 +155,9 @@ def _may_have(member: str, members: Mapping[str, object]) -> bool:
 def _clean_name(text: object) -> str:
     """On one line, in NFC. Raises `InstrumentInvalid`."""
     name = ""
-    if isinstance(text, str) and len(text) <= RAW_PER_CHARACTER * NAME_LIMIT:
+    if isinstance(text, str) and len(text) <= RAW_PER_CHARACTER * MOST_NAME:
         name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not 0 < len(name) <= NAME_LIMIT or not name.isprintable() or not any(each.isalnum() for each in name):
+    if not 0 < len(name) <= MOST_NAME or not name.isprintable() or not any(each.isalnum() for each in name):
         raise InstrumentInvalid(field=Phrase("instrument_name"), allowed=Phrase("instrument_name_allowed"))
     return name
 

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, to_builtins
 
 from device.base.errors import BundleOlder, LoupeError, ServedUnreadable, StoreUnusable, VersionReused
-from device.base.files import put_in_place, read_file, reason_of
+from device.base.files import read_file, reason_of, write_whole
 from device.base.records import record_of
 from device.base.strict_json import parse
 from device.reading.bundle import Bundle
@@ -107,13 +107,8 @@ def remember(store: Path, bundles: Iterable[Bundle]) -> None:
 def _write(path: Path, models: Mapping[str, Served]) -> None:
     """In one step, and on the disk when this returns. Raises `StoreUnusable`."""
     document = to_builtins(ServedFile(SCHEMA, models))
-    new = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        put_in_place(new, path)
+        write_whole(path, json.dumps(document, indent=1).encode())
     except OSError as error:
         raise StoreUnusable(store=str(path), detail=reason_of(error)) from error

@@ -38,7 +38,7 @@ from device.base.errors import (
     RevocationsUnreadable,
     StoreUnusable,
 )
-from device.base.files import put_in_place, read_file, reason_of
+from device.base.files import read_file, reason_of, write_whole
 from device.base.records import record_of
 from device.base.strict_json import parse
 from device.reading.bundle import Bundle
@@ -406,13 +406,8 @@ def _state(path: Path) -> tuple[str, int, int]:
 
 def _write(path: Path, profiles: Mapping[str, Revocation]) -> None:
     """In one step, and on the disk when this returns. Raises `StoreUnusable`."""
-    new = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("wb") as file:
-            file.write(encode(RevokedFile(SCHEMA, profiles)))
-            file.flush()
-            os.fsync(file.fileno())
-        put_in_place(new, path)
+        write_whole(path, encode(RevokedFile(SCHEMA, profiles)))
     except OSError as error:
         raise StoreUnusable(store=str(path), detail=reason_of(error)) from error

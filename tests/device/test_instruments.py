@@ -21,8 +21,9 @@ from device.base.errors import (
 )
 from device.reading.bundle import Bundle
 from device.reading.site.glass import white_of
+from device.reading.site.instrument import MOST_NAME
 from device.settings import Settings
-from device.storage.instruments import LIMIT, NAME_LIMIT, Instruments
+from device.storage.instruments import LIMIT, Instruments
 from device.storage.store import beside
 from device.web.app import create_app
 from tests.support.drawn_micrometer import Micrometer, draw_micrometer
@@ -98,7 +99,7 @@ def test_names_tell_instruments_apart(instruments: Instruments) -> None:
 
 
 @pytest.mark.parametrize("wrong", [
-    {"name": ""}, {"name": " "}, {"name": "×"}, {"name": "a" * (NAME_LIMIT + 1)}, {"name": 5},
+    {"name": ""}, {"name": " "}, {"name": "×"}, {"name": "a" * (MOST_NAME + 1)}, {"name": 5},
     {"name": "a\u0007"}, {"width_px": 100}, {"width_px": -1, "height_px": 5}, {"width_px": 1.5, "height_px": 2},
     {"width_px": 200_000, "height_px": 200_000}, {"white": [1, 2]}, {"white": [1, 2, 300]}, {"white": "red"},
     {"how": "guessed"}, {"how": None},

@@ -1,7 +1,8 @@
 """Commissioning: from what was kept of a clinic's pictures to a site profile and a report.
 
-Each picture was read once (`device/reading/site/means.py`) and dropped; here are its means, whose patient it is of, and the
-diagnosis if there is one. The profile gets what is found from all together: no picture, no name of a file or of a patient.
+Each picture was read for its means (`device/reading/site/statistics.py`) and dropped; here are these, whose patient it is
+of, and the diagnosis if there is one. The profile gets what is found from all together: no picture, no name of a file or of
+a patient.
 """
 
 from __future__ import annotations

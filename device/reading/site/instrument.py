@@ -18,6 +18,7 @@ from device.base.records import Record
 # From a scanner's finest pixel to a mammogram's coarsest thumbnail, µm.
 LOWEST_UM_PER_PX, HIGHEST_UM_PER_PX = 0.05, 2000
 MOST_SIDE_PX = 100_000
+MOST_NAME = 60  # characters
 SHAPE_TOLERANCE = 0.02  # of the ratio of the sides: a small copy's sides are rounded to whole pixels
 
 UmPerPx: TypeAlias = Annotated[float, Meta(ge=LOWEST_UM_PER_PX, le=HIGHEST_UM_PER_PX)]
@@ -31,7 +32,7 @@ class Instrument(Record, frozen=True, kw_only=True):
     `white`: the colour of empty glass, red, green, blue. `how` the size of a pixel is known."""
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
-    name: Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+\Z")]
+    name: Annotated[str, Meta(min_length=1, max_length=MOST_NAME, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+\Z")]
     um_per_px: UmPerPx
     width_px: Side = 0
     height_px: Side = 0

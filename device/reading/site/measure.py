@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, lgamma, log, log1p
 from typing import Annotated
 
 import numpy as np
@@ -24,6 +23,7 @@ from device.reading.bundle import Bundle
 from device.reading.manifest import Count, Level, Share
 from device.reading.maps import softmax
 from device.reading.prediction_sets import prediction_sets
+from device.reading.rate_bound import at_most
 
 INTERVAL = 0.95
 DRAWS = 1_000  # of patients, for an interval
@@ -57,6 +57,11 @@ class MeasuredAuroc(Record, frozen=True):
     high: Share | None = None
 
 
+def moved(logits: Floats, concern: NDArray[np.bool_], slope: float, offset: float) -> Floats:
+    """Logits [..., classes] · `slope`, and + `offset` for classes of concern."""
+    return np.asarray(logits * slope + concern * offset)
+
+
 class Recalibration(Record, frozen=True):
     """logit · `slope`, and + `offset` for classes of concern. `loss_before` and `loss_after`: mean log loss of pictures
     whose patients were left out."""
@@ -68,7 +73,7 @@ class Recalibration(Record, frozen=True):
 
     def logits(self, logits: Floats, concern: NDArray[np.bool_]) -> Floats:
         """Logits [..., classes] as they are at this clinic."""
-        return np.asarray(logits * self.slope + concern * self.offset)
+        return moved(logits, concern, self.slope, self.offset)
 
 
 class SiteMeasure(Record, frozen=True, kw_only=True):
@@ -144,18 +149,9 @@ def measure_site(
 def exact_interval(count: int, of: int) -> tuple[float, float]:
     """The 95 % interval of a share of independent pictures (Clopper and Pearson)."""
     tail = (1 - INTERVAL) / 2
-    low = 0.0 if count == 0 else _root(lambda share: 1 - _at_most(count - 1, of, share) - tail)
-    high = 1.0 if count == of else _root(lambda share: tail - _at_most(count, of, share))
+    low = 0.0 if count == 0 else _root(lambda share: 1 - at_most(count - 1, of, share) - tail)
+    high = 1.0 if count == of else _root(lambda share: tail - at_most(count, of, share))
     return low, high
-
-
-def _at_most(count: int, of: int, share: float) -> float:
-    """How likely at most `count` of so many are, each with this probability: binomial."""
-    terms = (
-        lgamma(of + 1) - lgamma(k + 1) - lgamma(of - k + 1) + k * log(share) + (of - k) * log1p(-share)
-        for k in range(count + 1)
-    )  # as logarithms: the coefficients of thousands leave float64
-    return min(1.0, sum(map(exp, terms)))
 
 
 def _root(rising: Callable[[float], float]) -> float:
@@ -229,9 +225,9 @@ def fit_recalibration(seen: Diagnosed, temperature: float) -> tuple[float, float
     """The slope and offset with the least log loss, pulled to 1 and 0 by `RIDGE` pictures' worth."""
 
     def loss(slope_log: float, offset: float) -> float:
-        moved = seen.logits * np.exp(slope_log) + seen.concern * offset
+        there = moved(seen.logits, seen.concern, np.exp(slope_log), offset)
         pull = RIDGE * (slope_log**2 + (offset / temperature) ** 2) / 2
-        return float(log_losses(moved, seen.truth, temperature).sum() + pull)
+        return float(log_losses(there, seen.truth, temperature).sum() + pull)
 
     point, step = np.zeros(2), np.array([0.4, 0.4])
     best = loss(*point)
@@ -252,15 +248,15 @@ def fit_recalibration(seen: Diagnosed, temperature: float) -> tuple[float, float
 def _left_out(seen: Diagnosed, temperature: float) -> tuple[Floats, Floats, Floats]:
     """Logits [n, classes] recalibrated without the picture's patient, and the log losses [n] as it came and so."""
     names = np.unique(seen.patients)
-    moved = seen.logits.copy()
+    recalibrated = seen.logits.copy()
     for fold in range(min(FOLDS, len(names)) if len(names) > 1 else 0):
         held = np.isin(seen.patients, names[fold::FOLDS])
         slope, offset = fit_recalibration(seen.only(~held), temperature)
-        moved[held] = seen.logits[held] * slope + seen.concern * offset
+        recalibrated[held] = moved(seen.logits[held], seen.concern, slope, offset)
     return (
-        moved,
+        recalibrated,
         log_losses(seen.logits, seen.truth, temperature),
-        log_losses(moved, seen.truth, temperature),
+        log_losses(recalibrated, seen.truth, temperature),
     )
 
 

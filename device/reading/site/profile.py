@@ -38,7 +38,7 @@ from device.base.errors import (
     ProfileTooLarge,
     ProfileUnwritable,
 )
-from device.base.files import put_in_place, read_file, reason_of
+from device.base.files import read_file, reason_of, write_whole
 from device.base.records import Record
 from device.base.strict_json import parse
 from device.reading.bundle import Bundle
@@ -171,15 +171,9 @@ def check_writable(path: Path) -> None:
 
 def write_profile(data: bytes, path: Path) -> None:
     """Write a profile's bytes likewise. Raises `ProfileUnwritable`."""
-    new = path.with_name(f"{path.name}.new")
     try:
-        with new.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        put_in_place(new, path)
+        write_whole(path, data)
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise ProfileUnwritable(profile=str(path), detail=reason_of(error)) from error
 
 

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from device.reading.site.instrument import HowKnown, Level, Side, UmPerPx
-from device.storage.instruments import NAME_LIMIT as INSTRUMENT_NAME_LIMIT
+from device.reading.site.instrument import MOST_NAME, HowKnown, Level, Side, UmPerPx
 from device.storage.names import EXPERT_LIMIT, NAME_LIMIT, TOTAL_LIMIT, WHEN
 
 Expert = Annotated[str, Meta(max_length=EXPERT_LIMIT, description="Initials or a pseudonym.")]
@@ -31,7 +30,7 @@ class UnitNameBody(Struct, frozen=True):
 class InstrumentBody(Struct, frozen=True):
     """An instrument as a technician sets it up; the box gives it an id and a version."""
 
-    name: Annotated[str, Meta(max_length=INSTRUMENT_NAME_LIMIT, description="One line, with a letter or digit in it.")]
+    name: Annotated[str, Meta(max_length=MOST_NAME, description="One line, with a letter or digit in it.")]
     um_per_px: Annotated[UmPerPx, Meta(description="The size of a pixel of its full-size picture, µm.")]
     width_px: Annotated[Side, Meta(description="Of a full-size picture; 0, as the height: pictures of any size.")] = 0
     height_px: Annotated[Side, Meta(description="The same.")] = 0

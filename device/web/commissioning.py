@@ -110,6 +110,11 @@ class Job:
     numbers: int = 0  # that were given out
 
     @property
+    def since(self) -> str:
+        """When it began, to the minute."""
+        return self.began.strftime("%Y-%m-%d %H:%M")
+
+    @property
     def instrument(self) -> Instrument | None:
         """The instrument as it is now; None where the model needs none."""
         return self.kept_instrument.instrument if self.kept_instrument else None
@@ -127,6 +132,11 @@ class Job:
     def place_of(self, number: int) -> Place:
         """Where the picture of this number belongs. Raises `CommissioningPictureUnknown`."""
         return _numbered(self.pictures, number).place
+
+    def with_other(self, picture: MeasuredPicture, other: MeasuredPicture) -> Job:
+        """The job with another record of a picture; what all came to is no more known."""
+        pictures = tuple(other if each is picture else each for each in self.pictures)
+        return replace(self, pictures=pictures, found=None)
 
     @property
     def bytes(self) -> int:
@@ -163,7 +173,7 @@ class Commissioning:
         """Raises `CommissioningUnderWay`."""
         with self._lock:
             if job := self._current():
-                raise CommissioningUnderWay(since=job.began.strftime("%Y-%m-%d %H:%M"), pictures=len(job.pictures))
+                raise CommissioningUnderWay(since=job.since, pictures=len(job.pictures))
             return self._keep(Job(secrets.token_hex(TOKEN_BYTES), bundle, instrument, now))
 
     def job(self, token: str | None) -> Job:
@@ -197,9 +207,9 @@ class Commissioning:
         """Say what a patient's picture shows. Raises `CommissioningGone`, `CommissioningPictureUnknown`."""
         with self._lock:
             job = self._known(token)
-            told = _numbered(job.own, number)
-            changed = replace(told, place=replace(told.place, label=label))
-            self._keep(replace(job, pictures=tuple(changed if p is told else p for p in job.pictures), found=None))
+            picture = _numbered(job.own, number)
+            changed = replace(picture, place=replace(picture.place, label=label))
+            self._keep(job.with_other(picture, changed))
             return changed
 
     def find_colour(self, token: str | None) -> Job:
@@ -220,13 +230,13 @@ class Commissioning:
         `CommissioningUnconcluded` where the colours have changed meanwhile."""
         with self._lock:
             now = self._known(job.token)
-            told = _numbered(now.pictures, number)
+            picture = _numbered(now.pictures, number)
             if now.colour != job.colour:
                 raise CommissioningUnconcluded()
-            changed = replace(told, coloured=means)
-            if changed.bytes > told.bytes and now.bytes - told.bytes + changed.bytes > MOST_BYTES:
+            changed = replace(picture, coloured=means)
+            if changed.bytes > picture.bytes and now.bytes - picture.bytes + changed.bytes > MOST_BYTES:
                 raise CommissioningFull(pictures=len(now.pictures), limit=len(now.pictures))
-            self._keep(replace(now, pictures=tuple(changed if p is told else p for p in now.pictures), found=None))
+            self._keep(now.with_other(picture, changed))
             return changed
 
     def conclude(self, job: Job, found: Commissioned) -> Job:

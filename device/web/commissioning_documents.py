@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from device.base.texts import words
-from device.documents.commissioning import report_document
+from device.documents.commissioning import ENOUGH_FOREIGN, report_document
 from device.documents.commissioning_job import (
     CommissioningDocument,
     CommissioningLimits,
@@ -19,7 +19,8 @@ from device.documents.site import site_state
 from device.documents.verdict import reason_words
 from device.reading.bundle import Bundle
 from device.reading.site.colour import needs_colour
-from device.reading.site.commission import KINDS
+from device.reading.site.commission import KINDS, patients_needed
+from device.reading.site.measure import ENOUGH_PICTURES
 from device.reading.site.standing import NOT_COMMISSIONED
 from device.storage.sites import KeptProfile
 from device.web.box import Box
@@ -33,10 +34,13 @@ from device.web.commissioning import (
     diagnoses,
 )
 
-# Of so many patients of whom no picture is refused, the promise is at most 10 % at 90 % confidence (`docs/technicians/
-# commissioning.md`); so many pictures with a diagnosis are what a measured accuracy rests on.
-WANTED = WantedCounts(pictures=50, patients=22, glass=5, foreign=5, labelled=40)
-MINUTES = "%Y-%m-%d %H:%M"
+WANTED = WantedCounts(
+    pictures=50,
+    patients=patients_needed(),
+    glass=ENOUGH_FOREIGN,
+    foreign=ENOUGH_FOREIGN,
+    labelled=ENOUGH_PICTURES,
+)
 
 
 def commissioning_document(box: Box, language: str) -> CommissioningDocument:
@@ -54,7 +58,7 @@ def commissioning_document(box: Box, language: str) -> CommissioningDocument:
             kinds=list(KINDS),
         ),
         models=[_model(bundle, kept, language) for bundle in box.bundles],
-        under_way=None if job is None else JobUnderWay(since=job.began.strftime(MINUTES), pictures=len(job.pictures)),
+        under_way=None if job is None else JobUnderWay(since=job.since, pictures=len(job.pictures)),
         profiles=[_entry(box, each, language) for each in kept],
     )
 
@@ -68,7 +72,7 @@ def job_document(job: Job, language: str) -> JobDocument:
         labels=label_names(job.bundle, language),
         groups=[each for each in diagnoses(job.bundle.manifest) if each not in job.bundle.labels],
         instrument=job.instrument.name if job.instrument else None,
-        since=job.began.strftime(MINUTES),
+        since=job.since,
         needs_colours=needs_colour(job.bundle),
         colours_found=job.colour is not None,
         coloured=job.coloured,

@@ -15,10 +15,9 @@ from selenium.webdriver.support.ui import Select
 
 from tests.support.chromium import as_phone, click, text, upload, visible, wait_for_state, wait_until
 from tests.support.drawn_clinic import UM_PER_PX, write_clinic
-from tests.support.serving import serving
+from tests.support.serving import CODE, serving, with_code
 
 pytestmark = pytest.mark.browser
-CODE = "correct-horse-9"
 PATIENTS = 22  # of whom none refused is what the promise of 10 % takes
 MICROSCOPE = {"name": "Zeiss 20", "um_per_px": UM_PER_PX}
 
@@ -35,10 +34,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A new box with a technician's code."""
     folder = tmp_path_factory.mktemp("commissioned")
-    code = folder / "code"
-    code.write_text(CODE)
-    code.chmod(0o600)
-    with serving(folder / "log", flags=["--technician-code-file", str(code)]) as url:
+    with serving(folder / "log", flags=with_code(folder)) as url:
         yield url
 
 

@@ -16,11 +16,10 @@ from selenium.webdriver.remote.webelement import WebElement
 from device.reading.bundle import Bundle
 from device.reading.drift_test import BINS
 from tests.support.chromium import as_phone, click, wait_until
-from tests.support.serving import serving
+from tests.support.serving import CODE, serving, with_code
 from tests.support.simulated_clinic import DAYS, SITTINGS_A_DAY, fill
 
 pytestmark = pytest.mark.browser
-CODE = "correct-horse-9"
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +46,7 @@ def guarded_box(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The same box, which has a technician's code."""
     folder = tmp_path_factory.mktemp("guarded")
     fill(folder / "loupe.sqlite", bundle, shift=1.5)
-    code = folder / "code"
-    code.write_text(CODE)
-    code.chmod(0o600)
-    with serving(folder / "log", flags=["--technician-code-file", str(code)]) as url:
+    with serving(folder / "log", flags=with_code(folder)) as url:
         yield url
 
 

@@ -25,11 +25,10 @@ from tests.support.chromium import (
     wait_until,
 )
 from tests.support.drawn_micrometer import Micrometer, draw_micrometer
-from tests.support.serving import serving
+from tests.support.serving import CODE, serving, with_code
 from tests.support.shipped import UM_PER_PX
 
 pytestmark = pytest.mark.browser
-CODE = "correct-horse-9"
 EXPECTED = (
     "/api/v1/readings",
     "/api/v1/measurements",
@@ -40,10 +39,7 @@ EXPECTED = (
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[str]:
     """A box with a technician's code and no microscope yet."""
-    code = tmp_path / "code"
-    code.write_text(CODE)
-    code.chmod(0o600)
-    with serving(tmp_path / "log", flags=["--technician-code-file", str(code)]) as url:
+    with serving(tmp_path / "log", flags=with_code(tmp_path)) as url:
         yield url
 
 

@@ -21,7 +21,7 @@ from selenium.webdriver.support.ui import Select
 from device.reading.atlas import network_of
 from device.reading.bundle import Bundle
 from tests.support.chromium import Sample, as_phone, click, wait_for_state, wait_until
-from tests.support.serving import serving
+from tests.support.serving import serving, with_code
 from tests.support.shipped import BUNDLE
 
 pytestmark = pytest.mark.browser
@@ -226,11 +226,7 @@ def test_names_are_taken_back_and_imported_with_the_technicians_code_typed_once(
 ):
     shutil.copy(BUNDLE, tmp_path / "bach.loupe")
     drawn_atlas(bundle, shown, tmp_path / "bach.atlas")
-    code = tmp_path / "code"
-    code.write_text("correct-horse-9")
-    code.chmod(0o600)
-    flags = ["--technician-code-file", str(code)]
-    with serving(tmp_path / "log", tmp_path / "bach.loupe", flags=flags) as box:
+    with serving(tmp_path / "log", tmp_path / "bach.loupe", flags=with_code(tmp_path)) as box:
         chromium.get(f"{box}/units?lang=en")
         wait_for_state(chromium, "done")
         as_expert(chromium, "AB")

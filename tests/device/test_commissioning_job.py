@@ -31,18 +31,11 @@ from device.web.commissioning import (
     Place,
     diagnoses,
 )
+from tests.support.clock import Clock
 from tests.support.drawn_means import drawn_means, with_colours
 
 NOW = datetime(2026, 1, 5, 9, 30)
 OWN, GLASS = Place(patient="1"), Place(kind="glass")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -22,17 +22,10 @@ from device.settings import Settings
 from device.web.app import create_app
 from device.web.door.listener import is_loopback
 from device.web.technician import WRONG_BY_ADDRESS, WRONG_IN_ALL, WRONG_KEPT, Technician, read_code
+from tests.support.clock import Clock
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 CODE = "correct-horse-9"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -14,6 +14,15 @@ from device.bench import free_port
 from tests.support.shipped import BUNDLE, KEYS, SAMPLES
 
 READY_TIMEOUT_S = 120
+CODE = "correct-horse-9"  # a technician's
+
+
+def with_code(folder: Path) -> list[str]:
+    """The flags of a service whose technician's code is `CODE`, which a file in the folder holds."""
+    file = folder / "code"
+    file.write_text(CODE)
+    file.chmod(0o600)
+    return ["--technician-code-file", str(file)]
 
 
 @contextmanager

@@ -114,10 +114,15 @@ def language() -> str:
 def asked_bundles(bundles: Sequence[Bundle]) -> Sequence[Bundle]:
     """The bundle that `?model=` names, else all. Raises `UnknownModel`."""
     model = request.args.get("model")
-    meant = [bundle for bundle in bundles if model in (None, bundle.manifest.id)]
-    if not meant:
-        raise UnknownModel(model=echoed(model), models=", ".join(bundle.manifest.id for bundle in bundles))
-    return meant
+    return bundles if model is None else [bundle_named(bundles, model)]
+
+
+def bundle_named(bundles: Sequence[Bundle], model: str) -> Bundle:
+    """The bundle with an id. Raises `UnknownModel`."""
+    for bundle in bundles:
+        if bundle.manifest.id == model:
+            return bundle
+    raise UnknownModel(model=echoed(model), models=", ".join(bundle.manifest.id for bundle in bundles))
 
 
 def um_per_px() -> float | None:

@@ -21,6 +21,11 @@ export class Problem extends Error {
     this.code = code;
     this.status = status;
   }
+
+  /** All of it, in one line. */
+  get words() {
+    return `${this.title}. ${this.detail ?? ""} ${this.nextStep}`;
+  }
 }
 
 /**
@@ -241,11 +246,7 @@ export const deleteInstrument = (id, headers) => ask("DELETE", `/api/v1/instrume
  */
 export async function measure(what, file) {
   if (file.size === 0) throw new Problem({ ...errorWords("image_empty", {}), code: "image_empty", status: 422 });
-  const answer = await fetch(`/api/v1/measurements/${what}?lang=${language()}`, { method: "POST", body: formOf(file) }).catch(() => null);
-  if (!answer) throw ownProblem("network");
-  const body = await answer.json().catch(() => null);
-  if (!answer.ok || !body) throw problemFrom(answer.status, body);
-  return body;
+  return ask("POST", `/api/v1/measurements/${what}`, {}, formOf(file));
 }
 
 // --- commissioning ---

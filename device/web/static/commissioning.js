@@ -6,8 +6,9 @@ import {
   addToJob, beginJob, diagnoseInJob, discardJob, findColours, getCommissioning, getInstruments, getJob, getProfile, makeReport,
   Problem, readInColours, removeFromJob, revokeProfile, sendProfile, signJob,
 } from "./api.js";
-import { byId, element, inputById, setText, show } from "./dom.js";
+import { byId, element, inputById, selectById, setText, show } from "./dom.js";
 import { download } from "./exports.js";
+import { memory } from "./memory.js";
 import { reportParts } from "./sitereport.js";
 import { withCode } from "./technician.js";
 import { loadWords, number, word, wordOr } from "./words.js";
@@ -36,18 +37,6 @@ const files = new Map();
 /** @type {Set<string>} headings below which somebody looks at the pictures */
 const unfolded = new Set();
 
-/** @param {string} id */
-const selectById = (id) => byId(id, HTMLSelectElement);
-
-// Null where the browser lets pages remember nothing.
-function memory() {
-  try {
-    return window.sessionStorage;
-  } catch {
-    return null;
-  }
-}
-
 /** @param {"busy" | "ready" | "reading" | "failed"} state */
 function setState(state) {
   document.body.dataset.state = state;
@@ -62,7 +51,7 @@ function setState(state) {
 /** @param {unknown} problem */
 function problemWords(problem) {
   if (!(problem instanceof Problem)) throw problem;
-  return `${problem.title}. ${problem.detail ?? ""} ${problem.nextStep}`;
+  return problem.words;
 }
 
 /** @param {unknown} problem */

@@ -39,6 +39,9 @@ export function within(parent, selector) {
 export const inputById = (id) => byId(id, HTMLInputElement);
 
 /** @param {string} id */
+export const selectById = (id) => byId(id, HTMLSelectElement);
+
+/** @param {string} id */
 export const canvasById = (id) => byId(id, HTMLCanvasElement);
 
 /** @param {HTMLCanvasElement} canvas */

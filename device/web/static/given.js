@@ -3,6 +3,7 @@
 
 import { SCALE_ERRORS } from "./constants.js";
 import { byId, element, inputById, setText, show } from "./dom.js";
+import { memory } from "./memory.js";
 import { number, word } from "./words.js";
 
 /** @import { ModelFacts } from "../../../tools/page_types/documents" */
@@ -17,15 +18,6 @@ import { number, word } from "./words.js";
  * @param {StatedScale} stated
  */
 const kindOf = (format, stated) => `loupe-stated-scale:${format}/${stated.source}`;
-
-// Null where the browser lets pages remember nothing.
-function memory() {
-  try {
-    return window.sessionStorage;
-  } catch {
-    return null;
-  }
-}
 
 const fieldOf = (/** @type {Field} */ field) => (
   field === "model" ? byId(field, HTMLSelectElement) : inputById(field));

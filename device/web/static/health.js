@@ -22,7 +22,7 @@ function offerReset(button) {
       location.reload();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      failed.textContent = `${problem.title}. ${problem.detail ?? ""} ${problem.nextStep}`;
+      failed.textContent = problem.words;
       failed.hidden = false;
     }
   };

@@ -51,7 +51,7 @@ function showWay() {
  */
 function tell(problem) {
   if (!(problem instanceof Problem)) throw problem;
-  refuse(`${problem.title}. ${problem.detail ?? ""} ${problem.nextStep}`);
+  refuse(problem.words);
 }
 
 /** @param {string} text */

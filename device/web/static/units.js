@@ -3,7 +3,7 @@
 
 import { getModel, getUnitNames, getUnits, nameUnit, Problem, sendUnitNames, takeBackUnitName } from "./api.js";
 import { UNIT_NAME_LIMIT } from "./constants.js";
-import { byId, element, inputById, setText, show, within } from "./dom.js";
+import { byId, element, inputById, selectById, setText, show, within } from "./dom.js";
 import { download, stamp } from "./exports.js";
 import { nameLines } from "./findings.js";
 import { withCode } from "./technician.js";
@@ -31,7 +31,7 @@ function expert() {
 function showProblem(problem) {
   if (!(problem instanceof Problem)) throw problem;
   setText("status", `${problem.title}. ${problem.nextStep}`);
-  return `${problem.title}. ${problem.detail ?? ""} ${problem.nextStep}`;
+  return problem.words;
 }
 
 /** @param {ProblemWords} problem */
@@ -187,9 +187,6 @@ const FILTERS = new Map([
   ["named", (/** @type {UnitDocument} */ unit) => unit.names.length > 0],
   ["unnamed", (/** @type {UnitDocument} */ unit) => unit.names.length === 0],
 ]);
-
-/** @param {string} id */
-const selectById = (id) => byId(id, HTMLSelectElement);
 
 /** @param {UnitDocument[]} units */
 function sorted(units) {

@@ -46,8 +46,9 @@ from device.base.texts import words
 from device.documents.commissioning_job import CommissioningDocument, JobDocument, JobPicture
 from device.reading.bundle import Bundle
 from device.reading.site.commission import FLOOR, KINDS
+from device.reading.site.stain import SiteColour
 from device.web.answers import answer
-from device.web.box import the_box
+from device.web.box import Box, the_box
 from device.web.commissioning import PATIENT_CHARACTERS, Job, Place, diagnoses
 from device.web.commissioning_documents import commissioning_document, job_document, job_picture
 from device.web.desks.desk import Desk, PictureMeasured, PicturesOfSite, PictureToMeasure
@@ -55,7 +56,7 @@ from device.web.desks.pool import Cost
 from device.web.incoming.bodies import BeginBody, DiagnosisBody, ReportBody
 from device.web.incoming.json_body import sent_json
 from device.web.incoming.picture import sent_picture
-from device.web.incoming.query import JobQuery, LanguageQuery, NewPictureQuery, language
+from device.web.incoming.query import JobQuery, LanguageQuery, NewPictureQuery, bundle_named, language
 from device.web.openapi.operations import FILE, OCTETS, PICTURE, READERS_FAIL, operation
 
 blueprint = Blueprint("commissioning", __name__)
@@ -96,9 +97,7 @@ def post_job() -> Response:
     """Where another one is under way, that must be discarded first."""
     box, sent = the_box(), _sent(BeginBody)
     box.sites.check_takes_new()
-    bundle = next((bundle for bundle in box.bundles if bundle.manifest.id == sent.model), None)
-    if bundle is None:
-        raise UnknownModel(model=echoed(sent.model), models=", ".join(each.manifest.id for each in box.bundles))
+    bundle = bundle_named(box.bundles, sent.model)
     kept = None if sent.instrument is None else box.instruments.get(sent.instrument)
     if kept is None and bundle.manifest.needs_scale:
         raise ScaleNeeded(model=sent.model)
@@ -136,11 +135,7 @@ def post_job_picture() -> Response:
     box, job = the_box(), _job()
     place = _place(job.bundle)
     box.commissioning.check_room(job, place)
-    data = sent_picture(box.settings)
-    box.readiness.check_files()
-    picture = PictureToMeasure(data, job.bundle.manifest.id, job.instrument)
-    with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
-        kept = _measured(desk, picture, place, gone)
+    kept = _measured(box, job, place)
     added = box.commissioning.add(job.token, place, kept.means, kept.stain)
     return answer(job_picture(added, job.bundle, language()))
 
@@ -169,11 +164,7 @@ def post_job_picture_again(picture: int) -> Response:
     box, job = the_box(), _job()
     if job.colour is None:
         raise CommissioningUnconcluded()
-    data = sent_picture(box.settings)
-    box.readiness.check_files()
-    sent = PictureToMeasure(data, job.bundle.manifest.id, job.instrument, job.colour)
-    with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
-        kept = _measured(desk, sent, job.place_of(picture), gone)
+    kept = _measured(box, job, job.place_of(picture), job.colour)
     return answer(job_picture(box.commissioning.read_in_colour(job, picture, kept.means), job.bundle, language()))
 
 
@@ -213,13 +204,14 @@ def delete_job_picture(picture: int) -> Response:
 )
 def post_job_report() -> Response:
     box, job, floor = the_box(), _job(), _sent(ReportBody).floor
+    coloured = job.coloured
     pictures = PicturesOfSite(
         job.bundle.manifest.id,
-        [picture.as_own(job.bundle.manifest, coloured=job.coloured) for picture in job.own],
-        [picture.as_foreign(coloured=job.coloured) for picture in job.foreign],
+        [picture.as_own(job.bundle.manifest, coloured=coloured) for picture in job.own],
+        [picture.as_foreign(coloured=coloured) for picture in job.foreign],
         job.instrument,
         job.instrument_version,
-        job.colour if job.coloured else None,
+        job.colour if coloured else None,
         floor,
     )
     with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
@@ -309,8 +301,16 @@ def _place(bundle: Bundle) -> Place:
     return Place(patient=patient, label=_diagnosis(request.args.get("label") or None, bundle))
 
 
-def _measured(desk: Desk, picture: PictureToMeasure, place: Place, gone: Callable[[], bool]) -> PictureMeasured:
-    """What stays of a picture. Foreign material may come from any camera: a picture of another shape than the instrument's
+def _measured(box: Box, job: Job, place: Place, colour: SiteColour | None = None) -> PictureMeasured:
+    """What stays of the picture that was sent."""
+    picture = PictureToMeasure(sent_picture(box.settings), job.bundle.manifest.id, job.instrument, colour)
+    box.readiness.check_files()
+    with box.desk(Cost.SECTION, request.environ) as (desk, gone), box.readiness.doubted_by_failures():
+        return _read(desk, picture, place, gone)
+
+
+def _read(desk: Desk, picture: PictureToMeasure, place: Place, gone: Callable[[], bool]) -> PictureMeasured:
+    """Foreign material may come from any camera: a picture of another shape than the instrument's
     is read at its size of a pixel."""
     try:
         return desk.means(picture, gone)

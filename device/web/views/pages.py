@@ -35,9 +35,8 @@ def get_model_card() -> Response:
     if request.args.get("format") == "md" or wanted != "text/html":
         return Response("\n\n---\n\n".join(bundle.card for bundle in bundles), mimetype="text/plain")
 
-    standings = {
-        bundle.manifest.id: box.kept_standings()[bundle.manifest.id] or [NOT_COMMISSIONED] for bundle in bundles
-    }
+    kept = box.kept_standings()
+    standings = {bundle.manifest.id: kept[bundle.manifest.id] or [NOT_COMMISSIONED] for bundle in bundles}
 
     def render() -> str:
         model_cards = cards([bundle.manifest for bundle in bundles], chosen)
